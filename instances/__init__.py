@@ -1,0 +1,40 @@
+"""The structured offloading problem: data, cost model, files, generators and importers.
+
+The modules build on each other in this order: ``model`` (frozen data) - ``schema`` and ``validate``
+(what a file may say) - ``columns`` and ``storage`` (between files and data) - ``solution``, ``cost``
+(decisions and what they cost) - ``files`` (reading and writing) - ``run`` (what methods take and
+give). ``generate``, ``radio`` and ``importers`` make new instances.
+"""
+
+from .cost import Evaluation, Violation, evaluate, gap
+from .errors import InputError
+from .files import read, read_solution, write, write_solution
+from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
+from .run import Budget, Progress, Result, Termination
+from .solution import Solution, Status, StoredSolution
+
+__all__ = [
+    "LOCAL",
+    "UNLIMITED",
+    "Application",
+    "Budget",
+    "Devices",
+    "Evaluation",
+    "Group",
+    "InputError",
+    "Instance",
+    "OffloadPoints",
+    "Progress",
+    "Result",
+    "Solution",
+    "Status",
+    "StoredSolution",
+    "Termination",
+    "Violation",
+    "evaluate",
+    "gap",
+    "read",
+    "read_solution",
+    "write",
+    "write_solution",
+]

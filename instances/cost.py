@@ -1,0 +1,283 @@
+"""The cost model: delays, energies and costs of decisions, and the limits they keep.
+
+With o_k = 1 where subtask k is offloaded, the delay g_k and energy e_k of a subtask are (the six
+cases of section 3.2, for any number of predecessors)
+
+- w/c_m if local, with energy w/c_m * p^exe; w/c_n at offload point n;
+- for each arc (j, k): s/r^up to send if o_j = 0, o_k = 1 and s/r^down to receive if o_j = 1, o_k = 0;
+- d^i/r^up for an offloaded head, d^o/r^down for an offloaded tail;
+- energy p^send per second of sending, p^recv per second of receiving.
+
+The delay G of a task (1) is its heaviest path with node weights g_k, its energy E (2) the sum of the
+e_k, and its cost (3) a G + b E with (a, b) = (alpha, 1 - alpha), or (alpha/G0, (1 - alpha)/E0) where
+the instance normalises by the all-local decision. The paper's case 3 leaves out the energy of the
+local execution; that is read as a misprint, since local execution would be free there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .model import LOCAL, Floats, Group, Instance, Ints, Places, frozen
+from .solution import Solution
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The parts of the cost of a group's devices that no decision changes (all in seconds).
+
+    Attributes
+    ----------
+    group
+        The devices.
+    local
+        (G, K) execution on the device.
+    arc_up, arc_down
+        (G, A) sending, receiving the data of an arc.
+    head_up, tail_down
+        (G, K) sending a head's input, receiving a tail's output; 0 for other subtasks.
+    execute, send, receive
+        (G,) power in mW.
+    delay_weight, energy_weight
+        (G,) a_m and b_m of equation (3).
+    """
+
+    group: Group
+    local: Floats
+    arc_up: Floats
+    arc_down: Floats
+    head_up: Floats
+    tail_down: Floats
+    execute: Floats
+    send: Floats
+    receive: Floats
+    delay_weight: Floats
+    energy_weight: Floats
+
+
+def terms(instance: Instance) -> tuple[Terms, ...]:
+    """The fixed parts of the cost, one entry per group (computed once per instance)."""
+    found: tuple[Terms, ...] | None = instance.__dict__.get("_terms")
+    if found is None:
+        found = tuple(_terms(instance, group) for group in instance.groups)
+        instance.__dict__["_terms"] = found
+    return found
+
+
+def _terms(instance: Instance, group: Group) -> Terms:
+    devices, members, application = instance.devices, group.members, group.application
+    # Without a radio link nothing is ever sent: the rates do not matter.
+    uplink = np.nan_to_num(devices.uplink[members], nan=np.inf)[:, None]
+    downlink = np.nan_to_num(devices.downlink[members], nan=np.inf)[:, None]
+    local = group.work / devices.cpu[members][:, None]
+    execute, alpha = devices.execute[members], devices.alpha[members]
+    delay_weight, energy_weight = alpha, 1.0 - alpha
+    if instance.normalise == "local":
+        delay_weight = _weight(delay_weight, heaviest_path(group, local))
+        energy_weight = _weight(energy_weight, local.sum(axis=1) * execute)
+    return Terms(
+        group=group,
+        local=frozen(local, np.float64),
+        arc_up=frozen(group.edge_data / uplink, np.float64),
+        arc_down=frozen(group.edge_data / downlink, np.float64),
+        head_up=frozen(np.where(application.heads, group.input / uplink, 0.0), np.float64),
+        tail_down=frozen(np.where(application.tails, group.output / downlink, 0.0), np.float64),
+        execute=frozen(execute, np.float64),
+        send=frozen(devices.send[members], np.float64),
+        receive=frozen(devices.receive[members], np.float64),
+        delay_weight=frozen(delay_weight, np.float64),
+        energy_weight=frozen(energy_weight, np.float64),
+    )
+
+
+def _weight(weight: Floats, normaliser: Floats) -> Floats:
+    """weight/normaliser, and 0 where the weight is 0, whatever the normaliser."""
+    return np.divide(weight, normaliser, out=np.zeros_like(weight), where=weight > 0)
+
+
+def heaviest_path(group: Group, delay: Floats) -> Floats:
+    """(G,) weight of the heaviest path through the task with (G, K) node weights: equation (1)."""
+    finish = np.empty_like(delay)
+    for k in group.application.order:
+        before = [finish[:, j] for _, j in group.application.incoming[k]]
+        finish[:, k] = delay[:, k]
+        if before:
+            finish[:, k] += before[0] if len(before) == 1 else np.maximum.reduce(before)
+    heaviest: Floats = finish[:, group.application.tails].max(axis=1)
+    return heaviest
+
+
+def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floats, Floats]:
+    """Delay g and energy e of every subtask.
+
+    Parameters
+    ----------
+    instance, term
+        The instance and the terms of one of its groups.
+    places
+        (G, K) decisions of the group's devices.
+
+    Returns
+    -------
+    delay, energy
+        (G, K) in s and in mW s.
+    """
+    offloaded = places != LOCAL
+    at_point = term.group.work / instance.points.cpu[np.where(offloaded, places, 0)]
+    delay = np.where(offloaded, at_point, term.local)
+    send = np.where(offloaded, term.head_up, 0.0)
+    receive = np.where(offloaded, term.tail_down, 0.0)
+    for arc, (j, k) in enumerate(term.group.application.edges):
+        out, back = offloaded[:, k] & ~offloaded[:, j], offloaded[:, j] & ~offloaded[:, k]
+        send[:, k] += np.where(out, term.arc_up[:, arc], 0.0)
+        receive[:, k] += np.where(back, term.arc_down[:, arc], 0.0)
+    delay += send + receive
+    energy = np.where(offloaded, 0.0, term.local * term.execute[:, None])
+    energy += send * term.send[:, None] + receive * term.receive[:, None]
+    return delay, energy
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that a solution breaks."""
+
+    limit: str
+    name: str
+    used: int
+    allowed: int
+
+    def __str__(self) -> str:
+        return f"{self.limit} of {self.name!r}: {self.used} used, {self.allowed} allowed"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What decisions cost and use.
+
+    Attributes
+    ----------
+    delay, energy, cost
+        (M,) G_m in s, E_m in mW s, C_m, in file order.
+    used
+        (N,) subtasks at each offload point.
+    channels_used
+        (N,) devices that use the radio of each offload point.
+    """
+
+    instance: Instance
+    delay: Floats
+    energy: Floats
+    cost: Floats
+    used: Ints
+    channels_used: Ints
+    unconnected: Ints
+
+    @cached_property
+    def total(self) -> float:
+        """F of equation (4), the paper's criterion c1."""
+        return math.fsum(self.cost.tolist())
+
+    @cached_property
+    def local(self) -> Evaluation:
+        """The same of the all-local decision."""
+        return evaluate(self.instance, Solution.all_local(self.instance))
+
+    @property
+    def saving(self) -> float:
+        """1 - F/F(all-local); 0 where all-local costs nothing."""
+        return 1.0 - self.total / self.local.total if self.local.total else 0.0
+
+    @property
+    def utilisation_by_point(self) -> Floats:
+        """(N,) share of each capacity that is used; 0 at capacity 0."""
+        capacity = self.instance.points.capacity
+        return np.divide(self.used, capacity, out=np.zeros(len(capacity)), where=capacity > 0)
+
+    @property
+    def utilisation(self) -> float:
+        """Share of all capacity that is used: the paper's criterion c2."""
+        capacity = int(self.instance.points.capacity.sum())
+        return int(self.used.sum()) / capacity if capacity else 0.0
+
+    @property
+    def fairness(self) -> float:
+        """Jain's index of the devices' savings max(C_local - C, 0); 1 if none saves anything."""
+        saving = np.maximum(self.local.cost - self.cost, 0.0)
+        largest = saving.max()
+        if largest == 0:
+            return 1.0
+        saving = saving / largest
+        return float(saving.sum() ** 2 / (len(saving) * (saving**2).sum()))
+
+    @property
+    def worse_off(self) -> int:
+        """Devices that cost more than all-local."""
+        return int((self.cost > self.local.cost * (1 + 1e-12)).sum())
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Every limit that is broken; empty for a feasible solution."""
+        return list(self._violations())
+
+    @property
+    def feasible(self) -> bool:
+        """Whether capacities, channels and connections are kept."""
+        return not self.violations
+
+    def _violations(self) -> Iterator[Violation]:
+        points = self.instance.points
+        for limit, used, allowed in (
+            ("capacity", self.used, points.capacity),
+            ("channels", self.channels_used, points.channels),
+        ):
+            for n in np.flatnonzero(used > allowed):
+                yield Violation(limit, points.ids[n], int(used[n]), int(allowed[n]))
+        for m in np.flatnonzero(self.unconnected):
+            yield Violation("connection", self.instance.devices.ids[m], int(self.unconnected[m]), 0)
+
+
+def evaluate(instance: Instance, solution: Solution) -> Evaluation:
+    """Evaluate decisions: equations (1) to (5).
+
+    Returns
+    -------
+    Evaluation
+        In the file order of the devices.
+    """
+    devices = instance.devices
+    delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
+    offloaded = np.zeros(instance.num_devices, dtype=np.int64)
+    used = np.zeros(instance.num_points, dtype=np.int64)
+    for term, places in zip(terms(instance), solution.places, strict=True):
+        members = term.group.members
+        g, e = subtask_costs(instance, term, places)
+        delay[members] = heaviest_path(term.group, g)
+        energy[members] = e.sum(axis=1)
+        cost[members] = term.delay_weight * delay[members] + term.energy_weight * energy[members]
+        used += np.bincount(places.ravel() + 1, minlength=instance.num_points + 1)[1:]
+        offloaded[members] = (places != LOCAL).sum(axis=1)
+    linked = devices.connected_to != LOCAL
+    radios = devices.connected_to[(offloaded > 0) & linked]
+    return Evaluation(
+        instance=instance,
+        delay=delay,
+        energy=energy,
+        cost=cost,
+        used=used,
+        channels_used=np.bincount(radios, minlength=instance.num_points),
+        unconnected=np.where(linked, 0, offloaded),
+    )
+
+
+def gap(objective: float, lower_bound: float | None) -> float | None:
+    """Relative gap (objective - lower bound)/objective; 0 where they are equal, None without a bound."""
+    if lower_bound is None:
+        return None
+    if objective == lower_bound:
+        return 0.0
+    return (objective - lower_bound) / objective if objective else math.inf

@@ -1,0 +1,158 @@
+"""Reading and writing of instance and solution files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import columns as forms
+from .errors import InputError, Problem
+from .model import LOCAL, Instance
+from .schema import InstanceFile, SolutionFile
+from .solution import Solution, Status, StoredSolution
+from .storage import VERSION, check_format, parse_json, read_bytes, read_zip, replacing, write_zip
+from .validate import Document, instance_problems, structure
+
+
+def read(path: str | Path) -> Instance:
+    """Read an instance, in the JSON or in the columnar form.
+
+    Parameters
+    ----------
+    path
+        The file; its first bytes tell which form it has.
+
+    Returns
+    -------
+    Instance
+        Validated, immutable.
+
+    Raises
+    ------
+    InputError
+        With every problem of the file, each with its path inside the file.
+    """
+    path = Path(path)
+    if _is_zip(path):
+        header, columns = read_zip(path)
+        return forms.validated(header, columns, str(path))
+    document = parse_json(read_bytes(path), path)
+    check_format(document, "offloadlib-instance", path)
+    problems = instance_problems(InstanceFile, document)
+    if problems:
+        raise InputError(path, problems)
+    return forms.build(*forms.from_document(document))
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError as error:
+        raise InputError(path, [("", f"cannot be read: {error.strerror}")]) from None
+
+
+def write(instance: Instance, path: str | Path) -> None:
+    """Write an instance: columnar where the name ends in ``.zip``, else JSON with a line per device.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; what was there stays as it was.
+    """
+    path = Path(path)
+    header, columns = forms.of_instance(instance)
+    with replacing(path) as file:
+        if path.suffix == ".zip":
+            write_zip(file, header, columns)
+        else:
+            for text in _lines(header, "devices", map(json.dumps, forms.device_documents(header, columns))):
+                file.write(text.encode())
+
+
+def _lines(document: Document, key: str, items: Iterator[str], brackets: str = "[]") -> Iterator[str]:
+    """JSON text of a document with one more key, whose items stand on a line each."""
+    yield f'{json.dumps(document, indent=1)[:-2]},\n "{key}": {brackets[0]}'
+    separator = "\n  "
+    for item in items:
+        yield separator + item
+        separator = ",\n  "
+    yield f"\n {brackets[1]}\n}}\n"
+
+
+def write_solution(stored: StoredSolution, instance: Instance, path: str | Path) -> None:
+    """Write a solution with the record of its run.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; what was there stays as it was.
+    """
+    document = {
+        "format": "offloadlib-solution",
+        "version": VERSION,
+        "instance": {"name": instance.name, "sha256": instance.fingerprint},
+        "method": stored.method,
+        "objective": stored.objective,
+        "lower_bound": stored.lower_bound,
+        "status": stored.status,
+        "run": dict(stored.run),
+    }
+    decisions = stored.solution.decisions(instance)
+    items = (f"{json.dumps(name)}: {json.dumps(places)}" for name, places in decisions)
+    with replacing(path) as file:
+        for text in _lines(document, "decisions", items, "{}"):
+            file.write(text.encode())
+
+
+def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
+    """Read a solution of an instance.
+
+    Raises
+    ------
+    InputError
+        With every problem of the file, also where it belongs to another instance or leaves out a
+        device. Whether its decisions keep the limits is not asked here.
+    """
+    path = Path(path)
+    document = parse_json(read_bytes(path), path)
+    check_format(document, "offloadlib-solution", path)
+    problems = structure(SolutionFile, document)
+    if not problems:
+        problems = list(_decision_problems(document, instance))
+    if problems:
+        raise InputError(path, problems)
+    number = {name: n for n, name in enumerate(instance.points.ids)}
+    decisions = document["decisions"]
+    rows = ([number.get(place, LOCAL) for place in decisions[name]] for name in instance.devices.ids)
+    return StoredSolution(
+        solution=Solution.from_rows(instance, list(rows)),
+        method=document["method"],
+        objective=float(document["objective"]),
+        lower_bound=None if document["lower_bound"] is None else float(document["lower_bound"]),
+        status=Status(document["status"]),
+        run=document["run"],
+    )
+
+
+def _decision_problems(document: Document, instance: Instance) -> Iterator[Problem]:
+    if document["instance"]["sha256"] != instance.fingerprint:
+        yield "instance.sha256", f"is the fingerprint of another instance than {instance.name!r}"
+    decisions = document["decisions"]
+    points = {None, *instance.points.ids}
+    known = set(instance.devices.ids)
+    for name in decisions:
+        if name not in known:
+            yield f"decisions.{name}", "unknown device"
+    sizes = [application.size for application in instance.applications]
+    for name, number in zip(instance.devices.ids, instance.devices.application.tolist(), strict=True):
+        if name not in decisions:
+            yield f"decisions.{name}", "is missing"
+            continue
+        places = decisions[name]
+        if len(places) != sizes[number]:
+            yield f"decisions.{name}", f"has {len(places)} entries, the device has {sizes[number]} subtasks"
+        for k, place in enumerate(places):
+            if place not in points:
+                yield f"decisions.{name}[{k}]", f"unknown offload point {place!r}"

@@ -1,0 +1,133 @@
+"""What a method is given and what it gives back: ``method(instance, budget) -> Result``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .cost import evaluate, gap
+from .model import Instance
+from .solution import Solution, Status, StoredSolution
+
+OPTIMAL_GAP = 1e-9
+"""The largest relative gap at which a solution is called optimal."""
+
+
+class Termination(StrEnum):
+    """Why a method stopped."""
+
+    FINISHED = "finished"
+    GAP = "gap reached"
+    TIME_LIMIT = "time limit"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One event of a running solve: seconds since its start, incumbent and lower bound, if known."""
+
+    time: float
+    objective: float | None
+    lower_bound: float | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method may spend, and where it starts. A method ignores what it has no use for.
+
+    Parameters
+    ----------
+    time_limit
+        Seconds.
+    gap
+        Relative gap at which an exact method may stop.
+    seed
+        For everything random.
+    threads
+        Threads that a solver may use.
+    solver
+        The MILP solver, by the name that Pyomo knows it under.
+    start
+        A feasible solution to start from.
+    on_progress
+        Called with each :class:`Progress` event.
+    """
+
+    time_limit: float = math.inf
+    gap: float = OPTIMAL_GAP
+    seed: int = 0
+    threads: int = 1
+    solver: str = "highs"
+    start: Solution | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A solution, what it costs, and what is proven about it.
+
+    Parameters
+    ----------
+    solution
+        The incumbent.
+    objective
+        Its cost F, evaluated anew from the decisions.
+    lower_bound
+        A lower bound on every solution's cost, or None where the method proves none.
+    runtime
+        Seconds, without reading files and without compilation.
+    termination
+        Why the method stopped.
+    run
+        What else is worth recording: nodes, iterations, solver and its version.
+    """
+
+    solution: Solution
+    objective: float
+    lower_bound: float | None
+    runtime: float
+    termination: Termination = Termination.FINISHED
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        solution: Solution,
+        runtime: float,
+        lower_bound: float | None = None,
+        termination: Termination = Termination.FINISHED,
+        **run: Any,
+    ) -> Result:
+        """The result of decisions, costed anew; the bound is at most that cost.
+
+        Raises
+        ------
+        RuntimeError
+            If the decisions break a limit: a method must not return such.
+        """
+        evaluation = evaluate(instance, solution)
+        if not evaluation.feasible:
+            broken = "; ".join(map(str, evaluation.violations))
+            raise RuntimeError(f"the method returned an infeasible solution ({broken})")
+        bound = None if lower_bound is None else min(lower_bound, evaluation.total)
+        return cls(solution, evaluation.total, bound, runtime, termination, run)
+
+    @property
+    def gap(self) -> float | None:
+        """(objective - lower bound)/objective, None without a bound."""
+        return gap(self.objective, self.lower_bound)
+
+    @property
+    def status(self) -> Status:
+        """Optimal only at a relative gap of at most 1e-9."""
+        proven = self.gap is not None and self.gap <= OPTIMAL_GAP
+        return Status.OPTIMAL if proven else Status.FEASIBLE
+
+    def stored(self, method: str) -> StoredSolution:
+        """What the solution file of this result holds."""
+        run = {**self.run, "termination": str(self.termination), "runtime": self.runtime}
+        return StoredSolution(self.solution, method, self.objective, self.lower_bound, self.status, run)
