@@ -1,0 +1,199 @@
+"""Handing a mixed-integer program, as arrays, to HiGHS, and getting the best out of it at any moment.
+
+HiGHS stops at a relative gap of 1e-4 by default and an offset in the objective loosens that further;
+its tolerances are 1e-6. Here the gap is the caller's, the tolerances are 1e-9, constants stay out of
+the objective, and the objective is scaled up where it is so small that absolute tolerances would
+matter. A bound that HiGHS reports is a solver's claim, not a proof.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+from scipy.sparse import csr_array
+
+from instances import Budget, Termination
+from instances.model import Floats, Ints
+
+TOLERANCE = 1e-9
+"""Primal, dual and integer feasibility."""
+
+SMALLEST_OBJECTIVE = 1024.0
+"""Objectives below this are scaled up, by a power of two, so that 1e-9 is far below a relative gap."""
+
+
+Report = Callable[[float, float, float], None]
+
+
+@dataclass(frozen=True)
+class MixedIntegerProgram:
+    """min cost x subject to row_lower <= matrix x <= row_upper, lower <= x <= upper, x_i whole for i
+    in ``integer``: n columns, m rows, infinite bounds as +-inf."""
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    integer: Ints
+    matrix: csr_array
+    row_lower: Floats
+    row_upper: Floats
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What HiGHS found: column values (None without an incumbent), objective, bound."""
+
+    values: Floats | None
+    objective: float
+    lower_bound: float
+    termination: Termination
+    nodes: int
+
+
+def minimise(
+    program: MixedIntegerProgram,
+    budget: Budget,
+    *,
+    time_limit: float,
+    start: tuple[Ints, Floats] | None = None,
+    reference: float = 1.0,
+    report: Report | None = None,
+) -> Outcome:
+    """Minimise with HiGHS.
+
+    Parameters
+    ----------
+    program
+        The program.
+    budget
+        Gap, seed and threads.
+    time_limit
+        Seconds that are left.
+    start
+        Columns and their values, enough of them to complete a feasible solution.
+    reference
+        The size of the objective, to scale it by.
+    report
+        Called with seconds, incumbent and bound (infinite if unknown) while HiGHS runs, from its thread.
+
+    Returns
+    -------
+    Outcome
+        Also at the time limit and after Ctrl-C.
+    """
+    scale = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_OBJECTIVE / max(reference, 1e-300))))
+    solver = _load(program, scale)
+    _set_options(solver, budget, time_limit)
+    if start is not None:
+        columns, values = start
+        solver.setSolution(len(columns), columns.astype(np.int32), values.astype(np.float64))
+    interrupted = _run(solver, scale, report)
+    info = solver.getInfo()
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    return Outcome(
+        values=np.array(solver.getSolution().col_value) if found else None,
+        objective=info.objective_function_value / scale if found else math.inf,
+        lower_bound=info.mip_dual_bound / scale,
+        termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap),
+        nodes=max(int(info.mip_node_count), 0),
+    )
+
+
+def version() -> str:
+    """The version of HiGHS itself."""
+    return f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
+
+
+def _load(program: MixedIntegerProgram, scale: float) -> Any:
+    rows, columns = program.matrix.shape
+    model = highspy.HighsModel()
+    lp = model.lp_
+    lp.num_col_, lp.num_row_ = columns, rows
+    lp.col_cost_ = program.cost * scale
+    lp.col_lower_, lp.col_upper_ = program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = program.matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = program.matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = program.matrix.data
+    kinds = np.full(columns, highspy.HighsVarType.kContinuous, dtype=object)
+    kinds[program.integer] = highspy.HighsVarType.kInteger
+    lp.integrality_ = kinds.tolist()
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    if solver.passModel(model) == highspy.HighsStatus.kError:
+        raise RuntimeError("HiGHS refuses the model")
+    return solver
+
+
+def _set_options(solver: Any, budget: Budget, time_limit: float) -> None:
+    # The scheduler is shared by the process; another number of threads needs a new one.
+    highspy.Highs.resetGlobalScheduler(True)
+    options = {
+        "mip_rel_gap": budget.gap,
+        "mip_abs_gap": 0.0,
+        "mip_feasibility_tolerance": TOLERANCE,
+        "primal_feasibility_tolerance": TOLERANCE,
+        "dual_feasibility_tolerance": TOLERANCE,
+        "random_seed": budget.seed,
+        "threads": budget.threads,
+    }
+    if math.isfinite(time_limit):
+        options["time_limit"] = max(time_limit, 0.0)
+    for name, value in options.items():
+        if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise RuntimeError(f"HiGHS refuses {name} = {value}")
+
+
+def _run(solver: Any, scale: float, report: Report | None) -> bool:
+    """Run in a thread, so that Ctrl-C reaches Python and can stop HiGHS from inside a callback.
+
+    Returns whether that happened.
+    """
+    stop = threading.Event()
+    errors: list[Exception] = []
+
+    def interrupt(event: Any) -> None:
+        if stop.is_set():
+            event.interrupt()
+
+    def log(event: Any) -> None:
+        data = event.data_out
+        if report is None or stop.is_set():
+            return
+        try:
+            report(data.running_time, data.mip_primal_bound / scale, data.mip_dual_bound / scale)
+        except Exception as error:  # must not pass through the solver: raised again below
+            errors.append(error)
+            stop.set()
+
+    for point in (solver.cbSimplexInterrupt, solver.cbIpmInterrupt, solver.cbMipInterrupt):
+        point.subscribe(interrupt)
+    solver.cbMipLogging.subscribe(log)
+    thread = threading.Thread(target=solver.run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join(0.1)
+        except KeyboardInterrupt:
+            stop.set()
+    if errors:
+        raise errors[0]
+    return stop.is_set()
+
+
+def _termination(status: Any, interrupted: bool, gap: float) -> Termination:
+    kinds = highspy.HighsModelStatus
+    if status == kinds.kOptimal:
+        return Termination.FINISHED if gap <= TOLERANCE else Termination.GAP
+    if status == kinds.kTimeLimit:
+        return Termination.TIME_LIMIT
+    if interrupted or status == kinds.kInterrupt:
+        return Termination.INTERRUPTED
+    raise RuntimeError(f"HiGHS ended with status {status.name}")

@@ -1,0 +1,34 @@
+"""A lower bound that costs nothing: what every method can claim before it has done anything."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .cost import heaviest_path, terms
+from .model import LOCAL, Instance
+
+
+def simple_bound(instance: Instance) -> float:
+    """Sum of the devices' delays at the best speed, with free transfers and free energy.
+
+    Proof: a subtask takes at least w over the greatest speed that its device can use (its own, or
+    the fastest offload point's where it is connected and some capacity is not 0), delay is monotone
+    in these times, and energies are not negative. A device that cannot offload costs what all-local
+    costs.
+    """
+    points = instance.points
+    usable = points.cpu[points.capacity > 0]
+    fastest = float(usable.max()) if usable.size else 0.0
+    parts: list[float] = []
+    for term in terms(instance):
+        members = term.group.members
+        bound = instance.devices.connected_to[members] == LOCAL if usable.size else np.True_
+        at_best = np.minimum(term.local, term.group.work / fastest) if usable.size else term.local
+        cost = term.delay_weight * heaviest_path(term.group, at_best)
+        energy = term.energy_weight * term.local.sum(axis=1) * term.execute
+        local = term.delay_weight * heaviest_path(term.group, term.local) + energy
+        parts += np.where(bound, local, cost).tolist()
+    # Each step rounds to nearest: what the sum may be too large by is taken off.
+    return math.fsum(parts) * (1.0 - 1e-13)

@@ -1,0 +1,86 @@
+"""Solving one instance with one method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib.metadata import version
+
+from instances import Budget, InputError, Instance, Progress, Result, Solution, evaluate
+from instances.errors import Problem
+from instances.run import OPTIMAL_GAP
+
+from .registry import Method, find
+
+
+def solve(
+    instance: Instance,
+    method: str | Method = "milp",
+    *,
+    time_limit: float = math.inf,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    threads: int = 1,
+    solver: str = "highs",
+    start: Solution | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Solve an instance.
+
+    Parameters
+    ----------
+    instance
+        From :func:`offloadlib.read` or a generator.
+    method
+        A name from :data:`offloadlib.METHODS`.
+    time_limit
+        Seconds; at the limit the best solution and bound so far are returned.
+    gap
+        Relative gap at which an exact method may stop.
+    seed
+        For everything random: the same seed gives the same answer.
+    threads
+        Threads that a solver may use.
+    solver
+        The MILP solver, by the name that Pyomo knows it under.
+    start
+        A feasible solution to start from.
+    on_progress
+        Called with time, incumbent and lower bound while the method runs.
+
+    Returns
+    -------
+    Result
+        With ``.solution``, ``.objective``, ``.lower_bound``, ``.gap``, ``.status`` and ``.runtime``.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or cannot solve this instance, an option is out of range, the solver
+        is not installed, or ``start`` breaks a limit (which one, and by how much).
+    """
+    chosen = method if isinstance(method, Method) else find(method)
+    problems: list[Problem] = []
+    if not time_limit > 0:
+        problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
+    if not 0 <= gap < math.inf:
+        problems.append(("gap", f"must be a number from 0 on, not {gap!r}"))
+    if threads < 1:
+        problems.append(("threads", f"must be at least 1, not {threads!r}"))
+    if not 0 <= seed < 2**31:
+        problems.append(("seed", f"must lie in 0..2^31-1, not {seed!r}"))
+    reason = chosen.applies_to(instance)
+    if reason is not None:
+        problems.append(("method", f"{chosen.name} {reason}"))
+    if start is not None:
+        broken = evaluate(instance, start).violations
+        problems += [("start", f"breaks a limit: {violation}") for violation in broken]
+    if problems:
+        raise InputError("solve", problems)
+    budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
+    return chosen.load()(instance, budget)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that decide its results."""
+    return {name: version(name) for name in ("offloadlib", "highspy", "numpy", "ortools", "pyomo")}
