@@ -1,0 +1,41 @@
+# Two commands, from a fresh clone with python3 (3.11 or later) and make: `make compare`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+TIME_LIMIT ?= 20
+REPORT ?= report
+COMPARED := worked-example paper-m040 melbourne-m
+
+.PHONY: compare test test-all lint bench schemas clean
+
+compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
+	$(BIN)/offloadlib compare $(COMPARED:%=instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
+
+test: $(READY)  ## the test suite
+	$(BIN)/pytest -n 2 --dist worksteal
+
+test-all: $(READY)  ## the test suite in full counts (slow)
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow"
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## time reading, evaluating, GSOD and the MILP over growing sizes
+	$(BIN)/python benchmarks/scaling.py
+
+schemas: $(READY)  ## the published JSON Schemas, from the definitions
+	$(BIN)/python -m instances.schema
+
+$(READY): pyproject.toml requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "offloadlib needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) $(REPORT)
