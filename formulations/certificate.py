@@ -1,0 +1,118 @@
+"""Certificates of lower bounds: writing what the independent checker verifies.
+
+A certificate is a tree of branches with prices at its leaves; by weak duality each leaf's prices bound
+the cost of every solution that obeys the branches above it (see ``docs/certificates.md``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from instances import LOCAL, UNLIMITED, Instance
+from instances.model import Floats
+from instances.storage import replacing
+
+from .pricing import Prices
+
+SLACK = 1e-11
+"""The claim is lowered by this much, relatively, to survive roundings here and in the checker."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A subtask of a device, a place (``LOCAL`` or a point), and the nodes of the two cases."""
+
+    device: int
+    subtask: int
+    place: int
+    equal: int
+    different: int
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A tree of branches with prices at its leaves, root first.
+
+    Attributes
+    ----------
+    lower_bound
+        The claim: the least bound of a leaf, lowered by a hair.
+    nodes
+        Each comes after its parent.
+    """
+
+    lower_bound: float
+    nodes: Sequence[Branch | Prices]
+
+
+def claim(bound: float) -> float:
+    """A bound computed in floating point, lowered so that exact arithmetic confirms it."""
+    return bound - SLACK * max(abs(bound), 1e-6)
+
+
+def rounded(prices: Prices) -> Prices:
+    """Prices with 15 significant digits: exactly what the file will hold."""
+
+    def shorten(values: Floats) -> Floats:
+        return np.array([float(f"{max(value, 0.0):.15g}") for value in values.tolist()])
+
+    return Prices(shorten(prices.capacity), shorten(prices.channels))
+
+
+def write_certificate(certificate: Certificate, instance: Instance, path: str | Path) -> None:
+    """Write a certificate; what was there stays if that fails.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    header: dict[str, Any] = {
+        "format": "offloadlib-certificate",
+        "version": 1,
+        "instance": {"name": instance.name, "sha256": instance.fingerprint},
+        "lower_bound": _decimal(certificate.lower_bound, floor=True),
+    }
+    nodes = [json.dumps(_node(instance, node)) for node in certificate.nodes]
+    text = json.dumps(header, indent=1)[:-2] + ',\n "nodes": [\n  ' + ",\n  ".join(nodes) + "\n ]\n}\n"
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def _node(instance: Instance, node: Branch | Prices) -> dict[str, Any]:
+    if isinstance(node, Branch):
+        m = node.device
+        application = instance.applications[int(instance.devices.application[m])]
+        place = None if node.place == LOCAL else instance.points.ids[node.place]
+        branch = {
+            "device": instance.devices.ids[m],
+            "subtask": application.subtasks[node.subtask],
+            "place": place,
+        }
+        return {"branch": branch, "equal": node.equal, "different": node.different}
+    limited = instance.points.channels != UNLIMITED
+    prices = {
+        "capacity": _nonzero(instance.points.ids, node.capacity),
+        "channels": _nonzero(instance.points.ids, np.where(limited, node.channels, 0.0)),
+    }
+    return {"prices": {key: values for key, values in prices.items() if values}}
+
+
+def _nonzero(ids: Sequence[str], values: Floats) -> dict[str, str]:
+    return {name: _decimal(x) for name, x in zip(ids, values.tolist(), strict=True) if x > 0}
+
+
+def _decimal(value: float, floor: bool = False) -> str:
+    """Plain decimal digits; a claim is rounded downwards to 15 of them."""
+    if floor:
+        exact = Decimal(value)
+        digits = Decimal(1).scaleb(exact.adjusted() - 14)
+        return f"{exact.quantize(digits, rounding=ROUND_FLOOR):f}"
+    return f"{Decimal(repr(value)):f}"
