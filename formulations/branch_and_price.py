@@ -121,7 +121,7 @@ class _Search:
 
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
-        if self.improve:
+        if self.improve and self.queue[0][0] < self.cutoff:
             self._round()
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -176,12 +176,14 @@ class _Search:
     def _choice(self, node: _Open) -> tuple[int, int, int] | None:
         """The subtask and place whose share in the master is nearest to one half."""
         share: dict[tuple[int, int, int], float] = {}
+        whole: dict[int, float] = {}
         for i, weight in node.node.weights.items():
             column = self.master.columns[i]
+            whole[column.device] = whole.get(column.device, 0.0) + weight
             for k, place in enumerate(column.places):
                 key = (column.device, k, place)
                 share[key] = share.get(key, 0.0) + weight
-        split = {key: abs(x - 0.5) for key, x in share.items() if 1e-7 < x < 1 - 1e-7}
+        split = {key: abs(x - 0.5) for key, x in share.items() if 1e-7 < x < whole[key[0]] - 1e-7}
         # Local or not decides more than which point; ties by number, for the same answer every time.
         return min(split, key=lambda key: (key[2] != LOCAL, round(split[key], 9), key), default=None)
 
@@ -215,7 +217,17 @@ class _Search:
     def proof(self) -> Proof:
         bound = self.queue[0][0] if self.queue else np.inf
         bound = min(bound, self.closed)
-        certificate = Certificate(claim(min(bound, self.objective)), self.tree)
+        # Pricing never uses a point without capacity; the certificate says so by a price, which costs
+        # nothing there, that no decision can be worth.
+        closed = self.instance.points.capacity == 0
+        prohibitive = 10.0 * evaluate(self.instance, Solution.all_local(self.instance)).total + 1.0
+        tree = [
+            node
+            if isinstance(node, Branch)
+            else Prices(np.where(closed, prohibitive, node.capacity), node.channels)
+            for node in self.tree
+        ]
+        certificate = Certificate(claim(min(bound, self.objective)), tree)
         return Proof(
             self.solution,
             self.objective,

@@ -33,6 +33,9 @@ SMOOTHING = 0.5
 CONVERGED = 1e-10
 """Relative distance between the linear program and the bound at which generation stops."""
 
+LARGEST_PENALTY = 1e6
+"""Artificial columns cost at the most so many times all-local: beyond, a node is left as it is."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -45,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Node:
-    """What column generation leaves: the bound and its prices, and the fractional solution."""
+    """What column generation leaves: the bound, its prices, and the weights of the columns in use."""
 
     bound: float
     prices: Prices
@@ -66,7 +69,9 @@ class Master:
         local = evaluate(instance, Solution.all_local(instance)).cost
         self.constant = float(local[~linked].sum())
         self._local = local
-        self._lp = self._empty_lp(max(upper, float(local.sum())))
+        self._unit = max(upper, float(local.sum()))
+        self._penalty = 1.0
+        self._lp = self._empty_lp(self._unit)
 
     def _empty_lp(self, penalty: float) -> Any:
         """One artificial column per device keeps the program feasible under any branches."""
@@ -123,8 +128,9 @@ class Master:
 
     def _solve(self) -> tuple[float, Prices, Floats]:
         self._lp.run()
-        if self._lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise RuntimeError(f"the master ended with status {self._lp.getModelStatus().name}")
+        status = self._lp.getModelStatus()
+        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty):
+            raise RuntimeError(f"the master ended with status {status.name}")
         solution = self._lp.getSolution()
         duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0)
         points = self.instance.num_points
@@ -165,7 +171,9 @@ class Master:
         weight = SMOOTHING
         while True:
             objective, duals, values = self._solve()
-            if best >= cutoff or objective - best <= CONVERGED * abs(objective) or deadline():
+            if best >= cutoff or deadline():
+                return Node(best, prices, self._weights(values))
+            if objective - best <= CONVERGED * abs(objective) and not self._raise_penalty(values):
                 return Node(best, prices, self._weights(values))
             trial = rounded(
                 Prices(
@@ -178,11 +186,22 @@ class Master:
             if bound > best:
                 best, prices = bound, trial
             if new == 0:
-                if weight == 0:
+                if weight == 0 and not self._raise_penalty(values):
                     return Node(best, prices, self._weights(values))
                 weight = 0.0 if weight < 0.2 else weight / 2
             else:
                 weight = SMOOTHING
+
+    def _raise_penalty(self, values: Floats) -> bool:
+        """Make artificial columns dearer where the program still needs them: its branches may be
+        contradictory, which only ever higher prices show."""
+        size = len(self._devices)
+        if self._penalty >= LARGEST_PENALTY or values[:size].sum() <= 1e-9:
+            return False
+        self._penalty *= 10.0
+        costs = np.full(size, self._penalty * self._unit)
+        self._lp.changeColsCost(size, np.arange(size, dtype=np.int32), costs)
+        return True
 
     def _weights(self, values: Floats) -> dict[int, float]:
         columns = values[len(self._devices) :]

@@ -58,6 +58,8 @@ class Plan:
     pairs, pair_start
         For each list of a series or parallel step the pairs of lists that it joins, and where they
         begin.
+    has_p
+        (S,) whether a step's labels have a p that is not 0.
     """
 
     steps: Ints
@@ -66,8 +68,15 @@ class Plan:
     arc_start: Ints
     pairs: Ints
     pair_start: Ints
-    lists: int
     has_p: Ints
+
+    @property
+    def arrays(self) -> tuple[Ints, ...]:
+        """What the kernel takes."""
+        return (
+            *(self.steps, self.options, self.arcs, self.arc_start, self.pairs, self.pair_start),
+            self.has_p,
+        )
 
 
 @dataclass
@@ -112,7 +121,6 @@ def plan_of(application: Application) -> Plan | None:
         arc_start=frozen([*maker.arc_start, len(maker.arcs)], np.int64),
         pairs=_array(maker.pairs, 2),
         pair_start=frozen([*maker.pair_start, len(maker.pairs)], np.int64),
-        lists=len(maker.options),
         has_p=frozen(maker.has_p, np.int64),
     )
 

@@ -1,0 +1,141 @@
+"""Pricing against enumeration, on every kind of graph, under prices and branches."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import instances
+
+from formulations import pricing
+from formulations.pricing import Prices, Restrictions, price
+from formulations.pricing_plan import plan_of
+from formulations.series_parallel import Leaf, Parallel, Series, decompose
+from instances import LOCAL, Application, Instance, Solution, evaluate
+
+
+def used_price(instance: Instance, prices: Prices, m: int, row: Any) -> float:
+    paid = sum(prices.capacity[n] for n in row if n != LOCAL)
+    radio = instance.devices.connected_to[m]
+    return float(paid + (prices.channels[radio] if any(n != LOCAL for n in row) else 0.0))
+
+
+def least_by_enumeration(
+    instance: Instance, prices: Prices, restrictions: Restrictions | None
+) -> list[float]:
+    """The least cost + prices of each device, from evaluating all its decisions."""
+    usable = [LOCAL, *np.flatnonzero(instance.points.capacity > 0).tolist()]
+    least = []
+    sizes = [instance.applications[i].size for i in instance.devices.application]
+    for m, size in enumerate(sizes):
+        linked = instance.devices.connected_to[m] != LOCAL
+        best = np.inf
+        for row in itertools.product(usable if linked else [LOCAL], repeat=size):
+            if restrictions is not None and not restrictions.keeps(m, np.array(row)):
+                continue
+            rows = [[LOCAL] * other for other in sizes]
+            rows[m] = list(row)
+            cost = evaluate(instance, Solution.from_rows(instance, rows)).cost[m]
+            best = min(best, cost + used_price(instance, prices, m, row))
+        least.append(best)
+    return least
+
+
+@pytest.fixture(params=["labels", "search"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both kernels, whatever the size of the task."""
+    monkeypatch.setattr(pricing, "SMALL_TASK", 0 if request.param == "labels" else 99)
+    pricing.plan.cache_clear()
+    return str(request.param)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def check_against_enumeration(data: st.DataObject) -> None:
+    instance = data.draw(instances(max_devices=2, max_points=2, max_subtasks=5))
+    size = st.floats(0, 2) | st.just(0.0)
+    values = data.draw(st.lists(size, min_size=2 * instance.num_points, max_size=2 * instance.num_points))
+    prices = Prices(np.array(values[: instance.num_points]), np.array(values[instance.num_points :]))
+    restrictions = None
+    if data.draw(st.booleans()):
+        restrictions = Restrictions(instance)
+        for _ in range(data.draw(st.integers(1, 3))):
+            m = data.draw(st.integers(0, instance.num_devices - 1))
+            size_of = instance.applications[int(instance.devices.application[m])].size
+            k = data.draw(st.integers(0, size_of - 1))
+            place = data.draw(st.integers(LOCAL, instance.num_points - 1))
+            restrictions.branch(m, k, place, data.draw(st.booleans()))
+    found = price(instance, prices, restrictions)
+    expected = least_by_enumeration(instance, prices, restrictions)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-12, atol=1e-300)
+    # The decisions attain the values.
+    costs = evaluate(instance, found.solution).cost
+    for m, row in enumerate(found.solution.rows(instance)):
+        if np.isfinite(expected[m]):
+            attained = costs[m] + used_price(instance, prices, m, row)
+            assert attained == pytest.approx(expected[m], rel=1e-12)
+
+
+def test_pricing_equals_enumeration(kernel: str) -> None:
+    check_against_enumeration()
+
+
+GRAPHS = {
+    "chain": "ab bc cd de",
+    "fork-join": "ab ac ad ae bf cf df ef",
+    "nested": "ab bc bd ce de af eg fg",
+    "two by two": "ac bc ad bd ce de",
+    "redundant arc": "ab bc cd ad ac",
+    "two heads, two tails": "ac bc cd ce",
+    "in parallel": "ab cd",
+}
+
+
+@pytest.mark.parametrize("arcs", GRAPHS.values(), ids=GRAPHS)
+def test_series_parallel_graphs_have_a_plan(arcs: str) -> None:
+    assert plan_of(application(arcs)) is not None
+
+
+def application(arcs: str) -> Application:
+    names = sorted({name for arc in arcs.split() for name in arc})
+    number = {name: k for k, name in enumerate(names)}
+    return Application("x", tuple(names), tuple((number[j], number[k]) for j, k in arcs.split()))
+
+
+def test_the_pattern_n_is_not_series_parallel() -> None:
+    assert decompose(application("ac ad bd")) is None
+    assert plan_of(application("ac ad bd")) is None
+
+
+def test_decomposition_of_the_papers_task() -> None:
+    face = decompose(application("ab bc bd ce de"))
+    assert face == Series((Leaf(0), Leaf(1), Parallel((Leaf(2), Leaf(3))), Leaf(4)))
+
+
+def test_a_wide_fork_needs_few_lists() -> None:
+    """Branches are independent given the fork and the join: no list per assignment of all of them."""
+    branches = "bcdefghijklmnop"
+    plan = plan_of(application(" ".join([f"a{x}" for x in branches] + [f"{x}q" for x in branches])))
+    assert plan is not None
+    assert len(plan.options) <= 4 * len(branches) * 2 + 8
+
+
+@settings(max_examples=30)
+@given(instance=instances(max_devices=3, max_points=2))
+def test_the_lagrangian_bounds_every_solution(instance: Instance) -> None:
+    from brute import brute_force
+
+    from formulations.master import Master
+
+    optimum, _ = brute_force(instance)
+    master = Master(instance, optimum)
+    rng = np.random.default_rng(1)
+    for scale in (0.0, 0.01, 0.1, 1.0):
+        channels = np.where(instance.points.channels < 10**9, rng.uniform(0, scale, instance.num_points), 0)
+        prices = Prices(rng.uniform(0, scale, instance.num_points), channels)
+        bound, _ = master.lagrangian(prices, None)
+        assert bound <= optimum * (1 + 1e-12) + 1e-12
