@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, Problem
+from .errors import InputError, Problem, place
 from .model import LOCAL, UNLIMITED, Application, Devices, Floats, Group, Instance, OffloadPoints, frozen
-from .schema import LARGEST, SMALLEST, HeaderPart
-from .validate import Document, device_problems, instance_problems, unique_ids
+from .schema import LARGEST, SMALLEST
+from .validate import Document, device_problems, header_problems, unique_ids
 
 Columns = dict[str, Any]
 """Column name -> array (or, for ``id``, list of strings)."""
@@ -35,6 +35,7 @@ _PER_TASK = ("work", "input", "output")
 _POSITIVE = ("cpu", "uplink", "downlink")
 _SIZE = tuple(f"power.{key}" for key in _POWER)
 _OPTIONAL = ("uplink", "downlink", "position")
+_SCALAR = ("cpu", "alpha", *_SIZE)
 _CHUNK = 10_000
 
 
@@ -164,22 +165,47 @@ def default_edge_data(application: Application, output: Floats) -> Floats:
     return frozen(output[:, [j for j, _ in application.edges]], np.float64)
 
 
+def layout(header: Document, application: NDArray[np.int64]) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every column that may stand under a sound header; see :func:`is_optional`.
+
+    Parameters
+    ----------
+    header
+        The document without its devices.
+    application
+        (M,) the column of that name.
+    """
+    size = len(application)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("id", "application", "connected_to", *_SCALAR, "uplink", "downlink"), (size,)
+    )
+    shapes["position"] = (size, 2)
+    for i, item in enumerate(header["applications"]):
+        rows = int(np.count_nonzero(application == i))
+        if rows:
+            shapes |= {f"{key}.{i}": (rows, len(item["subtasks"])) for key in _PER_TASK}
+            shapes[f"edge_data.{i}"] = (rows, len(item["edges"]))
+    return shapes
+
+
+def is_optional(name: str) -> bool:
+    """Whether a column may be left out."""
+    return name in _OPTIONAL or name.startswith("edge_data.")
+
+
 def problems(header: Document, columns: Columns) -> list[Problem]:
-    """Every problem of a header with columns of the right types and lengths.
+    """Every problem of a header and of columns, which are arrays of the right types.
 
     Sound columns pass a vectorised screen; only the devices that fail it are put back into the form
     of the JSON file, so that both forms have one set of rules and messages.
     """
-    found = instance_problems(HeaderPart, header)
+    found = (
+        header_problems(header) or application_problems(header, columns) or _shape_problems(header, columns)
+    )
     if found:
         return found
     found += unique_ids({"devices": [{"id": name} for name in columns["id"]]})
-    for key, count in (("application", len(header["applications"])), ("connected_to", None)):
-        limit = len(header["offload_points"]) if count is None else count
-        values = columns[key]
-        low = LOCAL if count is None else 0
-        for m in np.flatnonzero((values < low) | (values >= limit)):
-            found.append((f"devices[{m}].{key}", f"must lie in {low}..{limit - 1}, not {values[m]}"))
+    found += _index_problems("connected_to", columns, LOCAL, len(header["offload_points"]))
     if not found:
         suspects = np.flatnonzero(~_screen(header, columns))
         found += device_problems(header, _devices(header, columns, suspects))
@@ -188,10 +214,43 @@ def problems(header: Document, columns: Columns) -> list[Problem]:
     return found
 
 
+def application_problems(header: Document, columns: Columns) -> list[Problem]:
+    """What is wrong with the columns on which all shapes depend: ``id`` and ``application``."""
+    size = len(columns["id"])
+    if size == 0:
+        return [("devices", "must not be empty")]
+    if np.shape(columns["application"]) != (size,):
+        return [("columns.application", f"must have {size} entries, as there are devices")]
+    return list(_index_problems("application", columns, 0, len(header["applications"])))
+
+
+def _index_problems(key: str, columns: Columns, lowest: int, stop: int) -> Iterator[Problem]:
+    values = columns[key]
+    for m in np.flatnonzero((values < lowest) | (values >= stop)):
+        yield f"devices[{m}].{key}", f"must lie in {lowest}..{stop - 1}, not {values[m]}"
+
+
+def _shape_problems(header: Document, columns: Columns) -> list[Problem]:
+    shapes = layout(header, columns["application"])
+    found = [
+        (place("columns", [name]), "is missing")
+        for name in shapes
+        if name not in columns and not is_optional(name)
+    ]
+    for name, values in columns.items():
+        if name not in shapes:
+            if np.size(values):  # an application without devices may well have empty columns
+                found.append((place("columns", [name]), "unknown column"))
+        elif name != "id" and np.shape(values) != shapes[name]:
+            what = f"must have the shape {list(shapes[name])}, not {list(np.shape(values))}"
+            found.append((place("columns", [name]), what))
+    return found
+
+
 def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
     """(M,) True where nothing of a device is wrong."""
     number = columns["application"]
-    good = np.array([isinstance(name, str) and bool(name) for name in columns["id"]], dtype=np.bool_)
+    good = np.array([_is_id(name) for name in columns["id"]], dtype=np.bool_)
     for key in _POSITIVE:
         if key in columns:
             good &= _positive(columns[key]) | (np.isnan(columns[key]) if key in _OPTIONAL else False)
@@ -216,13 +275,20 @@ def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
     return np.asarray(good, dtype=np.bool_)
 
 
+def _is_id(name: Any) -> bool:
+    if not isinstance(name, str) or not name:
+        return False
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
+
+
 def _positive(values: Floats) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = (values >= SMALLEST) & (values <= LARGEST)
     return inside
 
 
 def _zero_or_positive(values: Floats) -> NDArray[np.bool_]:
-    return _positive(values) | (values == 0)
+    zero: NDArray[np.bool_] = values == 0
+    return _positive(values) | zero
 
 
 def validated(header: Document, columns: Columns, source: str) -> Instance:
@@ -257,7 +323,7 @@ def of_instance(instance: Instance) -> tuple[Document, Columns]:
         default = linked & (rate == getattr(points, key)[devices.connected_to])
         columns[key] = np.where(default, np.nan, rate)
     for group in instance.groups:
-        i = instance.applications.index(group.application)
+        i = devices.application[group.members[0]]
         for key in _PER_TASK:
             columns[f"{key}.{i}"] = getattr(group, key)
         same = (group.edge_data == default_edge_data(group.application, group.output)).all(axis=1)
@@ -324,7 +390,7 @@ def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> I
         for i in set(numbers)
     }
     # A rate of NaN says that none is given; any other non-finite number is an error to be shown.
-    scalar = {key: columns[key][chosen].tolist() for key in ("cpu", "alpha", "connected_to", *_SIZE)}
+    scalar = {key: columns[key][chosen].tolist() for key in ("connected_to", *_SCALAR)}
     optional = {key: columns[key][chosen].tolist() for key in _OPTIONAL if key in columns}
     for at, m in enumerate(chosen.tolist()):
         point = scalar["connected_to"][at]
@@ -384,5 +450,4 @@ def fingerprint(instance: Instance) -> str:
     return digest.hexdigest()
 
 
-def _canonical(document: Document) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode

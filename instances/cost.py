@@ -27,7 +27,7 @@ from .model import LOCAL, Floats, Group, Instance, Ints, Places, frozen
 from .solution import Solution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terms:
     """The parts of the cost of a group's devices that no decision changes (all in seconds).
 
@@ -155,7 +155,7 @@ class Violation:
         return f"{self.limit} of {self.name!r}: {self.used} used, {self.allowed} allowed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What decisions cost and use.
 
@@ -167,6 +167,8 @@ class Evaluation:
         (N,) subtasks at each offload point.
     channels_used
         (N,) devices that use the radio of each offload point.
+    unconnected
+        (M,) subtasks that a device without a connection offloads, which it must not.
     """
 
     instance: Instance
@@ -248,13 +250,25 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
     -------
     Evaluation
         In the file order of the devices.
+
+    Raises
+    ------
+    ValueError
+        If the decisions do not have the shape of the instance.
+    IndexError
+        If a place is not an offload point of the instance.
     """
+    shapes = [places.shape for places in solution.places]
+    if shapes != [group.work.shape for group in instance.groups]:
+        raise ValueError(f"decisions of shapes {shapes} are not decisions of {instance!r}")
     devices = instance.devices
     delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
     offloaded = np.zeros(instance.num_devices, dtype=np.int64)
     used = np.zeros(instance.num_points, dtype=np.int64)
     for term, places in zip(terms(instance), solution.places, strict=True):
         members = term.group.members
+        if places.min() < LOCAL:
+            raise IndexError(f"there is no place {places.min()}")
         g, e = subtask_costs(instance, term, places)
         delay[members] = heaviest_path(term.group, g)
         energy[members] = e.sum(axis=1)

@@ -1,15 +1,23 @@
-"""The one exception for unusable input."""
+"""The one exception for unusable input, and how its messages name places and values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 Problem = tuple[str, str]
 """A place inside a file (``devices[3].power.send``; empty: the whole file) and what is wrong there."""
 
 SHOWN = 20
 """Problems printed in full; a file with thousands of them is wrong in one way."""
+
+LONGEST = 60
+"""Characters of a value that a message repeats."""
+
+_PLAIN_KEY = re.compile(r"[\w-]+")
 
 
 class InputError(ValueError):
@@ -26,10 +34,43 @@ class InputError(ValueError):
     def __init__(self, source: str | Path, problems: Sequence[Problem]) -> None:
         self.source = str(source)
         self.problems = tuple(problems)
-        lines = [f"{place}: {what}" if place else what for place, what in self.problems]
+        lines = [f"{where}: {what}" if where else what for where, what in self.problems]
         if len(lines) == 1:
             text = f"{self.source}: {lines[0]}"
         else:
             rest = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
             text = "\n  ".join([f"{self.source}: {len(lines)} problems", *lines[:SHOWN], *rest])
         super().__init__(text)
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, tuple[Problem, ...]]]:
+        """Pickled by its parts, so that it survives the way back from a worker process."""
+        return type(self), (self.source, self.problems)
+
+
+def place(prefix: str, path: Iterable[int | str]) -> str:
+    """A path inside a file as people write it: ``devices[3].power.send``, ``decisions["ud 1"]``."""
+    text = prefix
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{shown(step)}]"
+    return text
+
+
+def shown(value: Any) -> str:
+    """A value of a file for a message: as in JSON, on one line, short and printable."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    printable = isinstance(value, str) and value.isprintable()
+    text = json.dumps(value, ensure_ascii=not printable, default=repr)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def os_reason(error: OSError | ValueError | MemoryError) -> str:
+    """Why a file could not be opened, read or written, without its name."""
+    if isinstance(error, MemoryError):
+        return "it does not fit into memory"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from . import columns as forms
-from .errors import InputError, Problem
+from .errors import InputError, Problem, place, shown
 from .model import LOCAL, Instance
-from .schema import InstanceFile, SolutionFile
+from .schema import SolutionFile
 from .solution import Solution, Status, StoredSolution
-from .storage import VERSION, check_format, parse_json, read_bytes, read_zip, replacing, write_zip
-from .validate import Document, instance_problems, structure
+from .storage import (
+    VERSION,
+    check_format,
+    collector_paused,
+    parse_json,
+    read_bytes,
+    read_zip,
+    replacing,
+    write_zip,
+)
+from .validate import Document, free_data, instance_problems, structure
 
 
 def read(path: str | Path) -> Instance:
@@ -33,24 +46,27 @@ def read(path: str | Path) -> Instance:
     InputError
         With every problem of the file, each with its path inside the file.
     """
-    path = Path(path)
-    if _is_zip(path):
-        header, columns = read_zip(path)
-        return forms.validated(header, columns, str(path))
-    document = parse_json(read_bytes(path), path)
-    check_format(document, "offloadlib-instance", path)
-    problems = instance_problems(InstanceFile, document)
-    if problems:
-        raise InputError(path, problems)
-    return forms.build(*forms.from_document(document))
+    return parse(read_bytes(path), path)
 
 
-def _is_zip(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(2) == b"PK"
-    except OSError as error:
-        raise InputError(path, [("", f"cannot be read: {error.strerror}")]) from None
+def parse(data: bytes, source: str | Path) -> Instance:
+    """The instance in the bytes of a file, in either form; ``source`` is what messages call it.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read`.
+    """
+    with collector_paused():
+        if data.startswith(b"PK"):
+            header, columns = read_zip(data, source)
+            return forms.validated(header, columns, str(source))
+        document = parse_json(data, source)
+        check_format(document, "offloadlib-instance", source)
+        problems = instance_problems(document)
+        if problems:
+            raise InputError(source, problems)
+        return forms.build(*forms.from_document(document))
 
 
 def write(instance: Instance, path: str | Path) -> None:
@@ -64,7 +80,7 @@ def write(instance: Instance, path: str | Path) -> None:
     path = Path(path)
     header, columns = forms.of_instance(instance)
     with replacing(path) as file:
-        if path.suffix == ".zip":
+        if path.suffix.lower() == ".zip":
             write_zip(file, header, columns)
         else:
             for text in _lines(header, "devices", map(json.dumps, forms.device_documents(header, columns))):
@@ -97,13 +113,26 @@ def write_solution(stored: StoredSolution, instance: Instance, path: str | Path)
         "objective": stored.objective,
         "lower_bound": stored.lower_bound,
         "status": stored.status,
-        "run": dict(stored.run),
+        "run": _recorded(stored.run),
     }
     decisions = stored.solution.decisions(instance)
     items = (f"{json.dumps(name)}: {json.dumps(places)}" for name, places in decisions)
     with replacing(path) as file:
         for text in _lines(document, "decisions", items, "{}"):
             file.write(text.encode())
+
+
+def _recorded(value: Any) -> Any:
+    """A run record as JSON can hold it: numpy's numbers as Python's, no limit (infinity) as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _recorded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_recorded(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
@@ -115,10 +144,10 @@ def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
         With every problem of the file, also where it belongs to another instance or leaves out a
         device. Whether its decisions keep the limits is not asked here.
     """
-    path = Path(path)
-    document = parse_json(read_bytes(path), path)
-    check_format(document, "offloadlib-solution", path)
-    problems = structure(SolutionFile, document)
+    with collector_paused():
+        document = parse_json(read_bytes(path), path)
+        check_format(document, "offloadlib-solution", path)
+        problems = [*structure(SolutionFile, document), *free_data(document)]
     if not problems:
         problems = list(_decision_problems(document, instance))
     if problems:
@@ -138,21 +167,22 @@ def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
 
 def _decision_problems(document: Document, instance: Instance) -> Iterator[Problem]:
     if document["instance"]["sha256"] != instance.fingerprint:
-        yield "instance.sha256", f"is the fingerprint of another instance than {instance.name!r}"
+        yield "instance.sha256", f"is not the fingerprint of the instance {shown(instance.name)}"
     decisions = document["decisions"]
     points = {None, *instance.points.ids}
     known = set(instance.devices.ids)
     for name in decisions:
         if name not in known:
-            yield f"decisions.{name}", "unknown device"
+            yield place("decisions", [name]), "unknown device"
     sizes = [application.size for application in instance.applications]
     for name, number in zip(instance.devices.ids, instance.devices.application.tolist(), strict=True):
         if name not in decisions:
-            yield f"decisions.{name}", "is missing"
+            yield place("decisions", [name]), "is missing"
             continue
         places = decisions[name]
         if len(places) != sizes[number]:
-            yield f"decisions.{name}", f"has {len(places)} entries, the device has {sizes[number]} subtasks"
-        for k, place in enumerate(places):
-            if place not in points:
-                yield f"decisions.{name}[{k}]", f"unknown offload point {place!r}"
+            what = f"must have {sizes[number]} entries, one for each subtask, not {len(places)}"
+            yield place("decisions", [name]), what
+        for k, point in enumerate(places):
+            if point not in points:
+                yield place("decisions", [name, k]), f"unknown offload point {shown(point)}"

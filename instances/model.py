@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from typing import Any, Literal
 
 import numpy as np
@@ -88,18 +89,19 @@ class Application:
         ValueError
             If the graph has a cycle.
         """
+        successors: list[list[int]] = [[] for _ in self.subtasks]
+        for j, k in self.edges:
+            successors[j].append(k)
         missing = [len(arcs) for arcs in self.incoming]
+        ready = [k for k in range(self.size) if missing[k] == 0]  # ascending: a heap
         order: list[int] = []
-        ready = sorted((k for k in range(self.size) if missing[k] == 0), reverse=True)
         while ready:
-            j = ready.pop()
+            j = heappop(ready)
             order.append(j)
-            for source, k in self.edges:
-                if source == j:
-                    missing[k] -= 1
-                    if missing[k] == 0:
-                        ready.append(k)
-            ready.sort(reverse=True)
+            for k in successors[j]:
+                missing[k] -= 1
+                if missing[k] == 0:
+                    heappush(ready, k)
         if len(order) < self.size:
             raise ValueError(f"application {self.id!r} has a cycle")
         return tuple(order)
@@ -117,7 +119,7 @@ class Application:
         return tails
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OffloadPoints:
     """The N offload points (Definition 3.4), one array entry each.
 
@@ -134,7 +136,7 @@ class OffloadPoints:
     position: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Devices:
     """The M user devices (Definition 3.3), one array entry each, in file order.
 
@@ -156,7 +158,7 @@ class Devices:
     position: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """The devices that run one application, with what has an entry per subtask or arc.
 
@@ -183,7 +185,7 @@ class Group:
         return len(self.members)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instance:
     """A validated, immutable instance of the structured offloading problem.
 
@@ -235,9 +237,9 @@ class Instance:
 
 
 def frozen(array: Any, dtype: Any) -> NDArray[Any]:
-    """A read-only, C-contiguous array of the given type (a copy only where one is needed)."""
+    """A read-only, C-contiguous array of the given type that nobody else can write to."""
     result = np.ascontiguousarray(array, dtype=dtype)
     if result.flags.writeable:
-        result = result.view()
+        result = result.copy()
         result.flags.writeable = False
     return result

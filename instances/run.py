@@ -102,7 +102,7 @@ class Result:
         termination: Termination = Termination.FINISHED,
         **run: Any,
     ) -> Result:
-        """The result of decisions, costed anew; the bound is at most that cost.
+        """The result of decisions, costed anew; the bound is at most that cost, and none if not finite.
 
         Raises
         ------
@@ -113,8 +113,9 @@ class Result:
         if not evaluation.feasible:
             broken = "; ".join(map(str, evaluation.violations))
             raise RuntimeError(f"the method returned an infeasible solution ({broken})")
-        bound = None if lower_bound is None else min(lower_bound, evaluation.total)
-        return cls(solution, evaluation.total, bound, runtime, termination, run)
+        if lower_bound is not None:  # a solver without a bound says minus infinity
+            lower_bound = min(lower_bound, evaluation.total) if math.isfinite(lower_bound) else None
+        return cls(solution, evaluation.total, lower_bound, runtime, termination, run)
 
     @property
     def gap(self) -> float | None:

@@ -15,28 +15,31 @@ SMALLEST, LARGEST = 1e-9, 1e9
 """Non-zero magnitudes outside this range are rejected: they are slips of a unit, and they break solvers."""
 
 
-def _magnitude(value: float) -> float:
-    if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
-        raise ValueError(f"has a magnitude outside [{SMALLEST:g}, {LARGEST:g}]")
-    return value
+_BOUNDS = "[1e-9, 1e9]"
 
 
 def _size(value: float) -> float:
-    if value < 0:
-        raise ValueError("is negative")
-    return _magnitude(value)
+    if value != 0 and not SMALLEST <= value <= LARGEST:
+        raise ValueError(f"must be 0 or lie in {_BOUNDS}")
+    return value
 
 
 def _positive(value: float) -> float:
-    if value <= 0:
-        raise ValueError("must be positive")
-    return _magnitude(value)
+    if not SMALLEST <= value <= LARGEST:
+        raise ValueError(f"must lie in {_BOUNDS}")
+    return value
 
 
 def _unit(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError("must lie in [0, 1]")
-    return _magnitude(value)
+    if value != 0 and not SMALLEST <= value <= 1:
+        raise ValueError("must be 0 or lie in [1e-9, 1]")
+    return value
+
+
+def _coordinate(value: float) -> float:
+    if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(f"must be 0 or have a magnitude in {_BOUNDS}")
+    return value
 
 
 def _whole(value: Any) -> Any:
@@ -45,10 +48,8 @@ def _whole(value: Any) -> Any:
 
 
 def _count(value: int) -> int:
-    if value < 0:
-        raise ValueError("is negative")
-    if value > LARGEST:
-        raise ValueError(f"has a magnitude outside [{SMALLEST:g}, {LARGEST:g}]")
+    if not 0 <= value <= LARGEST:
+        raise ValueError(f"must be a whole number from 0 to {int(LARGEST)}")
     return value
 
 
@@ -62,7 +63,7 @@ Size = Annotated[_Finite, AfterValidator(_size), WithJsonSchema({"anyOf": [_ZERO
 Positive = Annotated[_Finite, AfterValidator(_positive), WithJsonSchema(_RANGE)]
 Unit = Annotated[_Finite, AfterValidator(_unit), WithJsonSchema({"anyOf": [_ZERO, _UNIT]})]
 Coordinate = Annotated[
-    _Finite, AfterValidator(_magnitude), WithJsonSchema({"anyOf": [_ZERO, _RANGE, _NEGATIVE]})
+    _Finite, AfterValidator(_coordinate), WithJsonSchema({"anyOf": [_ZERO, _RANGE, _NEGATIVE]})
 ]
 Count = Annotated[
     int,
@@ -71,7 +72,12 @@ Count = Annotated[
     BeforeValidator(_whole),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": int(LARGEST)}),
 ]
-Version = Annotated[Literal[1], BeforeValidator(_whole)]
+Version = Annotated[
+    int,
+    Field(strict=True, ge=1, le=1),
+    BeforeValidator(_whole),
+    WithJsonSchema({"type": "integer", "const": 1}),
+]
 Id = Annotated[str, Field(strict=True, min_length=1)]
 Position = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 

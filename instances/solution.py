@@ -12,7 +12,7 @@ import numpy as np
 from .model import LOCAL, Instance, Places, frozen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """A place for every subtask.
 

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import codecs
+import gc
+import io
 import json
+import math
 import os
-import tempfile
+import re
+import secrets
+import struct
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
-from .columns import Columns
-from .errors import InputError, Problem
-from .validate import Document
+from .columns import Columns, application_problems, is_optional, layout
+from .errors import InputError, Problem, os_reason, place, shown
+from .validate import Document, header_problems, walk
 
-_WHOLE = ("application", "connected_to")
 VERSION = 1
 """The version of the formats that this release reads and writes."""
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Fixed, so that the same instance gives the same bytes."""
+
+_JSON_LIMIT = 2**28
+"""Bytes that a JSON member of a zip may unfold to; what an array unfolds to follows from its shape."""
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(RuntimeError, ValueError, OverflowError, MemoryError),
+)
+"""What Python's zip reader raises where a file is damaged."""
+
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape of a surrogate: half a character, which may be alone."""
 
 
 @contextmanager
@@ -36,24 +53,24 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     InputError
         If the file cannot be written.
     """
-    path = Path(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(path, [("", f"cannot be written: {error.strerror}")]) from None
+        target = Path(os.path.realpath(path))  # where a symbolic link leads
+        partial = target.with_name(f".offloadlib-{secrets.token_hex(8)}")
+        # A device or a pipe cannot be replaced: it is written to.
+        special = Path(path).exists() and not target.is_file()
+        opened, mode = (Path(path), "wb") if special else (partial, "xb")
+        file = cast(IO[bytes], opened.open(mode))
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise InputError(path, [("", f"cannot be written: {os_reason(error)}")]) from None
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
+        if not special:
+            partial.replace(target)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise InputError(path, [("", f"cannot be written: {error.strerror}")]) from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        raise InputError(path, [("", f"cannot be written: {os_reason(error)}")]) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -66,8 +83,23 @@ def read_bytes(path: str | Path) -> bytes:
     """
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(path, [("", f"cannot be read: {error.strerror}")]) from None
+    except (OSError, ValueError, MemoryError) as error:
+        raise InputError(path, [("", f"cannot be read: {os_reason(error)}")]) from None
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No garbage collection while millions of lists and objects arise, none of them garbage.
+
+    The collector would walk over them again and again, which takes two thirds of the time.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 class _Doubled(dict[str, Any]):
@@ -77,7 +109,7 @@ class _Doubled(dict[str, Any]):
 
 
 def parse_json(text: bytes, source: str | Path) -> Any:
-    """Parse JSON strictly: UTF-8, no duplicate keys.
+    """Parse JSON strictly: UTF-8, no duplicate keys, no half characters.
 
     Raises
     ------
@@ -96,35 +128,41 @@ def parse_json(text: bytes, source: str | Path) -> Any:
         marked.keys_twice = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         return marked
 
+    what = ""
     if not text.strip():
-        raise InputError(source, [("", "is empty")])
-    try:
-        document = json.loads(text.decode("utf-8"), object_pairs_hook=to_object)
-    except UnicodeDecodeError as error:
-        raise InputError(source, [("", f"is not UTF-8 text (byte {error.start})")]) from None
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InputError(source, [("", f"is not JSON ({error.msg}; {where})")]) from None
-    except RecursionError:
-        raise InputError(source, [("", "is nested too deeply")]) from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise InputError(source, [("", f"is not usable JSON ({error})")]) from None
-    if doubled:
-        raise InputError(source, list(_doubled_keys(document)))
+        what = "is empty"
+    elif text.startswith(codecs.BOM_UTF8):
+        what = "begins with a byte order mark: save it as UTF-8 without one"
+    else:
+        try:
+            document = json.loads(text.decode("utf-8"), object_pairs_hook=to_object)
+        except UnicodeDecodeError as error:
+            what = f"is not UTF-8 text (byte {error.start})"
+        except json.JSONDecodeError as error:
+            what = f"is not JSON, or is cut short ({error.msg}; line {error.lineno}, column {error.colno})"
+        except RecursionError:
+            what = "is nested too deeply"
+        except MemoryError:
+            what = "does not fit into memory"
+        except ValueError:  # the only other one: Python's limit on the length of an integer
+            what = "holds a whole number of thousands of digits"
+    problems = [("", what)] if what else []
+    if not problems and (doubled or _HALF_CHARACTER.search(text)):
+        problems = list(_text_problems(document))
+    if problems:
+        raise InputError(source, problems)
     return document
 
 
-def _doubled_keys(document: Any) -> Iterator[Problem]:
-    stack: list[tuple[str, Any]] = [("", document)]
-    while stack:
-        where, value = stack.pop()
+def _text_problems(document: Any) -> Iterator[Problem]:
+    """What the parsed document still shows of duplicate keys, and of strings that are no text."""
+    for path, value in walk(document):
         if isinstance(value, _Doubled):
-            for key in value.keys_twice:
-                yield f"{where}.{key}" if where else key, "duplicate key"
-        if isinstance(value, dict):
-            stack.extend((f"{where}.{key}" if where else key, item) for key, item in value.items())
-        elif isinstance(value, list):
-            stack.extend((f"{where}[{i}]", item) for i, item in enumerate(value))
+            yield from ((place("", (*path, key)), "duplicate key") for key in value.keys_twice)
+        strings = value.keys() if isinstance(value, dict) else (value,) if isinstance(value, str) else ()
+        for string in strings:
+            if any("\ud800" <= character <= "\udfff" for character in string):
+                yield place("", path), f"must be Unicode text, not {shown(string)}"
 
 
 def check_format(document: Any, expected: str, path: str | Path) -> None:
@@ -136,14 +174,16 @@ def check_format(document: Any, expected: str, path: str | Path) -> None:
         If this is not a file of the expected format, in a version that this release reads.
     """
     if not isinstance(document, dict):
-        problem = ("", "must be an object")
-    elif document.get("format") != expected:
-        problem = ("format", f"must be {expected!r}, not {document.get('format')!r}")
+        problem = ("", f"must be an object, not {shown(document)}")
+    elif "format" not in document:
+        problem = ("format", "is missing")
+    elif document["format"] != expected:
+        problem = ("format", f"must be {shown(expected)}, not {shown(document['format'])}")
     elif "version" not in document:
         problem = ("version", "is missing")
     elif document["version"] != VERSION or isinstance(document["version"], bool):
-        shown = json.dumps(document["version"])[:40]
-        problem = ("version", f"{shown} is not known; this release reads version {VERSION}")
+        version = shown(document["version"])
+        problem = ("version", f"{version} is not known; this release reads version {VERSION}")
     else:
         return
     raise InputError(path, [problem])
@@ -152,16 +192,9 @@ def check_format(document: Any, expected: str, path: str | Path) -> None:
 def write_zip(file: IO[bytes], header: Document, columns: Columns) -> None:
     """Write the columnar form: a JSON header and plain little-endian arrays in C order."""
     stored = {
-        name: values
-        for name, values in columns.items()
-        if name == "id" or not (values.dtype == np.float64 and np.isnan(values).all())
+        name: values for name, values in columns.items() if not (is_optional(name) and np.isnan(values).all())
     }
-    described: dict[str, dict[str, Any]] = {
-        name: {"type": "json", "shape": [len(values)]}
-        if name == "id"
-        else {"type": "<i4" if name in _WHOLE else "<f8", "shape": list(values.shape)}
-        for name, values in stored.items()
-    }
+    described = {name: _description(name, np.shape(values)) for name, values in stored.items()}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         text = json.dumps({**header, "columns": described}, indent=1)
         archive.writestr(_member("header.json"), text.encode())
@@ -169,7 +202,7 @@ def write_zip(file: IO[bytes], header: Document, columns: Columns) -> None:
             if name == "id":
                 data = json.dumps(values, separators=(",", ":")).encode()
             else:
-                data = np.ascontiguousarray(values, dtype=described[name]["type"]).tobytes()
+                data = np.ascontiguousarray(values, dtype=_kind(name)).tobytes()
             archive.writestr(_member(f"columns/{name}"), data)
 
 
@@ -179,99 +212,113 @@ def _member(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def read_zip(path: str | Path) -> tuple[Document, Columns]:
-    """Header and columns of a columnar file, with the types and shapes that the header promises.
+class _Archive:
+    """The members of a zip file; whatever is wrong with them is an :class:`InputError`."""
+
+    def __init__(self, data: bytes, source: str | Path) -> None:
+        self.source = source
+        with self._sound(""):
+            self._zip = zipfile.ZipFile(io.BytesIO(data))
+        infos = self._zip.infolist()
+        self.members = {info.filename: info for info in infos}
+        if len(self.members) < len(infos):
+            raise InputError(source, [("", "holds a member twice")])
+
+    @contextmanager
+    def _sound(self, member: str) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            raise InputError(self.source, [(member, f"is not a sound zip file ({error})")]) from None
+
+    def json(self, member: str) -> Any:
+        """A member as JSON."""
+        return parse_json(self._unpacked(member, None), f"{self.source}: {member}")
+
+    def array(self, member: str, kind: str, shape: tuple[int, ...]) -> Any:
+        """A member as an array, whose size is checked before it is unpacked."""
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        return np.frombuffer(self._unpacked(member, size), dtype=kind).reshape(shape)
+
+    def _unpacked(self, member: str, size: int | None) -> bytes:
+        info = self.members.get(member)
+        what = None
+        if info is None:
+            what = "is missing"
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            what = "must be compressed by deflate, or not at all"
+        elif info.flag_bits & 1:
+            what = "is encrypted"
+        elif size is None and info.file_size > _JSON_LIMIT:
+            what = f"must have at most {_JSON_LIMIT} bytes, not {info.file_size}"
+        elif size is not None and info.file_size != size:
+            what = f"must have {size} bytes, not {info.file_size}"
+        else:
+            with self._sound(member):
+                data = self._zip.read(info)
+                if len(data) == info.file_size:
+                    return data
+                what = "is cut short"
+        raise InputError(self.source, [(member, what)])
+
+
+def read_zip(data: bytes, source: str | Path) -> tuple[Document, Columns]:
+    """Header and columns of a columnar file, with the types and shapes that belong to the header.
 
     Raises
     ------
     InputError
         If the file is damaged or its columns do not fit its header.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename: info.file_size for info in archive.infolist()}
-            if len(sizes) < len(archive.infolist()):
-                raise InputError(path, [("", "holds a member twice")])
-            if "header.json" not in sizes:
-                raise InputError(path, [("header.json", "is missing")])
-            header = parse_json(archive.read("header.json"), f"{path}: header.json")
-            check_format(header, "offloadlib-instance", path)
-            shapes = _expected(header, path)
-            extra = [
-                name for name in sizes if name != "header.json" and name[len("columns/") :] not in shapes
-            ]
-            if extra:
-                raise InputError(path, [(name, "unknown member") for name in extra])
-            columns: Columns = {}
-            problems: list[Problem] = []
-            for name, (kind, shape) in shapes.items():
-                member = f"columns/{name}"
-                if member not in sizes:
-                    problems.append((member, "is missing"))
-                elif kind == "json":
-                    columns[name] = parse_json(archive.read(member), f"{path}: {member}")
-                elif sizes[member] != int(np.prod(shape)) * int(kind[2:]):
-                    problems.append((member, f"has {sizes[member]} bytes, its shape says otherwise"))
-                else:
-                    columns[name] = np.frombuffer(archive.read(member), dtype=kind).reshape(shape)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(path, [("", f"is not a sound zip file ({error})")]) from None
-    except OSError as error:
-        raise InputError(path, [("", f"cannot be read: {error.strerror or error}")]) from None
-    problems += _column_problems(header, columns)
+    archive = _Archive(data, source)
+    header = archive.json("header.json")
+    check_format(header, "offloadlib-instance", source)
+    described = header.pop("columns", None)
+    problems = header_problems(header)
+    if not isinstance(described, dict):
+        problems.append(("columns", f"must be an object, not {shown(described)}"))
+    # The shapes follow from the header and these two columns.
+    ids = [] if problems else archive.json("columns/id")
+    if not isinstance(ids, list):
+        problems.append(("columns/id", f"must be a list, not {shown(ids)}"))
     if problems:
-        raise InputError(path, problems)
-    del header["columns"]
+        raise InputError(source, problems)
+    columns = {"id": ids, "application": archive.array("columns/application", "<i4", (len(ids),))}
+    problems = application_problems(header, columns)
+    if problems:
+        raise InputError(source, problems)
+    shapes = layout(header, columns["application"])
+    problems += _description_problems(described, shapes)
+    expected = {"header.json", *(f"columns/{name}" for name in described)}
+    problems += [("", f"unknown member {shown(name)}") for name in archive.members if name not in expected]
+    if problems:
+        raise InputError(source, problems)
+    for name in described:
+        if name not in columns:
+            try:
+                columns[name] = archive.array(f"columns/{name}", _kind(name), shapes[name])
+            except InputError as error:
+                problems += error.problems
+    if problems:
+        raise InputError(source, problems)
     return header, columns
 
 
-def _expected(header: Document, path: str | Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Column name -> (type, shape), as declared."""
-    declared = header.get("columns")
-    if not isinstance(declared, dict):
-        raise InputError(path, [("columns", "must be an object")])
-    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
-    problems: list[Problem] = []
-    for name, item in declared.items():
-        kind = "json" if name == "id" else "<i4" if name in _WHOLE else "<f8"
-        shape = item.get("shape") if isinstance(item, dict) and item.keys() == {"type", "shape"} else None
-        sound = isinstance(shape, list) and all(type(size) is int and 0 <= size <= 10**10 for size in shape)
-        if not sound or not isinstance(shape, list) or item["type"] != kind:
-            problems.append((f"columns.{name}", f"must have type {kind!r} and a shape"))
-        else:
-            expected[name] = kind, tuple(shape)
-    if problems:
-        raise InputError(path, problems)
-    return expected
-
-
-def _column_problems(header: Document, columns: Columns) -> list[Problem]:
-    """Missing and unknown columns, and shapes that do not fit each other or the header."""
-    needed = {"id", "application", "connected_to", "cpu", "alpha"}
-    needed |= {"power.execute", "power.send", "power.receive"}
-    problems: list[Problem] = [(f"columns.{name}", "is missing") for name in sorted(needed - columns.keys())]
-    if problems:
-        return problems
-    if not isinstance(columns["id"], list):
-        return [("columns.id", "must be a list")]
-    size = len(columns["id"])
-    if size == 0:
-        return [("columns.id", "must have at least 1 entries")]
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*needed, "uplink", "downlink"), (size,))
-    shapes["position"] = (size, 2)
-    application = columns["application"]
-    if application.shape == (size,):
-        for i, item in enumerate(header.get("applications") or ()):
-            rows = int((application == i).sum())
-            if rows and isinstance(item, dict):
-                subtasks, arcs = item.get("subtasks") or (), item.get("edges") or ()
-                tasks = {f"{key}.{i}": (rows, len(subtasks)) for key in ("work", "input", "output")}
-                problems += [(f"columns.{name}", "is missing") for name in tasks if name not in columns]
-                shapes |= tasks | {f"edge_data.{i}": (rows, len(arcs))}
-    for name, values in columns.items():
-        shape = (len(values),) if name == "id" else values.shape
+def _description_problems(described: Document, shapes: dict[str, tuple[int, ...]]) -> Iterator[Problem]:
+    """Where the header's description of the columns differs from what its other parts ask for."""
+    for name in shapes:
+        if name not in described and not is_optional(name):
+            yield place("columns", [name]), "is missing"
+    for name, item in described.items():
         if name not in shapes:
-            problems.append((f"columns.{name}", "unknown column"))
-        elif shape != shapes[name]:
-            problems.append((f"columns.{name}", f"has shape {list(shape)}, must have {list(shapes[name])}"))
-    return problems
+            yield place("columns", [name]), "unknown column"
+        elif item != (expected := _description(name, shapes[name])):
+            yield place("columns", [name]), f"must be {json.dumps(expected)}"
+
+
+def _description(name: str, shape: tuple[int, ...]) -> Document:
+    return {"type": _kind(name), "shape": list(shape)}
+
+
+def _kind(name: str) -> str:
+    return "json" if name == "id" else "<i4" if name in ("application", "connected_to") else "<f8"

@@ -6,17 +6,19 @@ one run lists the problems of both.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import Problem
-from .schema import DevicePart
+from .errors import Problem, place, shown
+from .schema import DevicePart, HeaderPart, InstanceFile
 
 Document = dict[str, Any]
+
+DEEPEST = 100
+"""Levels of free data (``source``, ``run``): a file that can be read can also be written."""
 
 _PLAIN = {
     "missing": "is missing",
@@ -25,11 +27,13 @@ _PLAIN = {
     "float_type": "must be a number",
     "int_type": "must be a whole number",
     "string_type": "must be a string",
+    "string_unicode": "must be Unicode text",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be 64 hexadecimal digits in lower case",
     "list_type": "must be a list",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
-    "string_too_short": "must not be empty",
 }
 
 
@@ -38,40 +42,39 @@ def structure(model: type[BaseModel], document: Any, prefix: str = "") -> list[P
     try:
         model.model_validate(document)
     except ValidationError as error:
-        return [(place(prefix, detail["loc"]), _plain(dict(detail))) for detail in error.errors()]
-    except (OverflowError, RecursionError) as error:
-        return [(prefix, str(error))]
+        details = error.errors(include_url=False)
+        return [(place(prefix, detail["loc"]), _plain(dict(detail))) for detail in details]
     return []
 
 
-def place(prefix: str, path: Iterable[int | str]) -> str:
-    """A path inside a file as people write it: ``devices[3].power.send``."""
-    text = prefix
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
 def _plain(error: dict[str, Any]) -> str:
-    kind, context = error["type"], error.get("ctx", {})
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "missing":
+        return _PLAIN[kind]
+    if kind in ("too_short", "too_long"):
+        wanted = context.get("min_length", context.get("max_length"))
+        return "must not be empty" if wanted == 1 else f"must have {wanted} entries, not {len(value)}"
     if kind == "value_error":
         what = str(context["error"])
     elif kind == "literal_error":
-        what = f"must be {context['expected']}"
-    elif kind in ("too_short", "too_long"):
-        limit = context.get("min_length", context.get("max_length"))
-        what = f"must have {'at least' if kind == 'too_short' else 'at most'} {limit} entries"
-    elif kind == "string_pattern_mismatch":
-        what = f"must match {context['pattern']}"
+        what = f"must be {context['expected'].replace(chr(39), chr(34))}"
+    elif kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
+        what = _PLAIN["finite_number"]  # a whole number beyond the range of binary64
     else:
         what = _PLAIN.get(kind, str(error["msg"]))
-    value = error["input"]
-    if kind in ("missing", "too_short", "too_long"):
-        return what
-    if isinstance(value, dict | list):
-        return f"{what}, not {'an object' if isinstance(value, dict) else 'a list'}"
-    shown = repr(value) if isinstance(value, float) and not math.isfinite(value) else json.dumps(value)
-    return f"{what}, not {shown if len(shown) <= 40 else shown[:37] + '...'}"
+    return f"{what}, not {shown(value)}" if kind != "extra_forbidden" else what
+
+
+def walk(document: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:
+    """(path, value) of everything in a JSON document, in its order and without recursion."""
+    stack: list[tuple[tuple[int | str, ...], Any]] = [((), document)]
+    while stack:
+        path, value = stack.pop()
+        yield path, value
+        if isinstance(value, dict):
+            stack.extend(((*path, key), item) for key, item in reversed(value.items()))
+        elif isinstance(value, list):
+            stack.extend(((*path, i), value[i]) for i in reversed(range(len(value))))
 
 
 def header_rules(document: Document) -> Iterator[Problem]:
@@ -95,13 +98,14 @@ def unique_ids(document: Document) -> Iterator[Problem]:
             if not isinstance(name, str):
                 continue
             if name in seen:
-                yield f"{key}[{i}].id", f"duplicate id {name!r}, already used by {key}[{seen[name]}]"
+                yield f"{key}[{i}].id", f"duplicate id {shown(name)}, already used by {key}[{seen[name]}]"
             seen.setdefault(name, i)
 
 
-def _subtasks(application: Document) -> list[Any]:
+def _subtasks(application: Document) -> Iterator[tuple[int, str]]:
     subtasks = application.get("subtasks")
-    return subtasks if isinstance(subtasks, list) else []
+    if isinstance(subtasks, list):
+        yield from ((i, name) for i, name in enumerate(subtasks) if isinstance(name, str))
 
 
 def _arcs(application: Document) -> Iterator[tuple[int, list[str]]]:
@@ -116,26 +120,25 @@ def subtask_names(document: Document) -> Iterator[Problem]:
     """Subtask names are unique within an application."""
     for a, application in _objects(document, "applications"):
         seen: set[str] = set()
-        for i, name in enumerate(_subtasks(application)):
-            if not isinstance(name, str):
-                continue
+        for i, name in _subtasks(application):
             if name in seen:
-                yield f"applications[{a}].subtasks[{i}]", f"duplicate subtask {name!r}"
+                yield f"applications[{a}].subtasks[{i}]", f"duplicate subtask {shown(name)}"
             seen.add(name)
 
 
 def arcs(document: Document) -> Iterator[Problem]:
     """Arcs join known subtasks, once each."""
     for a, application in _objects(document, "applications"):
-        known = {name for name in _subtasks(application) if isinstance(name, str)}
+        known = {name for _, name in _subtasks(application)}
+        complete = isinstance(application.get("subtasks"), list)
         seen: set[tuple[str, str]] = set()
         for i, (j, k) in _arcs(application):
             where = f"applications[{a}].edges[{i}]"
             for end, name in enumerate((j, k)):
-                if name not in known:
-                    yield f"{where}[{end}]", f"unknown subtask {name!r}"
+                if complete and name not in known:
+                    yield f"{where}[{end}]", f"unknown subtask {shown(name)}"
             if (j, k) in seen:
-                yield where, f"duplicate arc {j!r} -> {k!r}"
+                yield where, f"duplicate arc {shown(j)} -> {shown(k)}"
             seen.add((j, k))
 
 
@@ -147,7 +150,7 @@ def acyclic(document: Document) -> Iterator[Problem]:
             successors.setdefault(j, []).append(k)
         cycle = _cycle(successors)
         if cycle:
-            yield f"applications[{a}].edges", f"cycle {' -> '.join(map(repr, cycle))}"
+            yield f"applications[{a}].edges", f"cycle {_chain(cycle)}"
 
 
 def _cycle(successors: dict[str, list[str]]) -> list[str]:
@@ -172,17 +175,29 @@ def _cycle(successors: dict[str, list[str]]) -> list[str]:
     return []
 
 
+def _chain(cycle: list[str]) -> str:
+    names = [shown(name) for name in cycle]
+    return " -> ".join(names if len(names) <= 10 else [*names[:8], "...", names[-1]])
+
+
 def free_data(document: Document) -> Iterator[Problem]:
-    """``source`` is free, but it must be JSON: NaN and infinities are not."""
-    stack: list[tuple[str, Any]] = [("source", document.get("source"))]
-    while stack:
-        where, value = stack.pop()
-        if isinstance(value, dict):
-            stack.extend((f"{where}.{key}", item) for key, item in value.items())
-        elif isinstance(value, list):
-            stack.extend((f"{where}[{i}]", item) for i, item in enumerate(value))
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield where, "must be a finite number"
+    """``source`` and ``run`` are free, but they must be JSON: NaN and infinities are not."""
+    for key in ("source", "run"):
+        for path, value in walk(document.get(key)):
+            if len(path) > DEEPEST:
+                yield key, f"is nested more than {DEEPEST} levels deep"
+                break
+            if isinstance(value, float) and not math.isfinite(value):
+                yield place(key, path), f"must be a finite number, not {shown(value)}"
+
+
+def _by_id(document: Document, key: str) -> tuple[dict[str, Document], bool]:
+    """Items by their id, and whether all ids could be read: only then is another one unknown."""
+    items = document.get(key)
+    if not isinstance(items, list):
+        return {}, False
+    named = [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    return {item["id"]: item for item in named}, len(named) == len(items)
 
 
 def device_rules(document: Document) -> Callable[[str, Document], Iterator[Problem]]:
@@ -193,12 +208,8 @@ def device_rules(document: Document) -> Callable[[str, Document], Iterator[Probl
     callable
         From (place, device) to its problems.
     """
-    applications = {
-        item["id"]: (len(_subtasks(item)), len(item["edges"]) if isinstance(item.get("edges"), list) else 0)
-        for _, item in _objects(document, "applications")
-        if isinstance(item.get("id"), str)
-    }
-    points = {item.get("id") for _, item in _objects(document, "offload_points") if _is_str(item.get("id"))}
+    applications, all_applications = _by_id(document, "applications")
+    points, all_points = _by_id(document, "offload_points")
     cost = document.get("cost")
     local = isinstance(cost, dict) and cost.get("normalise") == "local"
 
@@ -206,52 +217,59 @@ def device_rules(document: Document) -> Callable[[str, Document], Iterator[Probl
         application, point = device.get("application"), device.get("connected_to")
         if isinstance(application, str):
             if application in applications:
-                yield from _lengths(where, device, *applications[application])
-            else:
-                yield f"{where}.application", f"unknown application {application!r}"
-        if isinstance(point, str) and point not in points:
-            yield f"{where}.connected_to", f"unknown offload point {point!r}"
+                yield from _lengths(where, device, applications[application])
+            elif all_applications:
+                yield f"{where}.application", f"unknown application {shown(application)}"
+        if isinstance(point, str) and point not in points and all_points:
+            yield f"{where}.connected_to", f"unknown offload point {shown(point)}"
         if local:
             yield from _normalisers(where, device)
 
     return rules
 
 
-def _is_str(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _lengths(where: str, device: Document, subtasks: int, edges: int) -> Iterator[Problem]:
-    for key, length in (("work", subtasks), ("input", subtasks), ("output", subtasks), ("edge_data", edges)):
-        values = device.get(key)
-        if isinstance(values, list) and len(values) != length:
-            parts = "arcs" if key == "edge_data" else "subtasks"
-            yield f"{where}.{key}", f"has {len(values)} entries, the application has {length} {parts}"
+def _lengths(where: str, device: Document, application: Document) -> Iterator[Problem]:
+    for parts, keys in (("subtasks", ("work", "input", "output")), ("edges", ("edge_data",))):
+        expected = application.get(parts)
+        for key in keys:
+            values = device.get(key)
+            if isinstance(values, list) and isinstance(expected, list) and len(values) != len(expected):
+                what = f"must have {len(expected)} entries, one for each of the application's {parts}"
+                yield f"{where}.{key}", f"{what}, not {len(values)}"
 
 
 def _normalisers(where: str, device: Document) -> Iterator[Problem]:
     """G0 and E0 must not be 0 where they divide something (equation (3), normalised)."""
     work, alpha, power = device.get("work"), device.get("alpha"), device.get("power")
-    idle = isinstance(work, list) and all(w == 0 for w in work)
+    idle = isinstance(work, list) and bool(work) and all(w == 0 for w in work)
     execute = power.get("execute") if isinstance(power, dict) else None
     if not isinstance(alpha, int | float) or isinstance(alpha, bool):
         return
     if idle and alpha > 0:
-        yield f"{where}.work", "the all-local delay is 0 and cannot normalise (cost.normalise is 'local')"
+        yield f"{where}.work", 'the all-local delay is 0 and cannot normalise (cost.normalise is "local")'
     if (idle or (execute == 0 and not isinstance(execute, bool))) and alpha < 1:
         key = "work" if idle else "power.execute"
-        yield f"{where}.{key}", "the all-local energy is 0 and cannot normalise (cost.normalise is 'local')"
+        yield f"{where}.{key}", 'the all-local energy is 0 and cannot normalise (cost.normalise is "local")'
 
 
-def instance_problems(model: type[BaseModel], document: Any) -> list[Problem]:
-    """Every problem of an instance document (or, with the header's model, of a header)."""
-    problems = structure(model, document)
+def header_problems(header: Any) -> list[Problem]:
+    """Every problem of an instance document without its devices."""
+    return _problems(HeaderPart, header)
+
+
+def instance_problems(document: Any) -> list[Problem]:
+    """Every problem of an instance document."""
+    problems = _problems(InstanceFile, document)
     if isinstance(document, dict):
-        problems += header_rules(document)
         rules = device_rules(document)
         for i, device in _objects(document, "devices"):
             problems += rules(f"devices[{i}]", device)
     return problems
+
+
+def _problems(model: type[BaseModel], document: Any) -> list[Problem]:
+    problems = structure(model, document)
+    return [*problems, *header_rules(document)] if isinstance(document, dict) else problems
 
 
 def device_problems(header: Document, devices: Iterable[tuple[int, Document]]) -> list[Problem]:
