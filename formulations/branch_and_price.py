@@ -55,7 +55,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """Solve by branch-and-price."""
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
-    proof = prove(instance, start, budget, improve=True)
+    proof = prove(instance, start, budget)
     return Result.of(
         instance,
         proof.solution,
@@ -67,26 +67,24 @@ def solve(instance: Instance, budget: Budget) -> Result:
     )
 
 
-def prove(instance: Instance, start: Solution, budget: Budget, improve: bool = False) -> Proof:
-    """Bound an instance from below, by a tree that can be checked, up to the cost of a solution.
+def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
+    """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
 
     Parameters
     ----------
     instance
-        Its applications must have pricing plans.
+        The instance.
     start
-        The incumbent: the search stops where the bound reaches its cost.
+        The incumbent to begin with.
     budget
-        Time limit and gap.
-    improve
-        Whether to look for better solutions too.
+        Time limit, gap, seed and threads.
 
     Returns
     -------
     Proof
         With the best bound so far at the time limit and after Ctrl-C.
     """
-    search = _Search(instance, start, budget, improve)
+    search = _Search(instance, start, budget)
     try:
         search.run()
     except KeyboardInterrupt:
@@ -95,15 +93,17 @@ def prove(instance: Instance, start: Solution, budget: Budget, improve: bool = F
 
 
 class _Search:
-    def __init__(self, instance: Instance, start: Solution, budget: Budget, improve: bool) -> None:
+    def __init__(self, instance: Instance, start: Solution, budget: Budget) -> None:
         self.begun = time.perf_counter()
-        self.instance, self.budget, self.improve = instance, budget, improve
+        self.instance, self.budget = instance, budget
         self.solution = start
         self.objective = evaluate(instance, start).total
         self.termination = Termination.FINISHED
         self.tree: list[Branch | Prices] = [Prices.zero(instance)]
         self.floor = simple_bound(instance)
-        self.closed = self.objective
+        # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
+        # when its children are not bounded yet.
+        self.closed, self.in_hand = np.inf, self.floor
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
         self.master = Master(instance, self.objective)
@@ -121,15 +121,18 @@ class _Search:
 
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
-        if self.improve and self.queue[0][0] < self.cutoff:
+        if self.queue[0][0] < self.cutoff:
             self._round()
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
                 self.termination = Termination.TIME_LIMIT
                 return
-            _, _, node = heapq.heappop(self.queue)
+            node = self.queue[0][2]
+            self.in_hand = node.node.bound
+            heapq.heappop(self.queue)
             self._branch(node)
-            if self.improve and self.explored in (8, 32, 128, 512, 2048):
+            self.in_hand = np.inf
+            if self.explored in (8, 32, 128, 512, 2048):
                 self._round()
 
     def _open(self, index: int, path: tuple[_Step, ...], prices: Prices) -> None:
@@ -143,12 +146,14 @@ class _Search:
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
+        if not path:
+            self.in_hand = np.inf
         self._accept(node)
         self._report()
 
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
-        if not self.improve or not node.weights or min(node.weights.values()) < 1 - 1e-6:
+        if not node.weights or min(node.weights.values()) < 1 - 1e-6:
             return
         self._offer([self.master.columns[i] for i in node.weights])
 
@@ -204,19 +209,17 @@ class _Search:
 
     @property
     def bound(self) -> float:
-        """The least bound of a leaf; closed leaves are at least at the cutoff."""
+        """The least bound of a leaf, at most the incumbent's cost."""
         least = self.queue[0][0] if self.queue else np.inf
-        return max(self.floor, min(least, self.closed))
+        return min(max(self.floor, min(least, self.closed, self.in_hand)), self.objective)
 
     def _report(self) -> None:
         notify: Callable[[Progress], None] | None = self.budget.on_progress
         if notify is not None:
             seconds = time.perf_counter() - self.begun
-            notify(Progress(seconds, self.objective, min(self.objective, self.bound)))
+            notify(Progress(seconds, self.objective, self.bound))
 
     def proof(self) -> Proof:
-        bound = self.queue[0][0] if self.queue else np.inf
-        bound = min(bound, self.closed)
         # Pricing never uses a point without capacity; the certificate says so by a price, which costs
         # nothing there, that no decision can be worth.
         closed = self.instance.points.capacity == 0
@@ -227,7 +230,7 @@ class _Search:
             else Prices(np.where(closed, prohibitive, node.capacity), node.channels)
             for node in self.tree
         ]
-        certificate = Certificate(claim(min(bound, self.objective)), tree)
+        certificate = Certificate(claim(self.bound), tree)
         return Proof(
             self.solution,
             self.objective,

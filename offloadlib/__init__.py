@@ -1,0 +1,81 @@
+"""offloadlib: where should the parts of a mobile task run? Exact and heuristic methods, with proofs.
+
+>>> import offloadlib
+>>> instance = offloadlib.read("instances/library/worked-example.json")
+>>> result = offloadlib.solve(instance, method="milp")
+>>> round(result.objective, 9), str(result.status)
+(24.045, 'optimal')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from instances import (
+        LOCAL,
+        Evaluation,
+        InputError,
+        Instance,
+        Progress,
+        Result,
+        Solution,
+        Status,
+        StoredSolution,
+        Termination,
+        evaluate,
+        read,
+        read_solution,
+        write,
+        write_solution,
+    )
+
+    from .comparing import compare
+    from .registry import METHODS, Family, Method
+    from .solving import solve
+
+__all__ = [
+    "LOCAL",
+    "METHODS",
+    "Evaluation",
+    "Family",
+    "InputError",
+    "Instance",
+    "Method",
+    "Progress",
+    "Result",
+    "Solution",
+    "Status",
+    "StoredSolution",
+    "Termination",
+    "compare",
+    "evaluate",
+    "read",
+    "read_solution",
+    "solve",
+    "write",
+    "write_solution",
+]
+
+_HERE = {
+    "METHODS": "registry",
+    "Family": "registry",
+    "Method": "registry",
+    "compare": "comparing",
+    "solve": "solving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what a name needs when it is first used: the command line answers at once."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_HERE[name]}", __name__) if name in _HERE else import_module("instances")
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

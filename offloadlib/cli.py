@@ -1,0 +1,295 @@
+"""The command line.
+
+Results go to standard output, progress and messages to standard error. Exit status: 0 done (also with a
+feasible result at the time limit or after Ctrl-C), 1 a check failed, 2 unusable input, 3 an internal
+error, 130 interrupted before there was a result.
+
+Everything slow is imported inside the command that needs it, so that ``offloadlib --help`` and
+``offloadlib check`` answer at once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+
+if TYPE_CHECKING:
+    from instances import Instance, Solution
+
+    from .comparing import Row
+
+DEBUG = "OFFLOADLIB_DEBUG"
+
+OK, CHECK_FAILED, UNUSABLE, INTERNAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+
+_LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "no_args_is_help": True}
+
+app = typer.Typer(help="Solve, check and compare offloading decisions for structured tasks.", **_LOOK)
+importers = typer.Typer(help="Make instances of real data.", **_LOOK)
+app.add_typer(importers, name="import")
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def solve(
+    instance: InstanceFile,
+    method: Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'.")],
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds.")] = float("inf"),
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
+    seed: Seed = 0,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")] = 1,
+    solver: Annotated[str, typer.Option(metavar="NAME", help="MILP solver, as Pyomo calls it.")] = "highs",
+    warm_start: Annotated[
+        Path | None, typer.Option(metavar="SOLUTION", help="Solution file to start from.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="SOLUTION", callback=writable, help="Where to write."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=writable, help="Write a proof of the bound here."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Solve an instance with one method.
+
+    At the time limit and after Ctrl-C the best solution so far is the result. With --certificate the
+    lower bound of the result is the one that the checker accepts; the proof has a time limit of its own,
+    as long as the first.
+    """
+    from instances import Budget, evaluate, read, write_solution
+
+    from . import console
+    from .records import stored, summary
+    from .registry import find
+    from .solving import solve as run
+
+    chosen = find(method)
+    data = read(instance)
+    start = None if warm_start is None else _start(warm_start, data)
+    options: dict[str, Any] = {
+        "time_limit": time_limit,
+        "gap": gap,
+        "seed": seed,
+        "threads": threads,
+        "solver": solver,
+        "start": start,
+    }
+    with console.quiet_output(), console.following(f"{data.name}  {chosen.name}") as on_progress:
+        result = run(data, chosen, **options, on_progress=on_progress)
+    evaluation = evaluate(data, result.solution)
+    solution, certified = stored(result, chosen.name, Budget(**options)), False
+    if certificate is not None:
+        from .proofs import certify
+
+        solution, certified = certify(data, solution, certificate, time_limit)
+        if not certified:
+            _say(f"{certificate}: the checker does not accept this certificate")
+    try:
+        if output is not None:
+            write_solution(solution, data, output)
+    finally:  # what was found is told even where it cannot be written
+        if as_json:
+            print(json.dumps(summary(solution, evaluation, result.runtime, certified), allow_nan=False))
+        else:
+            console.show_result(solution, evaluation, result.runtime, certified)
+
+
+def _start(path: Path, instance: Instance) -> Solution:
+    """The decisions of a solution file, which must keep every limit."""
+    from instances import InputError, evaluate, read_solution
+
+    solution = read_solution(path, instance).solution
+    broken = evaluate(instance, solution).violations
+    if broken:
+        raise InputError(path, [("", f"cannot be a start: {violation}") for violation in broken])
+    return solution
+
+
+@app.command()
+def check(
+    instance: InstanceFile,
+    solution: SolutionFile,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A proof of the bound, to check as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a solution, rule by rule, independently of whoever made it."""
+    from .check import main as check_main
+
+    options = ["--json"] if as_json else []
+    options += [] if certificate is None else [f"--certificate={certificate}"]
+    raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
+
+
+@app.command()
+def compare(
+    instances: InstanceFiles,
+    methods: Annotated[
+        str, typer.Option(metavar="A,B,C", help="Names, or 'all', 'exact', 'heuristics'.")
+    ] = "all",
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each solve.")] = 60.0,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="DIR", help="For table, solutions, pictures and a report."),
+    ] = None,
+) -> None:
+    """Run methods on instances, check every solution, and print how good each one is."""
+    from . import console, tables
+    from .comparing import REJECTED, select
+    from .comparing import compare as run
+
+    total = len(instances) * len(select(methods))
+    done: list[Row] = []
+    with console.Display() as display:
+
+        def show_row(row: Row) -> None:
+            done.append(row)
+            display.say(console.row_line(row, len(done), total))
+
+        frame = run(
+            instances,
+            methods,
+            time_limit=time_limit,
+            seed=seed,
+            output=output,
+            on_row=show_row,
+            on_progress=display.follow,
+        )
+    if frame.empty:
+        raise typer.Exit(INTERRUPTED)
+    console.show_sections(tables.sections(frame))
+    if frame.attrs["interrupted"]:
+        _say(f"interrupted: {len(frame)} of {total} solves are in the table")
+    if output is not None:
+        _say(f"table, solutions, pictures and report.html are in {output}")
+    if (frame["status"] == REJECTED).any():
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def methods() -> None:
+    """List the methods."""
+    from . import console
+    from .registry import METHODS
+
+    console.show_methods(METHODS.values())
+
+
+# The next two have an option for every parameter of a setting: what they are is known, and imported, only
+# when they are called.
+
+_LATER: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+
+
+@app.command(**_LATER)
+def generate(context: typer.Context) -> None:
+    """Make a random instance, by default as in the paper."""
+    from .making import generate_instance
+
+    _run_later(generate_instance, context)
+
+
+@importers.command(**_LATER)
+def wfformat(context: typer.Context) -> None:
+    """Make an instance of WfCommons workflows, and of sites and users on a map."""
+    from .making import import_wfformat
+
+    _run_later(import_wfformat, context)
+
+
+def _run_later(command: Callable[..., None], context: typer.Context) -> None:
+    """Let a command parse the arguments that the given one has left alone."""
+    inner = typer.Typer(**{**_LOOK, "no_args_is_help": False})
+    inner.command()(command)
+    status = inner(args=context.args, prog_name=context.command_path, standalone_mode=False)
+    raise typer.Exit(status or OK)
+
+
+# Running ------------------------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status; nothing is raised.
+    """
+    for stream in (sys.stdout, sys.stderr):  # ids may hold what the terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status: int | None = app(
+            args=None if arguments is None else list(arguments),
+            prog_name="offloadlib",
+            standalone_mode=False,
+        )
+    except typer.TyperException as error:
+        return _refused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except SystemExit:  # typer's answer to a reader of standard output that has gone away
+        return BROKEN_PIPE
+    except Exception as error:
+        return _failed(error)
+    if status == INTERRUPTED:
+        _say("offloadlib: interrupted before there was a result")
+    return status or OK
+
+
+def _refused(error: typer.TyperException) -> int:
+    """Say what is wrong with the arguments. Without any the help has been shown already."""
+    text = error.format_message().replace("Value error, ", "").rstrip(".")
+    if text:
+        context = getattr(error, "ctx", None)
+        advice = f" (see '{context.command_path} --help')" if context is not None else ""
+        _say(f"offloadlib: {text}{advice}")
+    return error.exit_code
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong: the user's input, or this program."""
+    from instances import InputError
+
+    if isinstance(error, InputError):
+        _say(f"offloadlib: {error}")
+        return UNUSABLE
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    else:
+        _say(f"offloadlib: internal error: {type(error).__name__}: {error}")
+        _say(f"Set {DEBUG}=1 to see where.")
+    return INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,393 @@
+"""Every method on every instance: solved one by one, checked independently, set against what is proven."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from instances import (
+    Budget,
+    Evaluation,
+    InputError,
+    Instance,
+    Progress,
+    Result,
+    evaluate,
+    gap,
+    read,
+    write,
+    write_solution,
+)
+from instances.run import OPTIMAL_GAP
+
+from . import workers
+from .best_known import BestKnown, best_known
+from .check import Unusable, check
+from .records import stored
+from .registry import METHODS, Family, Method, find
+from .workers import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIME_LIMIT = 60.0
+"""Seconds that each solve gets unless told otherwise."""
+
+GROUPS: dict[str, tuple[Family, ...]] = {
+    "all": (Family.HEURISTIC, Family.EXACT),
+    "heuristics": (Family.HEURISTIC,),
+    "exact": (Family.EXACT,),
+}
+
+REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one instance; None where there is nothing to say.
+
+    Attributes
+    ----------
+    instance, devices, offload_points
+        Label, M and N.
+    method, family
+        The method.
+    status
+        ``optimal``, ``feasible``, ``failed``, ``overrun``, ``interrupted``, ``does not apply``, or
+        ``rejected`` by the checker.
+    objective, lower_bound
+        Cost, and the bound that this method proved.
+    best_objective, best_bound
+        The least cost and the greatest bound on this instance, over all methods and the library's
+        best known values.
+    gap
+        (objective - best bound)/objective.
+    ratio_low, ratio_high
+        Between these lies cost/optimum; they are equal where the optimum is proven.
+    saving, utilisation, fairness, worse_off
+        See :class:`instances.Evaluation`.
+    time
+        Seconds of the method alone.
+    checked
+        The checker's verdict.
+    message
+        What else there is to say.
+    """
+
+    instance: str
+    devices: int
+    offload_points: int
+    method: str
+    family: str
+    status: str
+    objective: float | None = None
+    lower_bound: float | None = None
+    best_objective: float | None = None
+    best_bound: float | None = None
+    gap: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    saving: float | None = None
+    utilisation: float | None = None
+    fairness: float | None = None
+    worse_off: int | None = None
+    time: float | None = None
+    checked: str = ""
+    message: str = ""
+
+
+_PANDAS_TYPES: dict[Any, Any] = {str: object, int: "int64", int | None: "Int64", float | None: "float64"}
+_TYPES: dict[str, Any] = {name: _PANDAS_TYPES[hint] for name, hint in get_type_hints(Row).items()}
+"""Type of each column, whatever is missing in it."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An instance, under a label of its own, in a file that the checker can read."""
+
+    label: str
+    instance: Instance
+    path: Path
+    known: BestKnown | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one instance, and what came of it: ``result`` only where there is one."""
+
+    case: Case
+    method: Method
+    row: Row
+    result: Result | None = None
+    evaluation: Evaluation | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the checker accepted the solution."""
+        return self.result is not None and self.row.status != REJECTED
+
+
+OnRow = Callable[[Row], None]
+OnProgress = Callable[[str, str, Progress | None], None]
+
+
+def compare(
+    instances: Iterable[str | Path | Instance] | str | Path | Instance,
+    methods: Sequence[str | Method] | str | None = None,
+    *,
+    time_limit: float = TIME_LIMIT,
+    seed: int = 0,
+    output: str | Path | None = None,
+    on_row: OnRow | None = None,
+    on_progress: OnProgress | None = None,
+) -> pd.DataFrame:
+    """Run methods on instances, check every solution, and say how good each one is.
+
+    Each solve runs in a process of its own, one after the other, so that times are honest, and a crash
+    or an overrun is a row that says so. Ctrl-C ends the running solve and returns the rows so far;
+    ``attrs["interrupted"]`` of the table says so.
+
+    Parameters
+    ----------
+    instances
+        Files, or instances.
+    methods
+        Names, ``all``, ``exact`` or ``heuristics`` (also as one string with commas), or methods of
+        your own; all by default.
+    time_limit
+        Seconds for each solve.
+    seed
+        For everything random.
+    output
+        A folder for the table as CSV, the solutions, pictures, and a report that shows all of it.
+    on_row
+        Called with each row when it is done; its bounds and ratios are those known by then.
+    on_progress
+        Called with instance, method, and None when a solve begins, then with its progress.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The fields of :class:`Row` as columns.
+
+    Raises
+    ------
+    InputError
+        If a file, a name or an option cannot be used; nothing has run then.
+    """
+    import pandas as pd
+
+    chosen = select(methods)
+    if not time_limit > 0:
+        raise InputError("compare", [("time_limit", f"must be positive, not {time_limit!r}")])
+    if not 0 <= seed < 2**31:
+        raise InputError("compare", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
+    budget = Budget(time_limit=time_limit, seed=seed)
+    with _folder(output) as folder:
+        cases = _cases(instances, folder)
+        runs: list[Run] = []
+        interrupted = False
+        try:
+            for case, method in itertools.product(cases, chosen):
+                outcome = _outcome(case, method, budget, on_progress)
+                runs.append(_run(case, method, outcome, budget, folder))
+                if on_row is not None:
+                    on_row(_settled(case, runs)[-1].row)
+                if outcome.interrupted:
+                    interrupted = True
+                    break
+        except KeyboardInterrupt:  # between two solves, or while a solution is checked
+            interrupted = True
+        runs = [run for case in cases for run in _settled(case, runs)]
+        frame = pd.DataFrame([asdict(run.row) for run in runs], columns=list(_TYPES)).astype(_TYPES)
+        frame.attrs["interrupted"] = interrupted
+        if output is not None and runs:
+            from .report import write_report
+
+            write_report(frame, runs, folder)
+    return frame
+
+
+def select(methods: Sequence[str | Method] | str | None = None) -> list[Method]:
+    """The methods of names and groups, each once, in the order given.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or none is given.
+    """
+    names: Sequence[str | Method] = methods.split(",") if isinstance(methods, str) else methods or ["all"]
+    chosen: dict[str, Method] = {}
+    for name in names:
+        if isinstance(name, Method):
+            chosen[name.name] = name
+        elif name.strip() in GROUPS:
+            families = GROUPS[name.strip()]
+            chosen |= {method.name: method for method in METHODS.values() if method.family in families}
+        else:
+            method = find(name.strip())
+            chosen[method.name] = method
+    return list(chosen.values())
+
+
+@contextmanager
+def _folder(output: str | Path | None) -> Iterator[Path]:
+    """The folder for what a comparison writes, with its parts; one that goes away if none is given."""
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="offloadlib-") as name:
+            (Path(name) / "solutions").mkdir()
+            yield Path(name)
+        return
+    folder = Path(output)
+    try:
+        (folder / "solutions").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(folder, [("", f"cannot be used as a folder: {error.strerror}")]) from None
+    yield folder
+
+
+def _cases(instances: Iterable[str | Path | Instance] | str | Path | Instance, folder: Path) -> list[Case]:
+    """Read every instance before anything runs; write down those that have no file."""
+    given = [instances] if isinstance(instances, str | Path | Instance) else list(instances)
+    if not given:
+        raise InputError("compare", [("instances", "must name at least one")])
+    cases: list[Case] = []
+    taken: set[str] = set()
+    for item in given:
+        instance = item if isinstance(item, Instance) else read(item)
+        label = _label(instance.name if isinstance(item, Instance) else Path(item).stem, taken)
+        if isinstance(item, Instance):
+            (folder / "instances").mkdir(exist_ok=True)
+            path = folder / "instances" / f"{label}.json"
+            write(instance, path)
+        else:
+            path = Path(item)
+        cases.append(Case(label, instance, path, best_known(instance)))
+    return cases
+
+
+def _label(name: str, taken: set[str]) -> str:
+    """A label that can be part of a file name, and that no other instance has."""
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "instance"
+    label, number = plain, 1
+    while label in taken:
+        number += 1
+        label = f"{plain}-{number}"
+    taken.add(label)
+    return label
+
+
+def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress | None) -> Outcome:
+    if on_progress is not None:
+        on_progress(case.label, method.name, None)
+        budget = replace(budget, on_progress=partial(on_progress, case.label, method.name))
+    return workers.run(method, case.instance, budget)
+
+
+def _run(case: Case, method: Method, outcome: Outcome, budget: Budget, folder: Path) -> Run:
+    """The row of one solve, as far as it can be told without the others."""
+    row = Row(
+        instance=case.label,
+        devices=case.instance.num_devices,
+        offload_points=case.instance.num_points,
+        method=method.name,
+        family=str(method.family),
+        status=str(outcome.ending),
+        message=outcome.message,
+    )
+    if outcome.result is None:
+        return Run(case, method, row)
+    result = outcome.result
+    evaluation = evaluate(case.instance, result.solution)
+    path = folder / "solutions" / f"{case.label}--{_label(method.name, set())}.sol.json"
+    write_solution(stored(result, method.name, budget), case.instance, path)
+    accepted, verdict = _verdict(case.path, path)
+    row = replace(
+        row,
+        status=str(result.status) if accepted else REJECTED,
+        objective=result.objective,
+        lower_bound=result.lower_bound,
+        saving=evaluation.saving,
+        utilisation=evaluation.utilisation,
+        fairness=evaluation.fairness,
+        worse_off=evaluation.worse_off,
+        time=result.runtime,
+        checked=verdict,
+        message="interrupted" if outcome.interrupted else "",
+    )
+    return Run(case, method, row, result, evaluation)
+
+
+def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
+    """Whether the independent checker accepts a solution, and its verdict in words."""
+    try:
+        verdict = check(instance, solution)
+    except Unusable as unusable:
+        return False, f"unusable: {unusable}"
+    if verdict.accepted:
+        return True, "accepted"
+    broken = [f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok]
+    return False, "rejected: " + "; ".join(broken)
+
+
+def _settled(case: Case, runs: Sequence[Run]) -> list[Run]:
+    """The runs on one instance, with what can be said only of all of them together.
+
+    A bound above the cost of a checked solution is wrong: the method that claims it is rejected, and
+    a bound of the library's is left aside.
+    """
+    own = [run for run in runs if run.case is case]
+    known_cost = case.known.objective if case.known else None
+    known_bound = case.known.lower_bound if case.known else None
+    costs = {f"{run.method.name}'s": run.row.objective for run in own if run.sound}
+    if known_cost is not None:
+        costs["the best known"] = known_cost.value
+    own = [_without_contradiction(run, costs) for run in own]
+    sound = [run.row for run in own if run.sound]
+    cost = min((cost for cost in costs.values() if cost is not None), default=None)
+    bounds = [row.lower_bound for row in sound if row.lower_bound is not None]
+    if known_bound is not None and (cost is None or not _above(known_bound.value, cost)):
+        bounds.append(known_bound.value)
+    bound = max(bounds, default=None)
+    return [replace(run, row=_judged(run, cost, bound)) for run in own]
+
+
+def _above(bound: float, cost: float) -> bool:
+    return bound - cost > OPTIMAL_GAP * max(1.0, abs(cost))
+
+
+def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:
+    if not run.sound or run.row.lower_bound is None:
+        return run
+    for whose, cost in costs.items():
+        if cost is not None and _above(run.row.lower_bound, cost):
+            verdict = (
+                f"rejected: its lower bound {run.row.lower_bound:.10g} is above {whose} cost {cost:.10g}"
+            )
+            return replace(run, row=replace(run.row, status=REJECTED, checked=verdict))
+    return run
+
+
+def _judged(run: Run, best_cost: float | None, best_bound: float | None) -> Row:
+    row = replace(run.row, best_objective=best_cost, best_bound=best_bound)
+    if not run.sound or row.objective is None or best_cost is None:
+        return row
+    low = _ratio(row.objective, best_cost)
+    difference = gap(best_cost, best_bound)
+    proven = difference is not None and difference <= OPTIMAL_GAP
+    high = low if proven else None if best_bound is None else _ratio(row.objective, best_bound)
+    return replace(row, gap=gap(row.objective, best_bound), ratio_low=low, ratio_high=high)
+
+
+def _ratio(cost: float, reference: float) -> float:
+    if cost == reference:
+        return 1.0
+    return cost / reference if reference > 0 else math.inf

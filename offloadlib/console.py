@@ -1,0 +1,220 @@
+"""What the command line shows: results on standard output, progress and messages on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.text import Text
+
+from . import tables
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from instances import Evaluation, Progress, StoredSolution
+
+    from .comparing import Row
+    from .registry import Method
+
+PLAIN_WIDTH = 250
+"""Columns where the output is no terminal, so that tables in files are not folded."""
+
+PLAIN_INTERVAL = 5.0
+"""Seconds between two lines of progress where standard error is no terminal."""
+
+
+def output() -> Console:
+    """Standard output."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+def messages() -> Console:
+    """Standard error."""
+    console = Console(stderr=True)
+    return console if console.is_terminal else Console(stderr=True, width=PLAIN_WIDTH, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def quiet_output() -> Iterator[None]:
+    """Send what is written to standard output, also by solvers in C, to standard error."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def state(progress: Progress) -> str:
+    """Incumbent, bound and gap in words."""
+    from instances import gap
+
+    parts = []
+    if progress.objective is not None:
+        parts.append(f"cost {progress.objective:.6g}")
+    if progress.lower_bound is not None:
+        parts.append(f"bound {progress.lower_bound:.6g}")
+        if progress.objective is not None:
+            parts.append(f"gap {tables.percent(gap(progress.objective, progress.lower_bound), 2)}")
+    return ", ".join(parts)
+
+
+class Display:
+    """Progress on standard error: one moving line in a terminal, else a line of text now and then."""
+
+    def __init__(self) -> None:
+        from rich.progress import Progress as Bars
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.console = messages()
+        self.moving = self.console.is_terminal
+        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+        self.bars = Bars(
+            *columns, console=self.console, transient=True, refresh_per_second=4, disable=not self.moving
+        )
+        self.task = self.bars.add_task("", total=None)
+        self.title = ""
+        self.last = time.monotonic()
+
+    def __enter__(self) -> Display:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def begin(self, title: str) -> None:
+        """Start the clock of a solve."""
+        self.title = title
+        self.bars.reset(self.task, description=title)
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the solve is."""
+        text = f"{self.title}: {state(progress)}"
+        self.bars.update(self.task, description=text)
+        if not self.moving and time.monotonic() - self.last >= PLAIN_INTERVAL:
+            self.last = time.monotonic()
+            self.say(f"{progress.time:.0f} s  {text}")
+
+    def follow(self, instance: str, method: str, progress: Progress | None) -> None:
+        """Show a comparison: the beginning of a solve, or how far it is."""
+        if progress is None:
+            self.begin(f"{instance}  {method}")
+        else:
+            self.update(progress)
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self.bars.console.print(Text(text))
+
+
+@contextlib.contextmanager
+def following(title: str) -> Iterator[Callable[[Progress], None]]:
+    """Show the progress of one solve."""
+    with Display() as display:
+        display.begin(title)
+        yield display.update
+
+
+def row_line(row: Row, number: int, total: int) -> str:
+    """A finished solve of a comparison in one line."""
+    parts = [f"[{number}/{total}] {row.instance}  {row.method}: {row.status}"]
+    if row.objective is not None:
+        parts.append(f"cost {row.objective:.6g}")
+    if row.time is not None:
+        parts.append(tables.seconds(row.time))
+    return ", ".join(parts)
+
+
+def show_result(solution: StoredSolution, evaluation: Evaluation, runtime: float, certified: bool) -> None:
+    """What a solve found, as a small table."""
+    from rich.table import Table
+
+    from instances import gap
+
+    local = evaluation.local.total
+    digits = tables.decimals([solution.objective, local])
+    instance = evaluation.instance
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    used, room = int(evaluation.used.sum()), int(instance.points.capacity.sum())
+    bound = solution.lower_bound
+    distance = gap(solution.objective, bound)
+    for name, value, remark in (
+        ("cost", tables.fixed(solution.objective, digits), str(solution.status)),
+        (
+            "lower bound",
+            "none" if bound is None else tables.fixed(bound, digits),
+            "certified" if certified else "",
+        ),
+        ("gap", tables.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
+        ("all local", tables.fixed(local, digits), ""),
+        ("saving", tables.percent(evaluation.saving, 2), "against all local"),
+        ("utilisation", tables.percent(evaluation.utilisation, 1), f"{used} of {room} places for subtasks"),
+        ("worse off", str(evaluation.worse_off), f"of {tables.count(instance.num_devices, 'device')}"),
+        ("time", tables.seconds(runtime), str(solution.run["termination"])),
+    ):
+        table.add_row(name, value, Text(remark))
+    console = output()
+    size = (
+        f"{tables.count(instance.num_devices, 'device')}, "
+        f"{tables.count(instance.num_points, 'offload point')}, "
+        f"{tables.count(instance.num_subtasks, 'subtask')}"
+    )
+    console.print(Text.assemble((instance.name, "bold"), f" ({size}) by ", (solution.method, "bold")))
+    console.print(table)
+
+
+def show_methods(methods: Iterable[Method]) -> None:
+    """The methods, one a line."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("method", "family", "what it does", "source"):
+        table.add_column(title)
+    for method in methods:
+        table.add_row(method.name, str(method.family), Text(method.summary), Text(method.source))
+    output().print(table)
+
+
+def show_sections(sections: Iterable[tables.Section]) -> None:
+    """The tables of a comparison."""
+    for section in sections:
+        console = output()
+        console.print(Text.assemble((section.title, "bold"), f"  {section.subtitle}"))
+        missing = _missing(console, section)
+        table = tables.rich_table(tables.without(section, missing))
+        # Rather lines that the terminal folds than numbers cut short.
+        console.width = max(console.width, _width(console, table))
+        console.print(table)
+        for note in section.notes:
+            console.print(Text(f"  {note}", style="yellow"))
+        if missing:
+            console.print(Text(f"  (a wider terminal shows: {', '.join(missing)})", style="dim"))
+        console.print()
+
+
+def _missing(console: Console, section: tables.Section) -> Sequence[str]:
+    """As few of the spare columns as must be left out for the others to fit."""
+    for number in range(len(tables.SPARE_COLUMNS)):
+        missing = tables.SPARE_COLUMNS[:number]
+        if _width(console, tables.rich_table(tables.without(section, missing))) <= console.width:
+            return missing
+    return tables.SPARE_COLUMNS
+
+
+def _width(console: Console, table: Table) -> int:
+    return Measurement.get(console, console.options.update(width=sys.maxsize), table).maximum

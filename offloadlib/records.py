@@ -1,0 +1,63 @@
+"""What is recorded and told of a result: the run in its solution file, and the summary of ``--json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from instances import Budget, Evaluation, Instance, Result, StoredSolution, gap
+from instances.storage import VERSION
+
+from .solving import versions
+
+
+def stored(result: Result, method: str, budget: Budget) -> StoredSolution:
+    """The result as its file holds it, with everything that the run can be repeated from."""
+    solution = result.stored(method)
+    parameters = {
+        "time_limit": budget.time_limit,
+        "gap": budget.gap,
+        "threads": budget.threads,
+        "solver": budget.solver,
+        "warm_start": budget.start is not None,
+    }
+    run = {"seed": budget.seed, "parameters": parameters, "versions": versions(), **solution.run}
+    return replace(solution, run=plain(run))
+
+
+def summary(
+    solution: StoredSolution, evaluation: Evaluation, runtime: float, certified: bool
+) -> dict[str, Any]:
+    """The fields of the solution file but the decisions, and what ``solve --json`` adds to them."""
+    instance: Instance = evaluation.instance
+    fields: dict[str, Any] = plain(
+        {
+            "format": "offloadlib-solution",
+            "version": VERSION,
+            "instance": {"name": instance.name, "sha256": instance.fingerprint},
+            "method": solution.method,
+            "objective": solution.objective,
+            "lower_bound": solution.lower_bound,
+            "status": str(solution.status),
+            "run": solution.run,
+            "local_cost": evaluation.local.total,
+            "gap": gap(solution.objective, solution.lower_bound),
+            "certified": certified,
+            "runtime": runtime,
+            "utilisation": evaluation.utilisation,
+        }
+    )
+    return fields
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: a number that is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

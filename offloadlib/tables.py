@@ -1,0 +1,204 @@
+"""The tables of comparisons, once as text cells, shown in a terminal (rich) or on a page (HTML)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+Record = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The rows of one instance as text.
+
+    Parameters
+    ----------
+    label
+        The instance's.
+    title, subtitle
+        The instance with its size, and what is proven about it.
+    header
+        Titles of the columns.
+    rows
+        One text per column.
+    best
+        For each row whether its cost is the least.
+    notes
+        What is to be said below the table.
+    """
+
+    label: str
+    title: str
+    subtitle: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    best: Sequence[bool]
+    notes: Sequence[str]
+
+
+TEXT_COLUMNS = ("method", "status", "check")
+"""Columns that are not numbers, and so stand left."""
+
+SPARE_COLUMNS = ("check", "fair", "worse", "used", "saving", "bound")
+"""Columns that a narrow terminal can do without, the first ones first (a failed check is noted below)."""
+
+
+def sections(frame: pd.DataFrame) -> Iterator[Section]:
+    """The table of a comparison, one section per instance."""
+    present = frame.astype(object).where(frame.notna(), None)
+    for label, group in present.groupby("instance", sort=False):
+        yield _section(str(label), group.to_dict("records"))
+
+
+def _section(label: str, records: Sequence[Record]) -> Section:
+    first = records[0]
+    digits = decimals([record[key] for record in records for key in ("objective", "lower_bound")])
+
+    def cost(key: str) -> Callable[[Record], str]:
+        return lambda record: fixed(record[key], digits)
+
+    columns: dict[str, Callable[[Record], str]] = {
+        "method": lambda record: str(record["method"]),
+        "status": lambda record: str(record["status"]),
+        "cost": cost("objective"),
+        "bound": cost("lower_bound"),
+        "gap": lambda record: percent(record["gap"], 2),
+        "ratio": lambda record: ratio(record["ratio_low"], record["ratio_high"]),
+        "saving": lambda record: percent(record["saving"], 1),
+        "used": lambda record: percent(record["utilisation"], 0),
+        "fair": lambda record: fixed(record["fairness"], 2),
+        "worse": lambda record: fixed(record["worse_off"], 0),
+        "time": lambda record: seconds(record["time"]),
+        "check": lambda record: str(record["checked"] or "").partition(":")[0],
+    }
+    costs = [float(record["objective"]) for record in records if record["ratio_low"] is not None]
+    least = min(costs, default=0.0)
+    size = f"{count(first['devices'], 'device')}, {count(first['offload_points'], 'offload point')}"
+    return Section(
+        label=label,
+        title=f"{label}: {size}",
+        subtitle=_proven(first),
+        header=list(columns),
+        rows=[[text(record) for text in columns.values()] for record in records],
+        best=[
+            record["ratio_low"] is not None and record["objective"] - least <= 1e-9 * least
+            for record in records
+        ],
+        notes=list(_notes(records)),
+    )
+
+
+def _proven(record: Record) -> str:
+    best, bound = record["best_objective"], record["best_bound"]
+    if best is None:
+        return "no solution"
+    if bound is None:
+        return f"best cost {best:.10g}, no lower bound"
+    if best - bound <= 1e-9 * abs(best):
+        return f"optimum {best:.10g}, proven"
+    return f"best cost {best:.10g}, best proven lower bound {bound:.10g}"
+
+
+def _notes(records: Sequence[Record]) -> Iterator[str]:
+    for record in records:
+        checked = str(record["checked"] or "")
+        for text in (checked if checked != "accepted" else "", record["message"]):
+            if text:
+                yield f"{record['method']}: {text}"
+
+
+def count(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def decimals(values: Sequence[float | None]) -> int:
+    """Decimals that give the largest of some numbers six significant digits, at most six."""
+    largest = max((abs(value) for value in values if value and math.isfinite(value)), default=1.0)
+    return min(max(5 - math.floor(math.log10(largest)), 0), 6)
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number with so many decimals; empty where there is none."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def percent(value: float | None, digits: int) -> str:
+    """A share in percent; what is too small to show is not shown as 0."""
+    if value is None:
+        return ""
+    shown = f"{100 * value:.{digits}f} %"
+    if abs(value) > 1e-9 and not shown.strip("0. %-"):
+        return f"{'<' if value > 0 else '>-'}{10.0**-digits:g} %"
+    return shown.removeprefix("-") if not shown.strip("0. %-") else shown
+
+
+def ratio(low: float | None, high: float | None) -> str:
+    """An approximation ratio, or the interval that it lies in."""
+    if low is None:
+        return ""
+    if high is None:
+        return f"≥{low:.4f}"
+    if low == high:
+        return f"{low:.4f}"
+    digits = next((n for n in range(2, 6) if f"{low:.{n}f}" != f"{high:.{n}f}"), 6)
+    return f"{low:.{digits}f}..{high:.{digits}f}"
+
+
+def seconds(value: float | None) -> str:
+    """A time with three significant digits."""
+    if value is None:
+        return ""
+    if value < 0.9995:
+        return f"{1000 * value:.3g} ms" if value < 0.0995 else f"{value:.3f} s"
+    return f"{value:.{max(2 - math.floor(math.log10(value)), 0)}f} s"
+
+
+def without(section: Section, columns: Sequence[str]) -> Section:
+    """A section that leaves out some of its columns."""
+    kept = [i for i, name in enumerate(section.header) if name not in columns]
+    return replace(
+        section,
+        header=[section.header[i] for i in kept],
+        rows=[[row[i] for i in kept] for row in section.rows],
+    )
+
+
+def rich_table(section: Section) -> Table:
+    """A section for the terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for name in section.header:
+        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=True)
+    for row, best in zip(section.rows, section.best, strict=True):
+        table.add_row(*(Text(cell) for cell in row), style="bold green" if best else None)
+    return table
+
+
+def html_table(section: Section) -> str:
+    """A section for a page."""
+    kinds = ["text" if name in TEXT_COLUMNS else "number" for name in section.header]
+
+    def line(tag: str, cells: Sequence[str], attribute: str = "") -> str:
+        inner = "".join(
+            f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True)
+        )
+        return f"<tr{attribute}>{inner}</tr>"
+
+    rows = [
+        line("td", row, ' class="best"' if best else "")
+        for row, best in zip(section.rows, section.best, strict=True)
+    ]
+    head = line("th", section.header)
+    return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table>"

@@ -1,0 +1,124 @@
+"""Methods that misbehave, for the tests of what runs them. A child process imports them by name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.registry import Family, Method
+
+
+def method(name: str, family: Family = Family.HEURISTIC) -> Method:
+    """The method of one of the functions below."""
+    return Method(name, f"odd_methods:{name}", family, "misbehaves", "a test")
+
+
+def _all_local(instance: Instance, **changes: float) -> Result:
+    solution = Solution.all_local(instance)
+    cost = evaluate(instance, solution).total
+    return Result(solution, cost + changes.get("more", 0.0), changes.get("bound"), 0.0)
+
+
+def _mark(instance: Instance) -> None:
+    """Show a test that waits for it that the method has begun."""
+    if instance.description:
+        Path(instance.description).touch()
+
+
+def segfault(instance: Instance, budget: Budget) -> Result:
+    ctypes.string_at(0)
+    raise AssertionError("unreachable")
+
+
+def leave(instance: Instance, budget: Budget) -> Result:
+    os._exit(7)
+
+
+def fail(instance: Instance, budget: Budget) -> Result:
+    raise ValueError("no luck today")
+
+
+def unpicklable(instance: Instance, budget: Budget) -> Result:
+    result = _all_local(instance)
+    return Result(result.solution, result.objective, None, 0.0, run={"key": lambda: 0})
+
+
+def forever(instance: Instance, budget: Budget) -> Result:
+    """Overrun, with a process of its own whose number the mark tells."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    if instance.description:
+        Path(instance.description).write_text(str(child.pid))
+    while True:
+        time.sleep(0.05)
+
+
+def patient(instance: Instance, budget: Budget) -> Result:
+    """Wait for Ctrl-C, and then have a result."""
+    _mark(instance)
+    try:
+        while True:
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        solution = Solution.all_local(instance)
+        return Result.of(instance, solution, 0.0, termination=Termination.INTERRUPTED)
+
+
+def empty_handed(instance: Instance, budget: Budget) -> Result:
+    """Wait for Ctrl-C, and have nothing."""
+    _mark(instance)
+    while True:
+        time.sleep(0.05)
+
+
+def stubborn(instance: Instance, budget: Budget) -> Result:
+    """Not even listen to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _mark(instance)
+    while True:
+        time.sleep(0.05)
+
+
+def noisy(instance: Instance, budget: Budget) -> Result:
+    """Print where results belong, from Python and from below it."""
+    print("noise from Python")
+    os.write(1, b"noise from C\n")
+    return _all_local(instance)
+
+
+def chatty(instance: Instance, budget: Budget) -> Result:
+    assert budget.on_progress is not None
+    for step in range(1000):
+        budget.on_progress(Progress(float(step), 2.0, 1.0))
+    return _all_local(instance)
+
+
+def seeded(instance: Instance, budget: Budget) -> Result:
+    result = _all_local(instance)
+    return Result(result.solution, result.objective, None, 0.0, run={"got": [budget.seed, budget.time_limit]})
+
+
+def liar(instance: Instance, budget: Budget) -> Result:
+    """State another cost than the solution has."""
+    return _all_local(instance, more=1.0)
+
+
+def overfull(instance: Instance, budget: Budget) -> Result:
+    """Put everything on the first offload point."""
+    solution = Solution(tuple(places * 0 for places in Solution.all_local(instance).places))
+    return Result(solution, evaluate(instance, solution).total, None, 0.0)
+
+
+def overclaimer(instance: Instance, budget: Budget) -> Result:
+    """Claim that all-local is optimal."""
+    return _all_local(instance, bound=evaluate(instance, Solution.all_local(instance)).total)
+
+
+def bounder(instance: Instance, budget: Budget) -> Result:
+    """Prove half of the cost of all-local, without a better solution."""
+    return _all_local(instance, bound=0.25 * evaluate(instance, Solution.all_local(instance)).total)

@@ -1,0 +1,598 @@
+"""The command line: exit statuses, what goes to which stream, messages, and files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instances import read, read_solution
+from instances.generate import Setting
+from instances.importers import ImportSetting
+from offloadlib import cli, solving
+from offloadlib.best_known import library
+from offloadlib.check import check
+from offloadlib.registry import METHODS
+
+WORKED = str(library() / "worked-example.json")
+TESTS = Path(__file__).parent
+OPTIMUM = 24.045
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a command in a fresh folder: (exit status, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = cli.main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def script(tmp_path: Path, text: str) -> tuple[list[str], dict[str, str]]:
+    """A process that runs the command line after some Python: its command and environment."""
+    path = tmp_path / "script.py"
+    path.write_text(f"{text}\nimport sys\nfrom offloadlib.cli import main\nsys.exit(main())\n")
+    return [sys.executable, str(path)], {**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"}
+
+
+ODD = "from odd_methods import method\nfrom offloadlib.registry import METHODS\n"
+
+
+# Help and starting --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "solve", "check", "compare", "generate", "methods", "import", "import wfformat"],
+)
+def test_help(run: Any, command: str) -> None:
+    status, out, err = run(*command.split(), "--help")
+    assert (status, err) == (0, "")
+    assert f"Usage: offloadlib {command}".strip() in out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", WORKED, WORKED], ["methods"]])
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom offloadlib.cli import main\n"
+        f"main({arguments!r})\n"
+        "heavy = {'pyomo', 'ortools', 'highspy', 'pandas', 'matplotlib', 'numba', 'scipy'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_methods_are_listed(run: Any) -> None:
+    status, out, err = run("methods")
+    assert (status, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list(METHODS)
+
+
+# solve --------------------------------------------------------------------------------------------
+
+
+def test_solve_prints_one_json_object(run: Any) -> None:
+    status, out, _ = run("solve", WORKED, "--method", "milp", "--json", "-o", "a.sol.json", "--seed", 3)
+    assert status == 0
+    told = json.loads(out)
+    written = json.loads(Path("a.sol.json").read_text())
+    del written["decisions"]
+    extra = {key: told.pop(key) for key in ("local_cost", "gap", "certified", "runtime", "utilisation")}
+    assert told == written
+    assert told["objective"] == pytest.approx(OPTIMUM, rel=1e-12)
+    assert told["status"] == "optimal"
+    assert told["run"]["seed"] == 3
+    assert told["run"]["parameters"]["time_limit"] is None
+    assert extra["local_cost"] == pytest.approx(72.77, rel=1e-12)
+    assert extra["gap"] <= 1e-9
+    assert extra["certified"] is False
+    assert extra["utilisation"] == 1.0
+    assert extra["runtime"] == told["run"]["runtime"]
+    assert check(WORKED, "a.sol.json").accepted
+
+
+def test_a_heuristic_has_no_gap(run: Any) -> None:
+    status, out, _ = run("solve", WORKED, "-m", "gsod-i", "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert (told["lower_bound"], told["gap"], told["status"]) == (None, None, "feasible")
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_solve_shows_a_table(run: Any, name: str) -> None:
+    status, out, _ = run("solve", WORKED, "--method", name, "--time-limit", 60, "--threads", 1)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == f"worked-example (2 devices, 2 offload points, 10 subtasks) by {name}"
+    labels = ["cost", "lower bound", "gap", "all local", "saving", "utilisation", "worse off", "time"]
+    assert [line[:13].strip() for line in lines[1:]] == labels
+
+
+def test_what_a_method_prints_does_not_reach_standard_output(tmp_path: Path) -> None:
+    command, environment = script(tmp_path, f"{ODD}METHODS['noisy'] = method('noisy')")
+    done = subprocess.run(
+        [*command, "solve", WORKED, "--method", "noisy", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["method"] == "noisy"
+    assert "noise from C" in done.stderr
+    assert "noise from Python" in done.stderr
+
+
+def test_a_warm_start(run: Any) -> None:
+    run("solve", WORKED, "--method", "gsod-i", "-o", "start.sol.json")
+    status, out, _ = run("solve", WORKED, "--method", "milp", "--warm-start", "start.sol.json", "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert told["objective"] == pytest.approx(OPTIMUM)
+    assert told["run"]["parameters"]["warm_start"] is True
+
+
+def test_an_infeasible_warm_start_names_the_limit(run: Any) -> None:
+    run("solve", WORKED, "--method", "local", "-o", "start.sol.json")
+    document = json.loads(Path("start.sol.json").read_text())
+    document["decisions"] = {"ud1": ["op1"] * 5, "ud2": [None] * 4 + ["op2"]}
+    Path("start.sol.json").write_text(json.dumps(document))
+    status, out, err = run("solve", WORKED, "--method", "milp", "--warm-start", "start.sol.json", "--json")
+    assert (status, out) == (2, "")
+    assert err == ("offloadlib: start.sol.json: cannot be a start: capacity of 'op1': 5 used, 3 allowed\n")
+
+
+BAD_SOLVES: list[tuple[list[str], str]] = [
+    ([], "Missing option '--method'"),
+    (["--method", "mlp"], "did you mean milp"),
+    (["--method", "milp", "--time-limit", "-3"], "time_limit: must be positive, not -3.0"),
+    (["--method", "milp", "--time-limit", "soon"], "Invalid value for '--time-limit'"),
+    (["--method", "milp", "--gap", "nan"], "gap: must be a number from 0 on, not nan"),
+    (["--method", "milp", "--threads", "0"], "threads: must be at least 1"),
+    (["--method", "milp", "--seed", "1.5"], "Invalid value for '--seed'"),
+    (["--method", "milp", "--seed", "-1"], "seed: must lie in"),
+    (["--method", "milp", "--solver", "nosuchsolver"], "'nosuchsolver' is not installed"),
+    (["--method", "milp", "--warm-start", "none.sol.json"], "none.sol.json: cannot be read"),
+    (["--method", "milp", "--warm-start", WORKED], "format: must be"),
+    (["--method", "milp", "-o", "nowhere/a.sol.json"], "the folder 'nowhere' does not exist"),
+    (["--method", "milp", "-o", "."], "'.' is a folder"),
+    (["--method", "milp", "--frobnicate"], "No such option: --frobnicate"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_SOLVES, ids=lambda value: str(value)[-30:])
+def test_bad_options_are_refused(run: Any, options: list[str], message: str) -> None:
+    status, out, err = run("solve", WORKED, *options)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.startswith("offloadlib: ")
+    assert err.count("\n") == 1
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "bad.json: cannot be read"),
+        ("", "bad.json: is empty"),
+        ("{", "bad.json: is not JSON"),
+        ("{}", "format: is missing"),
+    ],
+)
+@pytest.mark.parametrize("command", ["solve --method local", "compare", "check"])
+def test_bad_files_are_refused(run: Any, command: str, text: str | None, message: str) -> None:
+    if text is not None:
+        Path("bad.json").write_text(text)
+    name, *options = command.split()
+    arguments = ["bad.json", *options] if name != "check" else ["bad.json", "bad.json"]
+    status, out, err = run(name, *arguments)
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    assert message in err or name == "check"  # which has words of its own
+    assert "bad.json" in err
+
+
+def test_an_internal_error_says_how_to_get_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(solving, "solve", fail)
+    status, out, err = run("solve", WORKED, "--method", "local", "--json")
+    assert (status, out) == (3, "")
+    assert err == (
+        f"offloadlib: internal error: ZeroDivisionError: of all things\nSet {cli.DEBUG}=1 to see where.\n"
+    )
+    monkeypatch.setenv(cli.DEBUG, "1")
+    status, _, err = run("solve", WORKED, "--method", "local")
+    assert status == 3
+    assert "Traceback" in err
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_still_tells_the_result(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import instances.files
+
+    def full(document: object, *_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    Path("a.sol.json").write_text("before")
+    monkeypatch.setattr(instances.files, "_lines", full)
+    status, out, err = run("solve", WORKED, "--method", "local", "--json", "-o", "a.sol.json")
+    assert status == 2
+    assert "No space left on device" in err
+    assert json.loads(out)["method"] == "local"
+    assert Path("a.sol.json").read_text() == "before"
+    assert [path.name for path in Path().iterdir()] == ["a.sol.json"]
+
+
+def _interrupt(process: subprocess.Popen[str], mark: Path) -> tuple[str, str]:
+    """Press Ctrl-C once the method has begun."""
+    while not mark.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=120)
+
+
+def _marked(tmp_path: Path) -> tuple[str, Path]:
+    """An instance that tells a method where to show that it has begun."""
+    document = json.loads(Path(WORKED).read_text())
+    path, mark = tmp_path / "marked.json", tmp_path / "begun"
+    path.write_text(json.dumps({**document, "description": str(mark)}))
+    return str(path), mark
+
+
+@pytest.mark.parametrize(("name", "status"), [("patient", 0), ("empty_handed", 130)])
+def test_ctrl_c_during_solve(tmp_path: Path, name: str, status: int) -> None:
+    instance, mark = _marked(tmp_path)
+    command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
+    arguments = ["solve", instance, "--method", name, "--json", "-o", str(tmp_path / "a.sol.json")]
+    with subprocess.Popen(
+        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, err = _interrupt(process, mark)
+    assert process.returncode == status
+    assert "Traceback" not in err
+    if status == 0:
+        assert json.loads(out)["run"]["termination"] == "interrupted"
+        assert read_solution(tmp_path / "a.sol.json", read(instance)).method == name
+    else:
+        assert out == ""
+        assert err == "offloadlib: interrupted before there was a result\n"
+        assert not (tmp_path / "a.sol.json").exists()
+
+
+def test_progress_moves_in_a_terminal_only(tmp_path: Path) -> None:
+    command, environment = script(tmp_path, f"{ODD}METHODS['chatty'] = method('chatty')")
+    arguments = [*command, "solve", WORKED, "--method", "chatty", "--json"]
+    plain = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    assert plain.stderr == ""
+    theirs, ours = pty.openpty()
+    with subprocess.Popen(
+        arguments, env={**environment, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=ours, text=True
+    ) as process:
+        os.close(ours)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while data := os.read(theirs, 4096):
+                shown += data
+        out = process.communicate()[0]
+    os.close(theirs)
+    assert json.loads(out)["method"] == "chatty"
+    assert b"worked-example  chatty" in shown
+
+
+# check --------------------------------------------------------------------------------------------
+
+
+def test_check_prints_its_verdict(run: Any) -> None:
+    run("solve", WORKED, "--method", "local", "-o", "a.sol.json")
+    status, out, err = run("check", WORKED, "a.sol.json")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1].startswith("accepted")
+    status, out, _ = run("check", WORKED, "a.sol.json", "--json")
+    verdict = json.loads(out)
+    assert status == 0
+    assert verdict["accepted"] is True
+    assert {rule["name"] for rule in verdict["rules"]} >= {"capacity", "channels", "objective"}
+
+
+def test_a_failed_check_is_status_1(run: Any) -> None:
+    run("solve", WORKED, "--method", "local", "-o", "a.sol.json")
+    document = json.loads(Path("a.sol.json").read_text())
+    Path("a.sol.json").write_text(json.dumps({**document, "objective": 1.0}))
+    status, out, _ = run("check", WORKED, "a.sol.json")
+    assert status == 1
+    assert "FAILED" in out
+    status, out, _ = run("check", WORKED, "a.sol.json", "--json")
+    assert status == 1
+    assert json.loads(out)["accepted"] is False
+
+
+def test_a_reader_that_goes_away_is_no_failed_check(tmp_path: Path) -> None:
+    command, environment = script(tmp_path, "")
+    solution = str(tmp_path / "a.sol.json")
+    subprocess.run([*command, "solve", WORKED, "-m", "local", "-o", solution], env=environment, check=True)
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [*command, "check", WORKED, solution],
+        env=environment,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+
+
+# compare ------------------------------------------------------------------------------------------
+
+
+def test_compare_prints_a_table_and_writes_a_folder(run: Any) -> None:
+    status, out, err = run(
+        "compare", WORKED, "--methods", "local,gsod-i,milp", "--time-limit", 60, "-o", "new"
+    )
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == "worked-example: 2 devices, 2 offload points  optimum 24.045, proven"
+    header = ["method", "status", "cost", "bound", "gap", "ratio", "saving"]
+    assert lines[1].split() == [*header, "used", "fair", "worse", "time", "check"]
+    assert [line.split()[0] for line in lines[3:6]] == ["local", "gsod-i", "milp"]
+    assert "3.0264" in lines[3]
+    assert "[3/3] worked-example  milp: optimal, cost 24.045" in err
+    assert {path.name for path in Path("new").iterdir()} >= {
+        "table.csv",
+        "report.html",
+        "solutions",
+        "cost.png",
+    }
+
+
+def test_compare_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    command, environment = script(tmp_path, "from rich import console\nconsole.Console.is_terminal = True")
+    for width in (40, 80, 120):
+        done = subprocess.run(
+            [*command, "compare", WORKED, "--methods", "local,milp"],
+            env={**environment, "COLUMNS": str(width), "NO_COLOR": "1", "TERM": "dumb"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "…" not in done.stdout
+        assert ("a wider terminal shows" in done.stdout) == (width < 120)
+        assert "3.0264" in done.stdout
+
+
+def test_a_rejected_solution_is_status_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from odd_methods import method
+
+    monkeypatch.setitem(METHODS, "liar", method("liar"))  # type: ignore[arg-type]
+    status, out, _ = run("compare", WORKED, "--methods", "local,liar")
+    assert status == 1
+    assert "liar: rejected: objective" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "local,gsod"], "'gsod' is not known"),
+        (["--time-limit", "nan"], "time_limit: must be positive, not nan"),
+        (["-o", WORKED], "cannot be used as a folder"),
+    ],
+)
+def test_compare_refuses_bad_options(run: Any, arguments: list[str], message: str) -> None:
+    status, out, err = run("compare", WORKED, *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+@pytest.mark.parametrize(("name", "rows"), [("patient", 2), ("empty_handed", 2)])
+def test_ctrl_c_during_compare_keeps_the_rows(tmp_path: Path, name: str, rows: int) -> None:
+    instance, mark = _marked(tmp_path)
+    command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
+    arguments = ["compare", instance, "--methods", f"local,{name},milp", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        out, err = _interrupt(process, mark)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert f"interrupted: {rows} of 3 solves are in the table" in err
+    assert [line.split()[0] for line in out.splitlines()[3:5]] == ["local", name]
+    assert f"{name}: " in out
+    assert len((tmp_path / "out" / "table.csv").read_text().splitlines()) == 1 + rows
+
+
+# generate and import ------------------------------------------------------------------------------
+
+
+def test_every_parameter_of_a_setting_is_an_option(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    for command, setting in (("generate", Setting), ("import wfformat", ImportSetting)):
+        _, out, _ = run(*command.split(), "--help")
+        for field in fields(setting):
+            option = f"--{field.name.replace('_', '-')}"
+            assert option in out or option.removesuffix("s") in out
+
+
+def test_generate(run: Any) -> None:
+    status, out, err = run(
+        *("generate", "--devices", 7, "--offload-points", 2, "--capacity", 3, "--channels", 1),
+        *("--application", "face", "--application", "chain-4", "--work", 2, 2, "--edge-data", 0.1, 0.2),
+        *("--area", 100, "--reach", "none", "--radio-exponent", 3, "--normalise", "none"),
+        *("--name", "mine", "--seed", 5, "-o", "a.json"),
+    )
+    assert (status, out) == (0, "")
+    assert "7 devices" in err
+    instance = read("a.json")
+    assert (instance.name, instance.normalise) == ("mine", "none")
+    assert (instance.num_devices, instance.num_points) == (7, 2)
+    assert instance.points.capacity.tolist() == [3, 3]
+    assert instance.points.channels.tolist() == [1, 1]
+    assert {application.id for application in instance.applications} == {"face", "chain-4"}
+    assert all((group.work == 2).all() for group in instance.groups)
+    assert all(((group.edge_data >= 0.1) & (group.edge_data <= 0.2)).all() for group in instance.groups)
+    assert instance.source is not None
+    assert instance.source["parameters"]["radio"]["exponent"] == 3
+    assert instance.source["seed"] == 5
+
+
+def test_generate_writes_the_columnar_form_too(run: Any) -> None:
+    for name in ("a.json", "a.zip"):
+        assert run("generate", "--devices", 3, "-o", name)[0] == 0
+    assert read("a.json").fingerprint == read("a.zip").fingerprint
+    assert Path("a.zip").read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing option '-o'"),
+        (["-o", "a.json", "--devices", "0"], "devices: must be a whole number in 1.."),
+        (["-o", "a.json", "--work", "3", "1"], "work: low 3.0 is above high 1.0"),
+        (["-o", "a.json", "--alpha", "0", "nan"], "alpha[1]: must be a number in [0, 1]"),
+        (["-o", "a.json", "--channels", "many"], "'many' is neither a whole number nor 'none'"),
+        (["-o", "a.json", "--application", "faces"], "applications[0]"),
+        (["-o", "a.json", "--normalise", "all"], "Invalid value for '--normalise': 'all' is not one of"),
+        (["-o", "nowhere/a.json"], "the folder 'nowhere' does not exist"),
+        (["-o", "a.json", "--nonsense"], "No such option: --nonsense"),
+        (["-o", "a.json", "stray"], "stray"),
+    ],
+)
+def test_generate_refuses_bad_options(run: Any, arguments: list[str], message: str) -> None:
+    status, out, err = run("generate", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.startswith("offloadlib: ")
+    assert list(Path().iterdir()) == []
+
+
+WORKFLOW = {
+    "name": "two-steps",
+    "schemaVersion": "1.5",
+    "workflow": {
+        "specification": {
+            "tasks": [
+                {
+                    "name": "a",
+                    "id": "a",
+                    "parents": [],
+                    "children": ["b"],
+                    "inputFiles": ["in"],
+                    "outputFiles": ["mid"],
+                },
+                {
+                    "name": "b",
+                    "id": "b",
+                    "parents": ["a"],
+                    "children": [],
+                    "inputFiles": ["mid"],
+                    "outputFiles": ["out"],
+                },
+            ],
+            "files": [{"id": name, "sizeInBytes": 1000} for name in ("in", "mid", "out")],
+        },
+        "execution": {
+            "makespanInSeconds": 3,
+            "executedAt": "2024-01-01T00:00:00Z",
+            "tasks": [{"id": "a", "runtimeInSeconds": 1.0}, {"id": "b", "runtimeInSeconds": 2.0}],
+            "machines": [],
+        },
+    },
+}
+
+
+def test_import_prints_what_it_assumed(run: Any) -> None:
+    Path("w.json").write_text(json.dumps(WORKFLOW))
+    status, out, err = run(
+        *(
+            "import",
+            "wfformat",
+            "w.json",
+            "--devices",
+            3,
+            "--offload-points",
+            2,
+            "--licence",
+            "CC0",
+            "-o",
+            "a.json",
+        )
+    )
+    assert status == 0, err
+    assert "WfFormat 1.5" in out
+    assert "licence: CC0" in out
+    assert "3 devices" in err
+    assert read("a.json").num_subtasks == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "a.json"], "Missing argument"),
+        (["none.json", "-o", "a.json"], "none.json"),
+        (["w.json", "--sites", "s.csv", "-o", "a.json"], "users"),
+        (["w.json", "--clock", "-1", "-o", "a.json"], "clock"),
+        (["w.json", "--user-choice", "nearest", "-o", "a.json"], "Invalid value for '--user-choice'"),
+    ],
+)
+def test_import_refuses_bad_options(run: Any, arguments: list[str], message: str) -> None:
+    Path("w.json").write_text(json.dumps(WORKFLOW))
+    status, out, err = run("import", "wfformat", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert not Path("a.json").exists()
+
+
+def test_an_unknown_command_is_refused(run: Any) -> None:
+    status, out, err = run("solv")
+    assert (status, out) == (2, "")
+    assert "Did you mean 'solve'?" in err
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    document = json.loads(Path(WORKED).read_text())
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({**document, "name": "名前 [bold]x[/bold]"}))
+    command, environment = script(tmp_path, "")
+    for encoding, shown in (("utf-8", "名前 [bold]x[/bold]"), ("ascii", "[bold]x[/bold]")):
+        done = subprocess.run(
+            [*command, "solve", str(path), "--method", "local"],
+            env={**environment, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=True,
+        )
+        assert shown in done.stdout.decode(encoding)
+
+
+def test_certify(run: Any, tmp_path: Path) -> None:
+    """A certificate of whatever method, and a bound in the solution that it proves."""
+    files = str(tmp_path / "w.sol.json"), str(tmp_path / "w.cert.json")
+    options = ["--method", "gsod-i", "-o", files[0], "--certificate", files[1], "--json"]
+    status, out, _ = run("solve", WORKED, *options)
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["certified"] is True
+    assert answer["lower_bound"] == pytest.approx(24.045, rel=1e-9)
+    status, out, _ = run("check", WORKED, files[0], "--certificate", files[1])
+    assert status == 0
+    assert "proven_bound" in out

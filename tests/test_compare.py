@@ -1,0 +1,397 @@
+"""Comparisons: rows, what is proven over all methods, the folder, and the tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from odd_methods import method
+
+from instances import InputError, Instance, read, read_solution
+from instances.generate import Setting, generate
+from offloadlib import best_known as known
+from offloadlib import comparing as module
+from offloadlib import tables, workers
+from offloadlib.check import check
+from offloadlib.comparing import Row, compare, select
+from offloadlib.registry import METHODS, Family
+
+WORKED = known.library() / "worked-example.json"
+OPTIMUM, ALL_LOCAL = 24.045, 72.77
+
+
+@pytest.fixture(autouse=True)
+def empty_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known beforehand unless a test says so."""
+    monkeypatch.setattr(module, "best_known", lambda instance: None)
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataFrame, Path]]:
+    """A comparison of everything on two instances, one of them given as an object, and its folder."""
+    folder = tmp_path_factory.mktemp("compared") / "new" / "folder"
+    instance = generate(
+        Setting(devices=6, offload_points=3, capacity=4, unconnected=0.2), seed=3, name="b b/ü"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "best_known", lambda instance: None)
+        yield compare([WORKED, instance], time_limit=60, output=folder), folder
+
+
+def row_of(frame: pd.DataFrame, method: str, instance: str = "worked-example") -> pd.Series:
+    rows = frame[(frame["method"] == method) & (frame["instance"] == instance)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_row_for_every_instance_and_method(frame: tuple[pd.DataFrame, Path]) -> None:
+    rows = frame[0]
+    assert list(rows.columns) == [field.name for field in fields(Row)]
+    assert list(rows["method"]) == [*METHODS, *METHODS]
+    assert list(rows["instance"]) == ["worked-example"] * len(METHODS) + ["b-b-ü"] * len(METHODS)
+    assert set(rows["checked"]) == {"accepted"}
+    assert not rows.attrs["interrupted"]
+
+
+def test_the_worked_example(frame: tuple[pd.DataFrame, Path]) -> None:
+    local, milp = (row_of(frame[0], name) for name in ("local", "milp"))
+    assert (local["devices"], local["offload_points"], local["family"]) == (2, 2, "heuristic")
+    assert local["status"] == "feasible"
+    assert milp["status"] == "optimal"
+    assert local["objective"] == pytest.approx(ALL_LOCAL, rel=1e-12)
+    assert milp["objective"] == pytest.approx(OPTIMUM, rel=1e-12)
+    assert math.isnan(local["lower_bound"])
+    for row in (local, milp):
+        assert row["best_objective"] == milp["objective"]
+        assert row["best_bound"] == milp["lower_bound"]
+        assert row["ratio_low"] == row["ratio_high"] == row["objective"] / milp["objective"]
+    assert local["gap"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
+    assert milp["gap"] == pytest.approx(0, abs=1e-9)
+    assert (local["saving"], local["utilisation"], local["fairness"], local["worse_off"]) == (0, 0, 1, 0)
+    assert milp["saving"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
+
+
+def test_no_method_beats_the_optimum(frame: tuple[pd.DataFrame, Path]) -> None:
+    assert (frame[0]["ratio_low"] >= 1).all()
+
+
+def test_an_interval_where_the_optimum_is_not_proven() -> None:
+    frame = compare(WORKED, ["gsod-i", method("bounder", Family.EXACT)])
+    row = row_of(frame, "gsod-i")
+    assert row["best_bound"] == pytest.approx(0.25 * ALL_LOCAL)
+    assert row["ratio_low"] == 1.0
+    assert row["ratio_high"] == row["objective"] / row["best_bound"]
+    assert row_of(frame, "bounder")["ratio_low"] == pytest.approx(ALL_LOCAL / row["objective"])
+
+
+def test_no_bound_at_all() -> None:
+    row = row_of(compare(WORKED, "local, gsod-i"), "local")
+    assert math.isnan(row["best_bound"])
+    assert math.isnan(row["gap"])
+    assert row["ratio_low"] > 1
+    assert math.isnan(row["ratio_high"])
+
+
+def test_what_goes_wrong_costs_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "GRACE", 1.0)
+    apart = replace(method("leave"), name="apart", kinds=frozenset({"independent"}))
+    frame = compare(
+        WORKED, [method("segfault"), method("fail"), method("forever"), apart, "local"], time_limit=1
+    )
+    assert dict(zip(frame["method"], frame["status"], strict=True)) == {
+        "segfault": "failed",
+        "fail": "failed",
+        "forever": "overrun",
+        "apart": "does not apply",
+        "local": "feasible",
+    }
+    assert "SIGSEGV" in row_of(frame, "segfault")["message"]
+    assert row_of(frame, "fail")["message"] == "ValueError: no luck today"
+    assert "time limit: 1 s" in row_of(frame, "forever")["message"]
+    assert frame["objective"].notna().sum() == 1
+
+
+@pytest.mark.parametrize(("name", "rule"), [("liar", "objective"), ("overfull", "capacity")])
+def test_the_checker_has_the_last_word(name: str, rule: str) -> None:
+    row = row_of(compare(WORKED, [method(name), "local"]), name)
+    assert row["status"] == "rejected"
+    assert row["checked"].startswith(f"rejected: {rule}: ")
+    assert math.isnan(row["ratio_low"])
+    assert row["best_objective"] == pytest.approx(ALL_LOCAL)
+
+
+def test_a_bound_above_a_known_cost_is_rejected() -> None:
+    frame = compare(WORKED, [method("overclaimer", Family.EXACT), "milp"])
+    row = row_of(frame, "overclaimer")
+    assert row["status"] == "rejected"
+    assert row["checked"] == "rejected: its lower bound 72.77 is above milp's cost 24.045"
+    assert row["best_bound"] == row_of(frame, "milp")["lower_bound"]
+
+
+def test_rows_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = []
+    begun: list[tuple[str, str]] = []
+    compare(
+        WORKED,
+        ["local", "milp"],
+        on_row=rows.append,
+        on_progress=lambda *event: begun.append(event[:2]) if event[2] is None else None,
+    )
+    assert [(row.method, row.status) for row in rows] == [("local", "feasible"), ("milp", "optimal")]
+    assert begun == [("worked-example", "local"), ("worked-example", "milp")]
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    first, second = (compare(WORKED, seed=5) for _ in range(2))
+    pd.testing.assert_frame_equal(first.drop(columns="time"), second.drop(columns="time"))
+
+
+def test_ctrl_c_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = workers.run
+
+    def interrupted(*args: object, **kwargs: object) -> workers.Outcome:
+        outcome = run(*args, **kwargs)  # type: ignore[arg-type]
+        return replace(outcome, interrupted=args[0] is METHODS["gsod-i"])
+
+    monkeypatch.setattr(workers, "run", interrupted)
+    frame = compare(WORKED, ["local", "gsod-i", "milp"])
+    assert frame.attrs["interrupted"]
+    assert list(frame["method"]) == ["local", "gsod-i"]
+    assert list(frame["message"]) == ["", "interrupted"]
+
+
+def test_ctrl_c_between_two_solves_keeps_what_is_done() -> None:
+    def press(row: Row) -> None:
+        if row.method == "gsod-i":
+            raise KeyboardInterrupt
+
+    frame = compare(WORKED, ["local", "gsod-i", "milp"], on_row=press)
+    assert frame.attrs["interrupted"]
+    assert list(frame["method"]) == ["local", "gsod-i"]
+
+
+# What is known beforehand -------------------------------------------------------------------------
+
+
+def _known(objective: float | None, bound: float | None) -> known.BestKnown:
+    def claim(value: float | None) -> known.Claim | None:
+        return None if value is None else known.Claim(value, "someone", "2025-01-01", "0")
+
+    return known.BestKnown("", claim(objective), claim(bound))
+
+
+def test_the_library_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "best_known", lambda instance: _known(OPTIMUM, OPTIMUM))
+    row = row_of(compare(WORKED, "local"), "local")
+    assert row["ratio_low"] == row["ratio_high"] == pytest.approx(ALL_LOCAL / OPTIMUM)
+    assert row["gap"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
+
+
+def test_a_library_that_is_wrong_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "best_known", lambda instance: _known(None, ALL_LOCAL))
+    row = row_of(compare(WORKED, "milp"), "milp")
+    assert row["best_bound"] == row["lower_bound"]
+
+
+def test_best_known_is_found_by_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = read(WORKED)
+    value = {"value": 24.045, "method": "milp", "date": "2025-11-22", "version": "0.1.0"}
+    document = {"another-name": {"sha256": instance.fingerprint, "objective": value, "lower_bound": None}}
+    (tmp_path / "best_known.json").write_text(json.dumps(document))
+    monkeypatch.setattr(known, "library", lambda: tmp_path)
+    entry = known.best_known(instance)
+    assert entry is not None
+    assert entry.objective == known.Claim(24.045, "milp", "2025-11-22", "0.1.0")
+    assert entry.lower_bound is None
+    assert known.best_known(generate()) is None
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": {}}', '{"a": {"sha256": "", "objective": {"value": "x"}}}'])
+def test_a_table_of_best_known_values_must_be_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "best_known.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"best_known\.json: is not a table"):
+        known.read_best_known(path)
+    assert known.read_best_known(tmp_path / "none.json") == {}
+
+
+# Input --------------------------------------------------------------------------------------------
+
+
+def test_groups_and_names() -> None:
+    families = {family: [item for item in METHODS.values() if item.family is family] for family in Family}
+    assert select() == select("all") == list(METHODS.values())
+    assert select("exact") == families[Family.EXACT]
+    assert select("milp, heuristics,milp") == [METHODS["milp"], *families[Family.HEURISTIC]]
+    assert select([method("fail"), "local"]) == [method("fail"), METHODS["local"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": "local,gsod"}, "did you mean gsod-i"),
+        ({"methods": ""}, "'' is not known"),
+        ({"instances": []}, "must name at least one"),
+        ({"instances": "nowhere.json"}, "nowhere.json: cannot be read"),
+        ({"time_limit": math.nan}, "time_limit: must be positive, not nan"),
+        ({"time_limit": 0}, "time_limit: must be positive"),
+        ({"seed": -1}, "seed: must lie in"),
+        ({"output": WORKED}, "cannot be used as a folder"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(
+    changes: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "run", lambda *_: pytest.fail("something ran"))
+    with pytest.raises(InputError, match=message):
+        compare(**{"instances": WORKED, "methods": "local", **changes})  # type: ignore[arg-type]
+
+
+def test_instances_with_the_same_name_stay_apart(tmp_path: Path) -> None:
+    (tmp_path / "worked-example.json").write_bytes(WORKED.read_bytes())
+    frame = compare([WORKED, tmp_path / "worked-example.json", read(WORKED)], "local")
+    assert list(frame["instance"]) == ["worked-example", "worked-example-2", "worked-example-3"]
+
+
+# The folder ---------------------------------------------------------------------------------------
+
+
+def test_the_folder_holds_table_solutions_and_pictures(frame: tuple[pd.DataFrame, Path]) -> None:
+    rows, folder = frame
+    table = pd.read_csv(folder / "table.csv", keep_default_na=False, na_values=[""])
+    assert list(table.columns) == list(rows.columns)
+    assert table["objective"].tolist() == rows["objective"].tolist()
+    stems = {"cost"} | {
+        f"{what}-{label}"
+        for what in ("utilisation", "map", "timeline")
+        for label in ("worked-example", "b-b-ü")
+    }
+    assert {path.stem for path in folder.glob("*.png")} == stems
+    assert {path.stem for path in folder.glob("*.svg")} == stems
+    for path in folder.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    for path in folder.glob("*.svg"):
+        ElementTree.parse(path)
+    assert not list(folder.rglob(".*"))
+
+
+def test_every_solution_of_the_folder_is_accepted(frame: tuple[pd.DataFrame, Path]) -> None:
+    _, folder = frame
+    for label, path in (("worked-example", WORKED), ("b-b-ü", folder / "instances" / "b-b-ü.json")):
+        instance: Instance = read(path)
+        for name in METHODS:
+            solution = folder / "solutions" / f"{label}--{name}.sol.json"
+            assert check(path, solution).accepted
+            run = read_solution(solution, instance).run
+            assert run["seed"] == 0
+            assert run["parameters"]["time_limit"] == 60
+            assert "offloadlib" in run["versions"]
+
+
+def test_the_page_stands_by_itself(frame: tuple[pd.DataFrame, Path]) -> None:
+    page = (frame[1] / "report.html").read_text()
+    assert page.count('<img src="data:image/png;base64,') == 7
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("<table>") == 2
+    for name in METHODS:
+        assert f'<td class="text">{name}</td>' in page
+    assert "optimum 24.045, proven" in page
+
+
+def test_a_folder_can_be_used_again(tmp_path: Path) -> None:
+    for name in ("local", "gsod-i"):
+        compare(WORKED, name, output=tmp_path)
+    assert len(list((tmp_path / "solutions").iterdir())) == 2
+    assert pd.read_csv(tmp_path / "table.csv")["method"].tolist() == ["gsod-i"]
+
+
+def test_a_page_without_any_solution(tmp_path: Path) -> None:
+    compare(WORKED, [method("fail")], output=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "fail: ValueError: no luck today" in page
+    assert "no solution" in page
+
+
+# Tables -------------------------------------------------------------------------------------------
+
+
+def test_a_section_shows_what_is_proven(frame: tuple[pd.DataFrame, Path]) -> None:
+    section = next(tables.sections(frame[0]))
+    assert section.title == "worked-example: 2 devices, 2 offload points"
+    assert section.subtitle == "optimum 24.045, proven"
+    by_method = {row[0]: dict(zip(section.header, row, strict=True)) for row in section.rows}
+    assert by_method["local"]["cost"] == "72.7700"
+    assert by_method["local"]["bound"] == ""
+    assert by_method["local"]["ratio"] == "3.0264"
+    assert by_method["milp"]["saving"] == "67.0 %"
+    assert by_method["milp"]["check"] == "accepted"
+    best = {row[0] for row, best in zip(section.rows, section.best, strict=True) if best}
+    assert "milp" in best
+    assert not best & {"local", "gsod-i", "gsod-ii"}
+    assert section.notes == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (1.0, 1.0, "1.0000"),
+        (1.02341, 1.02341, "1.0234"),
+        (1.02, 1.05, "1.02..1.05"),
+        (1.0, 1.0004, "1.0000..1.0004"),
+        (1.0, 1.0 + 1e-8, "1.000000..1.000000"),
+        (1.5, None, "≥1.5000"),
+        (None, None, ""),
+    ],
+)
+def test_ratios(low: float | None, high: float | None, text: str) -> None:
+    assert tables.ratio(low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (None, 2, ""),
+        (0.0, 2, "0.00 %"),
+        (-0.0, 2, "0.00 %"),
+        (0.12345, 2, "12.35 %"),
+        (1e-6, 2, "<0.01 %"),
+        (1e-12, 2, "0.00 %"),
+        (-0.25, 1, "-25.0 %"),
+        (1.0, 0, "100 %"),
+    ],
+)
+def test_percents(value: float | None, digits: int, text: str) -> None:
+    assert tables.percent(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0.0, "0 ms"),
+        (0.00123, "1.23 ms"),
+        (0.5, "0.500 s"),
+        (12.345, "12.3 s"),
+        (3599.6, "3600 s"),
+    ],
+)
+def test_times(value: float | None, text: str) -> None:
+    assert tables.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"),
+    [([24.045, None], 4), ([72.77, 1e5], 0), ([0.001], 6), ([], 5), ([math.inf, 1.0], 5)],
+)
+def test_decimals_align_a_column(values: list[float | None], digits: int) -> None:
+    assert tables.decimals(values) == digits

@@ -1,0 +1,257 @@
+"""Figures: that they show what they are given, at few and at many methods, points and devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from instances import InputError, Instance, Solution, evaluate, read
+from instances.generate import Setting, generate
+from offloadlib import plots
+from offloadlib.best_known import library
+from offloadlib.registry import Family
+from offloadlib.timeline import DEVICE_LANE, RADIO_LANE, Activity, telling_device, timeline
+
+METHODS = [f"method-{number}" for number in range(20)]
+
+
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.findobj(Text) if text.get_text()]
+
+
+def inside(figure: Figure) -> bool:
+    """Whether nothing is cut off at the edge of the figure."""
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()
+    frame = figure.bbox_inches.padded(0.02)
+    return bool(
+        frame.x0 <= drawn.x0 and drawn.x1 <= frame.x1 and frame.y0 <= drawn.y0 and drawn.y1 <= frame.y1
+    )
+
+
+# Comparisons --------------------------------------------------------------------------------------
+
+
+def panel(number: int, methods: int, *, bound: float | None = 10.0) -> plots.CostPanel:
+    bars = [
+        plots.Bar(name, Family.EXACT if i % 3 else Family.HEURISTIC, 10.0 + i if i else None, "overrun")
+        for i, name in enumerate(METHODS[:methods])
+    ]
+    return plots.CostPanel(f"instance {number}", bars, bound)
+
+
+@pytest.mark.parametrize(("panels", "methods"), [(1, 1), (1, 20), (2, 4), (3, 12), (6, 12), (7, 20)])
+def test_costs_have_a_panel_an_instance_and_a_bar_a_method(panels: int, methods: int) -> None:
+    figure = plots.cost_by_method([panel(number, methods) for number in range(panels)])
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert len(shown) == panels
+    for number, axes in enumerate(shown):
+        assert axes.get_title(loc="left") == f"instance {number}"
+        assert axes.get_xlabel() == "cost F"
+        assert len(axes.patches) == methods
+        assert [patch.get_width() for patch in axes.patches][1:] == [10.0 + i for i in range(1, methods)]
+        assert axes.get_xlim()[0] == 0
+        assert [line.get_xdata()[0] for line in axes.lines] == [10.0]  # type: ignore[index]
+        assert "overrun" in texts(axes)
+    assert [label.get_text() for label in shown[0].get_yticklabels()] == METHODS[:methods]
+    assert inside(figure)
+
+
+def test_the_distance_to_the_bound_is_written_at_the_bar() -> None:
+    bars = [plots.Bar(str(cost), Family.EXACT, cost) for cost in (10.0, 10.05, 12.0, 25.0)]
+    figure = plots.cost_by_method([plots.CostPanel("", bars, 10.0)])
+    written = texts(figure.axes[0])
+    for text in ("10  optimal", "10.05  +0.5 %", "12  +20 %", "25  +150 %"):
+        assert text in written
+
+
+def test_without_a_bound_there_is_no_line() -> None:
+    figure = plots.cost_by_method([panel(0, 3, bound=None)])
+    assert not figure.axes[0].lines
+    assert "11" in texts(figure.axes[0])
+
+
+@pytest.mark.parametrize(("methods", "points"), [(1, 1), (4, 10), (12, 30), (20, 125)])
+def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
+    share = np.linspace(0, 1, methods * points).reshape(methods, points)
+    names = [f"a-long-name-{n}" for n in range(points)]
+    loads = plots.Loads("title", METHODS[:methods], names, share, share.mean(axis=1))
+    figure = plots.utilisation(loads)
+    axes = figure.axes[0]
+    (mesh,) = (item for item in axes.collections if isinstance(item, QuadMesh))
+    np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(share.shape), share)
+    assert mesh.norm.vmin == 0
+    assert mesh.norm.vmax == 1
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert [row.split()[0] for row in rows] == METHODS[:methods]
+    if points <= 30:
+        assert [label.get_text() for label in axes.get_xticklabels()] == names
+    assert inside(figure)
+
+
+# One solution -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def worked() -> Instance:
+    return read(library() / "worked-example.json")
+
+
+@pytest.fixture(scope="module")
+def decided(worked: Instance) -> Solution:
+    """The decisions of the specification's worked example."""
+    return Solution.from_rows(worked, [[-1, 0, 0, 1, -1], [-1, -1, 1, -1, -1]])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(devices=1, offload_points=1),
+        Setting(devices=40, offload_points=10, unconnected=0.2),
+        Setting(devices=30, offload_points=40),
+        Setting(devices=30, offload_points=5, area=500.0, channels=0),
+        Setting(devices=30, offload_points=20, area=500.0),
+        Setting(devices=3000, offload_points=8, area=500.0),
+        Setting(devices=5, offload_points=3, unconnected=1.0, capacity=0),
+    ],
+)
+def test_a_map_shows_every_device_and_point(setting: Setting) -> None:
+    instance = generate(setting, seed=1)
+    figure = plots.network_map(instance, Solution.all_local(instance), "title")
+    axes = figure.axes[0]
+    devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
+    assert len(devices.get_offsets()) == instance.num_devices
+    assert len(points.get_offsets()) == instance.num_points
+    np.testing.assert_array_equal(points.get_array(), 0)
+    np.testing.assert_array_equal(devices.get_array(), 0)
+    lines = [item for item in axes.collections if isinstance(item, LineCollection)]
+    linked = int((instance.devices.connected_to >= 0).sum())
+    assert sum(len(item.get_segments()) for item in lines) == (linked if setting.devices < 3000 else 0)
+    if setting.area is not None:
+        np.testing.assert_array_equal(points.get_offsets(), instance.points.position)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("x in m", "y in m")
+    named = instance.num_points <= (30 if setting.area is None else 12)
+    assert (f"op1\n0 of {setting.capacity}" in texts(axes)) == named
+    assert inside(figure)
+
+
+def test_a_map_is_coloured_by_load(worked: Instance, decided: Solution) -> None:
+    axes = plots.network_map(worked, decided, "title").axes[0]
+    devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
+    np.testing.assert_allclose(devices.get_array(), [3 / 5, 1 / 5])
+    np.testing.assert_allclose(points.get_array(), evaluate(worked, decided).utilisation_by_point)
+    assert "op1\n2 of 3" in texts(axes)
+
+
+def test_the_timeline_of_the_worked_example(worked: Instance, decided: Solution) -> None:
+    """The figures of the specification: g2 = 1.4, g5 = 1.25, G = 4.9; t4 is off the heaviest path."""
+    spans = timeline(worked, decided, 0)
+    shown = [(span.lane, span.subtask, str(span.activity), span.critical) for span in spans]
+    assert shown == [
+        (DEVICE_LANE, "t1", "execute", True),
+        (RADIO_LANE, "t2", "send", True),
+        ("op1", "t2", "execute", True),
+        ("op1", "t3", "execute", True),
+        ("op2", "t4", "execute", False),
+        (RADIO_LANE, "t5", "receive", True),
+        (RADIO_LANE, "t5", "receive", True),
+        (DEVICE_LANE, "t5", "execute", True),
+    ]
+    begins = [span.begin for span in spans]
+    assert begins == pytest.approx([0, 1, 1.4, 2.4, 2.4, 3.65, 3.775, 3.9])
+    assert spans[-1].end == pytest.approx(4.9)
+
+
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from(["face", "chain-4", "fork-join-3", "layered-9", "series-parallel-8"]),
+)
+def test_a_timeline_adds_up_to_delay_and_energy(seed: int, application: str) -> None:
+    instance = generate(Setting(devices=3, offload_points=3, applications=(application,)), seed=seed)
+    rng = np.random.default_rng(seed)
+    solution = Solution(tuple(rng.integers(-1, 3, group.work.shape) for group in instance.groups))
+    evaluation = evaluate(instance, solution)
+    for m in range(3):
+        spans = timeline(instance, solution, m)
+        assert max(span.end for span in spans) == pytest.approx(evaluation.delay[m])
+        critical = sum(span.end - span.begin for span in spans if span.critical)
+        assert critical == pytest.approx(evaluation.delay[m])
+        power = {
+            (DEVICE_LANE, Activity.EXECUTE): instance.devices.execute[m],
+            (RADIO_LANE, Activity.SEND): instance.devices.send[m],
+            (RADIO_LANE, Activity.RECEIVE): instance.devices.receive[m],
+        }
+        energy = sum(power.get((span.lane, span.activity), 0) * (span.end - span.begin) for span in spans)
+        assert energy == pytest.approx(evaluation.energy[m])
+
+
+def test_the_telling_device_uses_the_most_places(worked: Instance, decided: Solution) -> None:
+    assert telling_device(worked, decided) == 0
+    swapped = Solution.from_rows(worked, [[-1] * 5, [0, -1, 1, -1, -1]])
+    assert telling_device(worked, swapped) == 1
+    assert telling_device(worked, Solution.all_local(worked)) == 0
+
+
+def test_a_timeline_has_a_lane_for_each_place(worked: Instance, decided: Solution) -> None:
+    figure = plots.device_timeline(worked, decided, "title")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [DEVICE_LANE, RADIO_LANE, "op1", "op2"]
+    assert len(axes.patches) == len(timeline(worked, decided, 0))
+    assert axes.get_xlabel() == "seconds since the task began"
+    assert "device ud1, done after 4.9 s (all local: 6.5 s)" in axes.get_title(loc="left")
+    assert "G = 4.9 s" in texts(axes)
+    assert inside(figure)
+
+
+def test_spans_that_overlap_stand_in_different_rows() -> None:
+    instance = generate(Setting(devices=1, applications=("fork-join-6",)), seed=1)
+    axes = plots.device_timeline(instance, Solution.all_local(instance), "title").axes[0]
+    bars = [(bar.get_y(), bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    for i, (row, begin, end) in enumerate(bars):
+        for other_row, other_begin, other_end in bars[:i]:
+            assert row != other_row or begin >= other_end - 1e-9 or other_begin >= end - 1e-9
+    assert len({row for row, *_ in bars}) == 6
+
+
+# Files --------------------------------------------------------------------------------------------
+
+
+def test_the_same_figure_as_png_and_svg(tmp_path: Path) -> None:
+    figure = plots.cost_by_method([panel(0, 3)])
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        plots.save(figure, tmp_path / f"a.{kind}")
+        assert (tmp_path / f"a.{kind}").read_bytes().startswith(start)
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = plots.cost_by_method([panel(0, 3)])
+    path = tmp_path / "a.png"
+    path.write_text("before")
+
+    def fail(file: object, **_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(MemoryError):
+        plots.save(figure, path)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(InputError):
+        plots.save(figure, tmp_path / "nowhere" / "a.png")
+
+
+def test_no_picture_touches_the_global_state(worked: Instance) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.device_timeline(replace(worked), Solution.all_local(worked), "title")
+    assert dict(mpl.rcParams) == before

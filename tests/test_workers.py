@@ -1,0 +1,220 @@
+"""A solve in a process of its own: whatever happens there is an outcome here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from odd_methods import method
+
+from instances import Budget, Instance, Progress, evaluate, read
+from instances.generate import Setting, generate
+from offloadlib import workers
+from offloadlib.best_known import library
+from offloadlib.registry import METHODS, Method
+from offloadlib.workers import Ending
+
+
+@pytest.fixture
+def instance() -> Instance:
+    return read(library() / "worked-example.json")
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_comes_back_with_a_feasible_result(instance: Instance, name: str) -> None:
+    outcome = workers.run(METHODS[name], instance, Budget(time_limit=60))
+    assert outcome.ending is Ending.DONE
+    assert outcome.message == ""
+    assert not outcome.interrupted
+    assert outcome.result is not None
+    evaluation = evaluate(instance, outcome.result.solution)
+    assert evaluation.feasible
+    assert evaluation.total == outcome.result.objective
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("segfault", "its process was killed by SIGSEGV"),
+        ("leave", "its process ended with exit status 7, without a result"),
+        ("fail", "ValueError: no luck today"),
+        ("missing", "AttributeError: module 'odd_methods' has no attribute 'missing'"),
+    ],
+)
+def test_a_crash_is_an_outcome(instance: Instance, name: str, message: str) -> None:
+    outcome = workers.run(method(name), instance, Budget())
+    assert (outcome.ending, outcome.result, outcome.message) == (Ending.FAILED, None, message)
+
+
+def test_a_result_that_cannot_be_sent_is_an_outcome(instance: Instance) -> None:
+    outcome = workers.run(method("unpicklable"), instance, Budget())
+    assert outcome.ending is Ending.FAILED
+    assert "pickle" in outcome.message
+
+
+def test_a_method_that_cannot_be_imported_is_an_outcome(instance: Instance) -> None:
+    absent = Method("absent", "no_such_module:solve", method("fail").family, "", "")
+    outcome = workers.run(absent, instance, Budget())
+    assert (outcome.ending, outcome.message) == (
+        Ending.FAILED,
+        "ModuleNotFoundError: No module named 'no_such_module'",
+    )
+
+
+def test_a_method_for_other_instances_does_not_run(instance: Instance) -> None:
+    other = replace(method("leave"), kinds=frozenset({"independent"}))
+    outcome = workers.run(other, instance, Budget())
+    assert outcome.ending is Ending.DOES_NOT_APPLY
+    assert "independent" in outcome.message
+
+
+def test_an_overrun_is_ended_with_all_that_it_started(instance: Instance, tmp_path: Path) -> None:
+    mark = tmp_path / "grandchild"
+    outcome = workers.run(
+        method("forever"), replace(instance, description=str(mark)), Budget(time_limit=1), grace=2
+    )
+    assert (outcome.ending, outcome.result) == (Ending.OVERRUN, None)
+    assert outcome.message == "ended after 3 s (its time limit: 1 s)"
+    assert _gone(int(mark.read_text()))
+
+
+def _gone(process: int) -> bool:
+    """Whether a process ends (a zombie has) within a generous while."""
+    status = Path(f"/proc/{process}/stat")
+    for _ in range(600):
+        try:
+            if status.read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _interrupt_when(mark: Path, times: int) -> threading.Thread:
+    """Press Ctrl-C, so to say, once a method has begun."""
+
+    def press() -> None:
+        while not mark.exists():
+            time.sleep(0.02)
+        for _ in range(times):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "ending", "message"),
+    [
+        ("patient", 1, Ending.DONE, ""),
+        ("empty_handed", 1, Ending.INTERRUPTED, "stopped before it had a result"),
+        ("stubborn", 2, Ending.INTERRUPTED, "did not stop by itself"),
+    ],
+)
+def test_ctrl_c_reaches_the_child(
+    instance: Instance, tmp_path: Path, name: str, times: int, ending: Ending, message: str
+) -> None:
+    mark = tmp_path / "begun"
+    handler = signal.getsignal(signal.SIGINT)
+    thread = _interrupt_when(mark, times)
+    outcome = workers.run(method(name), replace(instance, description=str(mark)), Budget())
+    thread.join()
+    assert (outcome.ending, outcome.message) == (ending, message)
+    assert outcome.interrupted
+    assert (outcome.result is not None) == (ending is Ending.DONE)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_large_solution_comes_back_whole() -> None:
+    large = generate(Setting(devices=30_000, offload_points=5, capacity=20_000), seed=1)
+    outcome = workers.run(METHODS["gsod-i"], large, Budget())
+    assert outcome.result is not None
+    assert evaluate(large, outcome.result.solution).total == outcome.result.objective
+    assert [places.dtype for places in outcome.result.solution.places] == [np.int32]
+
+
+def test_a_child_leaves_standard_output_alone(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from odd_methods import method\n"
+        "from instances import Budget, read\n"
+        "from offloadlib import workers\n"
+        "from offloadlib.best_known import library\n"
+        "instance = read(library() / 'worked-example.json')\n"
+        "print(workers.run(method('noisy'), instance, Budget()).ending)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=_environment(), check=True
+    )
+    assert done.stdout == "done\n"
+    assert "noise from C" in done.stderr
+    assert "noise from Python" in done.stderr
+
+
+def _environment() -> dict[str, str]:
+    """Where a script of a test finds the methods."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+
+
+def test_progress_is_passed_on_now_and_then(instance: Instance) -> None:
+    seen: list[Progress] = []
+    workers.run(method("chatty"), instance, Budget(on_progress=seen.append))
+    assert seen[0] == Progress(0.0, 2.0, 1.0)
+    assert len(seen) < 1000
+
+
+def test_a_child_gets_its_budget(instance: Instance) -> None:
+    outcome = workers.run(method("seeded"), instance, Budget(time_limit=12.5, seed=3))
+    assert outcome.result is not None
+    assert outcome.result.run["got"] == [3, 12.5]
+
+
+@pytest.mark.parametrize("how", ["script", "module", "standard input"])
+def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
+    """A child must not run the parent's main module once more, whatever that is."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from instances import Budget, read\n"
+        "from offloadlib import workers\n"
+        "from offloadlib.best_known import library\n"
+        "from offloadlib.registry import METHODS\n"
+        "instance = read(library() / 'worked-example.json')\n"
+        "print(workers.run(METHODS['local'], instance, Budget()).result.objective)\n"
+    )
+    command = {"script": [str(script)], "module": ["-m", "unguarded"], "standard input": ["-"]}[how]
+    given = script.read_text() if how == "standard input" else ""
+    done = subprocess.run(
+        [sys.executable, *command], input=given, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "72.77\n", "")
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    mark = tmp_path / "grandchild"
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from dataclasses import replace\n"
+        "from odd_methods import method\n"
+        "from instances import Budget, read\n"
+        "from offloadlib import workers\n"
+        "from offloadlib.best_known import library\n"
+        f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"
+        "workers.run(method('forever'), instance, Budget())\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], env=_environment()) as parent:
+        while not (mark.exists() and mark.read_text()):
+            assert parent.poll() is None
+            time.sleep(0.05)
+        parent.kill()
+    assert _gone(int(mark.read_text()))
