@@ -30,6 +30,10 @@ _Step = tuple[int, int, int, bool]
 """A branch taken: device, subtask, place, equal."""
 
 
+CANDIDATES = 8
+"""Branches that are compared before one is taken."""
+
+
 @dataclass
 class _Open:
     """A node that is not closed: where it is in the tree, how it was reached, what bounds it."""
@@ -137,11 +141,7 @@ class _Search:
 
     def _open(self, index: int, path: tuple[_Step, ...], prices: Prices) -> None:
         """Bound a node and queue it."""
-        restrictions = Restrictions(self.instance) if path else None
-        if restrictions is not None:
-            for m, k, place, equal in path:
-                restrictions.branch(m, k, place, equal)
-            self.master.restrict(restrictions, {step[0] for step in path})
+        restrictions = self._restrict(path) if path else None
         node = self.master.generate(restrictions, prices, self.cutoff, self.late)
         self.explored += 1
         self.tree[index] = node.prices
@@ -179,7 +179,23 @@ class _Search:
             self._open(index, (*node.path, (m, k, place, same)), node.node.prices)
 
     def _choice(self, node: _Open) -> tuple[int, int, int] | None:
-        """The subtask and place whose share in the master is nearest to one half."""
+        """The split subtask and place whose branches raise the known columns' program most.
+
+        Whether a subtask is local decides more than where it goes, as a slot at one offload point is
+        worth about as much as at another: places are branched on where no such split is left.
+        """
+        split = self._splits(node)
+        ranked = sorted(split, key=lambda key: (key[2] != LOCAL, round(abs(split[key] - 0.5), 9), key))
+        if not ranked:
+            return None
+        candidates = [key for key in ranked if (key[2] == LOCAL) == (ranked[0][2] == LOCAL)][:CANDIDATES]
+        if len(candidates) == 1:
+            return candidates[0]
+        scores = [self._score(node, key) for key in candidates]
+        return candidates[int(np.argmax(scores))]
+
+    def _splits(self, node: _Open) -> dict[tuple[int, int, int], float]:
+        """(device, subtask, place) -> its share, where the master splits a subtask between places."""
         share: dict[tuple[int, int, int], float] = {}
         whole: dict[int, float] = {}
         for i, weight in node.node.weights.items():
@@ -188,9 +204,22 @@ class _Search:
             for k, place in enumerate(column.places):
                 key = (column.device, k, place)
                 share[key] = share.get(key, 0.0) + weight
-        split = {key: abs(x - 0.5) for key, x in share.items() if 1e-7 < x < whole[key[0]] - 1e-7}
-        # Local or not decides more than which point; ties by number, for the same answer every time.
-        return min(split, key=lambda key: (key[2] != LOCAL, round(split[key], 9), key), default=None)
+        return {key: x for key, x in share.items() if 1e-7 < x < whole[key[0]] - 1e-7}
+
+    def _score(self, node: _Open, key: tuple[int, int, int]) -> float:
+        """Product of what the two branches add to the program over the known columns."""
+        score = 1.0
+        for same in (True, False):
+            self._restrict((*node.path, (*key, same)))
+            score *= max(self.master.value() - node.node.bound, 1e-9 * abs(self.objective))
+        return score
+
+    def _restrict(self, path: tuple[_Step, ...]) -> Restrictions:
+        restrictions = Restrictions(self.instance)
+        for m, k, place, equal in path:
+            restrictions.branch(m, k, place, equal)
+        self.master.restrict(restrictions, {step[0] for step in path})
+        return restrictions
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""

@@ -139,6 +139,10 @@ class Master:
         values = np.array(solution.col_value)
         return self._lp.getObjectiveValue() + self.constant, Prices(duals[:points], channels), values
 
+    def value(self) -> float:
+        """The least cost over the known columns, as they are restricted."""
+        return self._solve()[0]
+
     def lagrangian(self, prices: Prices, restrictions: Restrictions | None) -> tuple[float, Priced]:
         """The Lagrangian bound at some prices, and the decisions that attain it."""
         found = price(self.instance, prices, restrictions)

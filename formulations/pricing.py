@@ -9,11 +9,14 @@ For prices lambda_n >= 0 on capacity and mu_n >= 0 on channels, the pricing prob
 over the decisions that the device may take. The sum of these minima less prices x limits is the
 Lagrangian lower bound on F. The minimum is exact
 
-- by dynamic programming over the decomposition of a large series-parallel task
+- by dynamic programming over the decomposition of a series-parallel task
   (:mod:`formulations.pricing_plan`);
-- by depth-first search with bounds for small tasks and other graphs
-  (:mod:`formulations.pricing_search`), up to a number of nodes per device; where that is reached, the
-  value is the bound that the search has proven: a relaxation, still valid in the sum.
+- by depth-first search with bounds for other graphs (:mod:`formulations.pricing_search`), up to a
+  number of nodes per device; where that is reached, the value is the bound that the search has proven:
+  a relaxation, still valid in the sum.
+
+(Search is faster on small tasks at random prices, but slower by far at the prices that matter, which
+make many decisions cost about the same.)
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
@@ -82,14 +85,10 @@ class Priced:
     solution: Solution
 
 
-SMALL_TASK = 8
-"""Up to so many subtasks, searching was measured to be faster than combining labels."""
-
-
 @lru_cache(maxsize=256)
 def plan(application: Application) -> Plan | None:
     """The plan of an application, made once; None where search is used."""
-    return plan_of(application) if application.size > SMALL_TASK else None
+    return plan_of(application)
 
 
 class Restrictions:

@@ -10,7 +10,10 @@ from instances import Budget, InputError, Instance, Progress, Result, Solution, 
 from instances.errors import Problem
 from instances.run import OPTIMAL_GAP
 
-from .registry import Method, find
+from .registry import Family, Method, find
+
+FIRST = "gsod-i"
+"""The heuristic whose solution exact methods start from: it takes milliseconds."""
 
 
 def solve(
@@ -44,7 +47,7 @@ def solve(
     solver
         The MILP solver, by the name that Pyomo knows it under.
     start
-        A feasible solution to start from.
+        A feasible solution to start from; an exact method without one starts from :data:`FIRST`'s.
     on_progress
         Called with time, incumbent and lower bound while the method runs.
 
@@ -77,6 +80,8 @@ def solve(
         problems += [("start", f"breaks a limit: {violation}") for violation in broken]
     if problems:
         raise InputError("solve", problems)
+    if start is None and chosen.family is Family.EXACT:
+        start = find(FIRST).load()(instance, Budget()).solution
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
     return chosen.load()(instance, budget)
 
