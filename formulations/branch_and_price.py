@@ -138,6 +138,8 @@ class _Search:
             self.in_hand = np.inf
             if self.explored in (8, 32, 128, 512, 2048):
                 self._round()
+        if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
+            self.termination = Termination.STALLED
 
     def _open(self, index: int, path: tuple[_Step, ...], prices: Prices) -> None:
         """Bound a node and queue it."""

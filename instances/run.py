@@ -23,6 +23,7 @@ class Termination(StrEnum):
     GAP = "gap reached"
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
+    STALLED = "nothing left to branch on"
 
 
 @dataclass(frozen=True)
