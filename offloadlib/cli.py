@@ -153,6 +153,7 @@ def compare(
     from . import console, tables
     from .comparing import REJECTED, select
     from .comparing import compare as run
+    from .workers import Ending
 
     total = len(instances) * len(select(methods))
     done: list[Row] = []
@@ -180,6 +181,8 @@ def compare(
         _say(f"table, solutions, pictures and report.html are in {output}")
     if (frame["status"] == REJECTED).any():
         raise typer.Exit(CHECK_FAILED)
+    if (frame["status"] == Ending.FAILED).any():
+        raise typer.Exit(INTERNAL)
 
 
 @app.command()
