@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-TIME_LIMIT ?= 20
+TIME_LIMIT ?= 5
 REPORT ?= report
-COMPARED := worked-example paper-m040 melbourne-m
+COMPARED := worked-example paper-m040 melbourne-s
 
 .PHONY: compare test test-all lint bench schemas clean
 
