@@ -126,6 +126,10 @@ def check(
     certificate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A proof of the bound, to check as well.")
     ] = None,
+    formulation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="SOLUTION is another solver's, of this exported formulation."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a solution, rule by rule, independently of whoever made it."""
@@ -133,7 +137,27 @@ def check(
 
     options = ["--json"] if as_json else []
     options += [] if certificate is None else [f"--certificate={certificate}"]
-    raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
+    if formulation is None:
+        raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
+    from .exporting import translated
+
+    with translated(instance, solution, formulation) as file:
+        raise typer.Exit(check_main([*options, "--", str(instance), str(file)]))
+
+
+@app.command()
+def export(
+    instance: InstanceFile,
+    formulation: Annotated[str, typer.Option(metavar="NAME", help="A MILP; see 'methods'.")],
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", callback=writable, help="Where to write.")],
+    form: Annotated[str, typer.Option("--format", metavar="mps|lp", help="Kind of file.")] = "mps",
+) -> None:
+    """Write a MILP formulation of an instance for any other solver."""
+    from instances import read
+
+    from .exporting import export as write_model
+
+    write_model(read(instance), formulation, form, output)
 
 
 @app.command()

@@ -596,3 +596,27 @@ def test_certify(run: Any, tmp_path: Path) -> None:
     status, out, _ = run("check", WORKED, files[0], "--certificate", files[1])
     assert status == 0
     assert "proven_bound" in out
+
+
+@pytest.mark.parametrize("form", ["mps", "lp"])
+def test_export_and_check_what_another_solver_found(run: Any, tmp_path: Path, form: str) -> None:
+    import highspy
+
+    model, answer = str(tmp_path / f"w.{form}"), str(tmp_path / "w.sol")
+    status, out, _ = run("export", WORKED, "--formulation", "milp", "--format", form, "-o", model)
+    assert (status, out) == (0, "")
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    assert solver.readModel(model) == highspy.HighsStatus.kOk
+    solver.run()
+    solver.writeSolution(answer, 0)
+    status, out, _ = run("check", WORKED, answer, "--formulation", "milp")
+    assert status == 0
+    assert "accepted, exact cost 24.04" in out
+
+
+def test_export_of_an_unknown_formulation(run: Any, tmp_path: Path) -> None:
+    status, out, err = run("export", WORKED, "--formulation", "mlip", "-o", str(tmp_path / "w.mps"))
+    assert (status, out) == (2, "")
+    assert "milp" in err
+    assert not list(tmp_path.iterdir())
