@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import highspy
 import numpy as np
 from scipy.sparse import csr_array
 
-from instances import Budget, Termination
+from instances import Budget, InputError, Termination
 from instances.model import Floats, Ints
 
 TOLERANCE = 1e-9
@@ -27,6 +27,11 @@ TOLERANCE = 1e-9
 SMALLEST_OBJECTIVE = 1024.0
 """Objectives below this are scaled up, by a power of two, so that 1e-9 is far below a relative gap."""
 
+SMALLEST_REFERENCE = 1e-15
+"""Objectives below this are scaled up no further."""
+
+SMALLEST_COEFFICIENT = 1e-12
+"""HiGHS takes smaller coefficients for 0. By default it does so below 1e-9, which is its tolerance here."""
 
 Report = Callable[[float, float, float], None]
 
@@ -87,7 +92,7 @@ def minimise(
     Outcome
         Also at the time limit and after Ctrl-C.
     """
-    scale = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_OBJECTIVE / max(reference, 1e-300))))
+    scale = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_OBJECTIVE / max(reference, SMALLEST_REFERENCE))))
     solver = _load(program, scale)
     _set_options(solver, budget, time_limit)
     if start is not None:
@@ -103,6 +108,52 @@ def minimise(
         termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap),
         nodes=max(int(info.mip_node_count), 0),
     )
+
+
+class Relaxation:
+    """The linear relaxation of a program, solved again and again as rows are added.
+
+    It serves separation, for which the default tolerances of HiGHS are enough: its values prove nothing.
+    """
+
+    def __init__(self, program: MixedIntegerProgram) -> None:
+        self._solver = _load(replace(program, integer=np.empty(0, dtype=np.int64)), 1.0)
+
+    def solve(self, time_limit: float) -> Floats | None:
+        """Values of the columns at an optimum, or None at the time limit.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C.
+        """
+        if math.isfinite(time_limit):
+            # HiGHS counts the time of all runs of one object.
+            self._solver.setOptionValue("time_limit", self._solver.getRunTime() + max(time_limit, 0.0))
+        if _run(self._solver, 1.0, None):
+            raise KeyboardInterrupt
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(self._solver.getSolution().col_value)
+
+    @property
+    def objective(self) -> float:
+        """The value of the optimum that was found last."""
+        value: float = self._solver.getInfo().objective_function_value
+        return value
+
+    def add(self, rows: csr_array) -> None:
+        """Add rows that must be at least 0."""
+        count = rows.shape[0]
+        self._solver.addRows(
+            count,
+            np.zeros(count),
+            np.full(count, np.inf),
+            rows.nnz,
+            rows.indptr.astype(np.int32),
+            rows.indices.astype(np.int32),
+            rows.data,
+        )
 
 
 def version() -> str:
@@ -127,14 +178,15 @@ def _load(program: MixedIntegerProgram, scale: float) -> Any:
     lp.integrality_ = kinds.tolist()
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("small_matrix_value", SMALLEST_COEFFICIENT)
     if solver.passModel(model) == highspy.HighsStatus.kError:
-        raise RuntimeError("HiGHS refuses the model")
+        sizes = np.abs(program.matrix.data)
+        raise InputError("highs", [("", f"refuses coefficients from {sizes.min():g} to {sizes.max():g}")])
     return solver
 
 
 def _set_options(solver: Any, budget: Budget, time_limit: float) -> None:
-    # The scheduler is shared by the process; another number of threads needs a new one.
-    highspy.Highs.resetGlobalScheduler(True)
+    _set_threads(budget.threads)
     options = {
         "mip_rel_gap": budget.gap,
         "mip_abs_gap": 0.0,
@@ -149,6 +201,17 @@ def _set_options(solver: Any, budget: Budget, time_limit: float) -> None:
     for name, value in options.items():
         if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise RuntimeError(f"HiGHS refuses {name} = {value}")
+
+
+_threads: int | None = None
+
+
+def _set_threads(count: int) -> None:
+    """The scheduler is shared by the process: another number of threads needs a new one."""
+    global _threads
+    if _threads not in (None, count):
+        highspy.Highs.resetGlobalScheduler(True)
+    _threads = count
 
 
 def _run(solver: Any, scale: float, report: Report | None) -> bool:
@@ -173,14 +236,25 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
             errors.append(error)
             stop.set()
 
+    if report is not None:  # no events without output, which need not go anywhere
+        solver.setOptionValue("log_to_console", False)
+        solver.setOptionValue("output_flag", True)
     for point in (solver.cbSimplexInterrupt, solver.cbIpmInterrupt, solver.cbMipInterrupt):
         point.subscribe(interrupt)
     solver.cbMipLogging.subscribe(log)
-    thread = threading.Thread(target=solver.run, daemon=True)
-    thread.start()
-    while thread.is_alive():
+    finished = threading.Event()
+
+    def work() -> None:
         try:
-            thread.join(0.1)
+            solver.run()
+        finally:
+            finished.set()
+
+    # Not a daemon and not joined: a join that Ctrl-C breaks takes the thread for finished (bpo-45274).
+    threading.Thread(target=work).start()
+    while not finished.is_set():
+        try:
+            finished.wait(0.1)
         except KeyboardInterrupt:
             stop.set()
     if errors:

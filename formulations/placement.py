@@ -1,7 +1,8 @@
 r"""What all MILPs share: places, transfers, energies and limits (Kuang et al. 2020, (2)-(5)).
 
 Sets are the devices m that have a radio link (the others run locally, at a constant cost that stays
-out of the model), the subtasks k and arcs (j, k) of their applications, and the offload points n.
+out of the model), the subtasks k and arcs (j, k) of their applications, and the offload points n that
+have a capacity.
 
 Variables, with o_mk = sum_n place_mkn as an abbreviation for "offloaded":
 
@@ -21,6 +22,13 @@ Constraints:
 The transfer row stands for the products o_k (1 - o_j) and o_j (1 - o_k): their difference is o_k - o_j,
 and both are costs, so at an optimum one of them is 0.
 
+Without the rows for capacity and channels this polytope is integral. Proof: with 1 - o_mk for
+local_mk, each row is a difference of two of the variables o and air, and each of the other variables
+(place, up, down) stands in one row alone, with coefficient 1 or -1. That is a transposed network
+matrix with unit columns beside it, which is totally unimodular. So what a relaxation loses, it loses
+in the maximum of (1) and in the limits that devices share: no inequality on the places and transfers
+of one device can help.
+
 Delay and energy of a subtask are then linear (section 3.2), here weighted with a_m and b_m of (3):
 
 .. math::
@@ -38,14 +46,16 @@ feasibility tolerance means the same everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
 
-from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
+from instances import LOCAL, UNLIMITED, Application, Instance
 from instances.cost import Terms, terms
+
+from .series_parallel import reduction
 
 
 @dataclass(frozen=True)
@@ -53,18 +63,35 @@ class Task:
     """One connected device's structured task: costs weighted as in (3), by subtask or arc.
 
     ``delay`` and ``energy`` hold, for each of the keys "local", "up", "down", "head" and "tail", one
-    number per subtask (or per arc, for "up" and "down"); ``work`` is a_m w_mk.
+    number per subtask (or per arc, for "up" and "down"); ``work`` is a_m w_mk. ``waits`` are the arcs
+    that matter for the order of the subtasks, that is, without the redundant ones.
     """
 
     id: str
+    application: Application
     point: str
     subtasks: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
+    waits: tuple[tuple[str, str], ...]
     heads: tuple[str, ...]
     tails: tuple[str, ...]
     work: dict[str, float]
     delay: dict[str, dict[Any, float]]
     energy: dict[str, dict[Any, float]]
+
+    def before(self) -> dict[str, tuple[str, ...]]:
+        """For each subtask, in topological order, those that it waits for directly."""
+        before: dict[str, tuple[str, ...]] = {self.subtasks[k]: () for k in self.application.order}
+        for j, k in self.waits:
+            before[k] += (j,)
+        return before
+
+    def finish_times(self, duration: Mapping[str, float]) -> dict[str, float]:
+        """When each subtask is finished, at the earliest, if they take so long."""
+        finish: dict[str, float] = {}
+        for k, before in self.before().items():
+            finish[k] = max((finish[j] for j in before), default=0.0) + duration[k]
+        return finish
 
 
 def tasks(instance: Instance) -> Iterator[Task]:
@@ -92,11 +119,13 @@ def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
     a, b = float(term.delay_weight[row]), float(term.energy_weight[row])
     return Task(
         id=instance.devices.ids[m],
+        application=application,
         point=instance.points.ids[int(instance.devices.connected_to[m])],
         subtasks=names,
         edges=edges,
-        heads=tuple(names[k] for k in term.group.application.heads.nonzero()[0]),
-        tails=tuple(names[k] for k in term.group.application.tails.nonzero()[0]),
+        waits=tuple((names[j], names[k]) for j, k in reduction(application)),
+        heads=tuple(names[k] for k in application.heads.nonzero()[0]),
+        tails=tuple(names[k] for k in application.tails.nonzero()[0]),
         work={k: a * w for k, w in zip(names, term.group.work[row].tolist(), strict=True)},
         delay={key: {at: a * x for at, x in part.items()} for key, part in seconds.items()},
         energy={key: {at: b * power[key] * x for at, x in part.items()} for key, part in seconds.items()},
@@ -109,25 +138,28 @@ def placement_model(instance: Instance) -> pyo.ConcreteModel:
     Returns
     -------
     pyomo.environ.ConcreteModel
-        With ``tasks`` (device id -> :class:`Task`), the variables and constraints above, expressions
-        ``offloaded[m, k]`` and ``g[m, k]`` (the weighted delay of a subtask), and the objective.
+        With ``tasks`` (device id -> :class:`Task`), ``cpu`` (offload point id -> speed), the variables
+        and constraints above, expressions ``offloaded[m, k]``, ``g[m, k]`` and ``energy[m, k]`` (the
+        weighted delay and energy of a subtask), and the objective.
     """
     model = pyo.ConcreteModel(name=instance.name)
     model.tasks = {task.id: task for task in tasks(instance)}
+    model.cpu = dict(zip(instance.points.ids, instance.points.cpu.tolist(), strict=True))
     _sets(model, instance)
     _variables(model)
     _assignment(model)
     _transfers(model)
     _capacities(model, instance)
     _channels(model, instance)
-    _objective(model, instance)
+    _costs(model)
     return model
 
 
 def _sets(model: Any, instance: Instance) -> None:
     tasks = model.tasks
     model.DEVICES = pyo.Set(initialize=list(tasks), ordered=True)
-    model.POINTS = pyo.Set(initialize=list(instance.points.ids), ordered=True)
+    points = zip(instance.points.ids, instance.points.capacity.tolist(), strict=True)
+    model.POINTS = pyo.Set(initialize=[n for n, capacity in points if capacity > 0], ordered=True)
     model.SUBTASKS = pyo.Set(initialize=[(m, k) for m in tasks for k in tasks[m].subtasks], dimen=2)
     model.ARCS = pyo.Set(initialize=[(m, j, k) for m in tasks for j, k in tasks[m].edges], dimen=3)
 
@@ -169,7 +201,7 @@ def _capacities(model: Any, instance: Instance) -> None:
 
 def _channels(model: Any, instance: Instance) -> None:
     limit = dict(zip(instance.points.ids, instance.points.channels.tolist(), strict=True))
-    users: dict[str, list[str]] = {n: [] for n in model.POINTS if limit[n] != UNLIMITED}
+    users: dict[str, list[str]] = {n: [] for n in limit if limit[n] != UNLIMITED}
     for task in model.tasks.values():
         if task.point in users:
             users[task.point].append(task.id)
@@ -186,8 +218,7 @@ def _channels(model: Any, instance: Instance) -> None:
         return model.local[m, k] + model.air[m] >= 1
 
 
-def _objective(model: Any, instance: Instance) -> None:
-    cpu = dict(zip(instance.points.ids, instance.points.cpu.tolist(), strict=True))
+def _costs(model: Any) -> None:
     arcs_into: dict[tuple[str, str], list[tuple[str, str]]] = {key: [] for key in model.SUBTASKS}
     for m, j, k in model.ARCS:
         arcs_into[m, k].append((j, k))
@@ -204,16 +235,13 @@ def _objective(model: Any, instance: Instance) -> None:
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def g(model: Any, m: str, k: str) -> Any:
         task = model.tasks[m]
-        at_points = (task.work[k] / cpu[n] * model.place[m, k, n] for n in model.POINTS)
+        at_points = (task.work[k] / model.cpu[n] * model.place[m, k, n] for n in model.POINTS)
         return transfers(model, m, k, task.delay) + pyo.quicksum(at_points)
+
+    @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
+    def energy(model: Any, m: str, k: str) -> Any:
+        return transfers(model, m, k, model.tasks[m].energy)
 
     @model.Objective()  # type: ignore[untyped-decorator]
     def cost(model: Any) -> Any:
-        energy = (transfers(model, m, k, model.tasks[m].energy) for m, k in model.SUBTASKS)
-        return pyo.quicksum(model.delay[m] for m in model.DEVICES) + pyo.quicksum(energy)
-
-
-def unconnected_cost(instance: Instance) -> float:
-    """The cost of the devices without a radio link: a constant that stays out of the model."""
-    local = evaluate(instance, Solution.all_local(instance)).cost
-    return float(local[instance.devices.connected_to == LOCAL].sum())
+        return pyo.quicksum(model.delay.values()) + pyo.quicksum(model.energy.values())

@@ -10,34 +10,53 @@ which subtask k is finished, with
    delay_m &\ge finish_{mk}                    && k\ a\ tail
 
 so that delay_m >= a_m G_m, with equality at an optimum: equation (1), whose max over parallel branches
-becomes one row per arc. (G_m is the longest path in a directed acyclic graph, and the dual of a
-longest path problem is exactly such potentials.) K + A rows and K variables per device.
+becomes one row per arc (redundant arcs have none). G_m is the longest path in a directed acyclic graph,
+and the dual of a longest path problem is exactly such potentials. At most K + A rows and K variables per
+device.
+
+Before branching, HiGHS gets the level inequalities (:mod:`formulations.levels`) that its relaxation
+violates.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from instances import Budget, Instance, Result
+from instances.model import Ints
 
+from . import inequalities as valid
+from . import levels
+from .highs import MixedIntegerProgram
 from .placement import placement_model
 from .pyomo_run import minimise_cost
 
 
-def model(instance: Instance) -> pyo.ConcreteModel:
-    """The model of an instance, without the constant cost of unconnected devices."""
+def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
+    """The model of an instance, without the constant cost of unconnected devices.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    inequalities
+        Names of :data:`formulations.inequalities.PARTS` to add.
+    """
     model = placement_model(instance)
     model.finish = pyo.Var(model.SUBTASKS, domain=pyo.NonNegativeReals)
     heads = [(m, k) for m, task in model.tasks.items() for k in task.heads]
+    waits = [(m, j, k) for m, task in model.tasks.items() for j, k in task.waits]
     tails = [(m, k) for m, task in model.tasks.items() for k in task.tails]
 
     @model.Constraint(heads)  # type: ignore[untyped-decorator]
     def first(model: Any, m: str, k: str) -> Any:
         return model.finish[m, k] >= model.g[m, k]
 
-    @model.Constraint(model.ARCS)  # type: ignore[untyped-decorator]
+    @model.Constraint(waits)  # type: ignore[untyped-decorator]
     def then(model: Any, m: str, j: str, k: str) -> Any:
         return model.finish[m, k] >= model.finish[m, j] + model.g[m, k]
 
@@ -45,9 +64,47 @@ def model(instance: Instance) -> pyo.ConcreteModel:
     def last(model: Any, m: str, k: str) -> Any:
         return model.delay[m] >= model.finish[m, k]
 
+    valid.add(model, inequalities)
     return model
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with HiGHS, or with the solver that the budget names."""
-    return minimise_cost(instance, budget, model)
+    return minimise_cost(instance, budget, model, tighten)
+
+
+def tighten(
+    instance: Instance,
+    model: pyo.ConcreteModel,
+    program: MixedIntegerProgram,
+    variables: list[Any],
+    time_limit: float,
+) -> MixedIntegerProgram:
+    """Add the level inequalities that the relaxation of the model violates to its arrays."""
+    columns = tuple(_columns(instance, model, variables))
+    return levels.tighten(instance, program, columns, time_limit)
+
+
+def _columns(instance: Instance, model: Any, variables: list[Any]) -> Iterator[levels.Columns]:
+    """Where the variables of each group's devices stand among the columns."""
+    number = {id(variable): i for i, variable in enumerate(variables)}
+    for group in instance.groups:
+        devices = [instance.devices.ids[m] for m in group.members]
+        names = group.application.subtasks
+        subtasks = [(k,) for k in names]
+        arcs = [(names[j], names[k]) for j, k in group.application.edges]
+        places = [(k, n) for k in names for n in instance.points.ids]
+
+        def find(variable: Any, keys: Sequence[tuple[str, ...]], devices: list[str] = devices) -> Ints:
+            rows = ([(m, *key) for key in keys] for m in devices)
+            found = [[number[id(variable[at])] if at in variable else -1 for at in row] for row in rows]
+            return np.array(found, dtype=np.int64).reshape(len(devices), len(keys))
+
+        yield levels.Columns(
+            local=find(model.local, subtasks),
+            place=find(model.place, places).reshape(*group.work.shape, instance.num_points),
+            up=find(model.up, arcs),
+            down=find(model.down, arcs),
+            finish=find(model.finish, subtasks),
+            delay=np.array([number[id(model.delay[m])] if m in model.delay else -1 for m in devices]),
+        )

@@ -1,34 +1,79 @@
-"""Solving a Pyomo model of an instance: with HiGHS as arrays, or with any solver that Pyomo knows."""
+"""Solving a Pyomo model of an instance: with HiGHS as arrays, with SCIP, or with any solver of Pyomo's."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.contrib.solver.common.factory import SolverFactory as DirectSolverFactory
+from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csr_array
 
-from instances import LOCAL, Budget, InputError, Instance, Progress, Result, Solution, Termination, evaluate
-from instances.bound import simple_bound
+from instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination, evaluate
 from instances.model import Floats
 
 from . import highs
-from .placement import unconnected_cost
+from .outcome import Search, run
+from .scaling import FAR, scaled, unit_for
 
 Build = Callable[[Instance], pyo.ConcreteModel]
 
-HIGHS = "highs"
+Tighten = Callable[
+    [Instance, pyo.ConcreteModel, highs.MixedIntegerProgram, list[Any], float], highs.MixedIntegerProgram
+]
+"""(instance, model, its program, the variable of each column, seconds) -> the program with more rows."""
 
+Outcome = tuple[Termination, dict[str, Any]]
+"""Why a solver stopped, and what is worth recording."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a solver is given.
+
+    Attributes
+    ----------
+    search
+        What it improves, in the time that is left.
+    instance, unit
+        The search's instance in another unit: its costs are ``unit`` times as large.
+    model
+        Of that instance, without the constant cost of unconnected devices.
+    """
+
+    search: Search
+    instance: Instance
+    unit: float
+    model: pyo.ConcreteModel
+
+    def prove(self, bound: float) -> None:
+        """Keep a lower bound on the model's objective."""
+        self.search.prove(bound / self.unit + self.search.constant)
+
+    def set_start(self) -> None:
+        """Give the integer variables the values of the incumbent."""
+        set_start(self.model, self.instance, self.search.start)
+
+    def read(self) -> Solution:
+        """The decisions that the values of the variables stand for."""
+        return read_places(self.model, self.instance)
+
+
+Solve = Callable[[Job], Outcome]
+
+HIGHS, SCIP = "highs", "scip"
 
 _GAP_OPTIONS = {
     "appsi_highs": "mip_rel_gap",
-    "scip": "limits/gap",
     "cbc": "ratioGap",
     "glpk": "mipgap",
     "gurobi": "MIPGap",
@@ -37,61 +82,41 @@ _GAP_OPTIONS = {
 """What solvers call the relative gap; another solver runs with its own default."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a solver returned: a solution, if any, and a bound on the model's objective."""
+def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tighten | None = None) -> Result:
+    """Build a model of the pooled instance, solve it, and turn its values into a result.
 
-    solution: Solution | None
-    lower_bound: float
-    termination: Termination
-    record: dict[str, Any]
+    Costs are scaled so that the start has a typical one. Where the solution turns out to be cheaper by
+    orders of magnitude, tolerances may have mattered: then it is the start of another run, in its unit.
 
-
-def minimise_cost(instance: Instance, budget: Budget, build: Build) -> Result:
-    """Build a model, solve it, and turn its values into a result.
-
-    The solution is read off the placement variables, checked against every limit and costed anew;
-    the bound is the solver's, or the simple bound where the solver has none that is better.
+    Parameters
+    ----------
+    instance, budget
+        As for every method.
+    build
+        Makes the model.
+    tighten
+        Adds inequalities to the arrays that HiGHS gets.
 
     Raises
     ------
     InputError
         If the solver is not installed.
     """
-    solver = None if budget.solver == HIGHS else _pyomo_solver(budget.solver)
+    solve = _solver(budget.solver, tighten)
+
+    def method(search: Search) -> Outcome:
+        unit = unit_for(search.objective)
+        instance = scaled(search.instance, unit)
+        return solve(Job(search, instance, unit, build(instance)))
+
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
-    upper = evaluate(instance, start).total
-    if not _can_offload(instance):
-        return Result.of(instance, start, time.perf_counter() - begun, upper)
-    constant = unconnected_cost(instance)
-    floor = simple_bound(instance)
-
-    def report(seconds: float, objective: float, bound: float) -> None:
-        if budget.on_progress is not None:
-            best = min(upper, objective + constant)
-            budget.on_progress(Progress(seconds, best, min(best, max(floor, bound + constant))))
-
-    try:
-        model = build(instance)
+    reference, result = evaluate(instance, start).total, run(instance, budget, method)
+    while FAR * result.objective < reference and result.termination is Termination.FINISHED:
         left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
-        if solver is None:
-            found = _run_highs(instance, model, budget, left, start, upper, report)
-        else:
-            found = _run_other(instance, model, budget, left, solver, start)
-    except KeyboardInterrupt:  # before the solver began
-        found = Found(None, -math.inf, Termination.INTERRUPTED, {})
-    solution = found.solution
-    if solution is None or evaluate(instance, solution).total > upper:
-        solution = start
-    bound = max(floor, found.lower_bound + constant)
-    runtime = time.perf_counter() - begun
-    return Result.of(instance, solution, runtime, bound, found.termination, **found.record)
-
-
-def _can_offload(instance: Instance) -> bool:
-    linked = bool((instance.devices.connected_to != LOCAL).any())
-    return linked and bool((instance.points.capacity > 0).any())
+        again = replace(budget, start=result.solution, time_limit=left)
+        reference, result = result.objective, run(instance, again, method)
+    return replace(result, runtime=time.perf_counter() - begun)
 
 
 def program_of(model: pyo.ConcreteModel) -> tuple[highs.MixedIntegerProgram, list[Any]]:
@@ -120,36 +145,22 @@ def _bounds(columns: list[Any]) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-def _run_highs(
-    instance: Instance,
-    model: pyo.ConcreteModel,
-    budget: Budget,
-    left: float,
-    start: Solution,
-    upper: float,
-    report: highs.Report,
-) -> Found:
-    program, columns = program_of(model)
-    set_start(model, instance, start)
-    given = np.array([i for i, variable in enumerate(columns) if variable.value is not None])
-    values = np.array([columns[i].value for i in given], dtype=np.float64)
-    outcome = highs.minimise(
-        program, budget, time_limit=left, start=(given, values), reference=upper, report=report
-    )
-    solution = None
-    if outcome.values is not None:
-        for variable, value in zip(columns, outcome.values.tolist(), strict=True):
+def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
+    search = job.search
+    program, variables = program_of(job.model)
+    if tighten is not None:
+        program = tighten(job.instance, job.model, program, variables, search.left)
+    job.set_start()
+    given = np.array([i for i, variable in enumerate(variables) if variable.value is not None])
+    start = given, np.array([variables[i].value for i in given], dtype=np.float64)
+
+    def decode(values: Floats) -> Solution:
+        for variable, value in zip(variables, values.tolist(), strict=True):
             variable.set_value(value, skip_validation=True)
-        solution = read_places(model, instance)
-    rows, size = program.matrix.shape
-    record = {
-        "solver": f"highs {highs.version()}",
-        "nodes": outcome.nodes,
-        "variables": size,
-        "rows": rows,
-        "nonzeros": program.matrix.nnz,
-    }
-    return Found(solution, outcome.lower_bound, outcome.termination, record)
+        return job.read()
+
+    # The rows keep their unit, the objective is F again.
+    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode)
 
 
 def set_start(model: Any, instance: Instance, start: Solution) -> None:
@@ -181,45 +192,100 @@ def read_places(model: Any, instance: Instance) -> Solution:
     )
 
 
-def _pyomo_solver(name: str) -> Any:
+def _solver(name: str, tighten: Tighten | None) -> Solve:
+    """What runs the solver of a name: SCIP's Python package where that is installed, else by Pyomo's name.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    if name == HIGHS:
+        return partial(_run_highs, tighten)
+    if name == SCIP:
+        direct = DirectSolverFactory("scip_direct")
+        if direct.available():
+            return partial(_run_scip, direct)
+    with _quiet():  # Pyomo reports an unknown name with a traceback
+        try:
+            solver = pyo.SolverFactory(name)
+            available = bool(solver.available(exception_flag=False))
+        except Exception:
+            available = False
+    if not available:
+        hint = ": it comes with the package pyscipopt" if name == SCIP else ", or Pyomo does not know it"
+        raise InputError("solver", [("", f"{name!r} is not installed{hint}")])
+    return partial(_run_other, solver)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of what Pyomo logs is shown."""
     logger = logging.getLogger("pyomo")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # Pyomo reports an unknown name with a traceback
+    logger.setLevel(logging.CRITICAL)
     try:
-        solver = pyo.SolverFactory(name)
-        available = bool(solver.available(exception_flag=False))
-    except Exception:
-        available = False
+        yield
     finally:
         logger.setLevel(level)
-    if not available:
-        raise InputError("solver", [("", f"{name!r} is not installed, or Pyomo does not know it")])
-    return solver
 
 
-def _run_other(
-    instance: Instance,
-    model: pyo.ConcreteModel,
-    budget: Budget,
-    left: float,
-    solver: Any,
-    start: Solution,
-) -> Found:
+_SCIP_TERMINATIONS = {
+    TerminationCondition.convergenceCriteriaSatisfied: Termination.FINISHED,
+    TerminationCondition.interrupted: Termination.INTERRUPTED,
+    TerminationCondition.maxTimeLimit: Termination.TIME_LIMIT,
+}
+
+
+def _run_scip(solver: Any, job: Job) -> Outcome:
+    """SCIP through its Python package; it catches Ctrl-C itself and returns what it has."""
+    job.set_start()
+    integers = (v for v in job.model.component_data_objects(pyo.Var) if not v.is_continuous())
+    search, budget = job.search, job.search.budget
+    results = solver.solve(
+        job.model,
+        load_solutions=False,
+        raise_exception_on_nonoptimal_result=False,
+        rel_gap=budget.gap,
+        abs_gap=0.0,
+        time_limit=search.left if math.isfinite(search.left) else None,
+        threads=budget.threads,
+        warmstart_discrete_vars=all(v.value is not None for v in integers),
+        solver_options={
+            "numerics/feastol": highs.TOLERANCE,
+            "numerics/dualfeastol": highs.TOLERANCE,
+            "randomization/randomseedshift": budget.seed,
+        },
+    )
+    if results.termination_condition not in _SCIP_TERMINATIONS:
+        raise RuntimeError(f"SCIP ended with {results.termination_condition}")
+    if results.incumbent_objective is not None:
+        results.solution_loader.load_vars()
+        search.offer(job.read())
+    job.prove(results.objective_bound)
+    version = ".".join(map(str, results.solver_version))
+    record = {"solver": f"scip (pyscipopt {version})", "nodes": results.extra_info.NNodes}
+    return _SCIP_TERMINATIONS[results.termination_condition], record
+
+
+def _run_other(solver: Any, job: Job) -> Outcome:
+    """Any other solver, through Pyomo's general interface."""
+    search, name = job.search, job.search.budget.solver
     options: dict[str, Any] = {"load_solutions": False}
-    if math.isfinite(left):
-        options["timelimit"] = left
+    if math.isfinite(search.left):
+        options["timelimit"] = search.left
     if solver.warm_start_capable():
-        set_start(model, instance, start)
+        job.set_start()
         options["warmstart"] = True
-    if budget.solver in _GAP_OPTIONS:
-        solver.options[_GAP_OPTIONS[budget.solver]] = budget.gap
-    results = solver.solve(model, **options)
+    if name in _GAP_OPTIONS:
+        solver.options[_GAP_OPTIONS[name]] = search.budget.gap
+    results = solver.solve(job.model, **options)
     finished = pyo.check_optimal_termination(results)
-    solution = None
     if finished or len(results.solution) > 0:
-        model.solutions.load_from(results)
-        solution = read_places(model, instance)
+        with _quiet():  # it warns of solutions found before the time limit
+            job.model.solutions.load_from(results)
+        search.offer(job.read())
     bound = results.problem.lower_bound
-    known = isinstance(bound, int | float) and math.isfinite(bound)
-    termination = Termination.FINISHED if finished else Termination.TIME_LIMIT
-    return Found(solution, float(bound) if known else -math.inf, termination, {"solver": budget.solver})
+    if isinstance(bound, int | float) and math.isfinite(bound):
+        job.prove(bound)
+    return Termination.FINISHED if finished else Termination.TIME_LIMIT, {"solver": name}

@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import import_module
 
+from formulations.catalogue import FORMULATIONS, Formulation, imported
 from instances import Budget, InputError, Instance, Result
 
 Function = Callable[[Instance, Budget], Result]
@@ -42,6 +42,9 @@ class Method:
         Where it is from (sections and algorithms of Kuang et al. 2020 unless said otherwise).
     kinds
         The kinds of instances that it solves.
+    obstacle
+        ``module:function`` that tells why the method cannot solve an instance of such a kind, or None;
+        empty: it solves all of them.
     """
 
     name: str
@@ -50,18 +53,23 @@ class Method:
     summary: str
     source: str
     kinds: frozenset[str] = frozenset({"structured"})
+    obstacle: str = ""
 
     def load(self) -> Function:
         """The method's function, imported."""
-        module, function = self.path.split(":")
-        loaded: Function = getattr(import_module(module), function)
+        loaded: Function = imported(self.path)
         return loaded
 
     def applies_to(self, instance: Instance) -> str | None:
         """None, or why this method cannot solve the instance."""
-        if instance.kind in self.kinds:
-            return None
-        return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"
+        if instance.kind not in self.kinds:
+            return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"
+        reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
+        return reason
+
+
+def _milp(item: Formulation) -> Method:
+    return Method(item.name, item.solve, Family.EXACT, item.summary, item.source, obstacle=item.obstacle)
 
 
 _ALL = (
@@ -80,12 +88,28 @@ _ALL = (
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
     ),
+    *map(_milp, FORMULATIONS),
     Method(
-        "milp",
-        "formulations.potentials:solve",
+        "milp-arrays",
+        "formulations.arrays:solve",
         Family.EXACT,
-        "MILP with finish-time potentials (Pyomo)",
-        "equations (1)-(5), linearised",
+        "the same MILP as arrays, without Pyomo, for thousands of devices",
+        "equations (1)-(5), linearised; level inequalities",
+    ),
+    Method(
+        "patterns",
+        "formulations.patterns:solve",
+        Family.EXACT,
+        "set partitioning over all undominated decisions of each device",
+        "Dantzig-Wolfe reformulation of (5), enumerated",
+        obstacle="formulations.patterns:obstacle",
+    ),
+    Method(
+        "branch-and-price",
+        "formulations.branch_and_price:solve",
+        Family.EXACT,
+        "prices on the limits, an exact problem per device, a tree of branches",
+        "Dantzig-Wolfe decomposition of (5)",
     ),
 )
 

@@ -1,0 +1,183 @@
+"""One run of an exact method: its clock, its incumbent and its bound, and the result in the end.
+
+What every exact method does around its own mathematics: it starts from a feasible solution and a bound
+that costs nothing, keeps the best of both, reports them, and returns them at the time limit and after
+Ctrl-C as well.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate, gap
+from instances.bound import simple_bound
+from instances.model import Floats, Ints
+from instances.run import OPTIMAL_GAP
+
+from . import highs, pooling
+
+
+class Search:
+    """What one run knows: the best solution and the best lower bound so far.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    budget
+        Its ``start``, else the all-local decision, is the first incumbent.
+
+    Attributes
+    ----------
+    instance
+        What is to be solved: the pooled instance (:mod:`formulations.pooling`).
+    solution, objective
+        The incumbent, of the instance that was given, and its cost F.
+    lower_bound
+        On the cost of every solution.
+    constant
+        The cost of the devices without a radio link, which programs leave out.
+    """
+
+    def __init__(self, instance: Instance, budget: Budget) -> None:
+        self._begun = time.perf_counter()
+        self._given = instance
+        self.instance = pooling.pool(instance)
+        self.budget = budget
+        self.solution = budget.start or Solution.all_local(instance)
+        self.objective = evaluate(instance, self.solution).total
+        self.lower_bound = simple_bound(instance)
+        self.constant = unconnected_cost(instance)
+
+    @property
+    def start(self) -> Solution:
+        """A solution of the pooled instance that costs no more than the incumbent."""
+        return pooling.gather(self._given, self.instance, self.solution)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds of the time limit that are left; 0 at the end."""
+        return max(self.budget.time_limit - self.seconds, 0.0)
+
+    @property
+    def gap(self) -> float:
+        """Relative gap between the incumbent and the bound."""
+        return max(gap(self.objective, self.lower_bound) or 0.0, 0.0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the incumbent is proven to be as good as the caller asks for."""
+        return self.gap <= max(self.budget.gap, OPTIMAL_GAP)
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the incumbent is proven to be optimal."""
+        return self.gap <= OPTIMAL_GAP
+
+    def offer(self, solution: Solution) -> None:
+        """Keep a solution of the pooled instance if it costs less than the incumbent."""
+        solution = pooling.spread(self._given, solution)
+        objective = evaluate(self._given, solution).total
+        if objective < self.objective:
+            self.solution, self.objective = solution, objective
+
+    def prove(self, bound: float) -> None:
+        """Keep a lower bound if it is better."""
+        self.lower_bound = max(self.lower_bound, bound)
+
+    def report(self, objective: float = math.inf, bound: float = -math.inf) -> None:
+        """Tell the caller the best known, or what a running solver knows, where that is better."""
+        if self.budget.on_progress is not None:
+            best = min(self.objective, objective)
+            bound = min(best, max(self.lower_bound, bound))
+            self.budget.on_progress(Progress(self.seconds, best, bound))
+
+    def minimise(
+        self,
+        program: highs.MixedIntegerProgram,
+        start: tuple[Ints, Floats],
+        decode: Callable[[Floats], Solution],
+        elsewhere: float = math.inf,
+    ) -> tuple[Termination, dict[str, Any]]:
+        """Let HiGHS minimise a program in the time that is left.
+
+        Parameters
+        ----------
+        program
+            Its objective is F without the constant.
+        start
+            Columns and values of a feasible solution.
+        decode
+            From values of the columns to decisions.
+        elsewhere
+            A lower bound on the cost of the solutions that the program leaves out, if it does.
+
+        Returns
+        -------
+        termination
+            Why HiGHS stopped.
+        record
+            What is worth recording of the run.
+        """
+
+        def report(_: float, objective: float, bound: float) -> None:
+            self.report(objective + self.constant, min(bound + self.constant, elsewhere))
+
+        outcome = highs.minimise(
+            program,
+            self.budget,
+            time_limit=self.left,
+            start=start,
+            reference=self.objective,
+            report=report,
+        )
+        if outcome.values is not None:
+            self.offer(decode(outcome.values))
+        self.prove(min(outcome.lower_bound + self.constant, elsewhere))
+        rows, columns = program.matrix.shape
+        record = {
+            "solver": f"highs {highs.version()}",
+            "nodes": outcome.nodes,
+            "variables": columns,
+            "rows": rows,
+            "nonzeros": program.matrix.nnz,
+        }
+        return outcome.termination, record
+
+
+Method = Callable[[Search], tuple[Termination, dict[str, Any]]]
+"""Improves a search; returns why it stopped, and what is worth recording."""
+
+
+def run(instance: Instance, budget: Budget, method: Method) -> Result:
+    """Run a method, and return the best solution and bound that it leaves, also after Ctrl-C."""
+    search = Search(instance, budget)
+    termination, record = Termination.FINISHED, dict[str, Any]()
+    if can_offload(instance):
+        try:
+            termination, record = method(search)
+        except KeyboardInterrupt:
+            termination = Termination.INTERRUPTED
+    else:
+        search.prove(search.objective)  # all-local is the only solution
+    return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
+
+
+def can_offload(instance: Instance) -> bool:
+    """Whether any subtask may run anywhere but on its device."""
+    linked = bool((instance.devices.connected_to != LOCAL).any())
+    return linked and bool((instance.points.capacity > 0).any())
+
+
+def unconnected_cost(instance: Instance) -> float:
+    """The cost of the devices without a radio link: a constant that stays out of programs."""
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    return math.fsum(local[instance.devices.connected_to == LOCAL].tolist())

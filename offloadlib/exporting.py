@@ -1,0 +1,241 @@
+"""Formulations as files for any MILP solver, and the solutions that such a solver found for them.
+
+The files are MPS or LP, written by Pyomo. Variables and rows are called as in the mathematics, with
+round brackets, since LP files keep square ones for themselves: ``place(ud1,t2,op1)`` (Pyomo puts a
+prefix to the rows: ``c_u_capacity(op1)_``). In ids, whatever is not an ASCII letter, digit, dot or
+underscore is written as in a URL: ``t 1`` becomes ``t%201``. So different names stay different, and
+``urllib.parse.unquote`` gives the id back.
+
+A solution is read from lines ``name value`` (Gurobi, and many others), or from the files that HiGHS,
+SCIP, CBC and CPLEX write. What a file leaves out is 0.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from formulations import catalogue
+from formulations.outcome import can_offload, unconnected_cost
+from instances import (
+    InputError,
+    Instance,
+    Solution,
+    Status,
+    StoredSolution,
+    evaluate,
+    read,
+    write_solution,
+)
+from instances.errors import Problem
+from instances.storage import read_bytes, replacing
+
+Format = Literal["mps", "lp"]
+
+FORMATS: tuple[Format, ...] = ("mps", "lp")
+
+WHOLE = 1e-5
+"""How far from a whole number the value of an integer variable may be: the solvers' default tolerance."""
+
+_COMMENT = {"mps": "*", "lp": "\\"}
+
+
+def export(instance: Instance, formulation: str, form: str, path: str | Path) -> None:
+    """Write a formulation of an instance to a file.
+
+    Its objective leaves out the cost of the devices without a connection, which is constant; a comment at
+    the beginning of the file states it.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    formulation
+        A name of :data:`formulations.catalogue.FORMULATIONS`.
+    form
+        ``mps`` (free form) or ``lp``.
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If there is no such formulation or format, no such model of the instance, or the file cannot be
+        written.
+    """
+    if form not in FORMATS:
+        raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
+    model = _model(instance, formulation)
+    model.name = _escape(instance.name) or "unnamed"
+    note = (
+        f"{_COMMENT[form]} offloadlib: {formulation} of instance {model.name} (sha256 "
+        f"{instance.fingerprint}); F = objective + {unconnected_cost(instance)!r}\n"
+    )
+    with tempfile.TemporaryDirectory() as folder, replacing(path) as file:
+        written = Path(folder) / f"model.{form}"
+        model.write(str(written), io_options={"labeler": name_of})
+        file.write(note.encode())
+        file.write(written.read_bytes())
+
+
+def _model(instance: Instance, formulation: str) -> Any:
+    found = catalogue.find(formulation)
+    if not can_offload(instance):
+        raise InputError(formulation, [("", "nothing can be offloaded: there is nothing to decide")])
+    return found.model(instance)
+
+
+def name_of(component: Any) -> str:
+    """The name of a variable or row in a file: ``place(ud1,t2,op1)``."""
+    above = component.parent_block()
+    prefix = "" if above is None or above.parent_block() is None else f"{name_of(above)}."
+    family = component.parent_component()
+    if not family.is_indexed():
+        return prefix + _escape(family.local_name)
+    index = component.index()
+    keys = index if isinstance(index, tuple) else (index,)
+    return f"{prefix}{_escape(family.local_name)}({','.join(_escape(str(key)) for key in keys)})"
+
+
+def _escape(text: str) -> str:
+    """As in a URL, except that - and ~ are escaped too: in an LP file x-1 is a difference."""
+    return quote(text, safe="").replace("-", "%2D").replace("~", "%7E")
+
+
+def read_foreign_solution(path: str | Path, instance: Instance, formulation: str) -> StoredSolution:
+    """Read a solution that another solver found for an exported formulation.
+
+    Parameters
+    ----------
+    path
+        The solver's file.
+    instance, formulation
+        What was exported.
+
+    Returns
+    -------
+    StoredSolution
+        The decisions with their exact cost, without a bound. Whether they keep the limits is not asked.
+
+    Raises
+    ------
+    InputError
+        With every problem of the file and its line: an unknown name, one that comes twice, an integer
+        variable without a whole value; and every subtask that has no place, or several.
+    """
+    import pyomo.environ as pyo
+
+    model = _model(instance, formulation)
+    variables = {name_of(variable): variable for variable in model.component_data_objects(pyo.Var)}
+    values = _known_values(path, variables)
+    solution = _decisions(path, instance, model, values)
+    objective = evaluate(instance, solution).total
+    return StoredSolution(solution, formulation, objective, None, Status.FEASIBLE, {"file": Path(path).name})
+
+
+@contextmanager
+def translated(instance: str | Path, solution: str | Path, formulation: str) -> Iterator[Path]:
+    """A solution file with what :func:`read_foreign_solution` reads, for as long as it is checked."""
+    data = read(instance)
+    stored = read_foreign_solution(solution, data, formulation)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{Path(solution).name}.sol.json"
+        write_solution(stored, data, path)
+        yield path
+
+
+_NUMBER = r"(?P<value>[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf(?:inity)?|nan))"
+_PLAIN = re.compile(rf"\s*(?P<name>\S+)\s+{_NUMBER}(?:\s+\(obj:.*\))?\s*", re.IGNORECASE)
+_CBC = re.compile(rf"(?:\*\*)?\s*\d+\s+(?P<name>\S+)\s+{_NUMBER}\s+\S+\s*", re.IGNORECASE)
+_CPLEX = re.compile(rf'.*<variable\s+name="(?P<name>[^"]*)".*\svalue="{_NUMBER}".*', re.IGNORECASE)
+_STATUS = re.compile(r"\s*(?:#.*)?|.*(?:objective value|solution status).*", re.IGNORECASE)
+
+Assigned = Iterator[tuple[int, str, float | None]]
+"""(line, name, value), with None for a line that is none of that."""
+
+
+def _assigned(text: str) -> Assigned:
+    """What a solution file says."""
+    lines: Iterable[tuple[int, str]] = enumerate(text.splitlines(), start=1)
+    if text.startswith("Model status"):
+        lines = _highs_columns(lines)
+    elif text.startswith("<?xml"):
+        lines = ((number, line) for number, line in lines if "<variable " in line)
+    for number, line in lines:
+        if _STATUS.fullmatch(line):
+            continue
+        match = _CPLEX.fullmatch(line) or _CBC.fullmatch(line) or _PLAIN.fullmatch(line)
+        yield (number, match["name"], float(match["value"])) if match else (number, line.strip(), None)
+
+
+def _highs_columns(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """HiGHS lists columns, then rows, then dual values under headings."""
+    inside = False
+    for number, line in lines:
+        if line.startswith("# Columns"):
+            inside = True
+        elif inside and line.startswith("#"):
+            return
+        elif inside:
+            yield number, line
+
+
+def _known_values(path: str | Path, variables: Mapping[str, Any]) -> dict[str, float]:
+    """The values of a file, rounded where they must be whole."""
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(path, [("", "is not a text file")]) from None
+    values: dict[str, float] = {}
+    problems: list[Problem] = []
+    for number, name, value in _assigned(text):
+        what = _problem(name, value, variables, values)
+        if what is not None:
+            problems.append((f"line {number}", what))
+        elif value is not None:
+            values[name] = round(value) if variables[name].is_integer() else value
+    if problems:
+        raise InputError(path, problems)
+    if not values:
+        raise InputError(path, [("", "states no values of variables")])
+    return values
+
+
+def _problem(
+    name: str, value: float | None, variables: Mapping[str, Any], values: Mapping[str, float]
+) -> str | None:
+    if value is None:
+        return f"{name[:60]!r} is not a name and a value"
+    if name not in variables:
+        return f"the formulation has no variable {name!r}"
+    if name in values:
+        return f"{name!r} has a value already"
+    if not math.isfinite(value):
+        return f"{name!r} must be finite, not {value}"
+    if variables[name].is_integer() and abs(value - round(value)) > WHOLE:
+        return f"{name!r} must be whole, not {value!r}"
+    return None
+
+
+def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
+    """The place of each subtask: local, or the one where it is placed."""
+    from formulations.pyomo_run import read_places
+
+    problems: list[Problem] = []
+    for variable in (*model.local.values(), *model.place.values()):
+        variable.set_value(values.get(name_of(variable), 0), skip_validation=True)
+    for m, k in model.SUBTASKS:
+        chosen = [model.local[m, k], *(model.place[m, k, n] for n in model.POINTS)]
+        places = [name_of(variable) for variable in chosen if variable.value]
+        if len(places) != 1 or any(variable.value not in (0, 1) for variable in chosen):
+            found = ", ".join(places) or "none"
+            problems.append((name_of(model.local[m, k]), f"the subtask needs one place, and has {found}"))
+    if problems:
+        raise InputError(path, problems)
+    return read_places(model, instance)

@@ -1,0 +1,225 @@
+"""Formulations as MPS and LP files, and other solvers' solutions of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import highspy
+import pyomo.environ as pyo
+import pytest
+from brute import brute_force
+from hypothesis import assume, given, settings
+from strategies import DOCUMENT, EXAMPLE, LIBRARY, NAMES, changed, instance_of, instances, put
+
+from formulations.catalogue import FORMULATIONS, find
+from formulations.outcome import can_offload, unconnected_cost
+from instances import InputError, Instance, evaluate, read
+from offloadlib.check import check
+from offloadlib.exporting import FORMATS, export, name_of, read_foreign_solution, translated
+
+ALL = [(formulation.name, form) for formulation in FORMULATIONS for form in FORMATS]
+
+
+def highs_of(path: Path) -> highspy.Highs:
+    """HiGHS, with a file read."""
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    assert solver.readModel(str(path)) != highspy.HighsStatus.kError
+    solver.setOptionValue("mip_rel_gap", 1e-9)
+    return solver
+
+
+def solved_by_highs(path: Path) -> tuple[float, Path]:
+    """The optimum of a file, and the solution file that HiGHS writes."""
+    solver = highs_of(path)
+    solver.run()
+    solution = path.with_suffix(".sol")
+    solver.writeSolution(str(solution), 0)
+    return solver.getInfo().objective_function_value, solution
+
+
+@pytest.mark.parametrize(("formulation", "form"), ALL)
+def test_highs_reads_the_same_optimum(formulation: str, form: str, tmp_path: Path) -> None:
+    instance = read(EXAMPLE)
+    path = tmp_path / f"model.{form}"
+    export(instance, formulation, form, path)
+    objective, solution = solved_by_highs(path)
+    assert objective == pytest.approx(24.045, rel=1e-9)
+    stored = read_foreign_solution(solution, instance, formulation)
+    assert stored.objective == pytest.approx(24.045, rel=1e-12)
+    assert evaluate(instance, stored.solution).feasible
+
+
+@pytest.mark.parametrize(("formulation", "form"), ALL)
+def test_scip_reads_the_same_optimum(formulation: str, form: str, tmp_path: Path) -> None:
+    pyscipopt = pytest.importorskip("pyscipopt")
+    instance = read(EXAMPLE)
+    path = tmp_path / f"model.{form}"
+    export(instance, formulation, form, path)
+    solver = pyscipopt.Model()
+    solver.hideOutput()
+    solver.readProblem(str(path))
+    solver.optimize()
+    assert solver.getObjVal() == pytest.approx(24.045, rel=1e-9)
+    solver.writeBestSol(str(tmp_path / "scip.sol"))
+    stored = read_foreign_solution(tmp_path / "scip.sol", instance, formulation)
+    assert stored.objective == pytest.approx(24.045, rel=1e-12)
+
+
+@settings(max_examples=15)
+@given(instance=instances())
+def test_files_of_random_instances(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assume(can_offload(instance))
+    folder = tmp_path_factory.mktemp("model")
+    optimum, _ = brute_force(instance)
+    for form in FORMATS:
+        path = folder / f"model.{form}"
+        export(instance, "milp", form, path)
+        objective, solution = solved_by_highs(path)
+        assert objective + unconnected_cost(instance) == pytest.approx(optimum, rel=1e-6, abs=1e-6)
+        stored = read_foreign_solution(solution, instance, "milp")
+        assert stored.objective == pytest.approx(optimum, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_names_can_be_read_and_do_not_collide(form: str, tmp_path: Path) -> None:
+    export(read(EXAMPLE), "milp", form, tmp_path / f"model.{form}")
+    names = highs_of(tmp_path / f"model.{form}").getLp().col_names_
+    assert {"place(ud1,t2,op1)", "local(ud2,t5)", "up(ud1,t1,t2)", "air(ud2)", "delay(ud1)"} <= set(names)
+    hard = [name for name in NAMES if len(name) < 9]
+    document = changed(
+        put("applications", 0, "subtasks", hard[:5]),
+        put("applications", 0, "edges", [[hard[0], hard[1]], [hard[1], hard[4]]]),
+        put("devices", 0, "id", hard[5]),
+        put("devices", 1, "id", "ud,1"),
+        put("offload_points", 0, "id", hard[6]),
+        put("devices", 0, "connected_to", hard[6]),
+    )
+    instance = instance_of(document)
+    model = find("milp-hull").model(instance)
+    expected = [name_of(variable) for variable in model.component_data_objects(pyo.Var)]
+    assert len(set(expected)) == len(expected)
+    assert all(name.isascii() and not set(name) & set(" []<>=:+-*/^\\\"'") for name in expected)
+    assert f"local({hard[5]},{hard[4]})" in map(unquote, expected)
+    export(instance, "milp-hull", form, tmp_path / f"hard.{form}")
+    assert set(highs_of(tmp_path / f"hard.{form}").getLp().col_names_) <= set(expected)
+    _, solution = solved_by_highs(tmp_path / f"hard.{form}")
+    assert read_foreign_solution(solution, instance, "milp-hull").objective > 0
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_file_tells_what_it_is(form: str, tmp_path: Path) -> None:
+    instance = instance_of(changed(put("devices", 0, "connected_to", None), put("name", 'a *\\ "b"\n')))
+    path = tmp_path / f"model.{form}"
+    export(instance, "milp-paths", form, path)
+    first = path.read_text().splitlines()[0]
+    assert f"milp-paths of instance a%20%2A%5C%20%22b%22%0A (sha256 {instance.fingerprint})" in first
+    constant = float(first.rpartition(" ")[2])
+    assert constant == pytest.approx(evaluate(instance, brute_force(instance)[1]).cost[0])
+    assert solved_by_highs(path)[0] + constant == pytest.approx(brute_force(instance)[0])
+
+
+def test_what_cannot_be_exported(tmp_path: Path) -> None:
+    instance = read(EXAMPLE)
+    with pytest.raises(InputError, match="did you mean milp-hull"):
+        export(instance, "milp-hul", "lp", tmp_path / "model.lp")
+    with pytest.raises(InputError, match="'gams' is not known; there are mps, lp"):
+        export(instance, "milp", "gams", tmp_path / "model.gams")
+    with pytest.raises(InputError, match="cannot be written"):
+        export(instance, "milp", "lp", tmp_path / "nowhere" / "model.lp")
+    n_shaped = instance_of(
+        changed(put("applications", 0, "edges", [["t1", "t3"], ["t1", "t4"], ["t2", "t4"]]))
+    )
+    with pytest.raises(InputError, match="needs series-parallel applications"):
+        export(n_shaped, "milp-stages", "lp", tmp_path / "model.lp")
+    alone = instance_of(changed(*(put("devices", m, "connected_to", None) for m in (0, 1))))
+    with pytest.raises(InputError, match="nothing can be offloaded"):
+        export(alone, "milp", "lp", tmp_path / "model.lp")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Solutions ----------------------------------------------------------------------------------------
+
+LOCALS = [f"local({device},t{k})" for device in ("ud1", "ud2") for k in range(1, 6)]
+PLAIN = "".join(f"{name} 1\n" for name in LOCALS)
+
+
+def foreign(text: str, tmp_path: Path, instance: Instance | None = None) -> float:
+    """The objective that is read from a file with this text."""
+    path = tmp_path / "other.sol"
+    path.write_text(text)
+    return read_foreign_solution(path, instance or instance_of(DOCUMENT), "milp").objective
+
+
+def test_forms_of_solution_files(tmp_path: Path) -> None:
+    gurobi = f"# Solution for model obj\n# Objective value = 72.77\n{PLAIN}place(ud1,t1,op1) 0\n"
+    cbc = "Optimal - objective value 72.77000000\n" + "".join(
+        f"{'**' if i == 3 else '  '}{i:5} {name:30} {'1':>15} {'6.0':>15}\n" for i, name in enumerate(LOCALS)
+    )
+    cplex = (
+        '<?xml version = "1.0" standalone="yes"?>\n<CPLEXSolution version="1.2">\n <header\n'
+        '   problemName="x"\n   objectiveValue="72.77"/>\n <variables>\n'
+        + "".join(f'  <variable name="{n}" index="{i}" value="1"/>\n' for i, n in enumerate(LOCALS))
+        + " </variables>\n</CPLEXSolution>\n"
+    )
+    scip = "solution status: optimal solution found\nobjective value:   72.77\n" + "".join(
+        f"{name:40} 0.9999999 \t(obj:6)\n" for name in LOCALS
+    )
+    highs = (
+        f"Model status\nOptimal\n\n# Primal solution values\nFeasible\nObjective 72.77\n# Columns 10\n{PLAIN}"
+    )
+    highs += "# Rows 1\ncapacity 3\n\n# Dual solution values\nNone\n"
+    for text in (PLAIN, gurobi, cbc, cplex, scip, highs, PLAIN.replace(" 1\n", "\t1e0\r\n")):
+        assert foreign(text, tmp_path) == pytest.approx(72.77)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAIN + "place(ud1,t9,op1) 1\n", r"line 11: the formulation has no variable 'place\(ud1,t9,op1\)'"),
+        ("local(ud1,t1) 0.4\n", r"line 1: 'local\(ud1,t1\)' must be whole, not 0.4"),
+        (PLAIN + "local(ud1,t1) 1\n", r"line 11: 'local\(ud1,t1\)' has a value already"),
+        ("\nlocal(ud1,t1) nan\n", r"line 2: 'local\(ud1,t1\)' must be finite, not nan"),
+        ("delay(ud1) inf\n", r"line 1: 'delay\(ud1\)' must be finite, not inf"),
+        ("local(ud1,t1)\n", r"line 1: 'local\(ud1,t1\)' is not a name and a value"),
+        ("local(ud1,t1) one\n", "line 1: .* is not a name and a value"),
+        ("", "states no values of variables"),
+        ("Model status\nInfeasible\n\n# Primal solution values\nNone\n", "states no values of variables"),
+        (PLAIN + "place(ud1,t1,op1) 1\n", r"needs one place, and has local\(ud1,t1\), place\(ud1,t1,op1\)"),
+        (
+            PLAIN.replace("local(ud1,t3) 1", "local(ud1,t3) 2"),
+            r"local\(ud1,t3\): the subtask needs one place",
+        ),
+        (PLAIN[16:], r"local\(ud1,t1\): the subtask needs one place, and has none"),
+    ],
+)
+def test_unusable_solution_files(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        foreign(text, tmp_path)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        foreign("x 1\nlocal(ud1,t1) 0.5\n? ? ?\n", tmp_path)
+    assert [where for where, _ in caught.value.problems] == ["line 1", "line 2", "line 3"]
+    (tmp_path / "binary.sol").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="is not a text file"):
+        read_foreign_solution(tmp_path / "binary.sol", instance_of(DOCUMENT), "milp")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_foreign_solution(tmp_path / "missing.sol", instance_of(DOCUMENT), "milp")
+
+
+def test_the_checker_judges_a_foreign_solution(tmp_path: Path) -> None:
+    instance = LIBRARY / "paper-m005.json"
+    export(read(instance), "milp-stages", "mps", tmp_path / "model.mps")
+    _, solution = solved_by_highs(tmp_path / "model.mps")
+    with translated(instance, solution, "milp-stages") as path:
+        assert check(instance, path).accepted
+    assert not path.exists()
+    # A solver that breaks a limit is found out.
+    too_many = "".join(f"place(ud1,t{k},op1) 1\nlocal(ud2,t{k}) 1\n" for k in range(1, 6))
+    (tmp_path / "other.sol").write_text(too_many)
+    with translated(EXAMPLE, tmp_path / "other.sol", "milp") as path:
+        verdict = check(EXAMPLE, path)
+    assert [rule.name for rule in verdict.rules if not rule.ok] == ["capacity"]

@@ -1,0 +1,66 @@
+"""The shipped instances, and what is claimed to be known of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from instances import evaluate, read, read_solution
+from instances.bound import simple_bound
+from offloadlib import check
+from offloadlib.best_known import certificate_file, library, read_best_known, solution_file
+
+STEMS = sorted(path.stem for path in library().glob("*.json") if path.name != "best_known.json")
+KNOWN = read_best_known()
+PAPER = [stem for stem in STEMS if stem.startswith("paper-")]
+
+
+def test_the_library_is_there() -> None:
+    assert {"worked-example", "melbourne-s", "melbourne-m", "melbourne-l"} <= set(STEMS)
+    assert [read(library() / f"{stem}.json").num_devices for stem in PAPER] == [5, 10, 20, 40, 70, 100]
+    for stem in PAPER:
+        instance = read(library() / f"{stem}.json")
+        assert instance.num_points == 10
+        assert set(instance.points.capacity.tolist()) == {20}
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_every_instance_says_where_it_is_from(stem: str) -> None:
+    instance = read(library() / f"{stem}.json")
+    assert instance.source or stem == "worked-example"
+    assert evaluate(instance, read_solution(solution_file(stem), instance).solution).feasible
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_best_known_values_hold(stem: str) -> None:
+    """The objective is that of a shipped solution; a certified bound has an accepted proof."""
+    known = KNOWN[stem]
+    path = library() / f"{stem}.json"
+    instance = read(path)
+    assert known.sha256 == instance.fingerprint
+    assert known.objective is not None
+    assert known.lower_bound is not None
+    proof = certificate_file(stem) if known.lower_bound.certified else None
+    verdict = check.check(path, solution_file(stem), proof)
+    assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+    assert verdict.objective == pytest.approx(known.objective.value, rel=1e-12)
+    assert simple_bound(instance) <= known.lower_bound.value <= known.objective.value * (1 + 1e-9)
+    if proof is not None:
+        assert verdict.certified_bound is not None
+        assert verdict.certified_bound >= known.lower_bound.value * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("stem", PAPER)
+def test_paper_sizes_are_proven(stem: str) -> None:
+    known = KNOWN[stem]
+    assert known.lower_bound is not None
+    assert known.objective is not None
+    assert known.lower_bound.certified
+    assert known.objective.value - known.lower_bound.value <= 1e-9 * known.objective.value
+
+
+def test_certificates_without_an_entry_are_not_left_behind() -> None:
+    certified = {
+        stem for stem, known in KNOWN.items() if known.lower_bound is not None and known.lower_bound.certified
+    }
+    shipped = {path.name.removesuffix(".cert.json") for path in certificate_file("x").parent.glob("*.json")}
+    assert shipped == certified

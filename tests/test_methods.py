@@ -1,0 +1,151 @@
+"""Every method of the registry, held against brute force and against itself."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from brute import brute_force
+from hypothesis import given, settings
+from strategies import instances
+
+import offloadlib
+from instances import Budget, InputError, Instance, Progress, Solution, Status, Termination, evaluate, read
+from instances.bound import simple_bound
+from offloadlib.best_known import library
+from offloadlib.registry import METHODS, Family
+
+SMALL = 1e-6
+"""Optima below this are at the mercy of solvers' absolute tolerances."""
+
+
+def holds(name: str, instance: Instance, optimum: float) -> None:
+    """What every method promises on an instance with a known optimum."""
+    method = METHODS[name]
+    if method.applies_to(instance) is not None:
+        return
+    result = offloadlib.solve(instance, name)
+    again = offloadlib.solve(instance, name)
+    assert evaluate(instance, result.solution).feasible
+    assert result.objective >= optimum * (1 - 1e-12) - 1e-12
+    if result.lower_bound is not None:
+        assert result.lower_bound <= optimum * (1 + 1e-9) + 1e-12
+    if method.family is Family.EXACT:
+        assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+        if optimum > SMALL:
+            assert result.status is Status.OPTIMAL
+    assert all(
+        np.array_equal(x, y) for x, y in zip(result.solution.places, again.solution.places, strict=True)
+    )
+
+
+@settings(max_examples=500)
+@given(instance=instances())
+def test_milp_and_greedy_against_brute_force(instance: Instance) -> None:
+    optimum, _ = brute_force(instance)
+    for name in ("local", "gsod-i", "gsod-ii", "milp"):
+        holds(name, instance, optimum)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@settings(max_examples=15)
+@given(instance=instances(max_devices=3))
+def test_every_method_against_brute_force(name: str, instance: Instance) -> None:
+    holds(name, instance, brute_force(instance)[0])
+
+
+@settings(max_examples=200)
+@given(instance=instances())
+def test_the_simple_bound_is_a_bound(instance: Instance) -> None:
+    assert simple_bound(instance) <= brute_force(instance)[0]
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.family is Family.EXACT])
+def test_a_start_is_never_lost(name: str) -> None:
+    """With no time at all the result is at least as good as the start."""
+    instance = read(library() / "paper-m010.json")
+    start = offloadlib.solve(instance, "gsod-i").solution
+    result = offloadlib.solve(instance, name, start=start, time_limit=1e-6)
+    assert result.objective <= evaluate(instance, start).total * (1 + 1e-12)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= 3.7768378065812054 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_import_and_describe_themselves(name: str) -> None:
+    method = METHODS[name]
+    assert method.load().__doc__
+    assert method.summary
+    assert method.source
+
+
+def worked_example() -> Instance:
+    return read(library() / "worked-example.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "mlip"}, "did you mean milp"),
+        ({"time_limit": 0.0}, "time_limit: must be positive"),
+        ({"time_limit": math.nan}, "time_limit: must be positive"),
+        ({"gap": -1.0}, "gap: must be a number from 0 on"),
+        ({"gap": math.nan}, "gap: must be a number from 0 on"),
+        ({"threads": 0}, "threads: must be at least 1"),
+        ({"seed": -1}, "seed: must lie in"),
+        ({"solver": "nonsense"}, "'nonsense' is not installed"),
+    ],
+)
+def test_unusable_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        offloadlib.solve(worked_example(), **options)  # type: ignore[arg-type]
+    assert message in str(error.value)
+
+
+def test_an_infeasible_start_is_named() -> None:
+    instance = worked_example()
+    start = Solution.from_rows(instance, [[0, 0, 0, 0, 0], [1, -1, -1, -1, -1]])
+    with pytest.raises(InputError, match="capacity of 'op1': 5 used, 3 allowed"):
+        offloadlib.solve(instance, start=start)
+
+
+def test_another_solver_by_name() -> None:
+    result = offloadlib.solve(worked_example(), "milp", solver="appsi_highs")
+    assert result.objective == pytest.approx(24.045, rel=1e-12)
+    assert "appsi_highs" in str(result.run["solver"])
+
+
+def test_milp_at_the_time_limit_has_incumbent_and_bound() -> None:
+    instance = read(library() / "melbourne-s.json")
+    result = offloadlib.solve(instance, "milp", time_limit=0.3)
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.lower_bound is not None
+    assert 0 < result.lower_bound < result.objective <= instance.num_devices
+
+
+def test_progress_of_milp() -> None:
+    events: list[Progress] = []
+    offloadlib.solve(read(library() / "paper-m040.json"), "milp", on_progress=events.append)
+    assert events
+    assert all(e.objective is None or e.lower_bound is None or e.lower_bound <= e.objective for e in events)
+
+
+def test_an_error_in_a_callback_is_raised() -> None:
+    def broken(event: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        offloadlib.solve(read(library() / "paper-m040.json"), "milp", on_progress=broken)
+
+
+@settings(max_examples=20)
+@given(instance=instances())
+def test_starting_from_the_optimum_stays_there(instance: Instance) -> None:
+    optimum, solution = brute_force(instance)
+    result = offloadlib.solve(instance, "milp", start=solution)
+    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+
+
+def test_budget_defaults_are_the_documented_ones() -> None:
+    assert Budget() == Budget(time_limit=math.inf, gap=1e-9, seed=0, threads=1, solver="highs")
