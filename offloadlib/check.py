@@ -15,6 +15,10 @@ channels        no offload point serves more offloading devices than its channel
 objective       the stated objective is within 1e-9·max(1, exact) of the exact cost
 lower_bound     the stated lower bound is at most the exact cost, with the same tolerance
 status          "optimal" is stated only with a relative gap of at most 1e-9
+certificate     the certificate is for this instance, one tree, without a negative or unknown price
+claim           the lower bound that it claims is at most the one that it proves (no tolerance)
+proven_bound    the solution's lower bound is at most the proven one, with the tolerance as above
+consistency     the proven bound is at most the exact cost of a feasible solution: or this file is wrong
 ==============  ====================================================================================
 
 Rules that a failed one leaves without meaning are not applied: nothing can be counted where the
@@ -23,6 +27,8 @@ decisions do not fit the instance, and an unconnected device that offloads has n
 Costs are exact. A number in a file stands for its binary64 value, which is an integer times 2^-82
 (see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices is enclosed
 in an interval that is refined until it decides (see `Total`). No floating-point arithmetic takes part.
+What a certificate proves is computed in integers, rounded downwards (see `tree_bound`); the mathematics
+are in docs/certificates.md.
 
 Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
 """
@@ -30,25 +36,41 @@ Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
+import itertools
 import json
 import math
+import re
 import struct
 import sys
 import zipfile
 import zlib
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
+from heapq import heappop, heappush
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Rule", "Unusable", "Verdict", "check", "fingerprint", "main", "read_instance", "read_solution"]
+__all__ = [
+    "Rule",
+    "Unusable",
+    "Verdict",
+    "check",
+    "fingerprint",
+    "main",
+    "read_certificate",
+    "read_instance",
+    "read_solution",
+    "tree_bound",
+]
 
 Problem = tuple[str, str]  # the path inside the file, what is wrong there
 Ratio = tuple[int, int]  # a numerator and a positive denominator, not reduced
@@ -56,6 +78,7 @@ Answer = TypeVar("Answer")
 
 LOCAL = -1  # the place of a subtask that stays on its device; n >= 0 is the n-th offload point
 TOLERANCE = Fraction(1, 10**9)
+_ZERO = Fraction(0)
 SMALLEST, LARGEST = 1e-9, 1e9  # magnitudes that an instance may contain, besides 0
 
 
@@ -1072,6 +1095,1068 @@ class Total:
 
 
 # ---------------------------------------------------------------------------------------------------
+# Certificates: the file (docs/certificates.md has the mathematics)
+# ---------------------------------------------------------------------------------------------------
+
+
+class Branch(NamedTuple):
+    """A node with two children: there the subtask of the device is at the place, or it is not."""
+
+    device: str
+    subtask: str
+    place: str | None
+    equal: int
+    different: int
+
+
+class Leaf(NamedTuple):
+    """A node with prices, by ids of offload points."""
+
+    capacity: dict[str, Fraction]
+    channels: dict[str, Fraction]
+
+
+class Certificate(NamedTuple):
+    """What a certificate file claims."""
+
+    sha256: str
+    lower_bound: Fraction
+    nodes: list[Branch | Leaf]
+
+
+# Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_LONGEST_DECIMAL = 100
+
+
+def _decimal(problems: list[Problem], value: Any, path: str) -> Fraction | None:
+    if type(value) is str and len(value) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(value):
+        return Fraction(value)
+    problems.append((path, f"{_show(value)} is not a decimal number in a string"))
+    return None
+
+
+def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fraction | None] | None:
+    if _object(problems, value, path) is None:
+        return None
+    return {key: _decimal(problems, item, _join(path, key)) for key, item in value.items()}
+
+
+_index = _of_kind(lambda value: type(value) is int, "a whole number")
+_LEAF = _Record({"prices": _Record({}, {"capacity": _decimals, "channels": _decimals})}, {})
+_BRANCH = _Record(
+    {
+        "branch": _Record({"device": _text, "subtask": _text, "place": _or_null(_text)}, {}),
+        "equal": _index,
+        "different": _index,
+    },
+    {},
+)
+_CERTIFICATE_MARKS: dict[str, Parser] = {"format": _one_of("offloadlib-certificate"), "version": _one_of(1)}
+_CERTIFICATE = _Record(
+    {
+        **_CERTIFICATE_MARKS,
+        "instance": _Record({"name": _text, "sha256": _text}, {}),
+        "lower_bound": _decimal,
+        "nodes": _filled,
+    },
+    {},
+)
+
+
+def read_certificate(path: str | PathLike[str]) -> Certificate:
+    """Read a certificate.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Certificate
+        The claims of the file, which are not compared with any instance yet.
+
+    Raises
+    ------
+    Unusable
+        If the file cannot be read or is not of the right form.
+    """
+    document = _parse_json(_read_bytes(path), str(path))
+    _check_marks(document, _CERTIFICATE_MARKS, str(path))
+    problems: list[Problem] = []
+    fields = _CERTIFICATE(problems, document, "")
+    nodes = [_node(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
+    if problems:
+        raise Unusable(str(path), problems)
+    return Certificate(fields["instance"]["sha256"], fields["lower_bound"], [node for node in nodes if node])
+
+
+def _node(problems: list[Problem], value: Any, path: str) -> Branch | Leaf | None:
+    before = len(problems)
+    is_branch = type(value) is dict and "branch" in value
+    fields = (_BRANCH if is_branch else _LEAF)(problems, value, path)
+    if len(problems) > before:
+        return None
+    if is_branch:
+        at = fields["branch"]
+        return Branch(at["device"], at["subtask"], at.get("place"), fields["equal"], fields["different"])
+    return Leaf(fields["prices"].get("capacity", {}), fields["prices"].get("channels", {}))
+
+
+def certificate_faults(instance: Instance, certificate: Certificate) -> list[str]:
+    """Tell what keeps the nodes from being a proof about the instance.
+
+    Parameters
+    ----------
+    instance : Instance
+        The instance.
+    certificate : Certificate
+        The certificate; its claim and its fingerprint are not looked at.
+
+    Returns
+    -------
+    list of str
+        What is wrong with the tree, the branches and the prices.
+    """
+    faults = _tree_faults(certificate.nodes)
+    devices = {device.id: device for device in instance.devices}
+    points = {point.id: point for point in instance.points}
+    for i, node in enumerate(certificate.nodes):
+        if isinstance(node, Branch):
+            found = [*_branch_faults(devices, points, node)]
+        else:
+            found = [*_price_faults(points, node)]
+        faults += [f"nodes[{i}]: {fault}" for fault in found]
+    return faults
+
+
+def _tree_faults(nodes: Sequence[Branch | Leaf]) -> list[str]:
+    """Tell where the nodes are not one tree with the first one as its root.
+
+    Where nothing is found every node but the first has one parent, which is earlier in the list: from
+    anywhere the parents lead to the root, and the list may be read from the top down.
+    """
+    faults = []
+    parents = [0] * len(nodes)
+    for i, node in enumerate(nodes):
+        for child in (node.equal, node.different) if isinstance(node, Branch) else ():
+            if i < child < len(nodes):
+                parents[child] += 1
+            else:
+                faults.append(f"nodes[{i}]: its child {_show(child)} is not a later node")
+    faults += [f"nodes[{i}]: has {count} parents" for i, count in enumerate(parents) if i and count != 1]
+    return faults
+
+
+def _branch_faults(
+    devices: Mapping[str, Device], points: Container[str | None], node: Branch
+) -> Iterator[str]:
+    device = devices.get(node.device)
+    if device is None:
+        yield f"unknown device {node.device!r}"
+    elif node.subtask not in device.application.subtasks:
+        yield f"unknown subtask {node.subtask!r} of device {node.device!r}"
+    if node.place is not None and node.place not in points:
+        yield f"unknown offload point {node.place!r}"
+
+
+def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[str]:
+    for what, prices in (("capacity", leaf.capacity), ("channels", leaf.channels)):
+        for name, price in prices.items():
+            if name not in points:
+                yield f"a price on {what} of the unknown offload point {name!r}"
+            elif what == "channels" and points[name].channels is None:
+                yield f"a price on channels of {name!r}, which are not limited"
+            if price < 0:
+                yield f"a negative price on {what} of {name!r}"
+
+
+# ---------------------------------------------------------------------------------------------------
+# Certificates: what a device can choose from, rounded downwards
+# ---------------------------------------------------------------------------------------------------
+
+# The minimisation is exact on a grid: it adds and compares integers that stand for multiples of 2^-_FINE.
+# Only what goes into it is rounded, always downwards: prices, and what an execution or a transfer costs,
+# all of them >= 0. The cost of a decision is made of these by sums and maxima alone, so on the grid it is
+# never too high, and neither is the least of all. Each of these numbers is too low by at most
+# (1e9 + 1)·2^-_FINE: `_rate` rounds the cost of 1 MI or 1 Mbit, `_times` that of at most 1e9 of them.
+_FINE = 160
+
+# A way to execute a subtask, or a transfer: its delay and the rest of its cost (energy, price), both as
+# costs on the grid.
+Move = tuple[int, int]
+Moves = list[tuple[list[Move], list[Move]]]  # for each subtask: to execute it locally, to offload it
+
+
+def _down(value: Fraction) -> int:
+    return (value.numerator << _FINE) // value.denominator
+
+
+def _up(value: Fraction) -> int:
+    return -_down(-value)
+
+
+def _rate(weight: int, unit: int) -> int:
+    """Return weight/unit on the grid, the cost of 1 MI or 1 Mbit, rounded downwards."""
+    return (weight << _FINE) // unit
+
+
+def _times(rate: int, size: int) -> int:
+    """Return the cost of a size, which is scaled (see `exact`), rounded downwards."""
+    return rate * size >> _SHIFT
+
+
+def _bit(place: int) -> int:
+    """Return a place as a set of places: bit 0 is local, bit n + 1 the n-th offload point."""
+    return 1 << (place + 1)
+
+
+class Prices:
+    """The prices of a leaf on the grid, by number of the offload point."""
+
+    def __init__(self, instance: Instance, capacity: Sequence[int], channels: Sequence[int]) -> None:
+        self.capacity = capacity
+        self.channels = channels
+        speeds = [point.cpu for point in instance.points]
+        self._fastest_first = sorted(range(len(speeds)), key=lambda n: (-speeds[n], capacity[n]))
+        self._menus: dict[int, list[int]] = {}
+
+    def menu(self, allowed: int) -> list[int]:
+        """Return the allowed offload points that matter: a slower one must have a lower price.
+
+        Given which subtasks are offloaded, all that matters of an offload point is its speed and its price.
+        """
+        if allowed not in self._menus:
+            menu: list[int] = []
+            for n in self._fastest_first:
+                if allowed & _bit(n) and (not menu or self.capacity[n] < self.capacity[menu[-1]]):
+                    menu.append(n)
+            self._menus[allowed] = menu
+        return self._menus[allowed]
+
+
+class Costs:
+    """What one device pays, whatever the prices, on the grid.
+
+    Attributes
+    ----------
+    device : Device
+        The device.
+    local : list of Move
+        The local execution of each subtask.
+    arcs : list of Move
+        The transfers: first upwards along each arc (from local to offloaded), then downwards.
+    ends : list of Move
+        What an offloaded subtask adds to its execution: the input of a head, the output of a tail.
+    """
+
+    def __init__(self, instance: Instance, device: Device) -> None:
+        self.device = device
+        self._points = instance.points
+        # The time unit of the coefficients is 1 s over the scaled speed of the device. So delay/denominator
+        # is the cost of 1 MI at a scaled speed of 1, and energy/denominator that at a scaled power of 1 too.
+        factor = coefficients(instance, device, ())
+        second = exact(device.cpu) << _SHIFT
+        self._delay, self._energy = factor.delay * second, factor.energy * second
+        self._denominator = factor.denominator
+        application = device.application
+        self._work = list(map(exact, device.work))
+        self.local = self._moves(self._work, device.cpu, device.execute)
+        arcs = list(map(exact, device.edge_data))
+        self.arcs = self._moves(arcs, device.uplink, device.send)
+        self.arcs += self._moves(arcs, device.downlink, device.receive)
+        heads = [exact(device.input[k]) for k in application.heads]
+        tails = [exact(device.output[k]) for k in application.tails]
+        self.ends: list[Move] = [(0, 0)] * len(self._work)
+        for k, move in [
+            *zip(application.heads, self._moves(heads, device.uplink, device.send), strict=True),
+            *zip(application.tails, self._moves(tails, device.downlink, device.receive), strict=True),
+        ]:
+            self.ends[k] = (self.ends[k][0] + move[0], self.ends[k][1] + move[1])
+        self._execution: dict[int, list[int]] = {}
+
+    def _moves(self, sizes: Sequence[int], speed: float | None, power: float) -> list[Move]:
+        """Return delays and energies of sizes at a speed and a power."""
+        if speed is None:  # the device has no connection: there will be no transfers
+            return [(0, 0)] * len(sizes)
+        unit = self._denominator * exact(speed)
+        delay, energy = _rate(self._delay, unit), _rate(self._energy * exact(power), unit)
+        return [(_times(delay, size), _times(energy, size)) for size in sizes]
+
+    def execution(self, point: int) -> list[int]:
+        """Return the delay of each subtask's execution at an offload point."""
+        if point not in self._execution:
+            rate = _rate(self._delay, self._denominator * exact(self._points[point].cpu))
+            self._execution[point] = [_times(rate, size) for size in self._work]
+        return self._execution[point]
+
+    def moves(self, prices: Prices, allowed: Sequence[int]) -> Moves:
+        """Return the ways to execute each subtask at the places allowed to it, at these prices.
+
+        Offloading is ordered: as the delay rises, the price falls.
+        """
+        menus = {
+            places: [(self.execution(n), prices.capacity[n]) for n in prices.menu(places)]
+            for places in set(allowed)
+        }
+        return [
+            (
+                [local] if places & _bit(LOCAL) else [],
+                [(delays[k] + wait, price + pay) for delays, price in menus[places]],
+            )
+            for k, (places, local, (wait, pay)) in enumerate(zip(allowed, self.local, self.ends, strict=True))
+        ]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Certificates: the least cost of a task in series and parallel
+# ---------------------------------------------------------------------------------------------------
+
+# A decision for a block of subtasks: its delay, a delay that it adds to the subtask after it, other costs.
+Label = tuple[int, int, int]
+Labels = list[Label]
+
+_LARGEST_CONTEXT = 10  # a block has up to 2^this lists of labels
+_MOST_LABELS = 100_000  # in a list, before it is reduced
+_DEEPEST = 100  # blocks within blocks
+
+
+class TooLarge(Exception):
+    """A task is beyond a limit of the dynamic programming."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks of subtasks in series or in parallel; a block is a group, or the number of a subtask."""
+
+    series: bool
+    parts: list[Block]
+
+
+Block = Group | int
+
+
+def decompose(application: Application) -> Block | None:
+    """Divide the subtasks of an application into blocks in series and in parallel.
+
+    Two subtasks are related where a path leads from one to the other. The heaviest path weighs as much as
+    the heaviest set of subtasks any two of which are related. So the weight of blocks without a relation
+    between them is the greatest of their weights (parallel), that of blocks with every relation between
+    them is the sum (series). Arcs beside a longer path make no difference here.
+
+    Parameters
+    ----------
+    application : Application
+        The graph.
+
+    Returns
+    -------
+    Group or int or None
+        None where that is not possible, or too deep.
+    """
+    count = len(application.subtasks)
+    related = [0] * count  # sets of subtasks as bits
+    for k in application.order:
+        for j in application.parents[k]:
+            related[k] |= related[j] | 1 << j
+    for k in reversed(application.order):  # up to here those before k
+        for j in range(count):
+            if related[k] >> j & 1:
+                related[j] |= 1 << k
+    unrelated = [~others & ~(1 << k) for k, others in enumerate(related)]
+    position = {k: i for i, k in enumerate(application.order)}
+
+    def block(members: int, depth: int) -> Block | None:
+        if members & (members - 1) == 0:
+            return members.bit_length() - 1
+        for series, links in ((False, related), (True, unrelated)):
+            sets = _components(members, links)
+            if len(sets) > 1 and depth < _DEEPEST:
+                # In series all of one set is before all of the next, so any member tells the order.
+                sets.sort(key=lambda part: position[part.bit_length() - 1])
+                parts = [block(part, depth + 1) for part in sets]
+                return None if None in parts else Group(series, [part for part in parts if part is not None])
+        return None
+
+    return block((1 << count) - 1, 0)
+
+
+def _components(members: int, links: Sequence[int]) -> list[int]:
+    parts = []
+    while members:
+        part = pending = members & -members
+        while pending:
+            k = pending.bit_length() - 1
+            found = links[k] & members & ~part
+            part |= found
+            pending = pending ^ 1 << k | found
+        parts.append(part)
+        members &= ~part
+    return parts
+
+
+class Step(NamedTuple):
+    """One block, to be computed after the blocks that it is made of.
+
+    The context of a block are the subtasks of which it must be known both inside and outside whether they
+    are offloaded. It has one list of labels for each assignment to them: in the number of an assignment the
+    i-th bit stands for the i-th of them.
+    """
+
+    members: int
+    context: list[int]
+    ahead: bool  # whether a label may add to the delay of the subtask after the block
+    compute: Callable[[Moves, list[Move], list[list[Labels]]], list[Labels]]
+
+
+class SeriesParallel:
+    """The least cost of a task in series and parallel, by dynamic programming.
+
+    Which subtasks are offloaded decides about the transfers. One along arc (j, k) is part of the delay of
+    k. It is counted in one of three ways:
+
+    - k is on every path, so that its delay is delay of the task, another cost: at j, which needs to know
+      whether k is offloaded;
+    - k follows a parallel block, and j is one of the last there: likewise at j, but in the second component
+      of the labels, since it is not clear yet whether k is on the heaviest path (counted here the branches
+      need not know of each other);
+    - else: at k, which needs to know whether j is offloaded.
+
+    What others need to know about a subtask is tried both ways in the smallest block that holds them all.
+    Labels (d, p, c) of two blocks are combined by
+
+    - series: (d1 + p1 + d2, p2, c1 + c2),
+    - parallel: (max(d1, d2), p1 + p2, c1 + c2),
+
+    and dropped where another one is nowhere higher. A block that every path crosses needs one label.
+    """
+
+    def __init__(self, application: Application) -> None:
+        root = decompose(application)
+        if root is None:
+            raise TooLarge
+        self._steps: list[Step] = []
+        self._everything = (1 << len(application.subtasks)) - 1
+        self._arc_count = len(application.edges)
+        top = root.parts if isinstance(root, Group) and root.series else [root]
+        self._on_every_path = {part for part in top if isinstance(part, int)}
+        self._arcs: list[list[tuple[int, int, bool]]] = [[] for _ in application.subtasks]
+        self._needed_by = [1 << k for k in range(len(application.subtasks))]
+        ahead = set(_ahead(root))
+        for arc, (j, k) in enumerate(application.edges):
+            early = k in self._on_every_path or (j, k) in ahead
+            at, other = (j, k) if early else (k, j)
+            self._arcs[at].append((arc, other, early))
+            self._needed_by[other] |= 1 << at
+        self._block(root, on_every_path=True)
+
+    def least(self, moves: Moves, arcs: list[Move]) -> int | None:
+        """Return the least cost, or None where there is no decision.
+
+        Raises
+        ------
+        TooLarge
+            If there are too many labels.
+        """
+        done: list[list[Labels]] = []
+        for step in self._steps:
+            done.append(step.compute(moves, arcs, done))
+        (labels,) = done[-1]
+        return labels[0][2] if labels else None
+
+    def _block(self, block: Block, on_every_path: bool) -> int:
+        """Add the steps of a block; return the number of the last one."""
+        if isinstance(block, int):
+            step = self._on_path(block) if on_every_path else self._in_branch(block)
+            return self._add(step)
+        numbers = [self._block(part, on_every_path and block.series) for part in block.parts]
+        number = numbers[0]
+        for i, other in enumerate(numbers[1:], start=2):
+            whole = block.series or i == len(numbers)
+            number = self._add(self._pair(number, other, block.series, on_every_path and whole))
+        return number
+
+    def _add(self, step: Step) -> int:
+        self._steps.append(step)
+        return len(self._steps) - 1
+
+    def _context(self, members: int) -> list[int]:
+        """Return the subtasks of which it must be known both in a block and outside of it."""
+        outside = self._everything & ~members
+        return [v for v, needed in enumerate(self._needed_by) if needed & members and needed & outside]
+
+    def _on_path(self, k: int) -> Step:
+        """Return the step of a subtask on every path; what is counted here is paid by the task anyway."""
+        context = self._context(1 << k)
+        options = self._options(k, context)
+
+        def compute(moves: Moves, arcs: list[Move], _: list[list[Labels]]) -> list[Labels]:
+            least = [min([d + c for d, c in side], default=None) for side in moves[k]]
+            result = []
+            for option in options:
+                costs = [
+                    cost + sum([arcs[i][0] + arcs[i][1] for i in transfers.paid])
+                    for own, transfers in option
+                    if (cost := least[own]) is not None
+                ]
+                result.append([(0, 0, min(costs))] if costs else [])
+            return result
+
+        return Step(1 << k, context, False, compute)
+
+    def _in_branch(self, k: int) -> Step:
+        """Return the step of a subtask that some paths miss."""
+        context = self._context(1 << k)
+        options = self._options(k, context)
+        ahead = any(early and other not in self._on_every_path for _, other, early in self._arcs[k])
+        keep = _undominated if ahead else _stairs
+
+        def compute(moves: Moves, arcs: list[Move], _: list[list[Labels]]) -> list[Labels]:
+            result = []
+            for option in options:
+                labels: Labels = []
+                for own, transfers in option:
+                    delay = after = cost = 0
+                    for i in transfers.own:
+                        delay += arcs[i][0]
+                        cost += arcs[i][1]
+                    for i in transfers.ahead:
+                        after += arcs[i][0]
+                        cost += arcs[i][1]
+                    for i in transfers.paid:
+                        cost += arcs[i][0] + arcs[i][1]
+                    labels += [(delay + d, after, cost + c) for d, c in moves[k][own]]
+                result.append(keep(labels))
+            return result
+
+        return Step(1 << k, context, ahead, compute)
+
+    def _options(self, k: int, context: Sequence[int]) -> list[list[tuple[int, Transfers]]]:
+        """Return for each assignment whether the subtask may be offloaded (1) or not (0), and what for."""
+        _check_width(context)
+        options: list[list[tuple[int, Transfers]]] = []
+        for number in range(1 << len(context)):
+            away = {v: number >> i & 1 for i, v in enumerate(context)}
+            options.append(
+                [(own, self._transfers(k, own, away)) for own in (0, 1) if away.get(k, own) == own]
+            )
+        return options
+
+    def _transfers(self, k: int, own: int, away: Mapping[int, int]) -> Transfers:
+        found = Transfers([], [], [])
+        for arc, other, early in self._arcs[k]:
+            if away[other] != own:
+                upwards = (own == 0) == early  # early: k is the first end of the arc
+                kind = found.own if not early else found.paid if other in self._on_every_path else found.ahead
+                kind.append(arc if upwards else arc + self._arc_count)
+        return found
+
+    def _pair(self, first: int, second: int, series: bool, on_every_path: bool) -> Step:
+        """Return the step of two blocks in series or in parallel."""
+        left, right = self._steps[first], self._steps[second]
+        context = self._context(left.members | right.members)
+        known = sorted({*left.context, *right.context})
+        _check_width(known)
+        free = [v for v in known if v not in context]
+        pairs: list[list[tuple[int, int]]] = []  # the assignments of both that go with one of the context
+        for number in range(1 << len(context)):
+            away = {v: number >> i & 1 for i, v in enumerate(context)}
+            pairs.append([])
+            for attempt in range(1 << len(free)):
+                away |= {v: attempt >> i & 1 for i, v in enumerate(free)}
+                pairs[-1].append((_number(left.context, away), _number(right.context, away)))
+        ahead = right.ahead if series else left.ahead or right.ahead
+        combine = _in_series if series else _in_parallel_ahead if ahead else _in_parallel
+        keep = _cheapest if on_every_path else _undominated if ahead else _stairs
+
+        def compute(_: Moves, __: list[Move], done: list[list[Labels]]) -> list[Labels]:
+            one, two = done[first], done[second]
+            result = []
+            for some in pairs:
+                labels: Labels = []
+                for i, j in some:
+                    labels += combine(one[i], two[j])
+                    _check_count(len(labels))
+                result.append(keep(labels))
+            return result
+
+        return Step(left.members | right.members, context, ahead and not on_every_path, compute)
+
+
+class Transfers(NamedTuple):
+    """Transfers that a subtask counts, numbered as in `Costs`, by what their delay is added to."""
+
+    own: list[int]  # the delay of the subtask itself
+    ahead: list[int]  # that of the subtask after the block
+    paid: list[int]  # the cost
+
+
+def _check_width(known: Sequence[int]) -> None:
+    if len(known) > _LARGEST_CONTEXT:
+        raise TooLarge
+
+
+def _number(context: Sequence[int], away: Mapping[int, int]) -> int:
+    return sum(away[v] << i for i, v in enumerate(context))
+
+
+def _ahead(block: Block) -> Iterator[tuple[int, int]]:
+    """Yield (j, k) where subtask k follows a parallel block in series and j is one of the last ones there."""
+    if isinstance(block, int):
+        return
+    for before, after in zip(block.parts, block.parts[1:], strict=False):
+        if block.series and isinstance(before, Group) and isinstance(after, int):
+            yield from ((j, after) for j in _last(before))
+    for part in block.parts:
+        yield from _ahead(part)
+
+
+def _last(block: Block) -> Iterator[int]:
+    if isinstance(block, int):
+        yield block
+    else:
+        for part in block.parts[-1:] if block.series else block.parts:
+            yield from _last(part)
+
+
+def _cheapest(labels: Labels) -> Labels:
+    """Keep the least cost of a block that every path crosses: its delay is delay of the task."""
+    return [(0, 0, min([d + p + c for d, p, c in labels]))] if labels else []
+
+
+def _stairs(labels: Labels) -> Labels:
+    """Keep the undominated of labels with p = 0, in their order: as d rises, c falls."""
+    labels.sort()
+    kept: Labels = []
+    for label in labels:
+        if not kept or label[2] < kept[-1][2]:
+            kept.append(label)
+    return kept
+
+
+def _undominated(labels: Labels) -> Labels:
+    """Keep the labels that no other one equals or undercuts in all three components."""
+    labels.sort()
+    kept: Labels = []
+    stairs: list[tuple[int, int]] = []  # of those kept, which have no higher d, the undominated (p, c)
+    for label in labels:
+        _, p, c = label
+        i = bisect_right(stairs, (p, c))
+        if i and stairs[i - 1][1] <= c:  # p rises and c falls: of those with at most this p it is the last
+            continue
+        kept.append(label)
+        end = i
+        while end < len(stairs) and stairs[end][1] >= c:
+            end += 1
+        stairs[i:end] = [(p, c)]
+    return kept
+
+
+def _in_series(left: Labels, right: Labels) -> Labels:
+    _check_count(len(left) * len(right))
+    return [(d1 + p1 + d2, p2, c1 + c2) for d1, p1, c1 in left for d2, p2, c2 in right]
+
+
+def _in_parallel_ahead(left: Labels, right: Labels) -> Labels:
+    _check_count(len(left) * len(right))
+    return [(max(d1, d2), p1 + p2, c1 + c2) for d1, p1, c1 in left for d2, p2, c2 in right]
+
+
+def _in_parallel(left: Labels, right: Labels) -> Labels:
+    """Combine `_stairs`: within any delay the best of each is the last one that fits."""
+    best: list[int | None] = [None, None]
+    result = []
+    for delay, cost, side in sorted([(d, c, 0) for d, _, c in left] + [(d, c, 1) for d, _, c in right]):
+        best[side] = cost
+        if best[0] is not None and best[1] is not None:
+            result.append((delay, 0, best[0] + best[1]))
+    return result
+
+
+def _check_count(count: int) -> None:
+    if count > _MOST_LABELS:
+        raise TooLarge
+
+
+# ---------------------------------------------------------------------------------------------------
+# Certificates: the least cost of any task
+# ---------------------------------------------------------------------------------------------------
+
+_ROUNDS = 8
+_MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
+
+
+class Relaxed:
+    """A task whose delay is an average of paths instead of that of the heaviest, and its least cost.
+
+    Where `unit` paths, counted with their multiplicity, cross subtask k `shares[k]` times, the delay of the
+    task is at least the sum of shares[k]·(delay of k) over `unit`. So `unit` times the cost of a decision
+    is at least the sum of what each of its moves and transfers costs here. (Shares of 0 are right with any
+    unit: delays are >= 0.)
+
+    Attributes
+    ----------
+    unit : int
+        As above.
+    moves : list of (list of int, list of int)
+        The cost of each move here.
+    cost : int
+        The least cost here, or less.
+    bound : int
+        A lower bound of the cost of any decision.
+    away : list of int
+        For each subtask whether it is offloaded (1) or not (0) in a decision of that cost.
+    """
+
+    def __init__(
+        self, application: Application, moves: Moves, arcs: Sequence[Move], shares: Sequence[int], unit: int
+    ) -> None:
+        self.unit = unit
+        self.moves = [
+            tuple([share * d + unit * c for d, c in side] for side in sides)
+            for share, sides in zip(shares, moves, strict=True)
+        ]
+        ends = [k for _, k in application.edges] * 2
+        self._arcs = [shares[k] * d + unit * c for k, (d, c) in zip(ends, arcs, strict=True)]
+        self.cost, self.away = self._least_cut(application)
+        self.bound = -(-self.cost // unit)  # upwards: costs are integers
+
+    def _least_cut(self, application: Application) -> tuple[int, list[int]]:
+        """Find a cheapest decision.
+
+        Its cost is made of what each subtask costs, by its side, and what each arc costs, by the sides of its
+        ends: it is a minimum cut between the local and the offloaded. The cost returned is that of a flow
+        between them. No cut is below any flow, so not even a mistake in the search for the greatest flow
+        could make a bound too high.
+        """
+        count, arcs = len(self.moves), len(application.edges)
+        local, offloaded = count, count + 1
+        free: list[dict[int, int]] = [{} for _ in range(count + 2)]  # what may still flow between two nodes
+        # More than any decision costs: no least cut takes a side that a subtask has no move for.
+        forbidden = 1 + sum(self._arcs) + sum(cost for sides in self.moves for side in sides for cost in side)
+        total = 0
+        for k, sides in enumerate(self.moves):
+            stay, leave = (min(side, default=forbidden) for side in sides)
+            total += min(stay, leave)
+            free[k][offloaded], free[offloaded][k] = max(stay - leave, 0), 0
+            free[local][k], free[k][local] = max(leave - stay, 0), 0
+        for i, (j, k) in enumerate(application.edges):
+            free[j][k], free[k][j] = self._arcs[i], self._arcs[i + arcs]
+        while True:
+            before = _reached(free, local)
+            if offloaded not in before:
+                return total, [int(k not in before) for k in range(count)]
+            path = [offloaded]
+            while path[-1] != local:
+                path.append(before[path[-1]])
+            links = [(j, k) for k, j in itertools.pairwise(path)]
+            pushed = min([free[j][k] for j, k in links])
+            for j, k in links:
+                free[j][k] -= pushed
+                free[k][j] += pushed
+            total += pushed
+
+    def promising(self, costs: Sequence[int], moves: Sequence[Move], best: int) -> list[Move]:
+        """Return those moves of one side of a subtask with which a decision may cost less than the best.
+
+        Here, a decision with a move exceeds the least of all by what the move exceeds its side's least.
+        """
+        most = self.unit * best - self.cost + min(costs, default=0)
+        return [move for cost, move in zip(costs, moves, strict=True) if cost < most]
+
+
+def _reached(free: Sequence[Mapping[int, int]], start: int) -> dict[int, int]:
+    """Return the nodes to which something may flow, each with the node before it on a shortest path."""
+    before = {start: start}
+    for node in (queue := [start]):  # grows while it is read
+        for other, capacity in free[node].items():
+            if capacity and other not in before:
+                before[other] = node
+                queue.append(other)
+    return before
+
+
+class Node(NamedTuple):
+    """Some of the decisions: those with these moves. They cost at least `bound`."""
+
+    bound: int
+    number: int  # no two have the same, so that nodes can be ordered
+    moves: Moves
+    shares: list[int]  # of the paths to begin with, see `Relaxed`
+    paths: int
+
+
+class Search:
+    """The least cost of a task of any shape, by branch and bound.
+
+    A node is bounded by relaxations. Their paths are found in rounds: to those so far comes the heaviest
+    path of the decision that is cheapest with them. Moves that cannot be part of a decision below the best
+    one seen are dropped, the others divided. Any paths and any division are right: at the end the best
+    decision is the cheapest one. If the limit ends the search before, the least bound of what is open is
+    still a lower bound.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.limited = False  # whether the limit has ended a search
+        self._application = application
+        self._most_nodes = 1 + _MOST_STEPS // (len(application.subtasks) + len(application.edges))
+
+    def least(self, moves: Moves, arcs: list[Move]) -> int | None:
+        """Return the least cost or, at the limit, a lower bound of it; None where there is no decision."""
+        if not all(stay or leave for stay, leave in moves):
+            return None
+        everything = [move for stay, leave in moves for move in stay + leave] + arcs
+        best = 1 + sum(delay + cost for delay, cost in everything)
+        numbers = itertools.count(1)
+        pending = [Node(0, 0, moves, [0] * len(moves), 0)]
+        for _ in range(self._most_nodes):
+            if not pending or pending[0].bound >= best:
+                return best
+            best, children = self._explore(heappop(pending), arcs, best)
+            for child in children:
+                heappush(pending, child._replace(number=next(numbers)))
+        if not pending or pending[0].bound >= best:
+            return best
+        self.limited = True
+        return pending[0].bound
+
+    def _explore(self, node: Node, arcs: list[Move], best: int) -> tuple[int, list[Node]]:
+        """Return the cost of the best decision now known, and what of a node may be better, in parts."""
+        shares, paths = list(node.shares), node.paths
+        rounds: list[Relaxed] = []
+        tried: list[list[Move]] = []
+        for _ in range(_ROUNDS):
+            relaxed = Relaxed(self._application, node.moves, arcs, shares, paths or 1)
+            chosen = [
+                min(zip(costs[side], moves[side], strict=True))[1]
+                for costs, moves, side in zip(relaxed.moves, node.moves, relaxed.away, strict=True)
+            ]
+            cost, path = self._evaluate(chosen, arcs, relaxed.away)
+            best = min(best, cost)
+            if relaxed.bound >= best:
+                return best, []
+            rounds.append(relaxed)
+            tried.append(chosen)
+            weight = max(1, paths // _ROUNDS)  # later paths know more, so they count more
+            paths += weight
+            for k in path:
+                shares[k] += weight
+        if all(len(stay) + len(leave) == 1 for stay, leave in node.moves):
+            return best, []  # that one decision has been evaluated
+        strongest = max(rounds, key=lambda relaxed: relaxed.bound)
+        left = [
+            (strongest.promising(costs[0], stay, best), strongest.promising(costs[1], leave, best))
+            for costs, (stay, leave) in zip(strongest.moves, node.moves, strict=True)
+        ]
+        bound = max(node.bound, strongest.bound)
+        return best, [Node(bound, 0, part, shares, paths) for part in _divide(left, rounds, tried)]
+
+    def _evaluate(
+        self, chosen: Sequence[Move], arcs: Sequence[Move], away: Sequence[int]
+    ) -> tuple[int, list[int]]:
+        """Return the cost of a decision and its heaviest path, the last subtask first."""
+        application = self._application
+        finish = [delay for delay, _ in chosen]
+        cost = sum([cost for _, cost in chosen])
+        for i, (j, k) in enumerate(application.edges):
+            if away[j] != away[k]:
+                delay, other = arcs[i if away[k] else i + len(application.edges)]
+                finish[k] += delay
+                cost += other
+        for k in application.order:
+            finish[k] += max([finish[j] for j in application.parents[k]], default=0)
+        path = [max(application.tails, key=finish.__getitem__)]
+        while application.parents[path[-1]]:
+            path.append(max(application.parents[path[-1]], key=finish.__getitem__))
+        return cost + finish[path[0]], path
+
+
+def _divide(left: Moves, rounds: Sequence[Relaxed], tried: Sequence[Sequence[Move]]) -> list[Moves]:
+    """Divide moves in two, at the subtask about which the rounds disagree most; drop what has none left."""
+    if not all(stay or leave for stay, leave in left):
+        return []
+    several = [k for k, (stay, leave) in enumerate(left) if len(stay) + len(leave) > 1]
+    if not several:
+        return [left]
+
+    def doubt(k: int) -> tuple[int, int]:
+        away = sum(relaxed.away[k] for relaxed in rounds)
+        return min(away, len(rounds) - away), _spread(left[k][0] + left[k][1])
+
+    def doubt_about_place(k: int) -> tuple[int, int]:
+        return _spread([chosen[k] for chosen in tried]), _spread(left[k][1])
+
+    parts: Moves
+    if both_sides := [k for k in several if left[k][0] and left[k][1]]:
+        k = max(both_sides, key=doubt)
+        parts = [(left[k][0], []), ([], left[k][1])]
+    else:
+        k = max(several, key=doubt_about_place)
+        places = left[k][1]
+        parts = [([], places[: len(places) // 2]), ([], places[len(places) // 2 :])]
+    return [[*left[:k], part, *left[k + 1 :]] for part in parts]
+
+
+def _spread(moves: Sequence[Move]) -> int:
+    delays, costs = zip(*moves, strict=True)
+    spread: int = max(delays) - min(delays) + max(costs) - min(costs)
+    return spread
+
+
+# ---------------------------------------------------------------------------------------------------
+# Certificates: the bound of a tree
+# ---------------------------------------------------------------------------------------------------
+
+
+class Bounder:
+    """The least costs of devices, with what is prepared once for each application."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._series_parallel: dict[str, SeriesParallel] = {}
+        self._search: dict[str, Search] = {}
+        for application in instance.applications:
+            self._search[application.id] = Search(application)
+            with contextlib.suppress(TooLarge):
+                self._series_parallel[application.id] = SeriesParallel(application)
+
+    def least(self, costs: Costs, prices: Prices, allowed: Sequence[int]) -> int | None:
+        """Return the least cost with prices of a device.
+
+        Parameters
+        ----------
+        costs, prices : Costs, Prices
+            The device and the prices.
+        allowed : sequence of int
+            For each subtask the places that the branches leave to it, as bits.
+
+        Returns
+        -------
+        int or None
+            On the grid; None where the device has no decision left. A lower bound of the least cost where
+            `Search` reaches its limit.
+        """
+        device = costs.device
+        moves = costs.moves(prices, allowed)
+        least = self._least(device.application.id, moves, costs.arcs)
+        channel = 0 if device.point is None else prices.channels[device.point]
+        if least is None or not channel:
+            return least
+        # Who offloads anything pays for the channel. All-local, if allowed, is cheaper than if it did.
+        if not all(stay for stay, _ in moves):
+            return least + channel
+        local = [stay[0] for stay, _ in moves]
+        delay = _heaviest_path(device.application, [delay for delay, _ in local])
+        return min(least + channel, delay + sum([cost for _, cost in local]))
+
+    def _least(self, application: str, moves: Moves, arcs: list[Move]) -> int | None:
+        if application in self._series_parallel:
+            with contextlib.suppress(TooLarge):
+                return self._series_parallel[application].least(moves, arcs)
+        return self._search[application].least(moves, arcs)
+
+    @property
+    def limited(self) -> list[str]:
+        """The applications of devices whose least cost may be higher than what was returned."""
+        return [name for name, search in self._search.items() if search.limited]
+
+
+class TreeBound(NamedTuple):
+    """What a certificate proves.
+
+    Attributes
+    ----------
+    value : Fraction
+        A lower bound of the cost of every solution.
+    limited : list of str
+        Applications for which it might be higher if the minimisation had no limit.
+    """
+
+    value: Fraction
+    limited: list[str]
+
+
+def tree_bound(instance: Instance, certificate: Certificate) -> TreeBound:
+    """Return what a certificate proves about an instance, whatever it claims.
+
+    Parameters
+    ----------
+    instance : Instance
+        The instance.
+    certificate : Certificate
+        One without `certificate_faults`.
+
+    Returns
+    -------
+    TreeBound
+        The least bound of a leaf, rounded downwards.
+    """
+    leaves = [node for node in certificate.nodes if isinstance(node, Leaf)]
+    prices = _shared_prices(instance, leaves)
+    totals: list[int | None] = [-_charge(instance, leaf) for leaf in leaves]
+    bounder = Bounder(instance)
+    bits = {None: _bit(LOCAL)} | {point.id: _bit(n) for n, point in enumerate(instance.points)}
+    for device in instance.devices:
+        costs = Costs(instance, device)
+        # Many leaves have the same prices, and leave a device the same places.
+        known: dict[tuple[Prices, tuple[int, ...]], int | None] = {}
+        for i, allowed in enumerate(_places_left(certificate.nodes, device, bits)):
+            total, key = totals[i], (prices[i], allowed)
+            if total is None:
+                continue
+            if key not in known:
+                known[key] = bounder.least(costs, *key)
+            value = known[key]
+            totals[i] = None if value is None else total + value
+    # All-local obeys the branches above some leaf: not all are infinite.
+    least = min(total for total in totals if total is not None)
+    return TreeBound(Fraction(least, 1 << _FINE), bounder.limited)
+
+
+def _shared_prices(instance: Instance, leaves: Iterable[Leaf]) -> list[Prices]:
+    """Return the prices of each leaf, one object for equal ones."""
+    known: dict[tuple[tuple[int, ...], tuple[int, ...]], Prices] = {}
+    result = []
+    for leaf in leaves:
+        capacity = tuple([_down(leaf.capacity.get(point.id, _ZERO)) for point in instance.points])
+        channels = tuple([_down(leaf.channels.get(point.id, _ZERO)) for point in instance.points])
+        if (capacity, channels) not in known:
+            known[capacity, channels] = Prices(instance, capacity, channels)
+        result.append(known[capacity, channels])
+    return result
+
+
+def _charge(instance: Instance, leaf: Leaf) -> int:
+    """Return prices times limits, rounded upwards since it is subtracted."""
+    return sum(
+        _up(leaf.capacity.get(point.id, _ZERO) * point.capacity)
+        + _up(leaf.channels.get(point.id, _ZERO) * (point.channels or 0))
+        for point in instance.points
+    )
+
+
+def _places_left(
+    nodes: Sequence[Branch | Leaf], device: Device, bits: Mapping[str | None, int]
+) -> list[tuple[int, ...]]:
+    """Return for each leaf, in their order, the places that it leaves to a device's subtasks, as bits."""
+    anywhere = _bit(LOCAL) if device.point is None else sum(bits.values())
+    left = {0: (anywhere,) * len(device.work)}
+    result = []
+    for i, node in enumerate(nodes):  # a parent stands before its children
+        allowed = left.pop(i)
+        if isinstance(node, Leaf):
+            result.append(allowed)
+            continue
+        left[node.equal] = left[node.different] = allowed
+        if node.device == device.id:
+            k = device.application.subtasks.index(node.subtask)
+            place = bits[node.place]
+            left[node.equal] = (*allowed[:k], allowed[k] & place, *allowed[k + 1 :])
+            left[node.different] = (*allowed[:k], allowed[k] & ~place, *allowed[k + 1 :])
+    return result
+
+
+# ---------------------------------------------------------------------------------------------------
 # The rules
 # ---------------------------------------------------------------------------------------------------
 
@@ -1097,15 +2182,25 @@ class Verdict:
         The rules that were applied.
     objective : float
         The exact cost, rounded to the nearest binary64 number; NaN where the decisions have no cost.
+    certified_bound : float or None
+        The lower bound that a certificate proves, rounded downwards; None where none was accepted.
+    certified_gap : float or None
+        (cost - certified bound)/cost, in exact arithmetic, rounded upwards; None without a certified bound
+        or a feasible solution.
     """
 
     accepted: bool
     rules: tuple[Rule, ...]
     objective: float
+    certified_bound: float | None = None
+    certified_gap: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON can hold it (an objective that is NaN becomes None)."""
-        return {**asdict(self), "objective": None if math.isnan(self.objective) else self.objective}
+        """Return the verdict as JSON can hold it (a number that is not finite becomes None)."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
 
 
 class Case:
@@ -1143,6 +2238,21 @@ class Case:
         self.misfits += [f"unknown device {device!r}" for device in sorted(strangers)]
 
     @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the instance."""
+        return self.instance.fingerprint()
+
+    @cached_property
+    def has_cost(self) -> bool:
+        """Whether the decisions have a cost: they fit, and only connected devices offload."""
+        return not self.misfits and all(device.point is not None for device in self.offloading)
+
+    @cached_property
+    def feasible(self) -> bool:
+        """Whether the decisions keep to the connections and to all limits."""
+        return self.has_cost and rule_capacity(self).ok and rule_channels(self).ok
+
+    @cached_property
     def offloading(self) -> list[Device]:
         """The devices that offload at least one subtask."""
         pairs = zip(self.instance.devices, self.places, strict=True)
@@ -1164,7 +2274,7 @@ class Case:
 
 def rule_fingerprint(case: Case) -> Rule:
     """The solution was made for this instance."""
-    actual = case.instance.fingerprint()
+    actual = case.fingerprint
     stated = case.solution.sha256
     if stated == actual:
         return Rule("fingerprint", True, actual)
@@ -1250,9 +2360,55 @@ def rule_status(case: Case) -> Rule:
     return Rule("status", ok, f"'optimal' with objective {case.solution.objective!r}, lower bound {bound!r}")
 
 
-def rule_certificate(case: Case, path: str | PathLike[str]) -> Rule:
-    """The bound that a certificate proves is at least the one that it claims."""
-    raise Unusable(str(path), [("", "checking certificates is not in this version")])
+def rule_certificate(case: Case, certificate: Certificate) -> Rule:
+    """The certificate is one of this instance: its fingerprint, its tree, its prices."""
+    if certificate.sha256 != case.fingerprint:
+        stated = _show(certificate.sha256)
+        return Rule("certificate", False, f"it is for {stated}, the instance is {case.fingerprint}")
+    leaves = sum(isinstance(node, Leaf) for node in certificate.nodes)
+    faults = certificate_faults(case.instance, certificate)
+    return _report("certificate", faults, f"a tree with leaves: {leaves}")
+
+
+def rule_claim(certificate: Certificate, bound: TreeBound) -> Rule:
+    """The claim is at most what the certificate proves (no tolerance)."""
+    claim = certificate.lower_bound
+    message = f"claimed {_below(claim)!r}, proven {_below(bound.value)!r}"
+    if claim <= bound.value:
+        return Rule("claim", True, message)
+    message += f", too high by {_below(claim - bound.value):.3g}"
+    if bound.limited:
+        message += (
+            f" (the minimisation reached its limit for applications {', '.join(map(repr, bound.limited))})"
+        )
+    return Rule("claim", False, message)
+
+
+def rule_proven_bound(case: Case, bound: Fraction) -> Rule:
+    """The stated lower bound is at most the proven one, with the same tolerance as the objective."""
+    if case.solution.lower_bound is None:
+        return Rule("proven_bound", True, "none stated")
+    stated = Fraction(case.solution.lower_bound)
+    ok = case.total.settle(lambda cost: stated <= bound + _slack(cost))
+    message = f"stated {case.solution.lower_bound!r}, proven {_below(bound)!r}"
+    return Rule("proven_bound", ok, message)
+
+
+def rule_consistency(case: Case, bound: Fraction) -> Rule:
+    """No feasible solution costs less than a proven bound: if one does, this checker is wrong."""
+    if case.total.settle(lambda cost: bound <= cost):
+        return Rule("consistency", True, "the proven bound is not above the cost")
+    message = f"THE CHECKER CONTRADICTS ITSELF: proven {_below(bound)!r}, exact cost {case.objective!r}"
+    return Rule("consistency", False, f"{message}; please report this with the files")
+
+
+def _below(value: Fraction) -> float:
+    """Return the greatest binary64 number that is at most the value."""
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -math.inf
+    return nearest if nearest <= value else math.nextafter(nearest, -math.inf)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -1286,23 +2442,61 @@ def check(
     """
     case = Case(read_instance(instance_path), read_solution(solution_path))
     rules = [rule_fingerprint(case), rule_decisions(case)]
-    objective = math.nan
     if not case.misfits:
-        connections = rule_connections(case)
-        rules += [connections, rule_capacity(case), rule_channels(case)]
-        if connections.ok:
-            rules += [rule_objective(case), rule_lower_bound(case)]
-            objective = case.objective
+        rules += [rule_connections(case), rule_capacity(case), rule_channels(case)]
+    if case.has_cost:
+        rules += [rule_objective(case), rule_lower_bound(case)]
     rules.append(rule_status(case))
+    bound = None
     if certificate_path is not None:
-        rules.append(rule_certificate(case, certificate_path))
-    return Verdict(all(rule.ok for rule in rules), tuple(rules), objective)
+        more, bound = _check_certificate(case, certificate_path)
+        rules += more
+    return Verdict(
+        accepted=all(rule.ok for rule in rules),
+        rules=tuple(rules),
+        objective=case.objective if case.has_cost else math.nan,
+        certified_bound=None if bound is None else _below(bound),
+        certified_gap=None if bound is None or not case.feasible else _certified_gap(case, bound),
+    )
+
+
+def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule], Fraction | None]:
+    """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
+    certificate = read_certificate(path)
+    rules = [rule_certificate(case, certificate)]
+    if not rules[0].ok:
+        return rules, None
+    bound = tree_bound(case.instance, certificate)
+    claim = rule_claim(certificate, bound)
+    rules.append(claim)
+    if case.has_cost:
+        rules.append(rule_proven_bound(case, bound.value))
+    if case.feasible:
+        rules.append(rule_consistency(case, bound.value))
+    return rules, bound.value if claim.ok else None
+
+
+def _certified_gap(case: Case, bound: Fraction) -> float:
+    """Return the relative gap between the exact cost and a bound, rounded upwards."""
+
+    def gap(cost: Fraction) -> float:  # monotone: 1 - bound/cost
+        if cost == bound:
+            return 0.0
+        return -_below((bound - cost) / cost) if cost else math.inf
+
+    return case.total.settle(gap)
 
 
 def _say(verdict: Verdict) -> str:
     lines = [f"{'ok' if rule.ok else 'FAILED':<8}{rule.name:<13}{rule.message}" for rule in verdict.rules]
-    cost = "" if math.isnan(verdict.objective) else f", exact cost {verdict.objective!r}"
-    return "\n".join([*lines, ("accepted" if verdict.accepted else "rejected") + cost])
+    summary = ["accepted" if verdict.accepted else "rejected"]
+    if not math.isnan(verdict.objective):
+        summary.append(f"exact cost {verdict.objective!r}")
+    if verdict.certified_bound is not None:
+        summary.append(f"certified bound {verdict.certified_bound!r}")
+    if verdict.certified_gap is not None:
+        summary.append(f"certified gap {verdict.certified_gap:.3g}")
+    return "\n".join([*lines, ", ".join(summary)])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

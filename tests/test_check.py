@@ -422,17 +422,6 @@ def test_status_at_objective_zero(tmp_path: Path) -> None:
         assert failed(verdict_of(tmp_path, idle, answer)) == expected
 
 
-def test_certificates_have_their_place(tmp_path: Path) -> None:
-    verdict_of(tmp_path, EXAMPLE, solution(EXAMPLE, GOLDEN))
-    certificate = write_json(tmp_path / "certificate.json", {})
-    done = run(tmp_path, tmp_path / "instance.json", tmp_path / "solution.json", "--certificate", certificate)
-    assert done.returncode == 2
-    assert done.stderr == f"{certificate}: checking certificates is not in this version\n"
-
-
-# --- sums -------------------------------------------------------------------------------------------
-
-
 def test_total_decides_where_no_grid_does() -> None:
     thirds = checker.Total(lambda: [(1, 3), (2, 6), (1, 3)])
     assert thirds.settle(lambda cost: cost <= 1)
