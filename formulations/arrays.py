@@ -26,7 +26,7 @@ from instances.model import Floats, Ints
 
 from .highs import MixedIntegerProgram
 from .levels import Columns, tighten
-from .outcome import Search, run
+from .outcome import Search, run_in_scale
 from .scaling import scaled, unit_for
 from .series_parallel import reduction
 
@@ -52,7 +52,7 @@ class Formulation:
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with HiGHS."""
-    return run(instance, budget, _minimise)
+    return run_in_scale(instance, budget, _minimise)
 
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:

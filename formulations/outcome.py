@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate, gap
@@ -18,6 +19,7 @@ from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
 from . import highs, pooling
+from .scaling import FAR
 
 
 class Search:
@@ -169,6 +171,22 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     else:
         search.prove(search.objective)  # all-local is the only solution
     return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
+
+
+def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
+    """Run a method that scales costs by the cost of its start (:mod:`formulations.scaling`).
+
+    Where the solution turns out to be cheaper by orders of magnitude, tolerances may have mattered: then
+    it is the start of another run, in its unit.
+    """
+    begun = time.perf_counter()
+    reference = evaluate(instance, budget.start or Solution.all_local(instance)).total
+    result = run(instance, budget, method)
+    while FAR * result.objective < reference and result.termination is Termination.FINISHED:
+        left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
+        again = replace(budget, start=result.solution, time_limit=left)
+        reference, result = result.objective, run(instance, again, method)
+    return replace(result, runtime=time.perf_counter() - begun)
 
 
 def can_offload(instance: Instance) -> bool:

@@ -65,7 +65,7 @@ from . import pooling
 from .certificate import claim
 from .highs import MixedIntegerProgram
 from .master import Master
-from .outcome import Search, run
+from .outcome import Search, run_in_scale
 from .pricing import Prices
 from .scaling import scaled, unit_for
 
@@ -102,7 +102,7 @@ def obstacle(instance: Instance) -> str | None:
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with HiGHS."""
-    return run(instance, budget, _minimise)
+    return run_in_scale(instance, budget, _minimise)
 
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,12 +17,12 @@ from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csr_array
 
-from instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination, evaluate
+from instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination
 from instances.model import Floats
 
 from . import highs
-from .outcome import Search, run
-from .scaling import FAR, scaled, unit_for
+from .outcome import Search, run_in_scale
+from .scaling import scaled, unit_for
 
 Build = Callable[[Instance], pyo.ConcreteModel]
 
@@ -85,8 +84,7 @@ _GAP_OPTIONS = {
 def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tighten | None = None) -> Result:
     """Build a model of the pooled instance, solve it, and turn its values into a result.
 
-    Costs are scaled so that the start has a typical one. Where the solution turns out to be cheaper by
-    orders of magnitude, tolerances may have mattered: then it is the start of another run, in its unit.
+    Costs are scaled so that the start has a typical one.
 
     Parameters
     ----------
@@ -109,14 +107,7 @@ def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tig
         instance = scaled(search.instance, unit)
         return solve(Job(search, instance, unit, build(instance)))
 
-    begun = time.perf_counter()
-    start = budget.start or Solution.all_local(instance)
-    reference, result = evaluate(instance, start).total, run(instance, budget, method)
-    while FAR * result.objective < reference and result.termination is Termination.FINISHED:
-        left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
-        again = replace(budget, start=result.solution, time_limit=left)
-        reference, result = result.objective, run(instance, again, method)
-    return replace(result, runtime=time.perf_counter() - begun)
+    return run_in_scale(instance, budget, method)
 
 
 def program_of(model: pyo.ConcreteModel) -> tuple[highs.MixedIntegerProgram, list[Any]]:
@@ -246,7 +237,7 @@ def _run_scip(solver: Any, job: Job) -> Outcome:
         job.model,
         load_solutions=False,
         raise_exception_on_nonoptimal_result=False,
-        rel_gap=budget.gap,
+        rel_gap=highs.solver_gap(budget),
         abs_gap=0.0,
         time_limit=search.left if math.isfinite(search.left) else None,
         threads=budget.threads,
@@ -278,7 +269,7 @@ def _run_other(solver: Any, job: Job) -> Outcome:
         job.set_start()
         options["warmstart"] = True
     if name in _GAP_OPTIONS:
-        solver.options[_GAP_OPTIONS[name]] = search.budget.gap
+        solver.options[_GAP_OPTIONS[name]] = highs.solver_gap(search.budget)
     results = solver.solve(job.model, **options)
     finished = pyo.check_optimal_termination(results)
     if finished or len(results.solution) > 0:

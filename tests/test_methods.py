@@ -117,8 +117,8 @@ def test_another_solver_by_name() -> None:
 
 
 def test_milp_at_the_time_limit_has_incumbent_and_bound() -> None:
-    instance = read(library() / "melbourne-s.json")
-    result = offloadlib.solve(instance, "milp", time_limit=0.3)
+    instance = read(library() / "melbourne-l.json")
+    result = offloadlib.solve(instance, "milp", time_limit=1.0)
     assert result.termination is Termination.TIME_LIMIT
     assert result.lower_bound is not None
     assert 0 < result.lower_bound < result.objective <= instance.num_devices
