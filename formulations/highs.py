@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 
 from instances import Budget, InputError, Termination
 from instances.model import Floats, Ints
+from instances.run import OPTIMAL_GAP
 
 TOLERANCE = 1e-9
 """Primal, dual and integer feasibility."""
@@ -188,7 +189,7 @@ def _load(program: MixedIntegerProgram, scale: float) -> Any:
 def _set_options(solver: Any, budget: Budget, time_limit: float) -> None:
     _set_threads(budget.threads)
     options = {
-        "mip_rel_gap": budget.gap,
+        "mip_rel_gap": solver_gap(budget),
         "mip_abs_gap": 0.0,
         "mip_feasibility_tolerance": TOLERANCE,
         "primal_feasibility_tolerance": TOLERANCE,
@@ -201,6 +202,11 @@ def _set_options(solver: Any, budget: Budget, time_limit: float) -> None:
     for name, value in options.items():
         if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise RuntimeError(f"HiGHS refuses {name} = {value}")
+
+
+def solver_gap(budget: Budget) -> float:
+    """The relative gap to ask for: to call a result optimal, rounding included, needs a smaller one."""
+    return budget.gap if budget.gap > OPTIMAL_GAP else 0.1 * budget.gap
 
 
 _threads: int | None = None
