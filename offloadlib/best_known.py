@@ -27,7 +27,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from instances import Budget, InputError, Instance, Solution
+from instances import InputError, Instance
 from instances.storage import parse_json, read_bytes, replacing
 
 
@@ -109,24 +109,23 @@ def improve(stem: str, time_limit: float) -> BestKnown:
 
     from .solving import solve
 
-    path = library() / f"{stem}.json"
-    instance = read(path)
-    files = solution_file(stem), certificate_file(stem)
+    instance = read(library() / f"{stem}.json")
+    path = solution_file(stem)
     known = read_best_known().get(stem)
     if known is not None and known.sha256 != instance.fingerprint:
         known = None
     objective, bound = (known.objective, known.lower_bound) if known else (None, None)
-    start = read_solution(files[0], instance).solution if objective else None
+    start = read_solution(path, instance).solution if objective else None
     for method in METHODS_TRIED:
         result = solve(instance, method, time_limit=time_limit, threads=2, start=start)
         if objective is None or result.objective < objective.value:
             objective, start = _today(result.objective, method), result.solution
-            files[0].parent.mkdir(exist_ok=True)
-            write_solution(result.stored(method), instance, files[0])
+            path.parent.mkdir(exist_ok=True)
+            write_solution(result.stored(method), instance, path)
         if result.lower_bound is not None and (bound is None or result.lower_bound > bound.value):
             bound = _today(result.lower_bound, method)
     if start is not None and not (bound and bound.certified):
-        bound = _certified(instance, path, files, start, time_limit, bound)
+        bound = _certified(instance, stem, time_limit, bound)
     entry = BestKnown(instance.fingerprint, objective, bound)
     _write(read_best_known() | {stem: entry})
     return entry
@@ -142,34 +141,22 @@ def certificate_file(stem: str) -> Path:
     return library() / "certificates" / f"{stem}.cert.json"
 
 
-def _certified(
-    instance: Instance,
-    path: Path,
-    files: tuple[Path, Path],
-    start: Solution,
-    time_limit: float,
-    bound: Claim | None,
-) -> Claim | None:
+def _certified(instance: Instance, stem: str, time_limit: float, bound: Claim | None) -> Claim | None:
     """A bound with a proof, where it is about as good as the best claim; else the claim."""
-    from formulations.branch_and_price import prove
-    from formulations.certificate import write_certificate
+    from instances import read_solution, write_solution
 
-    from . import check
+    from .proofs import certify
 
-    proof = prove(instance, start, Budget(time_limit=time_limit))
-    value = proof.certificate.lower_bound
-    if bound is not None and value < bound.value - 1e-9 * abs(bound.value):
+    path, proof = solution_file(stem), certificate_file(stem)
+    proof.parent.mkdir(exist_ok=True)
+    stored, accepted = certify(instance, read_solution(path, instance), proof, time_limit)
+    value = stored.lower_bound
+    good = bound is None or (value is not None and value >= bound.value - 1e-9 * abs(bound.value))
+    if not accepted or not good or value is None:
+        proof.unlink()
         return bound
-    files[1].parent.mkdir(exist_ok=True)
-    write_certificate(proof.certificate, instance, files[1])
-    try:
-        accepted = check.check(path, files[0], files[1]).accepted
-    except check.Unusable:  # a task that the checker cannot minimise over
-        accepted = False
-    if accepted:
-        return _today(value, "branch-and-price", certified=True)
-    files[1].unlink()
-    return bound
+    write_solution(stored, instance, path)
+    return _today(value, "branch-and-price", certified=True)
 
 
 def _today(value: float, method: str, certified: bool = False) -> Claim:

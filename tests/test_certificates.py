@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -234,7 +235,7 @@ def failed(verdict: Any) -> list[str]:
 
 
 FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-SMALL = {"max_devices": 3, "max_points": 2, "max_subtasks": 4}
+SMALL: dict[str, Any] = {"max_devices": 3, "max_points": 2, "max_subtasks": 4}
 
 
 def check_tree(document: Document, rng: random.Random, folder: Path) -> None:
@@ -283,7 +284,7 @@ def test_crude_subgradients_certify_the_worked_example(tmp_path: Path) -> None:
     """Prices that follow the excess of use prove more and more, up to a small gap."""
     reference = Reference(EXAMPLE)
     prices = {"op1": Fraction(0), "op2": Fraction(0)}
-    best, best_nodes = Fraction(-1), []
+    best, best_nodes = Fraction(-1), list[Document]()
     for step in range(1, 40):
         nodes = [{"prices": {"capacity": {name: text(price + SLACK) for name, price in prices.items()}}}]
         bound = reference.bound(nodes)
@@ -333,7 +334,7 @@ def decimal(value: Any) -> Fraction:
     return Fraction(value)
 
 
-def keys(value: Any, required: set[str], optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+def keys(value: Any, required: AbstractSet[str], optional: AbstractSet[str] = frozenset()) -> None:
     insist(type(value) is dict and required <= value.keys() <= required | optional)
 
 
@@ -808,7 +809,7 @@ def with_all_local(rows: Any) -> Any:
 def twice_nested(rng: random.Random, size: int) -> Edges:
     """Forks and joins three deep, with redundant arcs into the joins."""
     arcs = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 5), (0, 4), (4, 5), (5, 7), (0, 6), (6, 7)]
-    return [*arcs, *(arc for arc in [(1, 5), (0, 3), (2, 7), (0, 7)] if rng.random() < 0.3)]
+    return [*arcs, *(arc for arc in [(1, 5), (0, 3), (2, 7), (0, 7)] if rng.random() < 0.5)]
 
 
 SHAPES = [series_parallel, nested, twice_nested, chain, fork_join, any_graph]
@@ -826,7 +827,7 @@ def check_shape(shape: Callable[[random.Random, int], Edges], count: int, decisi
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_least_cost_of_a_device(shape: Callable[[random.Random, int], Edges]) -> None:
-    check_shape(shape, count=80, decisions=7000, seed=shape.__name__)
+    check_shape(shape, count=300, decisions=7000, seed=shape.__name__)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -896,7 +897,7 @@ def test_limits_only_cost_strength(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 # --- special cases ----------------------------------------------------------------------------------
 
 
-def leaf(**prices: dict[str, str]) -> Document:
+def leaf(**prices: dict[str, Any]) -> Document:
     return {"prices": prices}
 
 
@@ -1099,7 +1100,7 @@ def test_the_certificate_of_another_instance_fails(tmp_path: Path) -> None:
         (
             {"nodes": [leaf(capacity={"op 1": 1})]},
             "nodes[0].prices.capacity['op 1']: 1 is not a decimal number",
-        ),  # type: ignore[dict-item]
+        ),
         ({"lower_bound": 24.0}, "lower_bound: 24.0 is not a decimal number in a string"),
         ({"lower_bound": "1/3"}, "lower_bound: '1/3' is not a decimal number in a string"),
         ({"instance": "example"}, "instance: 'example' is not an object"),
