@@ -248,7 +248,11 @@ def _interrupt(process: subprocess.Popen[str], mark: Path) -> tuple[str, str]:
         time.sleep(0.02)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    return process.communicate(timeout=120)
+    try:
+        return process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def _marked(tmp_path: Path) -> tuple[str, Path]:
