@@ -91,7 +91,7 @@ def best_known(instance: Instance) -> BestKnown | None:
     return next((entry for entry in entries if entry.sha256 == instance.fingerprint), None)
 
 
-METHODS_TRIED = ("gsod-i", "gsod-ii", "milp", "branch-and-price")
+METHODS_TRIED = ("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price")
 """In this order, each from the best solution so far."""
 
 
@@ -124,7 +124,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
             write_solution(result.stored(method), instance, path)
         if result.lower_bound is not None and (bound is None or result.lower_bound > bound.value):
             bound = _today(result.lower_bound, method)
-    if start is not None and not (bound and bound.certified):
+    if start is not None and not (bound and bound.certified and certificate_file(stem).exists()):
         bound = _certified(instance, stem, time_limit, bound)
     entry = BestKnown(instance.fingerprint, objective, bound)
     _write(read_best_known() | {stem: entry})
