@@ -23,7 +23,7 @@ from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
 TOLERANCE = 1e-10
-"""Primal, dual and integer feasibility: HiGHS takes no less. With 1e-9, big-M rows lost 1e-9 of an optimum."""
+"""Primal, dual and integer feasibility, the least that HiGHS takes: at 1e-9 big-M rows lose 1e-9 of F."""
 
 SMALLEST_OBJECTIVE = 1024.0
 """Objectives below this are scaled up, by a power of two, so that 1e-9 is far below a relative gap."""
