@@ -141,6 +141,9 @@ def _last_of(model: Any, name: str, groups: Groups) -> None:
     model.add_component(f"{name}_choice", either)
 
 
+MARGIN = 1e-3
+"""By how much bounds lie beyond what solutions attain: HiGHS 1.12 cut off an optimum that attained them."""
+
 Bounds = dict[str, tuple[float, float]]
 """Subtask -> the least and the greatest weighted time at which it may be finished."""
 
@@ -164,7 +167,7 @@ def finish_bounds(task: Task, cpu: Collection[float]) -> Bounds:
         radio[k] += delay["up"][j, k]
     longest = {k: max(at_device[k], task.work[k] / min(cpu) + radio[k]) for k in task.subtasks}
     low, high = task.finish_times(shortest), task.finish_times(longest)
-    return {k: (low[k], high[k]) for k in task.subtasks}
+    return {k: (low[k] * (1 - MARGIN), high[k] * (1 + MARGIN)) for k in task.subtasks}
 
 
 def _bounds_of_last(bounds: Bounds, subtasks: tuple[str, ...]) -> tuple[float, float]:

@@ -111,6 +111,27 @@ _ALL = (
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
     ),
+    Method(
+        "btod",
+        "formulations.btod:solve",
+        Family.EXACT,
+        "backtracking with Lagrangian and knapsack bounds",
+        "Algorithm 1, bounded",
+    ),
+    Method(
+        "btod-plain",
+        "formulations.btod_plain:solve",
+        Family.EXACT,
+        "backtracking as written: all places of all subtasks, for tiny instances",
+        "Algorithm 1",
+    ),
+    Method(
+        "btod-sequential",
+        "formulations.btod_sequential:solve",
+        Family.HEURISTIC,
+        "each device's optimum in turn, given what the earlier ones leave",
+        "section 4.3.2",
+    ),
 )
 
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}

@@ -48,7 +48,7 @@ def test_milp_and_greedy_against_brute_force(instance: Instance) -> None:
         holds(name, instance, optimum)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "btod-plain"])  # it has its own, tiny
 @settings(max_examples=15)
 @given(instance=instances(max_devices=3))
 def test_every_method_against_brute_force(name: str, instance: Instance) -> None:
