@@ -16,8 +16,8 @@ compare: $(READY)  ## solve real and paper-size instances with every method; rep
 test: $(READY)  ## the test suite
 	$(BIN)/pytest -n 2 --dist worksteal
 
-test-all: $(READY)  ## the test suite in full counts (slow)
-	$(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow"
+test-all: $(READY)  ## the test suite in full counts, with new random examples (slow)
+	HYPOTHESIS_PROFILE=new $(BIN)/pytest -n 2 --dist worksteal -m "slow or not slow"
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
