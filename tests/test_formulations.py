@@ -231,16 +231,16 @@ def relaxations(instance: Instance) -> dict[str, float]:
 
 
 GOLDEN = {
-    "worked-example": (24.045, 22.3827778),
-    "paper-m005": (2.47365446, 2.0752148),
-    "paper-m010": (3.77683781, 3.19480205),
+    "worked-example": (24.045, 22.3790756),
+    "paper-m005": (2.47365446, 2.07389622),
+    "paper-m010": (3.77683781, 3.19294683),
     "chain-8-m015": (8.73097098, 8.73097098),
-    "fork-join-8-m020": (13.0312846, 10.1723977),
-    "series-parallel-20-m012": (6.31368283, 4.47448721),
-    "mixed-m030": (769.828889, 749.650122),
-    "channels-m040": (25.8836218, 20.5442749),
-    "melbourne-s": (2.50840315, 2.05432527),
-    "radio-m025": (10.3511024, 7.84523932),
+    "fork-join-8-m020": (13.0312846, 10.1684267),
+    "series-parallel-20-m012": (6.31368283, 4.47092511),
+    "mixed-m030": (769.828889, 749.61934),
+    "channels-m040": (25.8836218, 20.5345073),
+    "melbourne-s": (2.50840315, 2.05278876),
+    "radio-m025": (10.3511024, 7.84055925),
 }
 """Library instance -> LP bounds of the potentials (and all that equal them) and of big-M."""
 
@@ -545,7 +545,7 @@ def test_progress_is_reported() -> None:
         assert event.objective is not None
         assert event.lower_bound is not None
         assert event.objective >= event.lower_bound
-    assert result.objective <= events[-1].objective  # type: ignore[operator]
+    assert result.objective <= events[-1].objective * (1 + 1e-12)  # type: ignore[operator]
 
 
 def test_an_error_in_a_callback_is_raised() -> None:
