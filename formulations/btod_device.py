@@ -62,7 +62,7 @@ STEPS = 100_000
 BUFFER = 2**15
 """Decisions that are collected before those that nobody needs are dropped."""
 
-MOST_DECISIONS = 2**22
+MOST_DECISIONS = 2**20
 """Decisions of one device that may be left after that."""
 
 Pause = Callable[[], None]
