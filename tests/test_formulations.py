@@ -213,9 +213,10 @@ def relaxed(program: highs.MixedIntegerProgram) -> float:
     return relaxation.objective
 
 
-def well_scaled(instance: Instance) -> Instance:
-    """As the methods do: at costs of 1e-9 HiGHS calls feasible relaxations infeasible."""
-    return scaling.scaled(instance, scaling.unit_for(brute_force(instance)[0]))
+def moderate(instance: Instance) -> bool:
+    """Whether a relaxation can be trusted: HiGHS calls some of them infeasible where weights are 1e-9."""
+    alpha = instance.devices.alpha
+    return can_offload(instance) and not np.any((alpha > 0) & (alpha < 0.01))
 
 
 def relaxations(instance: Instance) -> dict[str, float]:
@@ -271,10 +272,9 @@ def test_levels_are_stronger_on_forks() -> None:
 @settings(max_examples=40)
 @given(instance=instances())
 def test_order_of_strength(instance: Instance) -> None:
-    assume(can_offload(instance))
+    assume(moderate(instance))
     bounds = relaxations(instance)
-    instance = well_scaled(instance)
-    optimum = evaluate(instance, brute_force(instance)[1]).total - unconnected_cost(instance)
+    optimum = brute_force(instance)[0] - unconnected_cost(instance)
     for name in ("milp-paths", "milp-stages", "milp-hull"):
         assert bounds.get(name, bounds["milp"]) == pytest.approx(bounds["milp"], rel=1e-6, abs=1e-6)
     slack = 1e-6 * max(1.0, optimum)
@@ -286,13 +286,12 @@ def test_order_of_strength(instance: Instance) -> None:
 @settings(max_examples=30)
 @given(instance=instances(max_devices=3))
 def test_inequalities_keep_the_optimum(instance: Instance) -> None:
-    assume(can_offload(instance))
+    assume(moderate(instance))
     optimum, _ = brute_force(instance)
-    instance, unit = well_scaled(instance), scaling.unit_for(optimum)
     plain = relaxed(pyomo_run.program_of(potentials.model(instance))[0])
     for name in PARTS:
         result = pyomo_run.minimise_cost(instance, Budget(), partial(potentials.model, inequalities=[name]))
-        assert result.objective == pytest.approx(unit * optimum, rel=1e-9, abs=1e-9), name
+        assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12), name
         bound = relaxed(pyomo_run.program_of(potentials.model(instance, [name]))[0])
         if name == "no-loss":
             assert bound >= plain - 1e-6 * max(1, plain)
@@ -493,6 +492,40 @@ def test_an_optimum_far_below_the_start_is_found() -> None:
         result = solve(name, instance)
         assert result.objective == pytest.approx(optimum, rel=1e-9), name
         assert result.lower_bound == pytest.approx(optimum, rel=2e-9), name
+
+
+def test_presolve_does_not_cut_off_the_optimum_of_big_m() -> None:
+    """HiGHS 1.12 did, at any tolerance, while bounds were exactly what solutions attain: it gave 1.89."""
+    rows = [
+        {"alpha": 0, "cpu": 1, "power": {"execute": 1, "send": 1, "receive": 1}, "work": [0, 0, 0, 1]},
+        {"alpha": 1e-9, "cpu": 1, "power": {"execute": 1, "send": 0, "receive": 0}, "work": [0, 0, 1, 1]},
+        {
+            "alpha": 1,
+            "cpu": 0.390625,
+            "power": {"execute": 0, "send": 0, "receive": 0},
+            "work": [0.5, 0, 0, 0],
+        },
+    ]
+    inputs = [[0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    common = {"application": "app", "connected_to": "a", "output": [0, 0, 1, 0]}
+    document = DOCUMENT | {
+        "cost": {"normalise": "local"},
+        "applications": [
+            {
+                "id": "app",
+                "subtasks": ["t1", "t2", "t3", "t4"],
+                "edges": [["t3", "t4"], ["t1", "t2"], ["t3", "t2"], ["t4", "t2"]],
+            }
+        ],
+        "offload_points": [
+            {"id": "a", "cpu": 1, "capacity": 2, "uplink": 1, "downlink": 2},
+            {"id": "b", "cpu": 1, "capacity": 3, "uplink": 1, "downlink": 1},
+        ],
+        "devices": [{"id": f"ud{m}", "input": inputs[m], **common, **row} for m, row in enumerate(rows)],
+    }
+    result = solve("milp-bigm", instance_of(document))
+    assert result.objective == pytest.approx(1.3906250015, rel=1e-9)
+    assert result.lower_bound == pytest.approx(1.3906250015, rel=1e-9)
 
 
 def test_numbers_that_highs_refuses_are_unusable_input() -> None:
