@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from formulations import highs, potentials
+from formulations import highs
 from formulations.catalogue import FORMULATIONS, imported
+from formulations.milp import potentials
+from formulations.milp.pyomo_run import minimise_cost, program_of
 from formulations.outcome import unconnected_cost
 from formulations.pooling import pool
-from formulations.pyomo_run import minimise_cost, program_of
 from instances import Budget, Instance, Result, Status, read
 
 ROOT = Path(__file__).parent.parent

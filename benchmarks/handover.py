@@ -19,9 +19,9 @@ from pyomo.contrib.appsi.solvers.highs import Highs
 from rich import box
 from rich.table import Table
 
-from formulations import arrays, potentials
 from formulations.highs import Relaxation
-from formulations.pyomo_run import program_of
+from formulations.milp import arrays, potentials
+from formulations.milp.pyomo_run import program_of
 from instances import Instance
 from instances.generate import Setting, generate
 from offloadlib import console

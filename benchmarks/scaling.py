@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from formulations import potentials
+from formulations.milp import potentials
 from instances import Instance, Result, Solution, Termination, evaluate, read, write
 from instances.generate import Setting, generate
 from instances.storage import replacing

@@ -19,7 +19,7 @@ from instances import LOCAL, UNLIMITED, Instance
 from instances.model import Floats
 from instances.storage import replacing
 
-from .pricing import Prices
+from .decomposition.pricing import Prices
 
 SLACK = 1e-11
 """The claim is lowered by this much, relatively, to survive roundings here and in the checker."""

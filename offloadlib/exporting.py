@@ -225,7 +225,7 @@ def _problem(
 
 def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
     """The place of each subtask: local, or the one where it is placed."""
-    from formulations.pyomo_run import read_places
+    from formulations.milp.pyomo_run import read_places
 
     problems: list[Problem] = []
     for variable in (*model.local.values(), *model.place.values()):

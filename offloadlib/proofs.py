@@ -44,8 +44,8 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
-    from formulations.branch_and_price import prove
     from formulations.certificate import claim, write_certificate
+    from formulations.decomposition.branch_and_price import prove
 
     proof = prove(instance, stored.solution, Budget(time_limit=time_limit))
     certificate = proof.certificate

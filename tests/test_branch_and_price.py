@@ -10,8 +10,8 @@ from brute import brute_force
 from hypothesis import given, settings
 from strategies import instances
 
-from formulations.branch_and_price import prove, solve
 from formulations.certificate import write_certificate
+from formulations.decomposition.branch_and_price import prove, solve
 from instances import Budget, Instance, Solution, Status, Termination, evaluate, read, write, write_solution
 from offloadlib import check
 

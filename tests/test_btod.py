@@ -17,11 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 from strategies import LIBRARY, instance_of, instances
 
-from formulations import btod, btod_decisions, btod_device, btod_plain, btod_sequential, btod_tree, pooling
-from formulations.btod_decisions import cheap_decisions, undominated
-from formulations.btod_device import DeviceSearch
-from formulations.btod_prices import Limits, Priced, ascend
-from formulations.btod_tree import Tree
+from formulations import pooling
+from formulations.backtracking import btod
+from formulations.backtracking import decisions as decision_lists
+from formulations.backtracking import device as device_search
+from formulations.backtracking import plain as as_written
+from formulations.backtracking import sequential as device_by_device
+from formulations.backtracking import tree as joint_tree
+from formulations.backtracking.decisions import cheap_decisions, undominated
+from formulations.backtracking.device import DeviceSearch
+from formulations.backtracking.prices import Limits, Priced, ascend
+from formulations.backtracking.tree import Tree
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Status, Termination, evaluate, read
 from instances.bound import simple_bound
 from instances.generate import Setting, generate
@@ -81,11 +87,11 @@ def test_equals_brute_force_whatever_the_magnitudes(instance: Instance) -> None:
 def test_equals_brute_force_in_the_smallest_slices(instance: Instance) -> None:
     """Kernels that stop after a few steps, lists that are reduced all the time, and no tables."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(btod_device, "STEPS", 3)
-        patch.setattr(btod_device, "BUFFER", 2)
-        patch.setattr(btod_decisions, "COMPARISONS", 1)
-        patch.setattr(btod_tree, "STEPS", 3)
-        patch.setattr(btod_tree, "LARGEST_TABLES", 0)
+        patch.setattr(device_search, "STEPS", 3)
+        patch.setattr(device_search, "BUFFER", 2)
+        patch.setattr(decision_lists, "COMPARISONS", 1)
+        patch.setattr(joint_tree, "STEPS", 3)
+        patch.setattr(joint_tree, "LARGEST_TABLES", 0)
         agrees(instance)
 
 
@@ -121,8 +127,8 @@ def test_what_is_recorded() -> None:
 def test_lists_that_do_not_fit_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = generate(Setting(devices=6, offload_points=4, capacity=3), seed=0)
     optimum = btod.solve(instance, Budget()).objective
-    monkeypatch.setattr(btod_device, "BUFFER", 2)
-    monkeypatch.setattr(btod_device, "MOST_DECISIONS", 1)
+    monkeypatch.setattr(device_search, "BUFFER", 2)
+    monkeypatch.setattr(device_search, "MOST_DECISIONS", 1)
     result = btod.solve(instance, Budget())
     assert "decisions to list" in result.run["ended_early"]
     assert result.lower_bound is not None
@@ -137,7 +143,7 @@ def test_lists_that_do_not_fit_end_the_search(monkeypatch: pytest.MonkeyPatch) -
 @given(instance=instances(max_subtasks=4))
 def test_as_written_equals_bounded(instance: Instance) -> None:
     assume(leaves(instance) <= TINY)
-    plain, bounded = btod_plain.solve(instance, Budget()), btod.solve(instance, Budget())
+    plain, bounded = as_written.solve(instance, Budget()), btod.solve(instance, Budget())
     assert plain.objective == pytest.approx(bounded.objective, rel=1e-9, abs=1e-12)
     assert plain.objective == pytest.approx(brute_force(instance)[0], rel=1e-9, abs=1e-12)
     assert plain.lower_bound == plain.objective
@@ -147,7 +153,7 @@ def test_as_written_equals_bounded(instance: Instance) -> None:
 @pytest.mark.parametrize(("devices", "points", "graph", "size"), [(1, 3, "face", 5), (2, 2, "chain-3", 3)])
 def test_nodes_of_the_whole_tree(devices: int, points: int, graph: str, size: int) -> None:
     setting = Setting(devices=devices, offload_points=points, capacity=99, applications=(graph,))
-    result = btod_plain.solve(generate(setting, seed=0), Budget())
+    result = as_written.solve(generate(setting, seed=0), Budget())
     assert result.run["leaves"] == (points + 1) ** (devices * size)
     assert result.run["nodes"] == sum((points + 1) ** k for k in range(1, devices * size + 1))
 
@@ -156,7 +162,7 @@ def test_nodes_of_the_whole_tree(devices: int, points: int, graph: str, size: in
 @given(instance=instances(max_devices=3, max_subtasks=3))
 def test_nodes_of_a_tree_with_limits(instance: Instance) -> None:
     assume(leaves(instance) <= 5000)
-    result = btod_plain.solve(instance, Budget())
+    result = as_written.solve(instance, Budget())
     assert [result.run["nodes"], result.run["leaves"]] == count(instance)
 
 
@@ -186,7 +192,7 @@ def count(instance: Instance) -> list[int]:
 
 
 def test_as_written_on_the_worked_example() -> None:
-    result = btod_plain.solve(read(LIBRARY / "worked-example.json"), Budget())
+    result = as_written.solve(read(LIBRARY / "worked-example.json"), Budget())
     assert result.objective == pytest.approx(24.045, rel=1e-12)
     assert result.run["leaves"] == 5661  # of 3^10
     assert result.status is Status.OPTIMAL
@@ -198,7 +204,7 @@ def test_as_written_on_the_worked_example() -> None:
 @settings(max_examples=40)
 @given(instance=instances(max_devices=3, max_subtasks=4))
 def test_each_device_is_optimal_given_the_earlier_ones(instance: Instance) -> None:
-    result = btod_sequential.solve(instance, Budget())
+    result = device_by_device.solve(instance, Budget())
     chosen = result.solution.rows(instance)
     rows = Solution.all_local(instance).rows(instance)
     for m, row in enumerate(chosen):
@@ -248,7 +254,7 @@ def test_the_first_device_takes_what_the_second_one_needs_more() -> None:
     )
     # Both subtasks away: 0.5 to send, 2/8 + 2/8 to compute, 0.125 to receive, 1.125 in all; local, the
     # fast phone takes 2, the slow one 4. One subtask away is worse than both for either of them.
-    in_turn = btod_sequential.solve(instance, Budget())
+    in_turn = device_by_device.solve(instance, Budget())
     assert in_turn.solution.rows(instance) == [[0, 0], [LOCAL, LOCAL]]
     assert in_turn.objective == 1.125 + 4
     optimal = btod.solve(instance, Budget())
@@ -259,14 +265,14 @@ def test_the_first_device_takes_what_the_second_one_needs_more() -> None:
 @pytest.mark.parametrize("graph", ["chain-12", "layered-12", "fork-join-10"])
 def test_twelve_subtasks_are_quick(graph: str) -> None:
     instance = generate(Setting(devices=20, capacity=5, applications=(graph,)), seed=0)
-    result = btod_sequential.solve(instance, Budget(time_limit=10))
+    result = device_by_device.solve(instance, Budget(time_limit=10))
     assert result.termination is Termination.FINISHED
 
 
 # --- All of them
 
 
-METHODS: list[Solve] = [btod.solve, btod_plain.solve, btod_sequential.solve]
+METHODS: list[Solve] = [btod.solve, as_written.solve, device_by_device.solve]
 
 
 @pytest.mark.parametrize("solve", METHODS)
@@ -318,7 +324,7 @@ class Stop:
 def test_the_bound_holds_wherever_the_search_ends(instance: Instance, data: DataObject) -> None:
     optimum, _ = brute_force(instance)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (btod_device, btod_tree, btod_plain):
+        for module in (device_search, joint_tree, as_written):
             patch.setattr(module, "STEPS", data.draw(st.integers(1, 30)))
         patch.setattr(btod, "QUIET", -math.inf)  # report at each pause
         for solve in METHODS:
@@ -329,7 +335,7 @@ def test_the_bound_holds_wherever_the_search_ends(instance: Instance, data: Data
                 assert evaluate(instance, result.solution).feasible
                 assert result.objective >= optimum * (1 - 1e-12)
                 assert result.lower_bound is None or result.lower_bound <= optimum * (1 + 1e-12)
-                if solve is not btod_sequential.solve:
+                if solve is not device_by_device.solve:
                     assert result.lower_bound is not None
                     assert result.lower_bound >= simple_bound(instance) * (1 - 1e-12)
 
@@ -350,7 +356,7 @@ def test_the_bound_holds_at_any_time_limit() -> None:
 
 def endless(solve: Solve) -> Instance:
     """An instance that a method cannot finish within seconds."""
-    if solve is btod_plain.solve:
+    if solve is as_written.solve:
         return read(LIBRARY / "paper-m010.json")
     graph = "fork-join-40" if solve is btod.solve else "fork-join-10"
     return generate(Setting(devices=3, capacity=1, offload_points=12, applications=(graph,)), seed=0)

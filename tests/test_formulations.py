@@ -23,12 +23,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DOCUMENT, LIBRARY, changed, instance_of, instances, put, solutions
 
-from formulations import highs, levels, pooling, potentials, pyomo_run, scaling
-from formulations import paths as path_rows
-from formulations.branch_and_price import solve as branch_and_price
+from formulations import highs, pooling, scaling
 from formulations.catalogue import FORMULATIONS, Formulation, find, imported
-from formulations.disjunctive import disjunctive_model, solve_big_m
-from formulations.inequalities import PARTS
+from formulations.decomposition.branch_and_price import solve as branch_and_price
+from formulations.milp import levels, potentials, pyomo_run
+from formulations.milp import paths as path_rows
+from formulations.milp.disjunctive import disjunctive_model, solve_big_m
+from formulations.milp.inequalities import PARTS
 from formulations.outcome import can_offload, unconnected_cost
 from formulations.series_parallel import DEEPEST, Leaf, Node, Parallel, Series, decompose, reduction
 from instances import (
@@ -592,7 +593,7 @@ def test_an_error_in_a_callback_is_raised() -> None:
 INTERRUPTED = textwrap.dedent(
     """
     import sys
-    from formulations.disjunctive import solve_big_m
+    from formulations.milp.disjunctive import solve_big_m
     from instances import Budget, read
     instance = read(sys.argv[1])
     print("running", flush=True)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from strategies import LIBRARY, instances, solutions
 
 import offloadlib
-from formulations import highs, patterns, potentials
+from formulations import highs
+from formulations.decomposition.pricing import Prices
+from formulations.milp import patterns, potentials
 from formulations.outcome import can_offload, unconnected_cost
-from formulations.pricing import Prices
 from instances import (
     LOCAL,
     UNLIMITED,

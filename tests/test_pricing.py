@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances
 
-from formulations import pricing
-from formulations.pricing import Prices, Restrictions, price
-from formulations.pricing_plan import plan_of
+from formulations.decomposition import pricing
+from formulations.decomposition.plan import plan_of
+from formulations.decomposition.pricing import Prices, Restrictions, price
 from formulations.series_parallel import Leaf, Parallel, Series, decompose
 from instances import LOCAL, Application, Instance, Solution, evaluate
 
@@ -129,7 +129,7 @@ def test_a_wide_fork_needs_few_lists() -> None:
 def test_the_lagrangian_bounds_every_solution(instance: Instance) -> None:
     from brute import brute_force
 
-    from formulations.master import Master
+    from formulations.decomposition.master import Master
 
     optimum, _ = brute_force(instance)
     master = Master(instance, optimum)

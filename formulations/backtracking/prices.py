@@ -36,7 +36,7 @@ import numpy as np
 from instances import LOCAL, Instance
 from instances.model import Floats, Ints
 
-from .btod_device import DeviceSearch
+from .device import DeviceSearch
 
 MOST_STEPS = 1000
 """Steps of the ascent."""

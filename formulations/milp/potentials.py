@@ -1,6 +1,6 @@
 r"""The reference MILP: finish times as potentials that linearise the heaviest path.
 
-To the shared model (:mod:`formulations.placement`) this adds finish_mk >= 0, the weighted time a_m at
+To the shared model (:mod:`.placement`) this adds finish_mk >= 0, the weighted time a_m at
 which subtask k is finished, with
 
 .. math::
@@ -14,7 +14,7 @@ becomes one row per arc (redundant arcs have none). G_m is the longest path in a
 and the dual of a longest path problem is exactly such potentials. At most K + A rows and K variables per
 device.
 
-Before branching, HiGHS gets the level inequalities (:mod:`formulations.levels`) that its relaxation
+Before branching, HiGHS gets the level inequalities (:mod:`.levels`) that its relaxation
 violates.
 """
 
@@ -29,9 +29,9 @@ import pyomo.environ as pyo
 from instances import Budget, Instance, Result
 from instances.model import Ints
 
+from ..highs import MixedIntegerProgram
 from . import inequalities as valid
 from . import levels
-from .highs import MixedIntegerProgram
 from .placement import placement_model
 from .pyomo_run import minimise_cost
 
@@ -44,7 +44,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     instance
         The instance.
     inequalities
-        Names of :data:`formulations.inequalities.PARTS` to add.
+        Names of :data:`.inequalities.PARTS` to add.
     """
     model = placement_model(instance)
     model.finish = pyo.Var(model.SUBTASKS, domain=pyo.NonNegativeReals)

@@ -8,7 +8,7 @@ from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, terms
 from instances.model import Floats, Ints, frozen
 
-from .btod_kernels import FRESH, State, Tables, Tasks
+from .kernels import FRESH, State, Tables, Tasks
 
 
 def connected(instance: Instance) -> Ints:

@@ -1,9 +1,9 @@
 r"""The disjunctive model: one of the branches is the last to finish (Pyomo.GDP), by big-M or by hull.
 
 The maximum in equation (1) is defined by cases: max(x, y) is x where x >= y, and y where y >= x. With
-finish times as in :mod:`formulations.potentials`, and a set B of subtasks that somebody waits for - the
+finish times as in :mod:`.potentials`, and a set B of subtasks that somebody waits for - the
 predecessors of a join k, or the tails, which the device waits for - let ready be start_mk or delay_m.
-To the shared model (:mod:`formulations.placement`) this adds
+To the shared model (:mod:`.placement`) this adds
 
 .. math::
 
@@ -61,7 +61,7 @@ def big_m(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     instance
         The instance.
     inequalities
-        Names of :data:`formulations.inequalities.PARTS` to add.
+        Names of :data:`.inequalities.PARTS` to add.
     """
     return _transformed(instance, "gdp.bigm", inequalities)
 
@@ -74,7 +74,7 @@ def hull(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteMo
     instance
         The instance.
     inequalities
-        Names of :data:`formulations.inequalities.PARTS` to add.
+        Names of :data:`.inequalities.PARTS` to add.
     """
     return _transformed(instance, "gdp.hull", inequalities)
 

@@ -1,7 +1,7 @@
 r"""The reference MILP as arrays: the same rows and columns, without a modelling language.
 
-The program is that of :mod:`formulations.potentials`, column by column and row by row; what it means is
-said there and in :mod:`formulations.placement`. Here it is put together for all devices of an application
+The program is that of :mod:`.potentials`, column by column and row by row; what it means is
+said there and in :mod:`.placement`. Here it is put together for all devices of an application
 at once: a family of constraints is one array of column numbers and one of coefficients for each subtask
 or arc, with a row for each device. That is made and handed to HiGHS in a small fraction of the time that
 Pyomo takes to build and compile its model (``benchmarks/handover.py`` measures it), which is what counts
@@ -24,11 +24,11 @@ from instances import LOCAL, UNLIMITED, Application, Budget, Instance, Result, S
 from instances.cost import Terms, terms
 from instances.model import Floats, Ints
 
-from .highs import MixedIntegerProgram
+from ..highs import MixedIntegerProgram
+from ..outcome import Search, run_in_scale
+from ..scaling import scaled, unit_for
+from ..series_parallel import reduction
 from .levels import Columns, tighten
-from .outcome import Search, run_in_scale
-from .scaling import scaled, unit_for
-from .series_parallel import reduction
 
 
 @dataclass(frozen=True)

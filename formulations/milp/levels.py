@@ -58,7 +58,7 @@ from instances import LOCAL, Application, Instance
 from instances.cost import Terms, terms
 from instances.model import Floats, Ints
 
-from .highs import MixedIntegerProgram, Relaxation
+from ..highs import MixedIntegerProgram, Relaxation
 
 ROUNDS = 5
 """Rounds of separation, at the most: later ones hardly raised the bound."""
@@ -136,7 +136,7 @@ def tighten(
     instance
         The instance.
     program
-        A formulation with finish times (:mod:`formulations.potentials`).
+        A formulation with finish times (:mod:`.potentials`).
     columns
         Where its variables stand, for each group.
     time_limit

@@ -33,7 +33,7 @@ import numpy as np
 
 from instances.model import Application, Ints, frozen
 
-from .series_parallel import Leaf, Node, Series, decompose
+from ..series_parallel import Leaf, Node, Series, decompose
 
 LEAF, SERIES, PARALLEL = 0, 1, 2
 

@@ -2,7 +2,7 @@ r"""The search over devices: depth first over whole decisions.
 
 The K levels that a device has in the tree of Algorithm 1 are searched once, ahead, instead of under every
 partial solution: here a level is a device, and its branches are the decisions that are left of it
-(:mod:`formulations.btod_decisions`, also for *excess*).
+(:mod:`.decisions`, also for *excess*).
 
 **Bound of a node.** Let the first i devices be decided, x their excess, and c_r what they leave of limit
 r. Two limits, r and s, are kept exactly, the others by their prices alone: with
@@ -37,10 +37,10 @@ from numba import njit, types
 from instances.compiled import readable, writable
 from instances.model import Floats, Ints
 
-from .btod_decisions import Decisions
-from .btod_device import Pause
-from .btod_kernels import EXHAUSTED, LEAF, PAUSED
-from .btod_prices import Limits, Priced
+from .decisions import Decisions
+from .device import Pause
+from .kernels import EXHAUSTED, LEAF, PAUSED
+from .prices import Limits, Priced
 
 STEPS = 300_000
 """Steps of the kernel between two looks at the clock: some milliseconds."""

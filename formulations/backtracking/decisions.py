@@ -1,13 +1,13 @@
 r"""The decisions that a cheap solution can be made of, and better prices from them alone.
 
-**Excess.** At prices :math:`\pi` with the bound B (:mod:`formulations.btod_prices`), the excess of a
+**Excess.** At prices :math:`\pi` with the bound B (:mod:`.prices`), the excess of a
 decision is what its cost and price are above the least ones of its device,
 :math:`x(d) = C_m(d) + \pi u(d) - v_m \ge 0`. With :math:`s = L - \sum_m u(d_m)`, the slack of the limits,
 
 .. math:: \sum_m C_m(d_m) = B + \sum_m x(d_m) + \pi s \ge B + \max_m x(d_m) .
 
 So a solution that costs less than B + delta is made of decisions with less excess than delta. They are
-listed by :meth:`formulations.btod_device.DeviceSearch.below`.
+listed by :meth:`formulations.backtracking.device.DeviceSearch.below`.
 
 **Dominance.** Where a decision costs no more than another one of the same device and uses no more of any
 limit, it can take the other's place in every nested solution: the other one is dropped. (Of decisions that
@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from instances.compiled import readable, writable
 from instances.model import Floats, Ints
 
-from .btod_device import DeviceSearch, Pause
-from .btod_prices import Limits, Priced
+from .device import DeviceSearch, Pause
+from .prices import Limits, Priced
 
 COMPARISONS = 20_000_000
 """Comparisons of decisions between two looks at the clock."""

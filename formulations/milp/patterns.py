@@ -9,7 +9,7 @@ at each offload point and v_pn = 1 where it uses the radio of n:
    \min \sum_p C_p x_p :\; \sum_{p \in m} x_p = 1 \;\forall m,\quad
    \sum_p u_{pn} x_p \le q^1_n,\quad \sum_p v_{pn} x_p \le q^2_n,\quad x_p \in \{0, 1\}.
 
-This is the Dantzig-Wolfe reformulation of (4), (5) (:mod:`formulations.master` generates its columns,
+This is the Dantzig-Wolfe reformulation of (4), (5) (:mod:`..decomposition.master` generates its columns,
 here they are all there). Its relaxation is as strong as the Lagrangian bound. Two reductions come first.
 
 **Dominance.** A decision is dropped where another one of the same device costs no more and uses no more
@@ -39,9 +39,9 @@ And where a solution is known that costs at most L + delta, the others are not n
 
 A first program keeps a few patterns of each device (:meth:`Patterns.diverse`). While that leads to better
 solutions, there are larger ones; then, at the latest, comes the one that keeps all patterns whose slack is
-at most F - L, which is exact. With prices from column generation (:mod:`formulations.master`) these are
-few: of 16 million decisions of 100 devices with 10 offload points, 272,000 are not dominated, and 5,600
-are needed to prove the optimum.
+at most F - L, which is exact. With prices from column generation
+(:mod:`formulations.decomposition.master`) these are few: of 16 million decisions of 100 devices with 10
+offload points, 272,000 are not dominated, and 5,600 are needed to prove the optimum.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ from instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Term
 from instances.cost import Terms, terms
 from instances.model import Floats, Group, Ints, Places
 
-from . import pooling
-from .certificate import claim
-from .highs import MixedIntegerProgram
-from .master import Master
-from .outcome import Search, run_in_scale
-from .pricing import Prices
-from .scaling import scaled, unit_for
+from .. import pooling
+from ..certificate import claim
+from ..decomposition.master import Master
+from ..decomposition.pricing import Prices
+from ..highs import MixedIntegerProgram
+from ..outcome import Search, run_in_scale
+from ..scaling import scaled, unit_for
 
 MOST_DECISIONS = 200_000
 """Decisions of one device, at the most."""

@@ -1,6 +1,6 @@
 r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
 
-Every node has a Lagrangian bound at some prices (:mod:`formulations.master`). Where it does not reach
+Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does not reach
 the incumbent, a subtask of a device that the master splits between places is branched on: at that place
 or not. A closed tree proves the incumbent optimal, and the tree with the leaves' prices is its
 certificate (:mod:`formulations.certificate`). Nodes are explored by least bound; new incumbents come
@@ -21,8 +21,8 @@ from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termi
 from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
-from . import highs
-from .certificate import Branch, Certificate, claim
+from .. import highs
+from ..certificate import Branch, Certificate, claim
 from .master import Master, Node
 from .pricing import Prices, Restrictions
 

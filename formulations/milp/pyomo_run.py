@@ -20,9 +20,9 @@ from scipy.sparse import csr_array
 from instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination
 from instances.model import Floats
 
-from . import highs
-from .outcome import Search, run_in_scale
-from .scaling import scaled, unit_for
+from .. import highs
+from ..outcome import Search, run_in_scale
+from ..scaling import scaled, unit_for
 
 Build = Callable[[Instance], pyo.ConcreteModel]
 

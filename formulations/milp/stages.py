@@ -9,7 +9,7 @@ has such a formula, with one g for each subtask: with its decomposition tree
    G(k) = g_{mk}, \quad G(series\ of\ B_1, B_2, \dots) = \sum_i G(B_i), \quad
    G(B_1, B_2, \dots\ in\ parallel) = \max_i G(B_i).
 
-To the shared model (:mod:`formulations.placement`) this adds a variable stage_mb >= 0 for each parallel
+To the shared model (:mod:`.placement`) this adds a variable stage_mb >= 0 for each parallel
 block b and one row for each of its branches,
 
 .. math::
@@ -30,10 +30,10 @@ import pyomo.environ as pyo
 
 from instances import Budget, InputError, Instance, Result
 
+from ..series_parallel import Leaf, Node, Parallel, decompose
 from . import inequalities as valid
 from .placement import Task, placement_model
 from .pyomo_run import minimise_cost
-from .series_parallel import Leaf, Node, Parallel, decompose
 
 
 def obstacle(instance: Instance) -> str | None:
@@ -52,7 +52,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     instance
         The instance.
     inequalities
-        Names of :data:`formulations.inequalities.PARTS` to add.
+        Names of :data:`.inequalities.PARTS` to add.
 
     Raises
     ------

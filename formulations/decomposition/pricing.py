@@ -10,8 +10,8 @@ over the decisions that the device may take. The sum of these minima less prices
 Lagrangian lower bound on F. The minimum is exact
 
 - by dynamic programming over the decomposition of a series-parallel task
-  (:mod:`formulations.pricing_plan`);
-- by depth-first search with bounds for other graphs (:mod:`formulations.pricing_search`), up to a
+  (:mod:`.plan`);
+- by depth-first search with bounds for other graphs (:mod:`.search`), up to a
   number of nodes per device; where that is reached, the value is the bound that the search has proven:
   a relaxation, still valid in the sum.
 
@@ -39,9 +39,9 @@ from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, evaluate, terms
 from instances.model import Floats, Ints, Places
 
-from .pricing_labels import price_by_labels
-from .pricing_plan import Plan, plan_of
-from .pricing_search import price_by_search, search_order
+from .labels import price_by_labels
+from .plan import Plan, plan_of
+from .search import price_by_search, search_order
 
 
 class TooManyLabels(RuntimeError):

@@ -6,7 +6,7 @@ one UD and then searches the next UD", and only that fits the running times that
 ones that the places and channels left allow: each device's own optimum, but no optimum of (5), since early
 devices take places that later ones would need more.
 
-A device's search is depth first with a bound (:mod:`formulations.btod_device`). For given offloaded
+A device's search is depth first with a bound (:mod:`.device`). For given offloaded
 subtasks only the speeds matter, and the fastest places that are left suffice: the search is over pools of
 equal speed, and over as few of them as have room for the device. Of decisions that cost the same, the first
 one found is taken.
@@ -20,9 +20,9 @@ import numpy as np
 
 from instances import Budget, Instance, Progress, Result, Termination, evaluate
 
-from . import pooling
-from .btod_device import DeviceSearch, OutOfTime
-from .outcome import can_offload
+from .. import pooling
+from ..outcome import can_offload
+from .device import DeviceSearch, OutOfTime
 
 
 def solve(instance: Instance, budget: Budget) -> Result:

@@ -15,7 +15,7 @@ returned. Nothing but S^k prunes: without binding limits there are (N+1)^{MK} le
 Lines 10 to 12 of Algorithm 1 undo each step forward as soon as it is made, so that no leaf is ever reached;
 this is read as: go back after a leaf, or when S^k is empty.
 
-The search is the kernel of the other methods (:mod:`formulations.btod_kernels`) without any bound: what is
+The search is the kernel of the other methods (:mod:`.kernels`) without any bound: what is
 undecided is taken to cost at least minus infinity. A leaf's F is at hand, since each node knows what is
 decided so far.
 """
@@ -30,8 +30,8 @@ import numpy as np
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
 
-from .btod_kernels import EXHAUSTED, LEAVES, NODES, Tables, Tasks, as_written
-from .btod_tasks import fresh_state, fresh_tables, solution_of, tasks_of
+from .kernels import EXHAUSTED, LEAVES, NODES, Tables, Tasks, as_written
+from .tasks import fresh_state, fresh_tables, solution_of, tasks_of
 
 STEPS = 2_000_000
 """Steps of the kernel between two looks at the clock: some hundredths of a second."""

@@ -1,9 +1,9 @@
 r"""Valid inequalities that can be switched on in every formulation: ``model(instance, ["entry"])``.
 
-Each function adds one family to a model made with :func:`formulations.placement.placement_model`; its
+Each function adds one family to a model made with :func:`.placement.placement_model`; its
 docstring states the inequalities and proves them. None of these is on by default: three follow from the
 relaxation already, as said below, and the fourth did not pay (``docs/formulations.md`` has the
-figures). The family that does pay is separated, not listed: :mod:`formulations.levels`.
+figures). The family that does pay is separated, not listed: :mod:`.levels`.
 
 There are no cover inequalities on a capacity to add: in its row every subtask counts 1, so a cover is
 any q + 1 of the subtasks, and its inequality, "at most q of them at n", is implied by the row itself.
@@ -18,7 +18,7 @@ import pyomo.environ as pyo
 
 from instances import Application, InputError
 
-from .series_parallel import descendants
+from ..series_parallel import descendants
 
 
 def transfer_bounds(model: Any) -> None:

@@ -1,6 +1,6 @@
 r"""The path MILP: equation (1) written out, one row per path.
 
-To the shared model (:mod:`formulations.placement`) this adds, for each device and each path P from a
+To the shared model (:mod:`.placement`) this adds, for each device and each path P from a
 head to a tail,
 
 .. math::
@@ -22,10 +22,10 @@ import pyomo.environ as pyo
 
 from instances import Application, Budget, InputError, Instance, Result
 
+from ..series_parallel import reduction
 from . import inequalities as valid
 from .placement import placement_model
 from .pyomo_run import minimise_cost
-from .series_parallel import reduction
 
 MOST_PATHS = 1000
 """Paths of one application, at the most."""
@@ -71,7 +71,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     instance
         The instance.
     inequalities
-        Names of :data:`formulations.inequalities.PARTS` to add.
+        Names of :data:`.inequalities.PARTS` to add.
 
     Raises
     ------

@@ -116,7 +116,7 @@ class State(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What is known of the undecided subtasks (:mod:`formulations.btod_device`), and the order of places.
+    """What is known of the undecided subtasks (:mod:`.device`), and the order of places.
 
     Attributes
     ----------

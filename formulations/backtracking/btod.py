@@ -1,17 +1,17 @@
 r"""BTOD made useful: the tree of Algorithm 1 (Kuang et al. 2020, section 4.1), searched with bounds.
 
-As written (:mod:`formulations.btod_plain`), BTOD visits all of up to (N+1)^{MK} leaves. The same tree is
+As written (:mod:`.plain`), BTOD visits all of up to (N+1)^{MK} leaves. The same tree is
 searched here, depth first and exactly, in four steps:
 
-1. *Pools and nested limits* (:mod:`formulations.pooling`, :mod:`formulations.btod_prices`). The network
+1. *Pools and nested limits* (:mod:`formulations.pooling`, :mod:`.prices`). The network
    between offload points is free, so only the speeds of points count, and slow points that nobody can need
    are left out: of 10 points with 20 places each, 20 devices with 5 subtasks keep 5.
-2. *Prices* (:mod:`formulations.btod_prices`). With prices on the limits, each device has a small problem of
-   its own, solved by depth-first search over its subtasks (:mod:`formulations.btod_device`). Their least
+2. *Prices* (:mod:`.prices`). With prices on the limits, each device has a small problem of
+   its own, solved by depth-first search over its subtasks (:mod:`.device`). Their least
    costs and prices add up to a lower bound B. The devices in turn, at these prices, give incumbents.
-3. *Decisions* (:mod:`formulations.btod_decisions`). Only decisions with little *excess* at these prices can
+3. *Decisions* (:mod:`.decisions`). Only decisions with little *excess* at these prices can
    be part of a better solution. They are listed for each device, without dominated ones.
-4. *Tree* (:mod:`formulations.btod_tree`). Depth first over the devices, with the excess so far and knapsacks
+4. *Tree* (:mod:`.tree`). Depth first over the devices, with the excess so far and knapsacks
    over pairs of limits as bound.
 
 **Rounds.** Steps 3 and 4 look for solutions that cost less than B + delta, at first with a delta that is a
@@ -23,12 +23,12 @@ better in each round, over its listed decisions, and B with them.
 **Bounds that are reported.** B at the best prices so far; after a round, B + delta; within one, the lesser
 of B + delta and of what the open branches cost at least (each level of the tree knows the least excess
 among its untried decisions). All hold at any time, whatever stopped the search, up to the rounding that
-:data:`formulations.btod_prices.ROUNDING` accounts for.
+:data:`.prices.ROUNDING` accounts for.
 
 **What remains exponential.** Of the device searches, (I+1)^K in the worst case: tasks of more than about 12
 subtasks are out of reach, unless they are chains or the pools are few, and until all devices have been
 searched once the only bound is the simple one. The lists of decisions need memory; where they do not fit
-(:data:`formulations.btod_device.MOST_DECISIONS`), the search ends with the bound that it has.
+(:data:`.device.MOST_DECISIONS`), the search ends with the bound that it has.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from instances import Budget, Instance, Result, Termination
 from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
-from . import pooling
-from .btod_decisions import Decisions, cheap_decisions
-from .btod_device import DeviceSearch, OutOfTime, TooManyDecisions
-from .btod_prices import Limits, Priced, ascend
-from .btod_tree import Tree
-from .outcome import Search, run
+from .. import pooling
+from ..outcome import Search, run
+from .decisions import Decisions, cheap_decisions
+from .device import DeviceSearch, OutOfTime, TooManyDecisions
+from .prices import Limits, Priced, ascend
+from .tree import Tree
 
 FIRST = 1 / 64
 """Delta of the first round, as a share of the gap."""

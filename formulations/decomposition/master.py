@@ -24,7 +24,7 @@ import numpy as np
 from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from instances.model import Floats, Ints
 
-from .certificate import rounded
+from ..certificate import rounded
 from .pricing import Priced, Prices, Restrictions, price
 
 SMOOTHING = 0.5

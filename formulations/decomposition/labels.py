@@ -1,6 +1,6 @@
 """The compiled kernel that prices series-parallel tasks by labels, following a plan.
 
-See :mod:`formulations.pricing_plan` for what a label is and why this is exact.
+See :mod:`.plan` for what a label is and why this is exact.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from numba import njit, types
 
 from instances.compiled import readable, writable
 
-from .pricing_plan import LEAF, SERIES
+from .plan import LEAF, SERIES
 
 LARGEST_ARENA = 2_000_000
 """Labels of one device, at the most."""

@@ -53,8 +53,8 @@ import numpy as np
 from instances import LOCAL, Instance, Solution, evaluate
 from instances.model import Floats, Ints
 
-from .btod_kernels import EXHAUSTED, FULL, NODES, State, decisions_below, device_by_device
-from .btod_tasks import connected, fresh_state, fresh_tables, solution_of, tasks_of
+from .kernels import EXHAUSTED, FULL, NODES, State, decisions_below, device_by_device
+from .tasks import connected, fresh_state, fresh_tables, solution_of, tasks_of
 
 STEPS = 100_000
 """Steps of a kernel between two looks at the clock: some milliseconds."""

@@ -55,7 +55,7 @@ import pyomo.environ as pyo
 from instances import LOCAL, UNLIMITED, Application, Instance
 from instances.cost import Terms, terms
 
-from .series_parallel import reduction
+from ..series_parallel import reduction
 
 
 @dataclass(frozen=True)
