@@ -1,15 +1,14 @@
-"""The best known objective and the best proven bound of the library's instances.
+"""The best known objective and bounds of the library's instances.
 
-``instances/library/best_known.json`` keeps the two apart, each with where it is from::
+``instances/library/best_known.json`` keeps them apart, each with where it is from::
 
     {"<stem of the instance file>": {"sha256": "...",
         "objective": {"value": 24.045, "method": "milp", "date": "2026-11-22", "version": "0.1.0"},
-        "lower_bound": {"value": 24.045, "method": ..., "date": ..., "version": ...,
-                        "certified": true}}, ...}
+        "lower_bound": {"value": 24.045, ...},
+        "certified_bound": {"value": 24.045, ...}}, ...}
 
-The solution of each objective is in ``solutions/`` beside it and, where ``certified`` is true, a proof
-of the bound that the independent checker accepts is in ``certificates/``; a bound that is not certified
-is a solver's claim.
+The solution of each objective is in ``solutions/`` beside it. ``lower_bound`` is the best that a solver
+claims; ``certified_bound`` has a proof in ``certificates/`` that the independent checker accepts.
 
 ``python -m offloadlib.best_known`` tries to improve all entries, or those of the stems that it is given.
 """
@@ -25,30 +24,33 @@ from datetime import date
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from instances import InputError, Instance
+from instances.run import OPTIMAL_GAP
 from instances.storage import parse_json, read_bytes, replacing
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A value, and the method, day and version that reached it; whether the checker accepted a proof."""
+    """A value, and the method, day and version that reached it."""
 
     value: float
     method: str
     date: str
     version: str
-    certified: bool = False
 
 
 @dataclass(frozen=True)
 class BestKnown:
-    """What is known of an instance with this fingerprint."""
+    """What is known of the library's instance of this stem and fingerprint."""
 
+    stem: str
     sha256: str
     objective: Claim | None
     lower_bound: Claim | None
+    certified_bound: Claim | None
 
 
 def library() -> Path:
@@ -69,20 +71,20 @@ def read_best_known(path: str | Path | None = None) -> dict[str, BestKnown]:
         return {}
     document = parse_json(read_bytes(path), path)
     try:
-        return {stem: _entry(item) for stem, item in document.items()}
+        return {stem: _entry(stem, item) for stem, item in document.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(path, [("", f"is not a table of best known values ({error!r})")]) from None
 
 
-def _entry(item: Mapping[str, Any]) -> BestKnown:
-    return BestKnown(item["sha256"], _claim(item.get("objective")), _claim(item.get("lower_bound")))
+def _entry(stem: str, item: Mapping[str, Any]) -> BestKnown:
+    claims = (_claim(item.get(name)) for name in ("objective", "lower_bound", "certified_bound"))
+    return BestKnown(stem, item["sha256"], *claims)
 
 
 def _claim(item: Mapping[str, Any] | None) -> Claim | None:
     if item is None:
         return None
-    certified = bool(item.get("certified", False))
-    return Claim(float(item["value"]), item["method"], item["date"], item["version"], certified)
+    return Claim(float(item["value"]), item["method"], item["date"], item["version"])
 
 
 def best_known(instance: Instance) -> BestKnown | None:
@@ -114,7 +116,9 @@ def improve(stem: str, time_limit: float) -> BestKnown:
     known = read_best_known().get(stem)
     if known is not None and known.sha256 != instance.fingerprint:
         known = None
-    objective, bound = (known.objective, known.lower_bound) if known else (None, None)
+    objective, bound, certified = (
+        (known.objective, known.lower_bound, known.certified_bound) if known else (None, None, None)
+    )
     start = read_solution(path, instance).solution if objective else None
     for method in METHODS_TRIED:
         result = solve(instance, method, time_limit=time_limit, threads=2, start=start)
@@ -124,9 +128,11 @@ def improve(stem: str, time_limit: float) -> BestKnown:
             write_solution(result.stored(method), instance, path)
         if result.lower_bound is not None and (bound is None or result.lower_bound > bound.value):
             bound = _today(result.lower_bound, method)
-    if start is not None and not (bound and bound.certified and certificate_file(stem).exists()):
-        bound = _certified(instance, stem, time_limit, bound)
-    entry = BestKnown(instance.fingerprint, objective, bound)
+    if bound is not None and not (certified and _reaches(certified, bound)):
+        certified = _certified(instance, stem, time_limit, certified)
+    if certified is not None and (bound is None or certified.value > bound.value):
+        bound = certified
+    entry = BestKnown(stem, instance.fingerprint, objective, bound, certified)
     _write(read_best_known() | {stem: entry})
     return entry
 
@@ -141,32 +147,39 @@ def certificate_file(stem: str) -> Path:
     return library() / "certificates" / f"{stem}.cert.json"
 
 
-def _certified(instance: Instance, stem: str, time_limit: float, bound: Claim | None) -> Claim | None:
-    """A bound with a proof, where it is about as good as the best claim; else the claim."""
+def _reaches(bound: Claim, other: Claim) -> bool:
+    return bound.value >= other.value - OPTIMAL_GAP * abs(other.value)
+
+
+def _certified(instance: Instance, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
+    """The best bound with a proof: a new one, or the one that is known."""
     from instances import read_solution, write_solution
 
     from .proofs import certify
 
     path, proof = solution_file(stem), certificate_file(stem)
     proof.parent.mkdir(exist_ok=True)
-    stored, accepted = certify(instance, read_solution(path, instance), proof, time_limit)
-    value = stored.lower_bound
-    good = bound is None or (value is not None and value >= bound.value - 1e-9 * abs(bound.value))
-    if not accepted or not good or value is None:
-        proof.unlink()
-        return bound
+    with TemporaryDirectory() as folder:
+        new = Path(folder) / proof.name
+        stored, accepted = certify(instance, read_solution(path, instance), new, time_limit)
+        if not accepted or stored.lower_bound is None:
+            return known
+        if known is not None and stored.lower_bound <= known.value:
+            return known
+        with replacing(proof) as file:
+            file.write(new.read_bytes())
     write_solution(stored, instance, path)
-    return _today(value, "branch-and-price", certified=True)
+    return _today(stored.lower_bound, "branch-and-price")
 
 
-def _today(value: float, method: str, certified: bool = False) -> Claim:
-    return Claim(value, method, date.today().isoformat(), version("offloadlib"), certified)
+def _today(value: float, method: str) -> Claim:
+    return Claim(value, method, date.today().isoformat(), version("offloadlib"))
 
 
 def _write(entries: Mapping[str, BestKnown]) -> None:
     document = {stem: asdict(entry) for stem, entry in sorted(entries.items())}
     for entry in document.values():
-        (entry["objective"] or {}).pop("certified", None)
+        del entry["stem"]
     with replacing(library() / "best_known.json") as file:
         file.write((json.dumps(document, indent=1) + "\n").encode())
 
@@ -180,8 +193,8 @@ def main(arguments: Sequence[str]) -> None:
         entry = improve(stem, time_limit=float(os.environ.get("TIME_LIMIT", "60")))
         objective = entry.objective.value if entry.objective else None
         bound = entry.lower_bound.value if entry.lower_bound else None
-        certified = " certified" if entry.lower_bound and entry.lower_bound.certified else ""
-        print(f"{stem}: objective {objective}, lower bound {bound}{certified}")
+        certified = entry.certified_bound.value if entry.certified_bound else None
+        print(f"{stem}: objective {objective}, lower bound {bound}, certified {certified}")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -20,19 +19,23 @@ from instances import (
     Instance,
     Progress,
     Result,
+    Solution,
     evaluate,
     gap,
     read,
+    read_solution,
     write,
     write_solution,
 )
 from instances.run import OPTIMAL_GAP
 
 from . import workers
-from .best_known import BestKnown, best_known
+from .best_known import BestKnown, best_known, certificate_file
 from .check import Unusable, check
+from .proofs import certify
 from .records import stored
 from .registry import METHODS, Family, Method, find
+from .solving import first
 from .workers import Outcome
 
 if TYPE_CHECKING:
@@ -49,6 +52,9 @@ GROUPS: dict[str, tuple[Family, ...]] = {
 
 REJECTED = "rejected"
 
+FOLDERS = ("solutions", "certificates")
+"""Parts of the folder of a comparison."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -64,14 +70,18 @@ class Row:
         ``optimal``, ``feasible``, ``failed``, ``overrun``, ``interrupted``, ``does not apply``, or
         ``rejected`` by the checker.
     objective, lower_bound
-        Cost, and the bound that this method proved.
-    best_objective, best_bound
-        The least cost and the greatest bound on this instance, over all methods and the library's
-        best known values.
+        Cost, and the bound that this method claims.
+    best_objective
+        The least cost on this instance, over all methods and the library's best known values.
+    certified_bound
+        The lower bound on this instance that the checker has accepted a certificate of. No solver's own
+        claim enters here, nor what follows.
     gap
-        (objective - best bound)/objective.
+        (objective - certified bound)/objective.
+    certified
+        Whether this solution is proven optimal by that certificate.
     ratio_low, ratio_high
-        Between these lies cost/optimum; they are equal where the optimum is proven.
+        Between these lies cost/optimum; they are equal where the optimum is certified.
     saving, utilisation, fairness, worse_off
         See :class:`instances.Evaluation`.
     time
@@ -91,8 +101,9 @@ class Row:
     objective: float | None = None
     lower_bound: float | None = None
     best_objective: float | None = None
-    best_bound: float | None = None
+    certified_bound: float | None = None
     gap: float | None = None
+    certified: bool = False
     ratio_low: float | None = None
     ratio_high: float | None = None
     saving: float | None = None
@@ -104,7 +115,13 @@ class Row:
     message: str = ""
 
 
-_PANDAS_TYPES: dict[Any, Any] = {str: object, int: "int64", int | None: "Int64", float | None: "float64"}
+_PANDAS_TYPES: dict[Any, Any] = {
+    str: object,
+    int: "int64",
+    bool: "bool",
+    int | None: "Int64",
+    float | None: "float64",
+}
 _TYPES: dict[str, Any] = {name: _PANDAS_TYPES[hint] for name, hint in get_type_hints(Row).items()}
 """Type of each column, whatever is missing in it."""
 
@@ -118,15 +135,21 @@ class Case:
     path: Path
     known: BestKnown | None
 
+    @cached_property
+    def first(self) -> Solution:
+        """Where exact methods start from."""
+        return first(self.instance)
+
 
 @dataclass(frozen=True)
 class Run:
-    """One method on one instance, and what came of it: ``result`` only where there is one."""
+    """One method on one instance, and what came of it: ``result`` and its file only where there is one."""
 
     case: Case
     method: Method
     row: Row
     result: Result | None = None
+    path: Path | None = None
     evaluation: Evaluation | None = None
 
     @property
@@ -152,8 +175,9 @@ def compare(
     """Run methods on instances, check every solution, and say how good each one is.
 
     Each solve runs in a process of its own, one after the other, so that times are honest, and a crash
-    or an overrun is a row that says so. Ctrl-C ends the running solve and returns the rows so far;
-    ``attrs["interrupted"]`` of the table says so.
+    or an overrun is a row that says so. Then the instance gets a certified bound: by the certificate of
+    the library, or by one that is made from the best solution, with the same time limit. Ctrl-C ends the
+    running solve and returns the rows so far; ``attrs["interrupted"]`` of the table says so.
 
     Parameters
     ----------
@@ -169,9 +193,10 @@ def compare(
     output
         A folder for the table as CSV, the solutions, pictures, and a report that shows all of it.
     on_row
-        Called with each row when it is done; its bounds and ratios are those known by then.
+        Called with each row when it is done, before there is a certified bound.
     on_progress
-        Called with instance, method, and None when a solve begins, then with its progress.
+        Called with instance, method (or ``certificate``), and None when a solve begins, then with its
+        progress.
 
     Returns
     -------
@@ -194,19 +219,23 @@ def compare(
     with _folder(output) as folder:
         cases = _cases(instances, folder)
         runs: list[Run] = []
+        bounds: dict[str, float | None] = {}
         interrupted = False
         try:
-            for case, method in itertools.product(cases, chosen):
-                outcome = _outcome(case, method, budget, on_progress)
-                runs.append(_run(case, method, outcome, budget, folder))
-                if on_row is not None:
-                    on_row(_settled(case, runs)[-1].row)
-                if outcome.interrupted:
-                    interrupted = True
-                    break
+            for case in cases:
+                for method in chosen:
+                    outcome = _outcome(case, method, budget, on_progress)
+                    runs.append(_run(case, method, outcome, budget, folder))
+                    if on_row is not None:
+                        on_row(_settled(case, runs)[-1].row)
+                    if outcome.interrupted:
+                        raise KeyboardInterrupt
+                if on_progress is not None:
+                    on_progress(case.label, "certificate", None)
+                bounds[case.label] = _certified(case, runs, time_limit, folder)
         except KeyboardInterrupt:  # between two solves, or while a solution is checked
             interrupted = True
-        runs = [run for case in cases for run in _settled(case, runs)]
+        runs = [run for case in cases for run in _settled(case, runs, bounds.get(case.label))]
         frame = pd.DataFrame([asdict(run.row) for run in runs], columns=list(_TYPES)).astype(_TYPES)
         frame.attrs["interrupted"] = interrupted
         if output is not None and runs:
@@ -243,12 +272,14 @@ def _folder(output: str | Path | None) -> Iterator[Path]:
     """The folder for what a comparison writes, with its parts; one that goes away if none is given."""
     if output is None:
         with tempfile.TemporaryDirectory(prefix="offloadlib-") as name:
-            (Path(name) / "solutions").mkdir()
+            for part in FOLDERS:
+                (Path(name) / part).mkdir()
             yield Path(name)
         return
     folder = Path(output)
     try:
-        (folder / "solutions").mkdir(parents=True, exist_ok=True)
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(folder, [("", f"cannot be used as a folder: {error.strerror}")]) from None
     yield folder
@@ -289,7 +320,8 @@ def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress
     if on_progress is not None:
         on_progress(case.label, method.name, None)
         budget = replace(budget, on_progress=partial(on_progress, case.label, method.name))
-    return workers.run(method, case.instance, budget)
+    start = case.first if method.family is Family.EXACT else None
+    return workers.run(method, case.instance, replace(budget, start=start))
 
 
 def _run(case: Case, method: Method, outcome: Outcome, budget: Budget, folder: Path) -> Run:
@@ -323,7 +355,7 @@ def _run(case: Case, method: Method, outcome: Outcome, budget: Budget, folder: P
         checked=verdict,
         message="interrupted" if outcome.interrupted else "",
     )
-    return Run(case, method, row, result, evaluation)
+    return Run(case, method, row, result, path, evaluation)
 
 
 def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
@@ -338,25 +370,31 @@ def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
     return False, "rejected: " + "; ".join(broken)
 
 
-def _settled(case: Case, runs: Sequence[Run]) -> list[Run]:
+def _certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path) -> float | None:
+    """The lower bound on an instance that the checker accepts a proof of."""
+    own = [run for run in runs if run.case is case and run.sound]
+    best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
+    if best is None or best.path is None:
+        return None
+    if case.known is not None and case.known.certified_bound is not None:
+        return check(case.path, best.path, certificate_file(case.known.stem)).certified_bound
+    path = folder / "certificates" / f"{case.label}.cert.json"
+    stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, time_limit)
+    return stored.lower_bound if accepted else None
+
+
+def _settled(case: Case, runs: Sequence[Run], bound: float | None = None) -> list[Run]:
     """The runs on one instance, with what can be said only of all of them together.
 
-    A bound above the cost of a checked solution is wrong: the method that claims it is rejected, and
-    a bound of the library's is left aside.
+    A method that claims a bound above the cost of a checked solution is rejected.
     """
     own = [run for run in runs if run.case is case]
     known_cost = case.known.objective if case.known else None
-    known_bound = case.known.lower_bound if case.known else None
     costs = {f"{run.method.name}'s": run.row.objective for run in own if run.sound}
     if known_cost is not None:
         costs["the best known"] = known_cost.value
     own = [_without_contradiction(run, costs) for run in own]
-    sound = [run.row for run in own if run.sound]
     cost = min((cost for cost in costs.values() if cost is not None), default=None)
-    bounds = [row.lower_bound for row in sound if row.lower_bound is not None]
-    if known_bound is not None and (cost is None or not _above(known_bound.value, cost)):
-        bounds.append(known_bound.value)
-    bound = max(bounds, default=None)
     return [replace(run, row=_judged(run, cost, bound)) for run in own]
 
 
@@ -376,15 +414,24 @@ def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:
     return run
 
 
-def _judged(run: Run, best_cost: float | None, best_bound: float | None) -> Row:
-    row = replace(run.row, best_objective=best_cost, best_bound=best_bound)
+def _judged(run: Run, best_cost: float | None, bound: float | None) -> Row:
+    row = replace(run.row, best_objective=best_cost, certified_bound=bound)
     if not run.sound or row.objective is None or best_cost is None:
         return row
     low = _ratio(row.objective, best_cost)
-    difference = gap(best_cost, best_bound)
-    proven = difference is not None and difference <= OPTIMAL_GAP
-    high = low if proven else None if best_bound is None else _ratio(row.objective, best_bound)
-    return replace(row, gap=gap(row.objective, best_bound), ratio_low=low, ratio_high=high)
+    high = low if _closed(best_cost, bound) else None if bound is None else _ratio(row.objective, bound)
+    return replace(
+        row,
+        gap=gap(row.objective, bound),
+        certified=_closed(row.objective, bound),
+        ratio_low=low,
+        ratio_high=high,
+    )
+
+
+def _closed(cost: float, bound: float | None) -> bool:
+    difference = gap(cost, bound)
+    return difference is not None and difference <= OPTIMAL_GAP
 
 
 def _ratio(cost: float, reference: float) -> float:

@@ -71,7 +71,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class CostPanel:
-    """The costs on one instance, and the best proven lower bound, if there is one."""
+    """The costs on one instance, and the certified lower bound, if there is one."""
 
     title: str
     bars: Sequence[Bar]
@@ -119,7 +119,7 @@ def _number(value: float) -> str:
 
 @rc_context(_STYLE)
 def cost_by_method(panels: Sequence[CostPanel]) -> Figure:
-    """Cost by method as bars, with the best proven bound as a line; one panel per instance."""
+    """Cost by method as bars, with the certified bound as a line; one panel per instance."""
     columns = min(len(panels), _PANELS_PER_ROW)
     rows = math.ceil(len(panels) / columns)
     most = max(len(panel.bars) for panel in panels)
@@ -132,7 +132,7 @@ def cost_by_method(panels: Sequence[CostPanel]) -> Figure:
             axes.set_axis_off()
     families = {bar.family: None for panel in panels for bar in panel.bars}
     handles: list[Any] = [Patch(color=FAMILY_COLOURS[family], label=str(family)) for family in families]
-    handles.append(Line2D([], [], color=INK, linestyle="--", label="best proven lower bound"))
+    handles.append(Line2D([], [], color=INK, linestyle="--", label="certified lower bound"))
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
     return figure
 

@@ -89,8 +89,8 @@ def _costs(runs: Sequence[Run]) -> Picture:
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
         title = f"{label} (M = {own[0].row.devices})"
-        panels.append(plots.CostPanel(title, [_bar(run) for run in own], own[0].row.best_bound))
-    caption = "Cost by method, with its distance to the best proven lower bound (the dashed line)."
+        panels.append(plots.CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
+    caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
     return Picture("cost", caption, plots.cost_by_method(panels))
 
 
@@ -193,11 +193,12 @@ _PAGE = """<!doctype html>
 {overview}
 {parts}
 <h2>How to read the tables</h2>
-<p>A <em>bound</em> is what that method proved of every solution. The <em>gap</em> is the distance of a
-cost to the best bound that any method proved. The <em>ratio</em> is cost over optimum, or an interval
-that it lies in where the optimum is not proven. The <em>saving</em> is against leaving every subtask on
-its device, <em>used</em> the share of all capacity in use, <em>fair</em> Jain's index of the devices'
-savings, <em>worse</em> the number of devices that cost more than all-local.</p>
+<p>What a method <em>claims</em> is its own lower bound. The <em>gap</em> is the distance of a cost to the
+certified bound: the one of the instance whose proof the checker has accepted. The <em>ratio</em> is cost
+over optimum, or an interval that it lies in where the optimum is not certified. The <em>saving</em> is
+against leaving every subtask on its device, <em>used</em> the share of all capacity in use, <em>fair</em>
+Jain's index of the devices' savings, <em>worse</em> the number of devices that cost more than
+all-local.</p>
 </body>
 </html>
 """

@@ -81,9 +81,14 @@ def solve(
     if problems:
         raise InputError("solve", problems)
     if start is None and chosen.family is Family.EXACT:
-        start = find(FIRST).load()(instance, Budget()).solution
+        start = first(instance)
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
     return chosen.load()(instance, budget)
+
+
+def first(instance: Instance) -> Solution:
+    """The solution that an exact method starts from where none is given."""
+    return find(FIRST).load()(instance, Budget()).solution
 
 
 def versions() -> dict[str, str]:

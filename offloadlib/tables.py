@@ -47,7 +47,7 @@ class Section:
 TEXT_COLUMNS = ("method", "status", "check")
 """Columns that are not numbers, and so stand left."""
 
-SPARE_COLUMNS = ("check", "fair", "worse", "used", "saving", "bound")
+SPARE_COLUMNS = ("check", "fair", "worse", "used", "saving", "claims")
 """Columns that a narrow terminal can do without, the first ones first (a failed check is noted below)."""
 
 
@@ -69,7 +69,7 @@ def _section(label: str, records: Sequence[Record]) -> Section:
         "method": lambda record: str(record["method"]),
         "status": lambda record: str(record["status"]),
         "cost": cost("objective"),
-        "bound": cost("lower_bound"),
+        "claims": cost("lower_bound"),
         "gap": lambda record: percent(record["gap"], 2),
         "ratio": lambda record: ratio(record["ratio_low"], record["ratio_high"]),
         "saving": lambda record: percent(record["saving"], 1),
@@ -97,14 +97,14 @@ def _section(label: str, records: Sequence[Record]) -> Section:
 
 
 def _proven(record: Record) -> str:
-    best, bound = record["best_objective"], record["best_bound"]
+    best, bound = record["best_objective"], record["certified_bound"]
     if best is None:
         return "no solution"
     if bound is None:
-        return f"best cost {best:.10g}, no lower bound"
+        return f"best cost {best:.10g}, no certified bound"
     if best - bound <= 1e-9 * abs(best):
-        return f"optimum {best:.10g}, proven"
-    return f"best cost {best:.10g}, best proven lower bound {bound:.10g}"
+        return f"optimum {best:.10g}, certified"
+    return f"best cost {best:.10g}, certified lower bound {bound:.10g}"
 
 
 def _notes(records: Sequence[Record]) -> Iterator[str]:

@@ -73,7 +73,9 @@ def test_the_worked_example(frame: tuple[pd.DataFrame, Path]) -> None:
     assert math.isnan(local["lower_bound"])
     for row in (local, milp):
         assert row["best_objective"] == milp["objective"]
-        assert row["best_bound"] == milp["lower_bound"]
+        assert row["certified_bound"] == pytest.approx(OPTIMUM, rel=1e-9)
+        assert row["certified_bound"] <= milp["objective"]
+        assert row["certified"] == (row is milp)
         assert row["ratio_low"] == row["ratio_high"] == row["objective"] / milp["objective"]
     assert local["gap"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
     assert milp["gap"] == pytest.approx(0, abs=1e-9)
@@ -85,19 +87,30 @@ def test_no_method_beats_the_optimum(frame: tuple[pd.DataFrame, Path]) -> None:
     assert (frame[0]["ratio_low"] >= 1).all()
 
 
-def test_an_interval_where_the_optimum_is_not_proven() -> None:
+def test_a_claim_is_no_certified_bound() -> None:
     frame = compare(WORKED, ["gsod-i", method("bounder", Family.EXACT)])
     row = row_of(frame, "gsod-i")
-    assert row["best_bound"] == pytest.approx(0.25 * ALL_LOCAL)
+    assert row_of(frame, "bounder")["lower_bound"] == pytest.approx(0.25 * ALL_LOCAL)
+    assert row["certified_bound"] == pytest.approx(OPTIMUM)
     assert row["ratio_low"] == 1.0
-    assert row["ratio_high"] == row["objective"] / row["best_bound"]
+    assert row["ratio_high"] == row["objective"] / row["certified_bound"]
     assert row_of(frame, "bounder")["ratio_low"] == pytest.approx(ALL_LOCAL / row["objective"])
 
 
-def test_no_bound_at_all() -> None:
-    row = row_of(compare(WORKED, "local, gsod-i"), "local")
-    assert math.isnan(row["best_bound"])
+def test_the_certificate_is_kept_and_accepted(tmp_path: Path) -> None:
+    compare(WORKED, "gsod-i", output=tmp_path)
+    proof = tmp_path / "certificates" / "worked-example.cert.json"
+    verdict = check(WORKED, tmp_path / "solutions" / "worked-example--gsod-i.sol.json", proof)
+    assert verdict.accepted
+    assert verdict.certified_bound == pytest.approx(OPTIMUM)
+
+
+def test_a_certificate_that_is_refused_bounds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "certify", lambda instance, stored, path, limit: (stored, False))
+    row = row_of(compare(WORKED, "local, milp"), "local")
+    assert math.isnan(row["certified_bound"])
     assert math.isnan(row["gap"])
+    assert not row["certified"]
     assert row["ratio_low"] > 1
     assert math.isnan(row["ratio_high"])
 
@@ -135,7 +148,7 @@ def test_a_bound_above_a_known_cost_is_rejected() -> None:
     row = row_of(frame, "overclaimer")
     assert row["status"] == "rejected"
     assert row["checked"] == "rejected: its lower bound 72.77 is above milp's cost 24.045"
-    assert row["best_bound"] == row_of(frame, "milp")["lower_bound"]
+    assert row["certified_bound"] == pytest.approx(OPTIMUM)
 
 
 def test_rows_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +161,7 @@ def test_rows_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
         on_progress=lambda *event: begun.append(event[:2]) if event[2] is None else None,
     )
     assert [(row.method, row.status) for row in rows] == [("local", "feasible"), ("milp", "optimal")]
-    assert begun == [("worked-example", "local"), ("worked-example", "milp")]
+    assert begun == [("worked-example", name) for name in ("local", "milp", "certificate")]
 
 
 def test_the_same_seed_gives_the_same_answer() -> None:
@@ -183,36 +196,37 @@ def test_ctrl_c_between_two_solves_keeps_what_is_done() -> None:
 # What is known beforehand -------------------------------------------------------------------------
 
 
-def _known(objective: float | None, bound: float | None) -> known.BestKnown:
-    def claim(value: float | None) -> known.Claim | None:
-        return None if value is None else known.Claim(value, "someone", "2025-01-01", "0")
-
-    return known.BestKnown("", claim(objective), claim(bound))
-
-
 def test_the_library_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "best_known", lambda instance: _known(OPTIMUM, OPTIMUM))
+    monkeypatch.setattr(module, "best_known", known.best_known)
+    monkeypatch.setattr(module, "certify", lambda *_: pytest.fail("there is a certificate"))
     row = row_of(compare(WORKED, "local"), "local")
     assert row["ratio_low"] == row["ratio_high"] == pytest.approx(ALL_LOCAL / OPTIMUM)
     assert row["gap"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
 
 
-def test_a_library_that_is_wrong_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "best_known", lambda instance: _known(None, ALL_LOCAL))
+def test_a_bound_of_the_library_counts_only_with_its_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry says 24.045, its certificate is another instance's."""
+    monkeypatch.setattr(module, "best_known", known.best_known)
+    other = known.certificate_file("paper-m005")
+    monkeypatch.setattr(module, "certificate_file", lambda stem: other)
     row = row_of(compare(WORKED, "milp"), "milp")
-    assert row["best_bound"] == row["lower_bound"]
+    assert math.isnan(row["certified_bound"])
 
 
 def test_best_known_is_found_by_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = read(WORKED)
     value = {"value": 24.045, "method": "milp", "date": "2025-11-22", "version": "0.1.0"}
-    document = {"another-name": {"sha256": instance.fingerprint, "objective": value, "lower_bound": None}}
+    document = {"name": {"sha256": instance.fingerprint, "objective": value, "lower_bound": None}}
     (tmp_path / "best_known.json").write_text(json.dumps(document))
     monkeypatch.setattr(known, "library", lambda: tmp_path)
     entry = known.best_known(instance)
     assert entry is not None
     assert entry.objective == known.Claim(24.045, "milp", "2025-11-22", "0.1.0")
+    assert entry.stem == "name"
     assert entry.lower_bound is None
+    assert entry.certified_bound is None
     assert known.best_known(generate()) is None
 
 
@@ -305,7 +319,7 @@ def test_the_page_stands_by_itself(frame: tuple[pd.DataFrame, Path]) -> None:
     assert page.count("<table>") == 2
     for name in METHODS:
         assert f'<td class="text">{name}</td>' in page
-    assert "optimum 24.045, proven" in page
+    assert "optimum 24.045, certified" in page
 
 
 def test_a_folder_can_be_used_again(tmp_path: Path) -> None:
@@ -328,10 +342,10 @@ def test_a_page_without_any_solution(tmp_path: Path) -> None:
 def test_a_section_shows_what_is_proven(frame: tuple[pd.DataFrame, Path]) -> None:
     section = next(tables.sections(frame[0]))
     assert section.title == "worked-example: 2 devices, 2 offload points"
-    assert section.subtitle == "optimum 24.045, proven"
+    assert section.subtitle == "optimum 24.045, certified"
     by_method = {row[0]: dict(zip(section.header, row, strict=True)) for row in section.rows}
     assert by_method["local"]["cost"] == "72.7700"
-    assert by_method["local"]["bound"] == ""
+    assert by_method["local"]["claims"] == ""
     assert by_method["local"]["ratio"] == "3.0264"
     assert by_method["milp"]["saving"] == "67.0 %"
     assert by_method["milp"]["check"] == "accepted"
