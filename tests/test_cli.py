@@ -47,7 +47,8 @@ def script(tmp_path: Path, text: str) -> tuple[list[str], dict[str, str]]:
     """A process that runs the command line after some Python: its command and environment."""
     path = tmp_path / "script.py"
     path.write_text(f"{text}\nimport sys\nfrom offloadlib.cli import main\nsys.exit(main())\n")
-    return [sys.executable, str(path)], {**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "200"}
+    paths = [str(TESTS), str(TESTS.parent)]
+    return [sys.executable, str(path)], {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
 
 
 ODD = "from odd_methods import method\nfrom offloadlib.registry import METHODS\n"
@@ -357,8 +358,8 @@ def test_compare_prints_a_table_and_writes_a_folder(run: Any) -> None:
     )
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "worked-example: 2 devices, 2 offload points  optimum 24.045, proven"
-    header = ["method", "status", "cost", "bound", "gap", "ratio", "saving"]
+    assert lines[0] == "worked-example: 2 devices, 2 offload points  optimum 24.045, certified"
+    header = ["method", "status", "cost", "claims", "gap", "ratio", "saving"]
     assert lines[1].split() == [*header, "used", "fair", "worse", "time", "check"]
     assert [line.split()[0] for line in lines[3:6]] == ["local", "gsod-i", "milp"]
     assert "3.0264" in lines[3]
@@ -376,7 +377,7 @@ def test_compare_fits_a_narrow_terminal(tmp_path: Path) -> None:
     for width in (40, 80, 120):
         done = subprocess.run(
             [*command, "compare", WORKED, "--methods", "local,milp"],
-            env={**environment, "COLUMNS": str(width), "NO_COLOR": "1", "TERM": "dumb"},
+            env={**environment, "COLUMNS": str(width), "LINES": "40", "NO_COLOR": "1", "TERM": "dumb"},
             capture_output=True,
             text=True,
             check=True,
