@@ -1,4 +1,7 @@
-"""The structured offloading problem: data, cost model, files, generators and importers.
+"""The offloading problems: data, cost models, files, generators and importers.
+
+What follows is the structured problem; ``problem`` says what instances of every kind have in common, and
+``hybrid`` is the other kind.
 
 The modules build on each other in this order: ``model`` (frozen data) - ``schema`` and ``validate``
 (what a file may say) - ``columns`` and ``storage`` (between files and data) - ``solution``, ``cost``
@@ -10,6 +13,7 @@ from .cost import Evaluation, Violation, evaluate, gap
 from .errors import InputError
 from .files import read, read_solution, write, write_solution
 from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
+from .problem import Outcome, Problem
 from .run import Budget, Progress, Result, Termination
 from .solution import Solution, Status, StoredSolution
 
@@ -24,6 +28,8 @@ __all__ = [
     "InputError",
     "Instance",
     "OffloadPoints",
+    "Outcome",
+    "Problem",
     "Progress",
     "Result",
     "Solution",

@@ -207,14 +207,15 @@ class Evaluation:
         return int(self.used.sum()) / capacity if capacity else 0.0
 
     @property
+    def usage(self) -> str:
+        """The used capacity in words."""
+        used, room = int(self.used.sum()), int(self.instance.points.capacity.sum())
+        return f"{used} of {room} places for subtasks"
+
+    @property
     def fairness(self) -> float:
         """Jain's index of the devices' savings max(C_local - C, 0); 1 if none saves anything."""
-        saving = np.maximum(self.local.cost - self.cost, 0.0)
-        largest = saving.max()
-        if largest == 0:
-            return 1.0
-        saving = saving / largest
-        return float(saving.sum() ** 2 / (len(saving) * (saving**2).sum()))
+        return jain(np.maximum(self.local.cost - self.cost, 0.0))
 
     @property
     def worse_off(self) -> int:
@@ -241,6 +242,15 @@ class Evaluation:
                 yield Violation(limit, points.ids[n], int(used[n]), int(allowed[n]))
         for m in np.flatnonzero(self.unconnected):
             yield Violation("connection", self.instance.devices.ids[m], int(self.unconnected[m]), 0)
+
+
+def jain(shares: Floats) -> float:
+    """Jain's index of fairness of (M,) shares, none of them negative; 1 if all are 0."""
+    largest = shares.max()
+    if largest == 0:
+        return 1.0
+    shares = shares / largest
+    return float(shares.sum() ** 2 / (len(shares) * (shares**2).sum()))
 
 
 def evaluate(instance: Instance, solution: Solution) -> Evaluation:

@@ -31,10 +31,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .problem import counted
+
+if TYPE_CHECKING:
+    from .cost import Evaluation
+    from .solution import Solution
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -222,6 +228,18 @@ class Instance:
         """Number of subtasks of all devices."""
         return sum(group.work.size for group in self.groups)
 
+    @property
+    def summary(self) -> str:
+        """Its size in words."""
+        return ", ".join(
+            counted(number, what)
+            for number, what in (
+                (self.num_devices, "device"),
+                (self.num_points, "offload point"),
+                (self.num_subtasks, "subtask"),
+            )
+        )
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical form: equal for files that state the same problem."""
@@ -229,11 +247,14 @@ class Instance:
 
         return fingerprint(self)
 
+    def evaluate(self, solution: Solution) -> Evaluation:
+        """See :func:`instances.evaluate`."""
+        from .cost import evaluate
+
+        return evaluate(self, solution)
+
     def __repr__(self) -> str:
-        return (
-            f"<Instance {self.name!r}: {self.num_devices} devices, {self.num_points} offload points, "
-            f"{self.num_subtasks} subtasks>"
-        )
+        return f"<Instance {self.name!r}: {self.summary}>"
 
 
 def frozen(array: Any, dtype: Any) -> NDArray[Any]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic
 
-from .cost import evaluate, gap
-from .model import Instance
-from .solution import Solution, Status, StoredSolution
+from .cost import gap
+from .problem import Problem
+from .solution import Decisions, Status, StoredSolution
 
 OPTIMAL_GAP = 1e-9
 """The largest relative gap at which a solution is called optimal."""
@@ -36,7 +36,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Generic[Decisions]):
     """What a method may spend, and where it starts. A method ignores what it has no use for.
 
     Parameters
@@ -62,12 +62,12 @@ class Budget:
     seed: int = 0
     threads: int = 1
     solver: str = "highs"
-    start: Solution | None = None
+    start: Decisions | None = None
     on_progress: Callable[[Progress], None] | None = None
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[Decisions]):
     """A solution, what it costs, and what is proven about it.
 
     Parameters
@@ -75,7 +75,7 @@ class Result:
     solution
         The incumbent.
     objective
-        Its cost F, evaluated anew from the decisions.
+        Its cost, evaluated anew from the decisions.
     lower_bound
         A lower bound on every solution's cost, or None where the method proves none.
     runtime
@@ -86,7 +86,7 @@ class Result:
         What else is worth recording: nodes, iterations, solver and its version.
     """
 
-    solution: Solution
+    solution: Decisions
     objective: float
     lower_bound: float | None
     runtime: float
@@ -96,13 +96,13 @@ class Result:
     @classmethod
     def of(
         cls,
-        instance: Instance,
-        solution: Solution,
+        instance: Problem[Decisions],
+        solution: Decisions,
         runtime: float,
         lower_bound: float | None = None,
         termination: Termination = Termination.FINISHED,
         **run: Any,
-    ) -> Result:
+    ) -> Result[Decisions]:
         """The result of decisions, costed anew; the bound is at most that cost, and none if not finite.
 
         Raises
@@ -110,7 +110,7 @@ class Result:
         RuntimeError
             If the decisions break a limit: a method must not return such.
         """
-        evaluation = evaluate(instance, solution)
+        evaluation = instance.evaluate(solution)
         if not evaluation.feasible:
             broken = "; ".join(map(str, evaluation.violations))
             raise RuntimeError(f"the method returned an infeasible solution ({broken})")
@@ -129,7 +129,7 @@ class Result:
         proven = self.gap is not None and self.gap <= OPTIMAL_GAP
         return Status.OPTIMAL if proven else Status.FEASIBLE
 
-    def stored(self, method: str) -> StoredSolution:
+    def stored(self, method: str) -> StoredSolution[Decisions]:
         """What the solution file of this result holds."""
         run = {**self.run, "termination": str(self.termination), "runtime": self.runtime}
         return StoredSolution(self.solution, method, self.objective, self.lower_bound, self.status, run)

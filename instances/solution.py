@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from .model import LOCAL, Instance, Places, frozen
 
@@ -65,11 +66,15 @@ class Status(StrEnum):
     FEASIBLE = "feasible"
 
 
+Decisions = TypeVar("Decisions", default=Solution)
+"""The solutions of one kind of instances; those of structured ones unless something else is said."""
+
+
 @dataclass(frozen=True)
-class StoredSolution:
+class StoredSolution(Generic[Decisions]):
     """What a solution file holds: decisions and the claims made for them."""
 
-    solution: Solution
+    solution: Decisions
     method: str
     objective: float
     lower_bound: float | None

@@ -10,11 +10,13 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from formulations.catalogue import FORMULATIONS, Formulation, imported
-from instances import Budget, InputError, Instance, Result
+from instances import Budget, InputError, Problem, Result
 
-Function = Callable[[Instance, Budget], Result]
+Function = Callable[[Any, Budget[Any]], Result[Any]]
+"""It takes an instance of a kind that its method solves, and gives a solution of that kind."""
 
 
 class Family(StrEnum):
@@ -60,7 +62,7 @@ class Method:
         loaded: Function = imported(self.path)
         return loaded
 
-    def applies_to(self, instance: Instance) -> str | None:
+    def applies_to(self, instance: Problem) -> str | None:
         """None, or why this method cannot solve the instance."""
         if instance.kind not in self.kinds:
             return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"

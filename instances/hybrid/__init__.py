@@ -1,0 +1,27 @@
+"""The hybrid problem: independent tasks on the device, at the edge or in the cloud, and a shared uplink.
+
+The modules build on each other in this order: ``model`` (frozen data) - ``solution`` - ``cost`` (what
+decisions cost) - ``split`` (the best shares of the uplink for given decisions) - ``forms`` (between files
+and data) - ``frames`` (many draws of sizes for one system). ``generate`` makes new instances. What the
+model takes from its source, and what is this project's own, is in ``docs/hybrid.md``.
+"""
+
+from .cost import HybridEvaluation, Loads, evaluate, loads
+from .model import CLOUD, DEVICE, EDGE, HybridInstance, Parameters
+from .solution import HybridSolution
+from .split import best_split, with_best_split
+
+__all__ = [
+    "CLOUD",
+    "DEVICE",
+    "EDGE",
+    "HybridEvaluation",
+    "HybridInstance",
+    "HybridSolution",
+    "Loads",
+    "Parameters",
+    "best_split",
+    "evaluate",
+    "loads",
+    "with_best_split",
+]
