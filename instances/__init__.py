@@ -12,6 +12,7 @@ give). ``generate``, ``radio`` and ``importers`` make new instances.
 from .cost import Evaluation, Violation, evaluate, gap
 from .errors import InputError
 from .files import read, read_solution, write, write_solution
+from .hybrid import HybridInstance, HybridSolution
 from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
 from .problem import Outcome, Problem
 from .run import Budget, Progress, Result, Termination
@@ -25,6 +26,8 @@ __all__ = [
     "Devices",
     "Evaluation",
     "Group",
+    "HybridInstance",
+    "HybridSolution",
     "InputError",
     "Instance",
     "OffloadPoints",

@@ -1,4 +1,7 @@
-"""Reading and writing of instance and solution files."""
+"""Reading and writing of instance and solution files.
+
+Each kind of instances says in a module of its own, a :class:`Form`, how it stands in files.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,68 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from . import columns as forms
-from .errors import InputError, Problem, place, shown
-from .model import LOCAL, Instance
+from . import structured
+from .errors import InputError, Problem, shown
+from .hybrid import forms as hybrid
+from .hybrid.model import HybridInstance
+from .model import Instance
+from .problem import Problem as AnyProblem
 from .schema import SolutionFile
-from .solution import Solution, Status, StoredSolution
+from .solution import Status, StoredSolution
 from .storage import (
     VERSION,
+    Archive,
     check_format,
     collector_paused,
     parse_json,
     read_bytes,
-    read_zip,
     replacing,
     write_zip,
 )
-from .validate import Document, free_data, instance_problems, structure
+from .validate import Document, free_data, structure
+
+Decisions = TypeVar("Decisions")
 
 
-def read(path: str | Path) -> Instance:
+class Form(Protocol):
+    """How one kind of instances, and their solutions, stand in files: its module has these functions."""
+
+    def document_problems(self, document: Document, /) -> list[Problem]:
+        """Every problem of an instance document."""
+
+    def from_document(self, document: Document, /) -> Any:
+        """The instance of a document without problems."""
+
+    def from_archive(self, archive: Archive, /) -> Any:
+        """The instance of a columnar file; an :class:`InputError` where that has problems."""
+
+    def header_and_columns(self, instance: Any, /) -> tuple[Document, Document]:
+        """The document without its devices, and the devices as columns."""
+
+    def device_documents(self, header: Document, columns: Document, /) -> Iterator[Document]:
+        """The devices as they stand in the document."""
+
+    def solution_keys(self, solution: Any, instance: Any, /) -> Document:
+        """What a solution document has beside the keys of every kind."""
+
+    def decisions(self, solution: Any, instance: Any, /) -> Iterator[tuple[str, list[str | None]]]:
+        """(device id, places of its tasks) of a solution."""
+
+    def decision_problems(self, document: Document, instance: Any, /) -> Iterator[Problem]:
+        """Where a solution document does not fit the instance."""
+
+    def solution_of(self, document: Document, instance: Any, /) -> Any:
+        """The solution of a document without problems."""
+
+
+FORMS: Mapping[str, Form] = {"structured": structured, "hybrid": hybrid}
+
+
+def read(path: str | Path) -> Instance | HybridInstance:
     """Read an instance, in the JSON or in the columnar form.
 
     Parameters
@@ -38,8 +80,8 @@ def read(path: str | Path) -> Instance:
 
     Returns
     -------
-    Instance
-        Validated, immutable.
+    Instance or HybridInstance
+        By its ``kind``; validated, immutable.
 
     Raises
     ------
@@ -49,7 +91,7 @@ def read(path: str | Path) -> Instance:
     return parse(read_bytes(path), path)
 
 
-def parse(data: bytes, source: str | Path) -> Instance:
+def parse(data: bytes, source: str | Path) -> Instance | HybridInstance:
     """The instance in the bytes of a file, in either form; ``source`` is what messages call it.
 
     Raises
@@ -57,19 +99,33 @@ def parse(data: bytes, source: str | Path) -> Instance:
     InputError
         As for :func:`read`.
     """
+    instance: Instance | HybridInstance
     with collector_paused():
         if data.startswith(b"PK"):
-            header, columns = read_zip(data, source)
-            return forms.validated(header, columns, str(source))
+            archive = Archive(data, source)
+            instance = _form(archive.header, source).from_archive(archive)
+            return instance
         document = parse_json(data, source)
-        check_format(document, "offloadlib-instance", source)
-        problems = instance_problems(document)
+        form = _form(document, source)
+        problems = form.document_problems(document)
         if problems:
             raise InputError(source, problems)
-        return forms.build(*forms.from_document(document))
+        instance = form.from_document(document)
+        return instance
 
 
-def write(instance: Instance, path: str | Path) -> None:
+def _form(document: Any, source: str | Path) -> Form:
+    """The form of an instance document's kind; other formats, versions and kinds are refused."""
+    check_format(document, "offloadlib-instance", source)
+    kind = document.get("kind")
+    if isinstance(kind, str) and kind in FORMS:
+        return FORMS[kind]
+    known = " or ".join(map(json.dumps, FORMS))
+    what = f"must be {known}, not {shown(kind)}" if "kind" in document else "is missing"
+    raise InputError(source, [("kind", what)])
+
+
+def write(instance: AnyProblem, path: str | Path) -> None:
     """Write an instance: columnar where the name ends in ``.zip``, else JSON with a line per device.
 
     Raises
@@ -78,12 +134,13 @@ def write(instance: Instance, path: str | Path) -> None:
         If the file cannot be written; what was there stays as it was.
     """
     path = Path(path)
-    header, columns = forms.of_instance(instance)
+    form = FORMS[instance.kind]
+    header, columns = form.header_and_columns(instance)
     with replacing(path) as file:
         if path.suffix.lower() == ".zip":
             write_zip(file, header, columns)
         else:
-            for text in _lines(header, "devices", map(json.dumps, forms.device_documents(header, columns))):
+            for text in _lines(header, "devices", map(json.dumps, form.device_documents(header, columns))):
                 file.write(text.encode())
 
 
@@ -97,7 +154,7 @@ def _lines(document: Document, key: str, items: Iterator[str], brackets: str = "
     yield f"\n {brackets[1]}\n}}\n"
 
 
-def write_solution(stored: StoredSolution, instance: Instance, path: str | Path) -> None:
+def write_solution(stored: StoredSolution[Any], instance: AnyProblem, path: str | Path) -> None:
     """Write a solution with the record of its run.
 
     Raises
@@ -105,6 +162,7 @@ def write_solution(stored: StoredSolution, instance: Instance, path: str | Path)
     InputError
         If the file cannot be written; what was there stays as it was.
     """
+    form = FORMS[instance.kind]
     document = {
         "format": "offloadlib-solution",
         "version": VERSION,
@@ -114,8 +172,9 @@ def write_solution(stored: StoredSolution, instance: Instance, path: str | Path)
         "lower_bound": stored.lower_bound,
         "status": stored.status,
         "run": _recorded(stored.run),
+        **form.solution_keys(stored.solution, instance),
     }
-    decisions = stored.solution.decisions(instance)
+    decisions = form.decisions(stored.solution, instance)
     items = (f"{json.dumps(name)}: {json.dumps(places)}" for name, places in decisions)
     with replacing(path) as file:
         for text in _lines(document, "decisions", items, "{}"):
@@ -135,7 +194,7 @@ def _recorded(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
+def read_solution(path: str | Path, instance: AnyProblem[Decisions]) -> StoredSolution[Decisions]:
     """Read a solution of an instance.
 
     Raises
@@ -144,19 +203,18 @@ def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
         With every problem of the file, also where it belongs to another instance or leaves out a
         device. Whether its decisions keep the limits is not asked here.
     """
+    form = FORMS[instance.kind]
     with collector_paused():
         document = parse_json(read_bytes(path), path)
         check_format(document, "offloadlib-solution", path)
         problems = [*structure(SolutionFile, document), *free_data(document)]
     if not problems:
-        problems = list(_decision_problems(document, instance))
+        problems = list(_reference_problems(document, instance))
+        problems += form.decision_problems(document, instance)
     if problems:
         raise InputError(path, problems)
-    number = {name: n for n, name in enumerate(instance.points.ids)}
-    decisions = document["decisions"]
-    rows = ([number.get(place, LOCAL) for place in decisions[name]] for name in instance.devices.ids)
     return StoredSolution(
-        solution=Solution.from_rows(instance, list(rows)),
+        solution=form.solution_of(document, instance),
         method=document["method"],
         objective=float(document["objective"]),
         lower_bound=None if document["lower_bound"] is None else float(document["lower_bound"]),
@@ -165,24 +223,6 @@ def read_solution(path: str | Path, instance: Instance) -> StoredSolution:
     )
 
 
-def _decision_problems(document: Document, instance: Instance) -> Iterator[Problem]:
+def _reference_problems(document: Document, instance: AnyProblem) -> Iterator[Problem]:
     if document["instance"]["sha256"] != instance.fingerprint:
         yield "instance.sha256", f"is not the fingerprint of the instance {shown(instance.name)}"
-    decisions = document["decisions"]
-    points = {None, *instance.points.ids}
-    known = set(instance.devices.ids)
-    for name in decisions:
-        if name not in known:
-            yield place("decisions", [name]), "unknown device"
-    sizes = [application.size for application in instance.applications]
-    for name, number in zip(instance.devices.ids, instance.devices.application.tolist(), strict=True):
-        if name not in decisions:
-            yield place("decisions", [name]), "is missing"
-            continue
-        places = decisions[name]
-        if len(places) != sizes[number]:
-            what = f"must have {sizes[number]} entries, one for each subtask, not {len(places)}"
-            yield place("decisions", [name]), what
-        for k, point in enumerate(places):
-            if point not in points:
-                yield place("decisions", [name, k]), f"unknown offload point {shown(point)}"

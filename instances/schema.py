@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
 SMALLEST, LARGEST = 1e-9, 1e9
 """Non-zero magnitudes outside this range are rejected: they are slips of a unit, and they break solvers."""
@@ -18,13 +18,15 @@ SMALLEST, LARGEST = 1e-9, 1e9
 _BOUNDS = "[1e-9, 1e9]"
 
 
-def _size(value: float) -> float:
+def size(value: float) -> float:
+    """The value, if it may be a size."""
     if value != 0 and not SMALLEST <= value <= LARGEST:
         raise ValueError(f"must be 0 or lie in {_BOUNDS}")
     return value
 
 
-def _positive(value: float) -> float:
+def positive(value: float) -> float:
+    """The value, if it may be a speed."""
     if not SMALLEST <= value <= LARGEST:
         raise ValueError(f"must lie in {_BOUNDS}")
     return value
@@ -59,12 +61,13 @@ _UNIT = {"type": "number", "minimum": SMALLEST, "maximum": 1}
 _NEGATIVE = {"type": "number", "minimum": -LARGEST, "maximum": -SMALLEST}
 
 _Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Size = Annotated[_Finite, AfterValidator(_size), WithJsonSchema({"anyOf": [_ZERO, _RANGE]})]
-Positive = Annotated[_Finite, AfterValidator(_positive), WithJsonSchema(_RANGE)]
+Size = Annotated[_Finite, AfterValidator(size), WithJsonSchema({"anyOf": [_ZERO, _RANGE]})]
+Positive = Annotated[_Finite, AfterValidator(positive), WithJsonSchema(_RANGE)]
 Unit = Annotated[_Finite, AfterValidator(_unit), WithJsonSchema({"anyOf": [_ZERO, _UNIT]})]
 Coordinate = Annotated[
     _Finite, AfterValidator(_coordinate), WithJsonSchema({"anyOf": [_ZERO, _RANGE, _NEGATIVE]})
 ]
+Share = Annotated[_Finite, Field(ge=0)]
 Count = Annotated[
     int,
     Field(strict=True),
@@ -153,9 +156,71 @@ class HeaderPart(_Part):
 
 
 class InstanceFile(HeaderPart):
-    """offloadlib-instance, version 1."""
+    """offloadlib-instance, version 1, of kind structured."""
 
     devices: Annotated[list[DevicePart], Field(min_length=1)]
+
+
+class EdgePart(_Part):
+    """The edge server: Mcycle/s, and a price per Mbit that counts like energy."""
+
+    speed: Positive
+    price: Size
+
+
+class CloudPart(EdgePart):
+    """The cloud, and the link to it in Mbit/s."""
+
+    rate: Positive
+
+
+class ParametersPart(_Part):
+    """What all devices of a hybrid instance share: s, J and Mcycle per Mbit, Mbit/s, J/s."""
+
+    local_time: Size
+    local_energy: Size
+    transmit_energy: Size
+    cycles: Size
+    bandwidth: Positive
+    delay_weight: Positive
+    edge: EdgePart
+    cloud: CloudPart | None
+
+
+class HybridDevicePart(_Part):
+    """A device with the sizes of its tasks in Mbit; all devices have the same number of tasks."""
+
+    id: Id
+    weight: Positive | None = None
+    sizes: Annotated[list[Size], Field(min_length=1)]
+
+
+class HybridHeaderPart(_Part):
+    """A hybrid instance without its devices."""
+
+    format: Literal["offloadlib-instance"]
+    version: Version
+    kind: Literal["hybrid"]
+    name: str
+    description: str | None = None
+    source: dict[str, Any] | None = None
+    parameters: ParametersPart
+
+
+class HybridFile(HybridHeaderPart):
+    """offloadlib-instance, version 1, of kind hybrid."""
+
+    devices: Annotated[list[HybridDevicePart], Field(min_length=1)]
+
+
+class FramesHeaderPart(HybridHeaderPart):
+    """Many draws of sizes for one hybrid system, without its arrays."""
+
+    format: Literal["offloadlib-frames"]  # type: ignore[assignment]
+
+
+class AnyInstanceFile(RootModel[Annotated[InstanceFile | HybridFile, Field(discriminator="kind")]]):
+    """offloadlib-instance, version 1, of any kind."""
 
 
 class InstanceReference(_Part):
@@ -166,7 +231,11 @@ class InstanceReference(_Part):
 
 
 class SolutionFile(_Part):
-    """offloadlib-solution, version 1. null in a decision is local."""
+    """offloadlib-solution, version 1. null in a decision is local.
+
+    In a solution of a hybrid instance the other places are "edge" and "cloud", and ``split`` gives the
+    share of the uplink that each device gets, in Mbit/s.
+    """
 
     format: Literal["offloadlib-solution"]
     version: Version
@@ -176,11 +245,12 @@ class SolutionFile(_Part):
     lower_bound: _Finite | None
     status: Literal["optimal", "feasible"]
     decisions: dict[str, list[str | None]]
+    split: dict[str, Share] | None = None
     run: dict[str, Any]
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
-    "instance-1.schema.json": InstanceFile,
+    "instance-1.schema.json": AnyInstanceFile,
     "solution-1.schema.json": SolutionFile,
 }
 SCHEMA_FOLDER = Path(__file__).with_name("schemas")

@@ -14,16 +14,16 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 
-from .columns import Columns, application_problems, is_optional, layout
+from .columns import Columns, is_optional
 from .errors import InputError, Problem, os_reason, place, shown
-from .validate import Document, header_problems, walk
+from .validate import Document, walk
 
 VERSION = 1
 """The version of the formats that this release reads and writes."""
@@ -212,8 +212,8 @@ def _member(name: str) -> zipfile.ZipInfo:
     return info
 
 
-class _Archive:
-    """The members of a zip file; whatever is wrong with them is an :class:`InputError`."""
+class Archive:
+    """The header and the other members of a zip file; what is wrong with them is an :class:`InputError`."""
 
     def __init__(self, data: bytes, source: str | Path) -> None:
         self.source = source
@@ -223,6 +223,7 @@ class _Archive:
         self.members = {info.filename: info for info in infos}
         if len(self.members) < len(infos):
             raise InputError(source, [("", "holds a member twice")])
+        self.header: Document = self.json("header.json")
 
     @contextmanager
     def _sound(self, member: str) -> Iterator[None]:
@@ -235,10 +236,35 @@ class _Archive:
         """A member as JSON."""
         return parse_json(self._unpacked(member, None), f"{self.source}: {member}")
 
-    def array(self, member: str, kind: str, shape: tuple[int, ...]) -> Any:
-        """A member as an array, whose size is checked before it is unpacked."""
+    def column(self, name: str, shape: tuple[int, ...]) -> Any:
+        """A column as an array, whose size is checked before it is unpacked."""
+        kind = _kind(name)
         size = math.prod(shape) * np.dtype(kind).itemsize
-        return np.frombuffer(self._unpacked(member, size), dtype=kind).reshape(shape)
+        return np.frombuffer(self._unpacked(f"columns/{name}", size), dtype=kind).reshape(shape)
+
+    def columns(self, described: Document, shapes: Mapping[str, tuple[int, ...]], known: Columns) -> Columns:
+        """All columns: those known already, and the others that the header describes.
+
+        Raises
+        ------
+        InputError
+            With everything that is wrong with the description, the members and the columns.
+        """
+        problems = list(_description_problems(described, shapes))
+        expected = {"header.json", *(f"columns/{name}" for name in described)}
+        problems += [("", f"unknown member {shown(name)}") for name in self.members if name not in expected]
+        if problems:
+            raise InputError(self.source, problems)
+        columns = dict(known)
+        for name in described:
+            if name not in columns:
+                try:
+                    columns[name] = self.column(name, shapes[name])
+                except InputError as error:
+                    problems += error.problems
+        if problems:
+            raise InputError(self.source, problems)
+        return columns
 
     def _unpacked(self, member: str, size: int | None) -> bytes:
         info = self.members.get(member)
@@ -262,49 +288,7 @@ class _Archive:
         raise InputError(self.source, [(member, what)])
 
 
-def read_zip(data: bytes, source: str | Path) -> tuple[Document, Columns]:
-    """Header and columns of a columnar file, with the types and shapes that belong to the header.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged or its columns do not fit its header.
-    """
-    archive = _Archive(data, source)
-    header = archive.json("header.json")
-    check_format(header, "offloadlib-instance", source)
-    described = header.pop("columns", None)
-    problems = header_problems(header)
-    if not isinstance(described, dict):
-        problems.append(("columns", f"must be an object, not {shown(described)}"))
-    # The shapes follow from the header and these two columns.
-    ids = [] if problems else archive.json("columns/id")
-    if not isinstance(ids, list):
-        problems.append(("columns/id", f"must be a list, not {shown(ids)}"))
-    if problems:
-        raise InputError(source, problems)
-    columns = {"id": ids, "application": archive.array("columns/application", "<i4", (len(ids),))}
-    problems = application_problems(header, columns)
-    if problems:
-        raise InputError(source, problems)
-    shapes = layout(header, columns["application"])
-    problems += _description_problems(described, shapes)
-    expected = {"header.json", *(f"columns/{name}" for name in described)}
-    problems += [("", f"unknown member {shown(name)}") for name in archive.members if name not in expected]
-    if problems:
-        raise InputError(source, problems)
-    for name in described:
-        if name not in columns:
-            try:
-                columns[name] = archive.array(f"columns/{name}", _kind(name), shapes[name])
-            except InputError as error:
-                problems += error.problems
-    if problems:
-        raise InputError(source, problems)
-    return header, columns
-
-
-def _description_problems(described: Document, shapes: dict[str, tuple[int, ...]]) -> Iterator[Problem]:
+def _description_problems(described: Document, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Problem]:
     """Where the header's description of the columns differs from what its other parts ask for."""
     for name in shapes:
         if name not in described and not is_optional(name):

@@ -27,9 +27,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from instances import InputError, Instance
+from instances import InputError, Problem
 from instances.run import OPTIMAL_GAP
 from instances.storage import parse_json, read_bytes, replacing
+
+from .kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,10 @@ def _claim(item: Mapping[str, Any] | None) -> Claim | None:
     return Claim(float(item["value"]), item["method"], item["date"], item["version"])
 
 
-def best_known(instance: Instance) -> BestKnown | None:
+def best_known(instance: Problem) -> BestKnown | None:
     """What is known of an instance: found by its fingerprint, whatever its name."""
     entries = read_best_known().values()
     return next((entry for entry in entries if entry.sha256 == instance.fingerprint), None)
-
-
-METHODS_TRIED = ("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price")
-"""In this order, each from the best solution so far."""
 
 
 def improve(stem: str, time_limit: float) -> BestKnown:
@@ -111,7 +109,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
 
     from .solving import solve
 
-    instance = read(library() / f"{stem}.json")
+    instance: Problem = read(library() / f"{stem}.json")
     path = solution_file(stem)
     known = read_best_known().get(stem)
     if known is not None and known.sha256 != instance.fingerprint:
@@ -120,7 +118,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
         (known.objective, known.lower_bound, known.certified_bound) if known else (None, None, None)
     )
     start = read_solution(path, instance).solution if objective else None
-    for method in METHODS_TRIED:
+    for method in KINDS[instance.kind].tried:
         result = solve(instance, method, time_limit=time_limit, threads=2, start=start)
         if objective is None or result.objective < objective.value:
             objective, start = _today(result.objective, method), result.solution
@@ -151,7 +149,7 @@ def _reaches(bound: Claim, other: Claim) -> bool:
     return bound.value >= other.value - OPTIMAL_GAP * abs(other.value)
 
 
-def _certified(instance: Instance, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
+def _certified(instance: Problem, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
     """The best bound with a proof: a new one, or the one that is known."""
     from instances import read_solution, write_solution
 
@@ -169,7 +167,7 @@ def _certified(instance: Instance, stem: str, time_limit: float, known: Claim | 
         with replacing(proof) as file:
             file.write(new.read_bytes())
     write_solution(stored, instance, path)
-    return _today(stored.lower_bound, "branch-and-price")
+    return _today(stored.lower_bound, KINDS[instance.kind].prover)
 
 
 def _today(value: float, method: str) -> Claim:

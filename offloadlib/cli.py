@@ -24,7 +24,7 @@ import typer
 from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
 
 if TYPE_CHECKING:
-    from instances import Instance, Solution
+    from instances import Problem
 
     from .comparing import Row
 
@@ -70,7 +70,7 @@ def solve(
     lower bound of the result is the one that the checker accepts; the proof has a time limit of its own,
     as long as the first.
     """
-    from instances import Budget, evaluate, read, write_solution
+    from instances import Budget, read, write_solution
 
     from . import console
     from .records import stored, summary
@@ -78,7 +78,7 @@ def solve(
     from .solving import solve as run
 
     chosen = find(method)
-    data = read(instance)
+    data: Problem = read(instance)
     start = None if warm_start is None else _start(warm_start, data)
     options: dict[str, Any] = {
         "time_limit": time_limit,
@@ -90,7 +90,7 @@ def solve(
     }
     with console.quiet_output(), console.following(f"{data.name}  {chosen.name}") as on_progress:
         result = run(data, chosen, **options, on_progress=on_progress)
-    evaluation = evaluate(data, result.solution)
+    evaluation = data.evaluate(result.solution)
     solution, certified = stored(result, chosen.name, Budget(**options)), False
     if certificate is not None:
         from .proofs import certify
@@ -103,17 +103,18 @@ def solve(
             write_solution(solution, data, output)
     finally:  # what was found is told even where it cannot be written
         if as_json:
-            print(json.dumps(summary(solution, evaluation, result.runtime, certified), allow_nan=False))
+            fields = summary(data, solution, evaluation, result.runtime, certified)
+            print(json.dumps(fields, allow_nan=False))
         else:
-            console.show_result(solution, evaluation, result.runtime, certified)
+            console.show_result(data, solution, evaluation, result.runtime, certified)
 
 
-def _start(path: Path, instance: Instance) -> Solution:
+def _start(path: Path, instance: Problem) -> Any:
     """The decisions of a solution file, which must keep every limit."""
-    from instances import InputError, evaluate, read_solution
+    from instances import InputError, read_solution
 
     solution = read_solution(path, instance).solution
-    broken = evaluate(instance, solution).violations
+    broken = instance.evaluate(solution).violations
     if broken:
         raise InputError(path, [("", f"cannot be a start: {violation}") for violation in broken])
     return solution

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from instances import (
     Budget,
-    Evaluation,
+    HybridInstance,
     InputError,
     Instance,
+    Outcome,
+    Problem,
     Progress,
     Result,
-    Solution,
-    evaluate,
     gap,
     read,
     read_solution,
@@ -36,7 +36,7 @@ from .proofs import certify
 from .records import stored
 from .registry import METHODS, Family, Method, find
 from .solving import first
-from .workers import Outcome
+from .workers import Outcome as Ended
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,12 +131,12 @@ class Case:
     """An instance, under a label of its own, in a file that the checker can read."""
 
     label: str
-    instance: Instance
+    instance: Problem
     path: Path
     known: BestKnown | None
 
     @cached_property
-    def first(self) -> Solution:
+    def first(self) -> Any:
         """Where exact methods start from."""
         return first(self.instance)
 
@@ -148,9 +148,9 @@ class Run:
     case: Case
     method: Method
     row: Row
-    result: Result | None = None
+    result: Result[Any] | None = None
     path: Path | None = None
-    evaluation: Evaluation | None = None
+    evaluation: Outcome | None = None
 
     @property
     def sound(self) -> bool:
@@ -158,12 +158,15 @@ class Run:
         return self.result is not None and self.row.status != REJECTED
 
 
+Given = str | Path | Instance | HybridInstance
+"""A file, or an instance."""
+
 OnRow = Callable[[Row], None]
 OnProgress = Callable[[str, str, Progress | None], None]
 
 
 def compare(
-    instances: Iterable[str | Path | Instance] | str | Path | Instance,
+    instances: Iterable[Given] | Given,
     methods: Sequence[str | Method] | str | None = None,
     *,
     time_limit: float = TIME_LIMIT,
@@ -285,22 +288,24 @@ def _folder(output: str | Path | None) -> Iterator[Path]:
     yield folder
 
 
-def _cases(instances: Iterable[str | Path | Instance] | str | Path | Instance, folder: Path) -> list[Case]:
+def _cases(instances: Iterable[Given] | Given, folder: Path) -> list[Case]:
     """Read every instance before anything runs; write down those that have no file."""
-    given = [instances] if isinstance(instances, str | Path | Instance) else list(instances)
+    given = [instances] if isinstance(instances, Given) else list(instances)
     if not given:
         raise InputError("compare", [("instances", "must name at least one")])
     cases: list[Case] = []
     taken: set[str] = set()
     for item in given:
-        instance = item if isinstance(item, Instance) else read(item)
-        label = _label(instance.name if isinstance(item, Instance) else Path(item).stem, taken)
-        if isinstance(item, Instance):
+        instance: Problem
+        if isinstance(item, str | Path):
+            path, instance = Path(item), read(item)
+            label = _label(path.stem, taken)
+        else:
+            instance = item
+            label = _label(instance.name, taken)
             (folder / "instances").mkdir(exist_ok=True)
             path = folder / "instances" / f"{label}.json"
             write(instance, path)
-        else:
-            path = Path(item)
         cases.append(Case(label, instance, path, best_known(instance)))
     return cases
 
@@ -316,7 +321,7 @@ def _label(name: str, taken: set[str]) -> str:
     return label
 
 
-def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress | None) -> Outcome:
+def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress | None) -> Ended:
     if on_progress is not None:
         on_progress(case.label, method.name, None)
         budget = replace(budget, on_progress=partial(on_progress, case.label, method.name))
@@ -324,7 +329,7 @@ def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress
     return workers.run(method, case.instance, replace(budget, start=start))
 
 
-def _run(case: Case, method: Method, outcome: Outcome, budget: Budget, folder: Path) -> Run:
+def _run(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Run:
     """The row of one solve, as far as it can be told without the others."""
     row = Row(
         instance=case.label,
@@ -338,7 +343,7 @@ def _run(case: Case, method: Method, outcome: Outcome, budget: Budget, folder: P
     if outcome.result is None:
         return Run(case, method, row)
     result = outcome.result
-    evaluation = evaluate(case.instance, result.solution)
+    evaluation = case.instance.evaluate(result.solution)
     path = folder / "solutions" / f"{case.label}--{_label(method.name, set())}.sol.json"
     write_solution(stored(result, method.name, budget), case.instance, path)
     accepted, verdict = _verdict(case.path, path)

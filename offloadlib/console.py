@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -18,7 +18,7 @@ from . import tables
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from instances import Evaluation, Progress, StoredSolution
+    from instances import Outcome, Problem, Progress, StoredSolution
 
     from .comparing import Row
     from .registry import Method
@@ -137,20 +137,21 @@ def row_line(row: Row, number: int, total: int) -> str:
     return ", ".join(parts)
 
 
-def show_result(solution: StoredSolution, evaluation: Evaluation, runtime: float, certified: bool) -> None:
+def show_result(
+    instance: Problem, solution: StoredSolution[Any], evaluation: Outcome, runtime: float, certified: bool
+) -> None:
     """What a solve found, as a small table."""
     from rich.table import Table
 
     from instances import gap
+    from instances.problem import counted
 
     local = evaluation.local.total
     digits = tables.decimals([solution.objective, local])
-    instance = evaluation.instance
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    used, room = int(evaluation.used.sum()), int(instance.points.capacity.sum())
     bound = solution.lower_bound
     distance = gap(solution.objective, bound)
     for name, value, remark in (
@@ -163,18 +164,14 @@ def show_result(solution: StoredSolution, evaluation: Evaluation, runtime: float
         ("gap", tables.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
         ("all local", tables.fixed(local, digits), ""),
         ("saving", tables.percent(evaluation.saving, 2), "against all local"),
-        ("utilisation", tables.percent(evaluation.utilisation, 1), f"{used} of {room} places for subtasks"),
-        ("worse off", str(evaluation.worse_off), f"of {tables.count(instance.num_devices, 'device')}"),
+        ("utilisation", tables.percent(evaluation.utilisation, 1), evaluation.usage),
+        ("worse off", str(evaluation.worse_off), f"of {counted(instance.num_devices, 'device')}"),
         ("time", tables.seconds(runtime), str(solution.run["termination"])),
     ):
         table.add_row(name, value, Text(remark))
     console = output()
-    size = (
-        f"{tables.count(instance.num_devices, 'device')}, "
-        f"{tables.count(instance.num_points, 'offload point')}, "
-        f"{tables.count(instance.num_subtasks, 'subtask')}"
-    )
-    console.print(Text.assemble((instance.name, "bold"), f" ({size}) by ", (solution.method, "bold")))
+    title = (instance.name, "bold"), f" ({instance.summary}) by ", (solution.method, "bold")
+    console.print(Text.assemble(*title))
     console.print(table)
 
 

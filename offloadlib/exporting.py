@@ -34,6 +34,7 @@ from instances import (
     write_solution,
 )
 from instances.errors import Problem
+from instances.problem import Problem as AnyProblem
 from instances.storage import read_bytes, replacing
 
 Format = Literal["mps", "lp"]
@@ -46,7 +47,7 @@ WHOLE = 1e-5
 _COMMENT = {"mps": "*", "lp": "\\"}
 
 
-def export(instance: Instance, formulation: str, form: str, path: str | Path) -> None:
+def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) -> None:
     """Write a formulation of an instance to a file.
 
     Its objective leaves out the cost of the devices without a connection, which is constant; a comment at
@@ -71,6 +72,7 @@ def export(instance: Instance, formulation: str, form: str, path: str | Path) ->
     """
     if form not in FORMATS:
         raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
+    instance = _structured(instance)
     model = _model(instance, formulation)
     model.name = _escape(instance.name) or "unnamed"
     note = (
@@ -82,6 +84,12 @@ def export(instance: Instance, formulation: str, form: str, path: str | Path) ->
         model.write(str(written), io_options={"labeler": name_of})
         file.write(note.encode())
         file.write(written.read_bytes())
+
+
+def _structured(instance: AnyProblem) -> Instance:
+    if isinstance(instance, Instance):
+        return instance
+    raise InputError("export", [("", f"formulations are of structured instances, not {instance.kind} ones")])
 
 
 def _model(instance: Instance, formulation: str) -> Any:
@@ -142,7 +150,7 @@ def read_foreign_solution(path: str | Path, instance: Instance, formulation: str
 @contextmanager
 def translated(instance: str | Path, solution: str | Path, formulation: str) -> Iterator[Path]:
     """A solution file with what :func:`read_foreign_solution` reads, for as long as it is checked."""
-    data = read(instance)
+    data = _structured(read(instance))
     stored = read_foreign_solution(solution, data, formulation)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{Path(solution).name}.sol.json"

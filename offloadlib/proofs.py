@@ -6,20 +6,23 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from instances import Budget, Instance, Status, StoredSolution, Termination, gap, write, write_solution
+from instances import Budget, Problem, Status, StoredSolution, Termination, gap, write, write_solution
 from instances.run import OPTIMAL_GAP
 
 from . import check
+from .kinds import KINDS
 
 
 def certify(
-    instance: Instance, stored: StoredSolution, path: str | Path, time_limit: float = math.inf
-) -> tuple[StoredSolution, bool]:
+    instance: Problem, stored: StoredSolution[Any], path: str | Path, time_limit: float = math.inf
+) -> tuple[StoredSolution[Any], bool]:
     """Prove a lower bound of an instance, write the certificate, and let the checker judge it.
 
-    The proof is made by branch-and-price, whatever method found the solution: prices on the limits, and
-    a tree of branches where one set of prices is not enough. It claims what its prices prove: where
+    The proof is made by the prover of the instance's kind (:data:`offloadlib.kinds.KINDS`), whatever method
+    found the solution: prices on the limits, and a tree of branches where one set of prices is not
+    enough. It claims what its prices prove: where
     pricing was cut short, that is more than the search knew, and the checker works it out.
 
     Parameters
@@ -44,10 +47,11 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
-    from formulations.certificate import claim, write_certificate
-    from formulations.decomposition.branch_and_price import prove
+    from formulations.certificate import claim
 
-    proof = prove(instance, stored.solution, Budget(time_limit=time_limit))
+    kind = KINDS[instance.kind]
+    write_certificate = kind.function("write_certificate")
+    proof = kind.function("prove")(instance, stored.solution, Budget(time_limit=time_limit))
     certificate = proof.certificate
     write_certificate(certificate, instance, path)
     with TemporaryDirectory() as folder:
@@ -63,7 +67,7 @@ def certify(
     return (certified, True) if accepted else (stored, False)
 
 
-def _with_bound(stored: StoredSolution, bound: float, nodes: int) -> StoredSolution:
+def _with_bound(stored: StoredSolution[Any], bound: float, nodes: int) -> StoredSolution[Any]:
     distance = gap(stored.objective, bound)
     proven = distance is not None and distance <= OPTIMAL_GAP
     return replace(

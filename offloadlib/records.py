@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from instances import Budget, Evaluation, Instance, Result, StoredSolution, gap
+from instances import Budget, Outcome, Problem, Result, StoredSolution, gap
 from instances.storage import VERSION
 
 from .solving import versions
 
 
-def stored(result: Result, method: str, budget: Budget) -> StoredSolution:
+def stored(result: Result[Any], method: str, budget: Budget[Any]) -> StoredSolution[Any]:
     """The result as its file holds it, with everything that the run can be repeated from."""
     solution = result.stored(method)
     parameters = {
@@ -28,10 +28,9 @@ def stored(result: Result, method: str, budget: Budget) -> StoredSolution:
 
 
 def summary(
-    solution: StoredSolution, evaluation: Evaluation, runtime: float, certified: bool
+    instance: Problem, solution: StoredSolution[Any], evaluation: Outcome, runtime: float, certified: bool
 ) -> dict[str, Any]:
     """The fields of the solution file but the decisions, and what ``solve --json`` adds to them."""
-    instance: Instance = evaluation.instance
     fields: dict[str, Any] = plain(
         {
             "format": "offloadlib-solution",

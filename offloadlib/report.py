@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instances import Solution
+from instances import Evaluation, Instance, Solution
 from instances.storage import replacing
 
 from . import plots, tables
@@ -105,7 +105,9 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     if not sound:
         return
     label, instance = sound[0].row.instance, sound[0].case.instance
-    evaluations = [run.evaluation for run in sound if run.evaluation is not None]
+    if not isinstance(instance, Instance):
+        return  # a hybrid instance has no map and no graphs
+    evaluations = [run.evaluation for run in sound if isinstance(run.evaluation, Evaluation)]
     loads = plots.Loads(
         title=label,
         methods=[run.method.name for run in sound],

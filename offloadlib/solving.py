@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import TypeVar
 
-from instances import Budget, InputError, Instance, Progress, Result, Solution, evaluate
-from instances.errors import Problem
+from instances import Budget, InputError, Problem, Progress, Result
 from instances.run import OPTIMAL_GAP
 
+from .kinds import KINDS
 from .registry import Family, Method, find
 
-FIRST = "gsod-i"
-"""The heuristic whose solution exact methods start from: it takes milliseconds."""
+Decisions = TypeVar("Decisions")
 
 
 def solve(
-    instance: Instance,
+    instance: Problem[Decisions],
     method: str | Method = "milp",
     *,
     time_limit: float = math.inf,
@@ -25,9 +25,9 @@ def solve(
     seed: int = 0,
     threads: int = 1,
     solver: str = "highs",
-    start: Solution | None = None,
+    start: Decisions | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Result:
+) -> Result[Decisions]:
     """Solve an instance.
 
     Parameters
@@ -47,7 +47,8 @@ def solve(
     solver
         The MILP solver, by the name that Pyomo knows it under.
     start
-        A feasible solution to start from; an exact method without one starts from :data:`FIRST`'s.
+        A feasible solution to start from; an exact method without one starts from that
+        of the first heuristic in :data:`offloadlib.kinds.KINDS`.
     on_progress
         Called with time, incumbent and lower bound while the method runs.
 
@@ -63,7 +64,7 @@ def solve(
         is not installed, or ``start`` breaks a limit (which one, and by how much).
     """
     chosen = method if isinstance(method, Method) else find(method)
-    problems: list[Problem] = []
+    problems: list[tuple[str, str]] = []
     if not time_limit > 0:
         problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
     if not 0 <= gap < math.inf:
@@ -76,7 +77,7 @@ def solve(
     if reason is not None:
         problems.append(("method", f"{chosen.name} {reason}"))
     if start is not None:
-        broken = evaluate(instance, start).violations
+        broken = instance.evaluate(start).violations
         problems += [("start", f"breaks a limit: {violation}") for violation in broken]
     if problems:
         raise InputError("solve", problems)
@@ -86,9 +87,10 @@ def solve(
     return chosen.load()(instance, budget)
 
 
-def first(instance: Instance) -> Solution:
+def first(instance: Problem[Decisions]) -> Decisions:
     """The solution that an exact method starts from where none is given."""
-    return find(FIRST).load()(instance, Budget()).solution
+    solution: Decisions = find(KINDS[instance.kind].first).load()(instance, Budget()).solution
+    return solution
 
 
 def versions() -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from instances.problem import counted
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -81,7 +83,7 @@ def _section(label: str, records: Sequence[Record]) -> Section:
     }
     costs = [float(record["objective"]) for record in records if record["ratio_low"] is not None]
     least = min(costs, default=0.0)
-    size = f"{count(first['devices'], 'device')}, {count(first['offload_points'], 'offload point')}"
+    size = f"{counted(first['devices'], 'device')}, {counted(first['offload_points'], 'offload point')}"
     return Section(
         label=label,
         title=f"{label}: {size}",
@@ -113,11 +115,6 @@ def _notes(records: Sequence[Record]) -> Iterator[str]:
         for text in (checked if checked != "accepted" else "", record["message"]):
             if text:
                 yield f"{record['method']}: {text}"
-
-
-def count(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def decimals(values: Sequence[float | None]) -> int:

@@ -25,8 +25,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
-from instances import Budget, InputError, Instance, Progress, Result
+from instances import Budget, InputError, Problem, Progress, Result
 
 from .registry import METHODS, Method
 
@@ -50,7 +51,7 @@ _FAREWELL = 5.0
 
 _SLOW_IMPORTS = ("pandas", "pyomo.environ", "highspy", "ortools.sat.python.cp_model", "numba")
 
-_Message = Progress | Result | str | None
+_Message = Progress | Result[Any] | str | None
 
 
 class Ending(StrEnum):
@@ -80,12 +81,12 @@ class Outcome:
     """
 
     ending: Ending
-    result: Result | None = None
+    result: Result[Any] | None = None
     message: str = ""
     interrupted: bool = False
 
 
-def run(method: Method, instance: Instance, budget: Budget, grace: float | None = None) -> Outcome:
+def run(method: Method, instance: Problem, budget: Budget[Any], grace: float | None = None) -> Outcome:
     """Solve in a process of its own, and wait for it.
 
     Parameters
@@ -118,7 +119,7 @@ def run(method: Method, instance: Instance, budget: Budget, grace: float | None 
 # In the parent ------------------------------------------------------------------------------------
 
 
-def _start(method: Method, instance: Instance, budget: Budget) -> tuple[BaseProcess, Connection]:
+def _start(method: Method, instance: Problem, budget: Budget[Any]) -> tuple[BaseProcess, Connection]:
     forking = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forking else "spawn")
     methods = {known.path.split(":")[0]: None for known in METHODS.values()}
@@ -220,7 +221,7 @@ class _Watch:
                 case str():
                     return self._of(Ending.FAILED, None, message)
 
-    def _of(self, ending: Ending, result: Result | None, message: str) -> Outcome:
+    def _of(self, ending: Ending, result: Result[Any] | None, message: str) -> Outcome:
         return Outcome(ending, result, message, interrupted=self.interrupts.count > 0)
 
     def _ready(self) -> None:
@@ -289,7 +290,7 @@ def _describe(error: BaseException) -> str:
 # In the child -------------------------------------------------------------------------------------
 
 
-def _child(sender: Connection, method: Method, instance: Instance, budget: Budget) -> None:
+def _child(sender: Connection, method: Method, instance: Problem, budget: Budget[Any]) -> None:
     """Solve, and send what comes of it."""
     _settle()
     try:

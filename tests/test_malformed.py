@@ -98,7 +98,7 @@ DOCUMENTS: dict[str, tuple[Change, list[str]]] = {
         ["version: a list is not known; this release reads version 1"],
     ),
     "kind missing": (drop("kind"), ["kind: is missing"]),
-    "kind unknown": (put("kind", "linear"), ['kind: must be "structured", not "linear"']),
+    "kind unknown": (put("kind", "linear"), ['kind: must be "structured" or "hybrid", not "linear"']),
     "name missing": (drop("name"), ["name: is missing"]),
     "name a number": (put("name", 7), ["name: must be a string, not 7"]),
     "name half a character": (
@@ -430,7 +430,6 @@ def test_the_checker_refuses_it_as_well(kind: str, tmp_path: Path) -> None:
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     document = changed(
-        put("kind", 1),
         drop("name"),
         put("extra", 1),
         app("edges", 0, ["t5", "t2"]),
@@ -446,7 +445,6 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     )
     path.write_bytes(as_bytes(document))
     assert problems(model.read, path) == [
-        'kind: must be "structured", not 1',
         "name: is missing",
         f"offload_points[0].cpu: {SPEED}, not -1",
         'devices[0].power.send: must be a number, not "x"',
