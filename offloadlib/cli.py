@@ -176,13 +176,17 @@ def compare(
 ) -> None:
     """Run methods on instances, check every solution, and print how good each one is."""
     from . import console, tables
-    from .comparing import REJECTED, select
+    from .comparing import REJECTED
     from .comparing import compare as run
     from .workers import Ending
 
-    total = len(instances) * len(select(methods))
     done: list[Row] = []
+    total = 0
     with console.Display() as display:
+
+        def begin(number: int) -> None:
+            nonlocal total
+            total = number
 
         def show_row(row: Row) -> None:
             done.append(row)
@@ -194,6 +198,7 @@ def compare(
             time_limit=time_limit,
             seed=seed,
             output=output,
+            on_begin=begin,
             on_row=show_row,
             on_progress=display.follow,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -32,6 +32,7 @@ from instances.run import OPTIMAL_GAP
 from . import workers
 from .best_known import BestKnown, best_known, certificate_file
 from .check import Unusable, check
+from .kinds import KINDS
 from .proofs import certify
 from .records import stored
 from .registry import METHODS, Family, Method, find
@@ -172,6 +173,7 @@ def compare(
     time_limit: float = TIME_LIMIT,
     seed: int = 0,
     output: str | Path | None = None,
+    on_begin: Callable[[int], None] | None = None,
     on_row: OnRow | None = None,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
@@ -188,13 +190,15 @@ def compare(
         Files, or instances.
     methods
         Names, ``all``, ``exact`` or ``heuristics`` (also as one string with commas), or methods of
-        your own; all by default.
+        your own; all by default. A group leaves out methods for other kinds of instances than there are.
     time_limit
         Seconds for each solve.
     seed
         For everything random.
     output
         A folder for the table as CSV, the solutions, pictures, and a report that shows all of it.
+    on_begin
+        Called with the number of solves before the first one.
     on_row
         Called with each row when it is done, before there is a certified bound.
     on_progress
@@ -213,7 +217,7 @@ def compare(
     """
     import pandas as pd
 
-    chosen = select(methods)
+    select(methods)  # refuse what is not known before files are read and folders made
     if not time_limit > 0:
         raise InputError("compare", [("time_limit", f"must be positive, not {time_limit!r}")])
     if not 0 <= seed < 2**31:
@@ -221,6 +225,9 @@ def compare(
     budget = Budget(time_limit=time_limit, seed=seed)
     with _folder(output) as folder:
         cases = _cases(instances, folder)
+        chosen = select(methods, {case.instance.kind for case in cases})
+        if on_begin is not None:
+            on_begin(len(cases) * len(chosen))
         runs: list[Run] = []
         bounds: dict[str, float | None] = {}
         interrupted = False
@@ -248,8 +255,17 @@ def compare(
     return frame
 
 
-def select(methods: Sequence[str | Method] | str | None = None) -> list[Method]:
+def select(
+    methods: Sequence[str | Method] | str | None = None, kinds: Collection[str] = tuple(KINDS)
+) -> list[Method]:
     """The methods of names and groups, each once, in the order given.
+
+    Parameters
+    ----------
+    methods
+        As for :func:`compare`.
+    kinds
+        Groups have the methods that solve instances of one of these kinds.
 
     Raises
     ------
@@ -263,7 +279,11 @@ def select(methods: Sequence[str | Method] | str | None = None) -> list[Method]:
             chosen[name.name] = name
         elif name.strip() in GROUPS:
             families = GROUPS[name.strip()]
-            chosen |= {method.name: method for method in METHODS.values() if method.family in families}
+            chosen |= {
+                method.name: method
+                for method in METHODS.values()
+                if method.family in families and not method.kinds.isdisjoint(kinds)
+            }
         else:
             method = find(name.strip())
             chosen[method.name] = method
