@@ -1,4 +1,4 @@
-"""Check a solution of a structured offloading instance, without trusting whoever made it.
+"""Check a solution of a structured or a hybrid offloading instance, without trusting whoever made it.
 
     python -I offloadlib/check.py INSTANCE SOLUTION [--certificate FILE] [--json]
 
@@ -9,9 +9,11 @@ the data, and applies one function per rule (the functions named ``rule_...`` be
 ==============  ====================================================================================
 fingerprint     the solution was made for this instance (SHA-256 of the instance's canonical form)
 decisions       each device decides exactly once, for each of its subtasks, on a place that exists
-connections     a device without a connection offloads nothing
-capacity        no offload point has more subtasks than its capacity (no tolerance)
-channels        no offload point serves more offloading devices than its channels (no tolerance)
+connections     a device without a connection offloads nothing (structured)
+capacity        no offload point has more subtasks than its capacity (structured, no tolerance)
+channels        no offload point serves more offloading devices than its channels (structured, no tolerance)
+split           each device has a share of the uplink, not negative, and positive if it uploads (hybrid)
+bandwidth       the shares add up to at most the bandwidth (hybrid, no tolerance)
 objective       the stated objective is within 1e-9·max(1, exact) of the exact cost
 lower_bound     the stated lower bound is at most the exact cost, with the same tolerance
 status          "optimal" is stated only with a relative gap of at most 1e-9
@@ -28,7 +30,7 @@ Costs are exact. A number in a file stands for its binary64 value, which is an i
 (see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices is enclosed
 in an interval that is refined until it decides (see `Total`). No floating-point arithmetic takes part.
 What a certificate proves is computed in integers, rounded downwards (see `tree_bound`); the mathematics
-are in docs/certificates.md.
+are in docs/certificates.md and docs/hybrid.md.
 
 Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
 """
@@ -47,6 +49,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -166,14 +169,52 @@ class Instance(NamedTuple):
         return digest.hexdigest()
 
 
+class HybridDevice(NamedTuple):
+    """A device of a hybrid problem."""
+
+    id: str
+    weight: float
+    sizes: list[float]
+
+
+class HybridInstance(NamedTuple):
+    """A hybrid offloading problem; `parameters` are as in the file, without a null for no cloud."""
+
+    parameters: dict[str, Any]
+    devices: list[HybridDevice]
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the canonical form."""
+        devices = [device._asdict() for device in self.devices]
+        for device in devices:
+            if device["weight"] == 1.0:
+                del device["weight"]
+        document = {
+            "devices": devices,
+            "format": "offloadlib-instance",
+            "kind": "hybrid",
+            "parameters": self.parameters,
+            "version": 1,
+        }
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+AnyInstance = Instance | HybridInstance
+
+
 class Solution(NamedTuple):
-    """What a solution file claims; `decisions` maps the id of a device to ids of offload points."""
+    """What a solution file claims.
+
+    `decisions` maps the id of a device to ids of offload points (hybrid: to places), `split` to Mbit/s.
+    """
 
     sha256: str
     objective: float
     lower_bound: float | None
     status: str
     decisions: dict[str, list[str | None]]
+    split: dict[str, float] | None = None
 
 
 def _default_edge_data(application: Application, output: list[float]) -> list[float]:
@@ -477,7 +518,7 @@ _DEVICE = _Record(
 _INSTANCE_MARKS: dict[str, Parser] = {
     "format": _one_of("offloadlib-instance"),
     "version": _one_of(1),
-    "kind": _one_of("structured"),
+    "kind": _one_of("structured", "hybrid"),
 }
 _FRAME: dict[str, Parser] = {
     **_INSTANCE_MARKS,
@@ -487,6 +528,22 @@ _FRAME: dict[str, Parser] = {
     "offload_points": _filled,
 }
 _FRAME_OPTIONAL: dict[str, Parser] = {"description": _text, "source": _object}
+_EDGE: dict[str, Parser] = {"speed": _SPEED, "price": _SIZE}
+_PARAMETERS = _Record(
+    {
+        "local_time": _SIZE,
+        "local_energy": _SIZE,
+        "transmit_energy": _SIZE,
+        "cycles": _SIZE,
+        "bandwidth": _SPEED,
+        "delay_weight": _SPEED,
+        "edge": _Record(_EDGE, {}),
+        "cloud": _or_null(_Record({**_EDGE, "rate": _SPEED}, {})),
+    },
+    {},
+)
+_HYBRID_FRAME: dict[str, Parser] = {**_INSTANCE_MARKS, "name": _text, "parameters": _PARAMETERS}
+_HYBRID_DEVICE = _Record({"id": _id, "sizes": _sizes}, {"weight": _SPEED})
 _SOLUTION_MARKS: dict[str, Parser] = {"format": _one_of("offloadlib-solution"), "version": _one_of(1)}
 _SOLUTION = _Record(
     {
@@ -498,7 +555,7 @@ _SOLUTION = _Record(
         "status": _one_of("optimal", "feasible"),
         "decisions": _object,
     },
-    {"run": _object},
+    {"run": _object, "split": _object},
 )
 
 
@@ -530,7 +587,7 @@ class _Frame(NamedTuple):
     body: Any  # what holds the devices: the value of "devices", or of "columns"
 
 
-def read_instance(path: str | PathLike[str]) -> Instance:
+def read_instance(path: str | PathLike[str]) -> AnyInstance:
     """Read an instance, as JSON or in the columnar form.
 
     Parameters
@@ -540,7 +597,7 @@ def read_instance(path: str | PathLike[str]) -> Instance:
 
     Returns
     -------
-    Instance
+    Instance or HybridInstance
         The instance with all defaults filled in.
 
     Raises
@@ -584,6 +641,9 @@ def read_solution(path: str | PathLike[str]) -> Solution:
             if place is not None and type(place) is not str:
                 where = f"decisions[{device!r}][{k}]"
                 problems.append((where, f"{_show(place)} is neither the id of an offload point nor null"))
+    split = fields.get("split")
+    for device, share in (split or {}).items():
+        _finite(problems, share, f"split[{device!r}]")
     if problems:
         raise Unusable(str(path), problems)
     return Solution(
@@ -592,14 +652,39 @@ def read_solution(path: str | PathLike[str]) -> Solution:
         lower_bound=fields.get("lower_bound"),
         status=fields["status"],
         decisions=fields["decisions"],
+        split=split,
     )
 
 
-def _instance_from_json(document: Any, file: str) -> Instance:
+def _instance_from_json(document: Any, file: str) -> AnyInstance:
     _check_marks(document, _INSTANCE_MARKS, file)
     problems: list[Problem] = []
+    if document["kind"] == "hybrid":
+        fields = _Record({**_HYBRID_FRAME, "devices": _filled}, _FRAME_OPTIONAL)(problems, document, "")
+        return _hybrid_instance(problems, fields, fields.get("devices", ()), file)
     frame = _frame(problems, document, "devices", _filled)
     return _instance(problems, frame, frame.body or (), file)
+
+
+def _hybrid_instance(
+    problems: list[Problem], fields: dict[str, Any], documents: Iterable[Any], file: str
+) -> HybridInstance:
+    """Read the devices of a hybrid instance and put it together."""
+    devices: dict[str, HybridDevice] = {}
+    tasks = 0
+    for i, document in enumerate(documents):
+        record = _HYBRID_DEVICE(problems, document, f"devices[{i}]")
+        sizes = record.get("sizes")
+        if sizes == []:
+            problems.append((f"devices[{i}].sizes", "is empty"))
+        elif sizes and len(sizes) != (tasks := tasks or len(sizes)):
+            what = f"has {len(sizes)} numbers instead of {tasks}, as those of the first device"
+            problems.append((f"devices[{i}].sizes", what))
+        if _is_new(problems, record, f"devices[{i}]", devices):
+            devices[record["id"]] = HybridDevice(record["id"], record.get("weight", 1.0), sizes or [])
+    if problems:
+        raise Unusable(file, problems)
+    return HybridInstance(fields["parameters"], list(devices.values()))
 
 
 def _instance(problems: list[Problem], frame: _Frame, documents: Iterable[Any], file: str) -> Instance:
@@ -877,11 +962,16 @@ class _Archive:
         return b""
 
 
-def _instance_from_columns(data: bytes, file: str) -> Instance:
+def _instance_from_columns(data: bytes, file: str) -> AnyInstance:
     """Read a columnar file: its devices are handed on one by one as they would stand in a JSON file."""
     archive = _Archive(data, file)
     header = archive.json("header.json")
     _check_marks(header, _INSTANCE_MARKS, file)
+    if header["kind"] == "hybrid":
+        fields = _Record({**_HYBRID_FRAME, "columns": _object}, _FRAME_OPTIONAL)(archive.problems, header, "")
+        archive.declare(fields.get("columns", {}))
+        archive.raise_problems()
+        return _hybrid_instance(archive.problems, fields, _hybrid_documents(archive), file)
     frame = _frame(archive.problems, header, "columns", _object)
     archive.declare(frame.body or {})
     archive.raise_problems()
@@ -931,6 +1021,23 @@ def _device_documents(archive: _Archive, frame: _Frame) -> Iterator[dict[str, An
                 document[name] = table.row(rows_read[i])
         rows_read[i] += 1
         yield document
+
+
+def _hybrid_documents(archive: _Archive) -> Iterator[dict[str, Any]]:
+    ids = _filled(archive.problems, archive.json("columns/id"), "columns/id") or []
+    archive.expect("id", "json", len(ids))
+    weights = archive.table("weight", "<f8", len(ids))
+    shape = archive.columns.get("sizes", {}).get("shape", [])
+    if len(shape) != 2 or not all(type(length) is int and length > 0 for length in shape):
+        archive.problems.append(("columns.sizes.shape", "is not that of a table"))
+        archive.raise_problems()
+    sizes = archive.table("sizes", "<f8", len(ids), shape[1])
+    unknown = archive.columns.keys() - {"id", "weight", "sizes"}
+    archive.problems += [("columns", f"unknown column {name!r}") for name in sorted(unknown)]
+    archive.raise_problems()
+    if weights and sizes:
+        for i, name in enumerate(ids):
+            yield {"id": name, "weight": weights.values[i], "sizes": sizes.row(i)}
 
 
 def _given(row: list[float]) -> bool:
@@ -1100,20 +1207,24 @@ class Total:
 
 
 class Branch(NamedTuple):
-    """A node with two children: there the subtask of the device is at the place, or it is not."""
+    """A node with two children: there the subtask of the device is at the place, or it is not.
+
+    Tasks of a hybrid instance have numbers, from 0 on, instead of names.
+    """
 
     device: str
-    subtask: str
+    subtask: str | int
     place: str | None
     equal: int
     different: int
 
 
 class Leaf(NamedTuple):
-    """A node with prices, by ids of offload points."""
+    """A node with prices, by ids of offload points, or with one on the bandwidth (hybrid)."""
 
     capacity: dict[str, Fraction]
     channels: dict[str, Fraction]
+    bandwidth: Fraction | None
 
 
 class Certificate(NamedTuple):
@@ -1143,14 +1254,12 @@ def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fract
 
 
 _index = _of_kind(lambda value: type(value) is int, "a whole number")
-_LEAF = _Record({"prices": _Record({}, {"capacity": _decimals, "channels": _decimals})}, {})
-_BRANCH = _Record(
-    {
-        "branch": _Record({"device": _text, "subtask": _text, "place": _or_null(_text)}, {}),
-        "equal": _index,
-        "different": _index,
-    },
-    {},
+_PRICES = _Record({}, {"capacity": _decimals, "channels": _decimals, "bandwidth": _decimal})
+_LEAF = _Record({"prices": _PRICES}, {})
+_AT: dict[str, Parser] = {"device": _text, "place": _or_null(_text)}
+_BRANCH, _HYBRID_BRANCH = (
+    _Record({"branch": _Record(_AT | what, {}), "equal": _index, "different": _index}, {})
+    for what in ({"subtask": _text}, {"task": _index})
 )
 _CERTIFICATE_MARKS: dict[str, Parser] = {"format": _one_of("offloadlib-certificate"), "version": _one_of(1)}
 _CERTIFICATE = _Record(
@@ -1195,21 +1304,25 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
 def _node(problems: list[Problem], value: Any, path: str) -> Branch | Leaf | None:
     before = len(problems)
     is_branch = type(value) is dict and "branch" in value
-    fields = (_BRANCH if is_branch else _LEAF)(problems, value, path)
+    of_task = is_branch and type(value["branch"]) is dict and "task" in value["branch"]
+    parser = _HYBRID_BRANCH if of_task else _BRANCH if is_branch else _LEAF
+    fields = parser(problems, value, path)
     if len(problems) > before:
         return None
     if is_branch:
         at = fields["branch"]
-        return Branch(at["device"], at["subtask"], at.get("place"), fields["equal"], fields["different"])
-    return Leaf(fields["prices"].get("capacity", {}), fields["prices"].get("channels", {}))
+        subtask = at["task" if of_task else "subtask"]
+        return Branch(at["device"], subtask, at.get("place"), fields["equal"], fields["different"])
+    prices = fields["prices"]
+    return Leaf(prices.get("capacity", {}), prices.get("channels", {}), prices.get("bandwidth"))
 
 
-def certificate_faults(instance: Instance, certificate: Certificate) -> list[str]:
+def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[str]:
     """Tell what keeps the nodes from being a proof about the instance.
 
     Parameters
     ----------
-    instance : Instance
+    instance : Instance or HybridInstance
         The instance.
     certificate : Certificate
         The certificate; its claim and its fingerprint are not looked at.
@@ -1220,6 +1333,8 @@ def certificate_faults(instance: Instance, certificate: Certificate) -> list[str
         What is wrong with the tree, the branches and the prices.
     """
     faults = _tree_faults(certificate.nodes)
+    if isinstance(instance, HybridInstance):
+        return faults + _hybrid_faults(instance, certificate)
     devices = {device.id: device for device in instance.devices}
     points = {point.id: point for point in instance.points}
     for i, node in enumerate(certificate.nodes):
@@ -1270,6 +1385,8 @@ def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[st
                 yield f"a price on channels of {name!r}, which are not limited"
             if price < 0:
                 yield f"a negative price on {what} of {name!r}"
+    if leaf.bandwidth is not None:
+        yield "a price on bandwidth, which a structured instance does not have"
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -2076,12 +2193,12 @@ class TreeBound(NamedTuple):
     limited: list[str]
 
 
-def tree_bound(instance: Instance, certificate: Certificate) -> TreeBound:
+def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     """Return what a certificate proves about an instance, whatever it claims.
 
     Parameters
     ----------
-    instance : Instance
+    instance : Instance or HybridInstance
         The instance.
     certificate : Certificate
         One without `certificate_faults`.
@@ -2091,6 +2208,8 @@ def tree_bound(instance: Instance, certificate: Certificate) -> TreeBound:
     TreeBound
         The least bound of a leaf, rounded downwards.
     """
+    if isinstance(instance, HybridInstance):
+        return TreeBound(_hybrid_tree_bound(instance, certificate.nodes), [])
     leaves = [node for node in certificate.nodes if isinstance(node, Leaf)]
     prices = _shared_prices(instance, leaves)
     totals: list[int | None] = [-_charge(instance, leaf) for leaf in leaves]
@@ -2100,7 +2219,9 @@ def tree_bound(instance: Instance, certificate: Certificate) -> TreeBound:
         costs = Costs(instance, device)
         # Many leaves have the same prices, and leave a device the same places.
         known: dict[tuple[Prices, tuple[int, ...]], int | None] = {}
-        for i, allowed in enumerate(_places_left(certificate.nodes, device, bits)):
+        anywhere = (_bit(LOCAL) if device.point is None else sum(bits.values()),) * len(device.work)
+        position = {name: k for k, name in enumerate(device.application.subtasks)}
+        for i, allowed in enumerate(_places_left(certificate.nodes, device.id, anywhere, position, bits)):
             total, key = totals[i], (prices[i], allowed)
             if total is None:
                 continue
@@ -2136,11 +2257,17 @@ def _charge(instance: Instance, leaf: Leaf) -> int:
 
 
 def _places_left(
-    nodes: Sequence[Branch | Leaf], device: Device, bits: Mapping[str | None, int]
+    nodes: Sequence[Branch | Leaf],
+    device: str,
+    anywhere: tuple[int, ...],
+    position: Mapping[Any, int],
+    bits: Mapping[str | None, int],
 ) -> list[tuple[int, ...]]:
-    """Return for each leaf, in their order, the places that it leaves to a device's subtasks, as bits."""
-    anywhere = _bit(LOCAL) if device.point is None else sum(bits.values())
-    left = {0: (anywhere,) * len(device.work)}
+    """Return for each leaf, in their order, the places that it leaves to a device's subtasks, as bits.
+
+    `anywhere` are those without any branch, and `position` tells which subtask a branch is about.
+    """
+    left = {0: anywhere}
     result = []
     for i, node in enumerate(nodes):  # a parent stands before its children
         allowed = left.pop(i)
@@ -2148,12 +2275,188 @@ def _places_left(
             result.append(allowed)
             continue
         left[node.equal] = left[node.different] = allowed
-        if node.device == device.id:
-            k = device.application.subtasks.index(node.subtask)
+        if node.device == device:
+            k = position[node.subtask]
             place = bits[node.place]
             left[node.equal] = (*allowed[:k], allowed[k] & place, *allowed[k + 1 :])
             left[node.different] = (*allowed[:k], allowed[k] & ~place, *allowed[k + 1 :])
     return result
+
+
+# ---------------------------------------------------------------------------------------------------
+# Hybrid instances: exact costs, and the bound of a tree (docs/hybrid.md has the mathematics)
+# ---------------------------------------------------------------------------------------------------
+
+HYBRID_PLACES: dict[str | None, int] = {None: 0, "edge": 1, "cloud": 2}
+_MOST_LOADS = 100_000  # different loads of one device
+
+
+class Load(NamedTuple):
+    """What the places of a device's tasks mean for it, exactly."""
+
+    local: Fraction  # L, in s
+    upload: Fraction  # U, in Mbit
+    remote: Fraction  # K, in s
+    energy: Fraction  # E, in J
+
+
+class Tariff:
+    """The parameters of a hybrid instance as exact numbers.
+
+    Attributes
+    ----------
+    delay_weight, bandwidth : Fraction
+        rho and B.
+    places : dict of str or None to int
+        The places that there are.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        cycles, edge, cloud = Fraction(parameters["cycles"]), parameters["edge"], parameters.get("cloud")
+        transmit = Fraction(parameters["transmit_energy"])
+        self.delay_weight = Fraction(parameters["delay_weight"])
+        self.bandwidth = Fraction(parameters["bandwidth"])
+        self.places = {name: place for name, place in HYBRID_PLACES.items() if cloud or name != "cloud"}
+        # For each place: seconds and joules of a Mbit.
+        self._time = [Fraction(parameters["local_time"]), cycles / Fraction(edge["speed"])]
+        self._energy = [Fraction(parameters["local_energy"]), transmit + Fraction(edge["price"])]
+        if cloud:
+            self._time.append(1 / Fraction(cloud["rate"]) + cycles / Fraction(cloud["speed"]))
+            self._energy.append(transmit + Fraction(cloud["price"]))
+
+    def load(self, sizes: Sequence[Fraction]) -> Load:
+        """Return the load of the sizes at each place."""
+        times = [time * size for time, size in zip(self._time, sizes, strict=True)]
+        energy = sum([rate * size for rate, size in zip(self._energy, sizes, strict=True)], _ZERO)
+        return Load(times[0], sum(sizes[1:], _ZERO), max(times[1:]), energy)
+
+
+def hybrid_cost(tariff: Tariff, device: HybridDevice, places: Sequence[int], share: float) -> Fraction:
+    """Return the exact cost of a device with a share of the uplink that is positive if it uploads."""
+    sizes = [_ZERO] * len(tariff.places)
+    for size, place in zip(device.sizes, places, strict=True):
+        sizes[place] += Fraction(size)
+    load = tariff.load(sizes)
+    upload = load.upload / Fraction(share) if load.upload else _ZERO
+    delay = max(load.local, upload + load.remote)
+    return Fraction(device.weight) * (load.energy + tariff.delay_weight * delay)
+
+
+def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[str]:
+    """Tell what keeps the branches and prices from being about the instance."""
+    faults = []
+    devices = {device.id: device for device in instance.devices}
+    places = Tariff(instance.parameters).places
+    for i, node in enumerate(certificate.nodes):
+        found = []
+        if isinstance(node, Leaf):
+            if node.capacity or node.channels:
+                found.append("a price on capacity or channels, which a hybrid instance does not have")
+            if node.bandwidth is not None and node.bandwidth < 0:
+                found.append("a negative price on bandwidth")
+        else:
+            device = devices.get(node.device)
+            if device is None:
+                found.append(f"unknown device {node.device!r}")
+            elif type(node.subtask) is not int or not 0 <= node.subtask < len(device.sizes):
+                found.append(f"unknown task {node.subtask!r} of device {node.device!r}")
+            if node.place not in places:
+                found.append(f"unknown place {node.place!r}")
+        faults += [f"nodes[{i}]: {fault}" for fault in found]
+    for device in instance.devices:
+        try:
+            _sizes_by_place(device, ((1 << len(places)) - 1,) * len(device.sizes))
+        except TooLarge:
+            faults.append(f"device {device.id!r} has more than {_MOST_LOADS} different loads to look at")
+    return faults
+
+
+def _sizes_by_place(device: HybridDevice, allowed: Sequence[int]) -> set[tuple[Fraction, ...]]:
+    """Return the sizes that a device can have at the places, where each task may be at some (as bits).
+
+    There is one for each decision, but equal ones are merged task by task: what they lack is the same.
+
+    Raises
+    ------
+    TooLarge
+        If there are too many.
+    """
+    found: set[tuple[Fraction, ...]] = {(_ZERO, _ZERO, _ZERO)}
+    for size, places in zip(map(Fraction, device.sizes), allowed, strict=True):
+        here = [place for place in HYBRID_PLACES.values() if places >> place & 1]
+        found = {(*sizes[:p], sizes[p] + size, *sizes[p + 1 :]) for sizes in found for p in here}
+        if len(found) > _MOST_LOADS:
+            raise TooLarge
+    return found
+
+
+class Choice(NamedTuple):
+    """What a load costs at any price on the bandwidth; numbers on the grid are rounded downwards.
+
+    The share c costs most(c) = weight·(E + rho·max(L, U/c + K)) + price·c. Up to the knee, a price, the best
+    share is the one with which the upload ends with the local execution, U/(L - K).
+    """
+
+    waiting: int  # weight·(E + rho·L) on the grid
+    reach: Fraction  # U/(L - K), 0 without an upload
+    knee: Fraction  # weight·rho·(L - K)^2/U; -1 where L <= K
+    sending: int  # weight·(E + rho·K) on the grid
+    pull: Fraction  # weight·rho·U
+
+    def least(self, price: Fraction) -> int:
+        """Return the least cost at a price, over all shares, on the grid or below."""
+        if price <= self.knee or not self.pull:
+            return self.waiting + _down(price * self.reach)
+        # The minimum of sending + pull/c + price·c is at c = sqrt(pull/price).
+        square = 4 * price * self.pull
+        return self.sending + math.isqrt((square.numerator << 2 * _FINE) // square.denominator)
+
+
+def _choice(tariff: Tariff, weight: Fraction, load: Load) -> Choice:
+    rho = tariff.delay_weight
+    pull, spare = weight * rho * load.upload, load.local - load.remote
+    sending = _down(weight * (load.energy + rho * load.remote))
+    if not pull:
+        waiting = _down(weight * (load.energy + rho * max(load.local, load.remote)))
+        return Choice(waiting, _ZERO, _ZERO, sending, _ZERO)
+    if spare <= 0:
+        return Choice(0, _ZERO, Fraction(-1), sending, pull)
+    waiting = _down(weight * (load.energy + rho * load.local))
+    return Choice(waiting, load.upload / spare, weight * rho * spare**2 / load.upload, sending, pull)
+
+
+def _hybrid_tree_bound(instance: HybridInstance, nodes: Sequence[Branch | Leaf]) -> Fraction:
+    """Return the least bound of a leaf, rounded downwards."""
+    tariff = Tariff(instance.parameters)
+    prices = [node.bandwidth or _ZERO for node in nodes if isinstance(node, Leaf)]
+    totals: list[int | None] = [-_up(price * tariff.bandwidth) for price in prices]
+    bits = {name: 1 << place for name, place in tariff.places.items()}
+    position = {k: k for k in range(len(instance.devices[0].sizes))}
+    branched = {node.device for node in nodes if isinstance(node, Branch)}
+    for device in instance.devices:
+        weight = Fraction(device.weight)
+        anywhere = (sum(bits.values()),) * len(device.sizes)
+        left = [anywhere] * len(prices)
+        if device.id in branched:
+            left = _places_left(nodes, device.id, anywhere, position, bits)
+        choices = {
+            allowed: [
+                _choice(tariff, weight, tariff.load(sizes[: len(bits)]))
+                for sizes in _sizes_by_place(device, allowed)
+            ]
+            for allowed in set(left)
+        }
+        known: dict[tuple[Fraction, tuple[int, ...]], int | None] = {}
+        for i, key in enumerate(zip(prices, left, strict=True)):
+            total = totals[i]
+            if total is None:
+                continue
+            if key not in known:
+                known[key] = min([choice.least(key[0]) for choice in choices[key[1]]], default=None)
+            value = known[key]
+            totals[i] = None if value is None else total + value
+    # All-local obeys the branches above some leaf: not all are infinite.
+    return Fraction(min(total for total in totals if total is not None), 1 << _FINE)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -2203,7 +2506,7 @@ class Verdict:
         }
 
 
-class Case:
+class Case(ABC):
     """A solution beside the instance that it is said to solve.
 
     Attributes
@@ -2214,33 +2517,80 @@ class Case:
         Where the decisions do not fit the instance; `places` has a meaning only if there are none.
     """
 
-    def __init__(self, instance: Instance, solution: Solution) -> None:
-        self.instance = instance
+    def __init__(self, instance: AnyInstance, solution: Solution) -> None:
+        self.instance: AnyInstance = instance
         self.solution = solution
         self.places: list[list[int]] = []
         self.misfits: list[str] = []
-        index: dict[str | None, int] = {point.id: n for n, point in enumerate(instance.points)}
-        index[None] = LOCAL
-        for device in instance.devices:
-            chosen = solution.decisions.get(device.id)
+
+    def _decide(
+        self, index: Mapping[str | None, int], counts: Mapping[str, int], what: str, kind: str
+    ) -> None:
+        """Fill in places and misfits.
+
+        `index` has the known places, `counts` the subtasks of each device; the rest is for messages.
+        """
+        for device, count in counts.items():
+            chosen = self.solution.decisions.get(device)
             if chosen is None:
-                self.misfits.append(f"device {device.id!r} has no decision")
+                self.misfits.append(f"device {device!r} has no decision")
                 continue
-            if len(chosen) != len(device.work):
-                self.misfits.append(
-                    f"device {device.id!r} has {len(chosen)} places for {len(device.work)} subtasks"
-                )
+            if len(chosen) != count:
+                self.misfits.append(f"device {device!r} has {len(chosen)} places for {count} {what}")
             unknown = [place for place in chosen if place not in index]
-            self.misfits += [f"device {device.id!r}: unknown offload point {place!r}" for place in unknown]
+            self.misfits += [f"device {device!r}: unknown {kind} {place!r}" for place in unknown]
             if not unknown:
                 self.places.append([index[place] for place in chosen])
-        strangers = solution.decisions.keys() - {device.id for device in instance.devices}
+        strangers = self.solution.decisions.keys() - counts.keys()
         self.misfits += [f"unknown device {device!r}" for device in sorted(strangers)]
 
     @cached_property
     def fingerprint(self) -> str:
         """The fingerprint of the instance."""
         return self.instance.fingerprint()
+
+    @abstractmethod
+    def limits(self) -> list[Rule]:
+        """Apply the rules about what is shared; the decisions fit."""
+
+    @property
+    @abstractmethod
+    def has_cost(self) -> bool:
+        """Whether the decisions have a cost."""
+
+    @property
+    @abstractmethod
+    def feasible(self) -> bool:
+        """Whether the decisions keep all limits."""
+
+    @property
+    @abstractmethod
+    def total(self) -> Total:
+        """The exact cost."""
+
+    @cached_property
+    def objective(self) -> float:
+        """The exact cost, rounded to the nearest binary64 number."""
+        return self.total.settle(float)
+
+
+class StructuredCase(Case):
+    """A solution of a structured instance."""
+
+    instance: Instance
+
+    def __init__(self, instance: Instance, solution: Solution) -> None:
+        super().__init__(instance, solution)
+        index: dict[str | None, int] = {point.id: n for n, point in enumerate(instance.points)}
+        index[None] = LOCAL
+        counts = {device.id: len(device.work) for device in instance.devices}
+        self._decide(index, counts, "subtasks", "offload point")
+        if solution.split is not None:
+            self.misfits.append("a split of the uplink, which only a hybrid instance has")
+
+    def limits(self) -> list[Rule]:
+        """Apply the rules about connections, capacities and channels."""
+        return [rule_connections(self), rule_capacity(self), rule_channels(self)]
 
     @cached_property
     def has_cost(self) -> bool:
@@ -2266,10 +2616,53 @@ class Case:
     def _device_cost(self, device: Device, places: list[int]) -> Ratio:
         return device_cost(self.instance, device, places)
 
+
+class HybridCase(Case):
+    """A solution of a hybrid instance.
+
+    Attributes
+    ----------
+    shares : list of float
+        For each device of the instance its share of the uplink.
+    """
+
+    instance: HybridInstance
+
+    def __init__(self, instance: HybridInstance, solution: Solution) -> None:
+        super().__init__(instance, solution)
+        self.tariff = Tariff(instance.parameters)
+        counts = {device.id: len(device.sizes) for device in instance.devices}
+        self._decide(self.tariff.places, counts, "tasks", "place")
+        split = solution.split or {}
+        self.shares = [float(split.get(device, -1.0)) for device in counts]
+        self.misfits += [f"device {device!r} has no share of the uplink" for device in counts.keys() - split]
+        self.misfits += [f"a share for the unknown device {name!r}" for name in sorted(split.keys() - counts)]
+
+    def limits(self) -> list[Rule]:
+        """Apply the rules about the split."""
+        return [rule_split(self), rule_bandwidth(self)]
+
     @cached_property
-    def objective(self) -> float:
-        """The exact cost, rounded to the nearest binary64 number."""
-        return self.total.settle(float)
+    def has_cost(self) -> bool:
+        """Whether the decisions have a cost: they fit, and who uploads has a share."""
+        return not self.misfits and rule_split(self).ok
+
+    @cached_property
+    def feasible(self) -> bool:
+        """Whether the shares also fit into the bandwidth."""
+        return self.has_cost and rule_bandwidth(self).ok
+
+    @cached_property
+    def total(self) -> Total:
+        """The exact cost."""
+        return Total(lambda: map(self._device_cost, self.instance.devices, self.places, self.shares))
+
+    def _device_cost(self, device: HybridDevice, places: list[int], share: float) -> Ratio:
+        return hybrid_cost(self.tariff, device, places, share).as_integer_ratio()
+
+    def uploads(self, device: HybridDevice, places: Sequence[int]) -> bool:
+        """Tell whether a device uploads anything."""
+        return any(place and size for place, size in zip(places, device.sizes, strict=True))
 
 
 def rule_fingerprint(case: Case) -> Rule:
@@ -2286,7 +2679,7 @@ def rule_decisions(case: Case) -> Rule:
     return _report("decisions", case.misfits, f"{len(case.instance.devices)} devices decided")
 
 
-def rule_connections(case: Case) -> Rule:
+def rule_connections(case: StructuredCase) -> Rule:
     """A device without a connection offloads nothing."""
     broken = [
         f"device {device.id!r} offloads without a connection"
@@ -2296,18 +2689,38 @@ def rule_connections(case: Case) -> Rule:
     return _report("connections", broken, "no device offloads without one")
 
 
-def rule_capacity(case: Case) -> Rule:
+def rule_capacity(case: StructuredCase) -> Rule:
     """No offload point has more subtasks than its capacity."""
     used = Counter(place for places in case.places for place in places)
     limits = [point.capacity for point in case.instance.points]
     return _report("capacity", _excesses(case.instance, used, limits, "subtasks"), "kept everywhere")
 
 
-def rule_channels(case: Case) -> Rule:
+def rule_channels(case: StructuredCase) -> Rule:
     """No offload point serves more offloading devices than its channels."""
     used = Counter(device.point for device in case.offloading if device.point is not None)
     limits = [point.channels for point in case.instance.points]
     return _report("channels", _excesses(case.instance, used, limits, "devices"), "kept everywhere")
+
+
+def rule_split(case: HybridCase) -> Rule:
+    """Each share is at least 0, and positive where something is uploaded."""
+    faults = []
+    for device, places, share in zip(case.instance.devices, case.places, case.shares, strict=True):
+        if share < 0:
+            faults.append(f"device {device.id!r} has the negative share {share!r}")
+        elif not share and case.uploads(device, places):
+            faults.append(f"device {device.id!r} uploads and has no share")
+    return _report("split", faults, "everyone who uploads has a share")
+
+
+def rule_bandwidth(case: HybridCase) -> Rule:
+    """The shares add up to at most the bandwidth."""
+    excess = sum(map(Fraction, case.shares), -case.tariff.bandwidth)
+    message = f"{float(case.tariff.bandwidth + excess)!r} of {float(case.tariff.bandwidth)!r} Mbit/s"
+    if excess > 0:
+        message += f", {float(excess):.3g} too much"
+    return Rule("bandwidth", excess <= 0, message)
 
 
 def _excesses(
@@ -2440,10 +2853,15 @@ def check(
     Unusable
         If a file cannot be read or is not of the right form.
     """
-    case = Case(read_instance(instance_path), read_solution(solution_path))
+    instance, solution = read_instance(instance_path), read_solution(solution_path)
+    case: Case
+    if isinstance(instance, HybridInstance):
+        case = HybridCase(instance, solution)
+    else:
+        case = StructuredCase(instance, solution)
     rules = [rule_fingerprint(case), rule_decisions(case)]
     if not case.misfits:
-        rules += [rule_connections(case), rule_capacity(case), rule_channels(case)]
+        rules += case.limits()
     if case.has_cost:
         rules += [rule_objective(case), rule_lower_bound(case)]
     rules.append(rule_status(case))

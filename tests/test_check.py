@@ -663,7 +663,7 @@ def test_unusable_places(tmp_path: Path) -> None:
         ("version", 2, "version: 2 is not 1"),
         ("version", True, "version: true is not 1"),
         ("version", "1", "version: '1' is not 1"),
-        ("kind", "hybrid", "kind: 'hybrid' is not 'structured'"),
+        ("kind", "linear", "kind: 'linear' is not 'structured' or 'hybrid'"),
         ("name", ..., "name: is missing"),
         ("name", None, "name: null is not a string"),
         ("extra", 1, "unknown key 'extra'"),
