@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from instances import Budget, Instance, Result, Solution
+from instances import Budget, Problem, Result
 
 
-def solve(instance: Instance, budget: Budget) -> Result:
+def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
     """Leave every subtask on its own device."""
     begun = time.perf_counter()
-    solution = Solution.all_local(instance)
+    solution = instance.all_local
     return Result.of(instance, solution, time.perf_counter() - begun)

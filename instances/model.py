@@ -229,6 +229,13 @@ class Instance:
         return sum(group.work.size for group in self.groups)
 
     @property
+    def all_local(self) -> Solution:
+        """Every subtask on its own device."""
+        from .solution import Solution
+
+        return Solution.all_local(self)
+
+    @property
     def summary(self) -> str:
         """Its size in words."""
         return ", ".join(

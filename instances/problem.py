@@ -74,6 +74,10 @@ class Problem(Protocol[Decisions]):
         """Its size in words."""
 
     @property
+    def all_local(self) -> Any:
+        """The solution that offloads nothing."""
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical form."""
 

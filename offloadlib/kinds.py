@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
         write_certificate="formulations.certificate:write_certificate",
     ),
     "hybrid": Kind(
-        first="coordinate-descent",
+        first="local",
         tried=("coordinate-descent", "lagrangian"),
         prover="lagrangian",
         prove="formulations.hybrid.lagrangian:prove",

@@ -74,8 +74,26 @@ def _milp(item: Formulation) -> Method:
     return Method(item.name, item.solve, Family.EXACT, item.summary, item.source, obstacle=item.obstacle)
 
 
+def _hybrid(
+    name: str,
+    path: str,
+    summary: str,
+    source: str = "Wu et al. 2020 (abstract), as read in docs/hybrid.md",
+    family: Family = Family.HEURISTIC,
+    obstacle: str = "",
+) -> Method:
+    return Method(name, path, family, summary, source, frozenset({"hybrid"}), obstacle)
+
+
 _ALL = (
-    Method("local", "heuristics.local:solve", Family.HEURISTIC, "everything on its own device", "section 5"),
+    Method(
+        "local",
+        "heuristics.local:solve",
+        Family.HEURISTIC,
+        "everything on its own device",
+        "section 5; Wu et al. 2020 (local only)",
+        kinds=frozenset({"structured", "hybrid"}),
+    ),
     Method(
         "gsod-i",
         "heuristics.gsod:solve_difference",
@@ -133,6 +151,45 @@ _ALL = (
         Family.HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",
+    ),
+    _hybrid("edge-only", "heuristics.hybrid.schemes:edge_only", "everything at the edge"),
+    _hybrid(
+        "cloud-only",
+        "heuristics.hybrid.schemes:cloud_only",
+        "everything in the cloud",
+        obstacle="heuristics.hybrid.schemes:without_cloud",
+    ),
+    _hybrid("mec", "heuristics.hybrid.descent:solve_mec", "device and edge; exact for up to 16 tasks"),
+    _hybrid(
+        "mcc",
+        "heuristics.hybrid.descent:solve_mcc",
+        "device and cloud; exact for up to 16 tasks",
+        obstacle="heuristics.hybrid.schemes:without_cloud",
+    ),
+    _hybrid("random", "heuristics.hybrid.schemes:random", "a random place for each task"),
+    _hybrid(
+        "best-of-random", "heuristics.hybrid.schemes:best_of_random", "the best of 3 random decisions"
+    ),
+    _hybrid(
+        "equal-split",
+        "heuristics.hybrid.schemes:solve_equal_split",
+        "the optimum where every device has the same share of the uplink",
+        "Huang et al. 2018 (DDLO), their problem",
+        obstacle="heuristics.hybrid.schemes:too_many_patterns",
+    ),
+    _hybrid(
+        "coordinate-descent",
+        "heuristics.hybrid.descent:solve",
+        "each task in turn to its best place, until none moves",
+        "folklore; a baseline of the literature on offloading",
+    ),
+    _hybrid(
+        "exhaustive",
+        "formulations.hybrid.exhaustive:solve",
+        "every decision with its best split, for tiny instances",
+        "docs/hybrid.md",
+        family=Family.EXACT,
+        obstacle="formulations.hybrid.exhaustive:obstacle",
     ),
 )
 

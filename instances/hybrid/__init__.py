@@ -6,10 +6,10 @@ and data) - ``frames`` (many draws of sizes for one system). ``generate`` makes 
 model takes from its source, and what is this project's own, is in ``docs/hybrid.md``.
 """
 
-from .cost import HybridEvaluation, Loads, evaluate, loads
+from .cost import HybridEvaluation, Loads, device_costs, evaluate, loads
 from .model import CLOUD, DEVICE, EDGE, HybridInstance, Parameters
 from .solution import HybridSolution
-from .split import best_split, with_best_split
+from .split import best_split, equal_split, with_best_split
 
 __all__ = [
     "CLOUD",
@@ -21,6 +21,8 @@ __all__ = [
     "Loads",
     "Parameters",
     "best_split",
+    "device_costs",
+    "equal_split",
     "evaluate",
     "loads",
     "with_best_split",

@@ -25,7 +25,7 @@ All devices have the same number of tasks; one with fewer has tasks of size 0, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,6 +141,19 @@ class HybridInstance:
     def places(self) -> tuple[int, ...]:
         """Where a task can run: all places, or all but the cloud."""
         return (DEVICE, EDGE, CLOUD)[: 1 + self.num_points]
+
+    def part(self, devices: slice) -> HybridInstance:
+        """Some of the devices by themselves, with the whole uplink."""
+        return replace(
+            self, devices=self.devices[devices], sizes=self.sizes[devices], weight=self.weight[devices]
+        )
+
+    @property
+    def all_local(self) -> HybridSolution:
+        """Every task on its own device."""
+        from .solution import HybridSolution
+
+        return HybridSolution.all_local(self)
 
     @property
     def summary(self) -> str:
