@@ -120,7 +120,7 @@ class Setting(Environment):
     edge_data: Range | None = None
 
 
-def parameter_help(setting: type[Environment]) -> dict[str, str]:
+def parameter_help(setting: type[Any]) -> dict[str, str]:
     """What each parameter of a setting means, from the docstrings of its class and their bases."""
     texts: dict[str, str] = {}
     for kind in reversed(setting.__mro__[:-1]):

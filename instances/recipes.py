@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cost import evaluate
 from .files import write
 from .generate import Setting, generate
+from .hybrid import HybridInstance
+from .hybrid.generate import HybridSetting
+from .hybrid.generate import generate as generate_hybrid
 from .importers import ImportSetting, import_wfformat
 from .model import Instance
-from .solution import Solution
+from .problem import Problem
 
 LIBRARY = Path(__file__).with_name("library")
 
@@ -56,7 +58,7 @@ class Recipe:
 
     name: str
     description: str
-    setting: Setting | ImportSetting
+    setting: Setting | HybridSetting | ImportSetting
     seed: int
 
     @property
@@ -64,7 +66,7 @@ class Recipe:
         """Whether the recipe reads real data."""
         return isinstance(self.setting, ImportSetting)
 
-    def make(self, data: Path | None = None) -> Instance:
+    def make(self, data: Path | None = None) -> Instance | HybridInstance:
         """The instance.
 
         Parameters
@@ -81,6 +83,8 @@ class Recipe:
         """
         if isinstance(self.setting, Setting):
             return generate(self.setting, seed=self.seed, name=self.name, description=self.description)
+        if isinstance(self.setting, HybridSetting):
+            return generate_hybrid(self.setting, seed=self.seed, name=self.name, description=self.description)
         if data is None:
             raise ValueError(f"{self.name} needs the folder of the real data")
         instance, _ = import_wfformat(
@@ -122,6 +126,10 @@ def _melbourne(size: str, devices: int, sites: int, capacity: int, channels: int
         ),
         seed=seed,
     )
+
+
+def _hybrid(size: str, setting: HybridSetting, description: str) -> Recipe:
+    return Recipe(f"hybrid-{size}", description, setting, seed=setting.devices)
 
 
 RECIPES = (
@@ -201,13 +209,30 @@ RECIPES = (
     _melbourne("s", devices=8, sites=3, capacity=20, channels=None, seed=1),
     _melbourne("m", devices=30, sites=8, capacity=30, channels=None, seed=2),
     _melbourne("l", devices=120, sites=20, capacity=50, channels=5, seed=3),
+    _hybrid("3x3", HybridSetting(), "3 devices with 3 tasks, edge and cloud: the default setting."),
+    _hybrid(
+        "3x3-edge",
+        HybridSetting(cloud_rate=None, bandwidth=104.8576),
+        "The system of DDLO (no cloud), with its uplink shared out instead of split equally.",
+    ),
+    _hybrid(
+        "n010",
+        HybridSetting(devices=10, weight=(0.5, 2.0)),
+        "10 devices of unequal weights with 3 tasks on one uplink of 100 Mbit/s.",
+    ),
+    _hybrid("n030", HybridSetting(devices=30), "30 devices with 3 tasks on one uplink of 100 Mbit/s."),
+    _hybrid(
+        "n100",
+        HybridSetting(devices=100, bandwidth=1000.0),
+        "100 devices with 3 tasks on one uplink of 1000 Mbit/s.",
+    ),
 )
 """Every file of the library but the worked example, which is written by hand."""
 
 
 def rebuild(
     folder: Path, data: Path | None = None, names: Sequence[str] = ()
-) -> Iterator[tuple[Recipe, Instance | None]]:
+) -> Iterator[tuple[Recipe, Instance | HybridInstance | None]]:
     """Write the library's files.
 
     Parameters
@@ -235,6 +260,10 @@ def rebuild(
         yield recipe, instance
 
 
+def _all_local_cost(instance: Problem) -> float:
+    return instance.evaluate(instance.all_local).total
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command ``python -m instances.recipes``."""
     parser = argparse.ArgumentParser(prog="python -m instances.recipes", description=__doc__)
@@ -249,12 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if instance is None:
             print(f"{recipe.name}: left out, it needs --data")
         else:
-            local = evaluate(instance, Solution.all_local(instance)).total
-            print(
-                f"{recipe.name}: {instance.num_devices} devices, {instance.num_points} offload points, "
-                f"{instance.num_subtasks} subtasks, room for {instance.points.capacity.sum()}, "
-                f"all-local cost {local:.6g}"
-            )
+            local = _all_local_cost(instance)
+            print(f"{recipe.name}: {instance.summary}, all-local cost {local:.6g}")
 
 
 if __name__ == "__main__":

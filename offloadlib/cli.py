@@ -234,11 +234,17 @@ _LATER: dict[str, Any] = {
 
 
 @app.command(**_LATER)
-def generate(context: typer.Context) -> None:
+def generate(
+    context: typer.Context,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="structured or hybrid.")] = "structured",
+) -> None:
     """Make a random instance, by default as in the paper."""
-    from .making import generate_instance
+    from . import making
 
-    _run_later(generate_instance, context)
+    commands = {"structured": making.generate_instance, "hybrid": making.generate_hybrid}
+    if kind not in commands:
+        raise typer.BadParameter(f"{kind!r} is not {' or '.join(map(repr, commands))}", param_hint="--kind")
+    _run_later(commands[kind], context)
 
 
 @importers.command(**_LATER)

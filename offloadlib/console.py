@@ -180,10 +180,11 @@ def show_methods(methods: Iterable[Method]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("method", "family", "what it does", "source"):
+    for title in ("method", "family", "instances", "what it does", "source"):
         table.add_column(title)
     for method in methods:
-        table.add_row(method.name, str(method.family), Text(method.summary), Text(method.source))
+        kinds = ", ".join(sorted(method.kinds))
+        table.add_row(method.name, str(method.family), kinds, Text(method.summary), Text(method.source))
     output().print(table)
 
 

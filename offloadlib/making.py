@@ -18,8 +18,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 from rich.markup import escape
 
-from instances import Instance, generate, importers, write
+from instances import Problem, generate, importers, write
 from instances.generate import Environment, Setting, parameter_help
+from instances.hybrid import generate as hybrid
+from instances.hybrid import write_frames
+from instances.hybrid.generate import HybridSetting
 from instances.importers import ImportSetting
 
 from .options import Description, Name, NewInstance, Seed
@@ -35,7 +38,7 @@ class _Entry:
     parameter: inspect.Parameter
 
 
-def with_setting(kind: type[Environment]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_setting(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for every field of a setting.
 
     The command takes the setting as its keyword ``setting``; typer sees one parameter a field instead.
@@ -142,8 +145,30 @@ def generate_instance(
     name: Name = None,
     description: Description = None,
 ) -> None:
-    """Make a random instance, by default as in the paper."""
+    """Make a random instance, by default as in the paper; --kind hybrid makes one of the hybrid problem."""
     instance = generate.generate(setting, seed=seed, name=name, description=description)
+    write(instance, path)
+    _tell(instance, path)
+
+
+@with_setting(HybridSetting)
+def generate_hybrid(
+    setting: HybridSetting,
+    path: NewInstance,
+    seed: Seed = 0,
+    name: Name = None,
+    description: Description = None,
+    frames: Annotated[
+        int | None, typer.Option(metavar="F", help="Write a file of so many draws of the sizes.")
+    ] = None,
+) -> None:
+    """Make a random instance of the hybrid problem (--kind hybrid), or frames of it."""
+    if frames is not None:
+        drawn = hybrid.generate_frames(setting, frames, seed=seed, name=name, description=description)
+        write_frames(drawn, path)
+        print(f"{path}: {len(drawn):,} frames of {drawn[0].summary}", file=sys.stderr)
+        return
+    instance = hybrid.generate(setting, seed=seed, name=name, description=description)
     write(instance, path)
     _tell(instance, path)
 
@@ -182,9 +207,5 @@ def import_wfformat(
     _tell(instance, path)
 
 
-def _tell(instance: Instance, path: Path) -> None:
-    print(
-        f"{path}: {instance.num_devices:,} devices, {instance.num_points:,} offload points, "
-        f"{instance.num_subtasks:,} subtasks, fingerprint {instance.fingerprint[:12]}",
-        file=sys.stderr,
-    )
+def _tell(instance: Problem, path: Path) -> None:
+    print(f"{path}: {instance.summary}, fingerprint {instance.fingerprint[:12]}", file=sys.stderr)

@@ -167,9 +167,7 @@ _ALL = (
         obstacle="heuristics.hybrid.schemes:without_cloud",
     ),
     _hybrid("random", "heuristics.hybrid.schemes:random", "a random place for each task"),
-    _hybrid(
-        "best-of-random", "heuristics.hybrid.schemes:best_of_random", "the best of 3 random decisions"
-    ),
+    _hybrid("best-of-random", "heuristics.hybrid.schemes:best_of_random", "the best of 3 random decisions"),
     _hybrid(
         "equal-split",
         "heuristics.hybrid.schemes:solve_equal_split",

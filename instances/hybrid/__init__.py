@@ -7,6 +7,7 @@ model takes from its source, and what is this project's own, is in ``docs/hybrid
 """
 
 from .cost import HybridEvaluation, Loads, device_costs, evaluate, loads
+from .frames import Frames, read_frames, write_frames
 from .model import CLOUD, DEVICE, EDGE, HybridInstance, Parameters
 from .solution import HybridSolution
 from .split import best_split, equal_split, with_best_split
@@ -15,6 +16,7 @@ __all__ = [
     "CLOUD",
     "DEVICE",
     "EDGE",
+    "Frames",
     "HybridEvaluation",
     "HybridInstance",
     "HybridSolution",
@@ -25,5 +27,7 @@ __all__ = [
     "equal_split",
     "evaluate",
     "loads",
+    "read_frames",
     "with_best_split",
+    "write_frames",
 ]

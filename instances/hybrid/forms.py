@@ -195,6 +195,22 @@ def unpacked(
     return header, columns
 
 
+def validated(
+    header: Document, columns: Columns, source: str, model: type[HybridHeaderPart]
+) -> tuple[Document, Columns]:
+    """A header and columns that did not come from a file, if they may stand in one.
+
+    Raises
+    ------
+    InputError
+        With every problem found; ``source`` says where they came from.
+    """
+    found = [*structure(model, header), *free_data(header), *range_problems(columns)]
+    if found:
+        raise InputError(source, found)
+    return header, columns
+
+
 def _shape(description: Any, dimensions: int) -> tuple[int, ...]:
     """The shape in a column's description, () if it is none of so many dimensions."""
     shape = description.get("shape") if isinstance(description, dict) else None
