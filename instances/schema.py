@@ -44,6 +44,12 @@ def _coordinate(value: float) -> float:
     return value
 
 
+def _share(value: float) -> float:
+    if value < 0:
+        raise ValueError("must be at least 0")
+    return value
+
+
 def _whole(value: Any) -> Any:
     """3.0 is the whole number 3, as in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -67,7 +73,7 @@ Unit = Annotated[_Finite, AfterValidator(_unit), WithJsonSchema({"anyOf": [_ZERO
 Coordinate = Annotated[
     _Finite, AfterValidator(_coordinate), WithJsonSchema({"anyOf": [_ZERO, _RANGE, _NEGATIVE]})
 ]
-Share = Annotated[_Finite, Field(ge=0)]
+Share = Annotated[_Finite, AfterValidator(_share), WithJsonSchema({"type": "number", "minimum": 0})]
 Count = Annotated[
     int,
     Field(strict=True),

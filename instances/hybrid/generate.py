@@ -185,6 +185,8 @@ def _setting_problems(setting: HybridSetting, frames: int) -> list[Problem]:
     ]
     if not found and setting.devices * setting.tasks * frames > MOST_SIZES:
         found.append(("devices", f"times tasks and frames must be at most {MOST_SIZES}"))
+    if setting.cloud_rate is not None and not setting.cloud_rate > 0:
+        found.append(("cloud_rate", f"must be positive or none, not {shown(setting.cloud_rate)}"))
     for key in ("sizes", "weight"):
         low, high = getattr(setting, key)
         if not 0 <= low <= high < np.inf:
