@@ -31,7 +31,9 @@ from instances.hybrid import (
 from instances.hybrid.enumeration import best_decision
 from instances.hybrid.generate import HybridSetting, generate
 from instances.hybrid.split import costs, equal_split
+from offloadlib.best_known import library
 from offloadlib.cli import main
+from offloadlib.comparing import select
 from offloadlib.registry import METHODS
 
 HEURISTICS = (
@@ -162,11 +164,10 @@ def test_methods_that_do_not_apply_say_so(name: str, setting: HybridSetting, mes
 
 
 def test_hybrid_methods_do_not_apply_to_structured_instances() -> None:
-    path = Path(model.__file__).parent / "library" / "worked-example.json"
+    instance = model.read(library() / "worked-example.json")
     for name, method in METHODS.items():
-        reason = method.applies_to(model.read(path))
         if "structured" not in method.kinds:
-            assert reason == "solves instances of kind hybrid, not structured", name
+            assert method.applies_to(instance) == "solves instances of kind hybrid, not structured", name
 
 
 def test_an_infeasible_start_is_named() -> None:
@@ -251,13 +252,18 @@ def test_generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_compare_has_the_methods_for_the_kind(tmp_path: Path) -> None:
-    instance = generate(HybridSetting(), seed=2)
-    frame = offloadlib.compare(instance, "heuristics,exhaustive,gsod-i", output=tmp_path)
-    assert set(HEURISTICS) < set(frame["method"])
+    chosen = {method.name for method in select("heuristics", {"hybrid"})}
+    assert set(HEURISTICS) <= chosen
+    assert not chosen & {"gsod-i", "gsod-ii", "exhaustive"}
+    assert {method.name for method in select("heuristics", {"structured"})} & set(HEURISTICS) == {"local"}
+    path = library() / "hybrid-3x3.json"
+    frame = offloadlib.compare(path, [*HEURISTICS, "exhaustive", "gsod-i"], output=tmp_path)
+    assert list(frame["method"]) == [*HEURISTICS, "exhaustive", "gsod-i"]
     status = dict(zip(frame["method"], frame["status"], strict=True))
     assert status.pop("gsod-i") == "does not apply"
     assert status.pop("exhaustive") == "optimal"
-    assert "gsod-ii" not in status
+    assert set(status.values()) == {"feasible"}
+    assert frame["best_bound"].iloc[0] == pytest.approx(643.3888046234321, rel=1e-9)
     assert set(frame["checked"]) == {"accepted", ""}
     assert (frame["ratio_low"].dropna() >= 1 - 1e-12).all()
     assert (tmp_path / "report.html").exists()
