@@ -15,7 +15,8 @@ ROUNDING = 1e-13
 
 _F, _I, _B = readable("float64"), readable("int64"), readable("boolean")
 _MENU = (_I, _F, _F, _F)
-_SIGNATURE = types.UniTuple(types.float64, 2)(
+_FOUND = types.Tuple((types.float64, types.float64, types.boolean))
+_SIGNATURE = _FOUND(
     *_MENU, _B, *_MENU, types.float64, *[types.float64] * 5, writable("int64", 2), writable("int64", 2)
 )
 
@@ -111,6 +112,8 @@ def best_price(  # type: ignore[no-untyped-def]
     -------
     price, bound
         The best price that was tried, and the dual there, rounded downwards.
+    outside
+        Whether prices below ``low``, or above ``high``, may be better.
     """
     none = np.empty(0, np.bool_)
     n, m = len(start) - 1, len(own_start) - 1
@@ -160,11 +163,12 @@ def best_price(  # type: ignore[no-untyped-def]
             price = np.sqrt(a * b) if b > 4.0 * a > 0.0 else 0.5 * (a + b)
         if not a < price < b:
             break
+    outside = (b < 0.0 and a >= high) or (a < 0.0 and b <= low and low > 0.0)
     if a < 0.0:
         chosen[0], own_chosen[0] = chosen[1], own_chosen[1]
     if b < 0.0:
         chosen[1], own_chosen[1] = chosen[0], own_chosen[0]
-    return best_price, best
+    return best_price, best, outside
 
 
 @njit(

@@ -36,7 +36,8 @@ from instances.hybrid import HybridInstance, HybridSolution, with_best_split
 from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
-from .certificate import Branch, Certificate, Node, claim
+from ..certificate import claim
+from .certificate import Branch, Certificate, Node
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
 from .patterns import Menu, all_patterns, menu
@@ -194,7 +195,7 @@ class _Search:
 
     def _combine(self, price: float, bound: float, above: Ints) -> None:
         """Try combinations of patterns of small reduced cost that use up the uplink."""
-        while bound < self.cutoff:
+        while price > 0.0 and bound < self.cutoff:
             before = self.objective
             self._offer(combinations(self.prices.menu, price, before - bound, above, self.prices.bandwidth))
             if self.objective > before - 0.1 * (before - bound):
@@ -284,10 +285,12 @@ class Prices:
             nothing = np.zeros(len(self._skip), np.int64)
             return guess, np.inf, nothing, nothing
         low, high = self.window
-        found = self._search(self.near, own, list(allowed), min(max(guess, low), high), low, high, cutoff)
-        if found[1] < cutoff and not low < found[0] < high and (low, high) != (0.0, self.highest):
-            found = self._search(self.menu, own, list(allowed), guess, 0.0, self.highest, cutoff)
-        return found
+        guess = min(max(guess, low), high)
+        *found, outside = self._search(self.near, own, list(allowed), guess, low, high, cutoff)
+        if outside and found[1] < cutoff:
+            *found, _ = self._search(self.menu, own, list(allowed), guess, 0.0, self.highest, cutoff)
+        price, bound, below, above = found
+        return price, bound, below, above
 
     def _search(
         self,
@@ -298,11 +301,11 @@ class Prices:
         low: float,
         high: float,
         cutoff: float,
-    ) -> tuple[float, float, Ints, Ints]:
+    ) -> tuple[float, float, Ints, Ints, bool]:
         self._skip[devices] = True
         chosen = np.empty((2, len(self._skip)), np.int64)
         own_chosen = np.empty((2, len(devices)), np.int64)
-        price, bound = best_price(
+        price, bound, outside = best_price(
             *(others.start, others.base, others.pull, others.knee, self._skip),
             *(own.start, own.base, own.pull, own.knee),
             *(self.bandwidth, guess, low, high, cutoff, TOLERANCE, chosen, own_chosen),
@@ -310,7 +313,7 @@ class Prices:
         self._skip[devices] = False
         numbers = others.number[chosen]
         numbers[:, devices] = own.number[own_chosen]
-        return price, bound, numbers[0], numbers[1]
+        return price, bound, numbers[0], numbers[1], outside
 
     def _allowed(self, path: tuple[_Step, ...]) -> dict[int, NDArray[np.bool_]]:
         """Device -> the patterns that the branches of a path leave it."""

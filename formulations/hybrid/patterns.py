@@ -63,12 +63,11 @@ class Menu:
 
     def at(self, price: float) -> tuple[Floats, Floats]:
         """What each pattern costs at a price, and its share of the uplink."""
-        root = np.sqrt(price)
-        reach = np.maximum(root, self.knee)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cost = self.base + np.where(self.pull > 0, self.pull * (reach + price / reach), 0.0)
-            share = np.where(self.pull > 0, self.pull / reach, 0.0)
-        return cost, share
+        reach = np.maximum(np.sqrt(price), self.knee)
+        paid = np.divide(price, reach, out=np.zeros_like(reach), where=reach > 0)
+        takes = self.pull > 0
+        share = np.divide(self.pull, reach, out=np.full_like(reach, np.inf), where=takes & (reach > 0))
+        return self.base + self.pull * (reach + paid), np.where(takes, share, 0.0)
 
     def between(self, low: float, high: float, steps: int = 16) -> Menu:
         """Without patterns that are not the cheapest one of their device at any price in [low, high]."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -101,13 +102,19 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+def obstacle(_: object) -> str | None:
+    """None, or why no network can be made."""
+    if find_spec("sklearn") is None:
+        return "needs scikit-learn, which is not installed: pip install 'offloadlib[learn]'"
+    return None
+
+
 def _sklearn() -> Any:
-    try:
-        from sklearn import neural_network
-    except ModuleNotFoundError:
-        raise InputError(
-            "ddto", [("", "scikit-learn is not installed: pip install 'offloadlib[learn]'")]
-        ) from None
+    reason = obstacle(None)
+    if reason is not None:
+        raise InputError("ddto", [("", reason)])
+    from sklearn import neural_network
+
     return neural_network
 
 
