@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from hypothesis import strategies as st
 
 from instances.hybrid import HybridInstance, Parameters
-from instances.hybrid.split import costs
+from instances.hybrid.enumeration import best_decision
 
 RATES = st.one_of(st.just(0.0), st.floats(1e-3, 2.0), st.sampled_from([0.15, 0.325, 0.475]))
 SPEEDS = st.one_of(st.floats(100.0, 1e5), st.sampled_from([10000.0, 20000.0]))
@@ -43,6 +41,4 @@ def hybrid_instances(draw: st.DrawFn, most_patterns: int = 729) -> HybridInstanc
 
 def optimum(instance: HybridInstance) -> float:
     """The least cost over all decisions, each with its best split."""
-    devices, tasks = instance.sizes.shape
-    every = np.array(list(product(instance.places, repeat=devices * tasks)), dtype=np.int8)
-    return float(costs(instance, every.reshape(-1, devices, tasks)).min())
+    return best_decision(instance, instance.places)[1]

@@ -48,7 +48,7 @@ def _evaluate(price, start, base, pull, knee, skip, chosen, total, carry, used):
     for i in range(len(start) - 1):
         if len(skip) and skip[i]:
             continue
-        least, share, best = np.inf, 0.0, np.int64(-1)
+        least, share, best = np.inf, 0.0, -1
         for k in range(start[i], start[i + 1]):
             value = _priced(root, base[k], pull[k], knee[k])
             if value <= least:
@@ -264,7 +264,7 @@ def combine(start, reduced, share, width, cost, total, parent, option):  # type:
     cells = len(cost)
     scale = (cells - 1) / (2.0 * width)
     cost[:] = np.inf
-    origin = int(round(width * scale))
+    origin = np.int64(np.round(width * scale))
     cost[origin], total[origin] = 0.0, 0.0
     new_cost, new_total = np.empty(cells), np.empty(cells)
     for i in range(len(start) - 1):
@@ -276,7 +276,7 @@ def combine(start, reduced, share, width, cost, total, parent, option):  # type:
                 value, sums = cost[cell] + reduced[k], total[cell] + share[k]
                 if abs(sums) > width:
                     continue
-                to = int(round((sums + width) * scale))
+                to = np.int64(np.round((sums + width) * scale))
                 if value < new_cost[to]:
                     new_cost[to], new_total[to] = value, sums
                     parent[i, to], option[i, to] = cell, k - start[i]

@@ -81,7 +81,7 @@ class Proof:
     nodes: int
 
 
-def solve(instance: HybridInstance, budget: Budget) -> Result:
+def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
     """Solve by prices on the uplink and branches."""
     begun = time.perf_counter()
     proof = prove(instance, budget.start or HybridSolution.all_local(instance), budget)
@@ -95,7 +95,7 @@ def solve(instance: HybridInstance, budget: Budget) -> Result:
     )
 
 
-def prove(instance: HybridInstance, start: HybridSolution, budget: Budget) -> Proof:
+def prove(instance: HybridInstance, start: HybridSolution, budget: Budget[HybridSolution]) -> Proof:
     """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
 
     Parameters
@@ -121,7 +121,9 @@ def prove(instance: HybridInstance, start: HybridSolution, budget: Budget) -> Pr
 
 
 class _Search:
-    def __init__(self, instance: HybridInstance, start: HybridSolution, budget: Budget) -> None:
+    def __init__(
+        self, instance: HybridInstance, start: HybridSolution, budget: Budget[HybridSolution]
+    ) -> None:
         self.begun = time.perf_counter()
         self.instance, self.budget = instance, budget
         self.solution = start
@@ -272,9 +274,7 @@ class Prices:
         self.window = price / WINDOW, min(price * WINDOW, self.highest)
         self.near = self.menu.between(*self.window)
 
-    def best(
-        self, path: tuple[_Step, ...], guess: float, cutoff: float
-    ) -> tuple[float, float, Ints, Ints]:
+    def best(self, path: tuple[_Step, ...], guess: float, cutoff: float) -> tuple[float, float, Ints, Ints]:
         """Price, bound, and the patterns just below and just above it, (N,) each.
 
         The bound is infinite where the branches of the path leave a device no pattern.
@@ -286,10 +286,13 @@ class Prices:
             return guess, np.inf, nothing, nothing
         low, high = self.window
         guess = min(max(guess, low), high)
-        *found, outside = self._search(self.near, own, list(allowed), guess, low, high, cutoff)
-        if outside and found[1] < cutoff:
-            *found, _ = self._search(self.menu, own, list(allowed), guess, 0.0, self.highest, cutoff)
-        price, bound, below, above = found
+        price, bound, below, above, outside = self._search(
+            self.near, own, list(allowed), guess, low, high, cutoff
+        )
+        if outside and bound < cutoff:
+            price, bound, below, above, _ = self._search(
+                self.menu, own, list(allowed), guess, 0.0, self.highest, cutoff
+            )
         return price, bound, below, above
 
     def _search(

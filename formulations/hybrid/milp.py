@@ -36,7 +36,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,7 @@ def tangent(model: Any, instance: HybridInstance, i: int, uploaded: Floats, shar
     model.tangents.add(model.upload[i] >= 2.0 * r * rise - r**2 * model.share[i])
 
 
-def solve(instance: HybridInstance, budget: Budget) -> Result:
+def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
     """Solve by rounds of the program, to a relative gap of 1e-6 or the budget's if that is larger."""
     search = _Rounds(instance, budget)
     try:
@@ -151,7 +150,7 @@ def solve(instance: HybridInstance, budget: Budget) -> Result:
 
 
 class _Rounds:
-    def __init__(self, instance: HybridInstance, budget: Budget) -> None:
+    def __init__(self, instance: HybridInstance, budget: Budget[HybridSolution]) -> None:
         self._begun = time.perf_counter()
         self.instance, self.budget = instance, budget
         self.solution = budget.start or HybridSolution.all_local(instance)
@@ -180,7 +179,7 @@ class _Rounds:
 
     def _round(self, program: pyo.ConcreteModel, left: float) -> Termination:
         arrays, variables = program_of(program)
-        asked = replace(self.budget, gap=0.1 * ERROR)
+        asked = Budget(gap=0.1 * ERROR, seed=self.budget.seed, threads=self.budget.threads)
         outcome = highs.minimise(arrays, asked, time_limit=left, reference=self.objective)
         self.rounds, self.nodes = self.rounds + 1, self.nodes + outcome.nodes
         self.bound = min(max(self.bound, outcome.lower_bound + self.constant), self.objective)

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instances.hybrid import HybridInstance, loads
+from instances.hybrid.enumeration import numbered
+from instances.hybrid.model import TaskPlaces
 from instances.model import Floats, Ints
 
 from .kernels import mark_relevant
@@ -90,11 +92,10 @@ class Menu:
         return Menu(start, self.base[index], self.pull[index], self.knee[index], self.number[index])
 
 
-def all_patterns(instance: HybridInstance) -> NDArray[np.int8]:
-    """(P, M) places: every pattern of a device; task 0 changes slowest, and pattern 0 is all-local."""
-    size, tasks = len(instance.places), instance.num_tasks
-    digits = np.arange(size**tasks)[:, None] // size ** np.arange(tasks)[::-1] % size
-    return digits.astype(np.int8)
+def all_patterns(instance: HybridInstance) -> TaskPlaces:
+    """(P, M) places: every pattern of a device; task 0 changes fastest, and pattern 0 is all-local."""
+    count = len(instance.places) ** instance.num_tasks
+    return numbered(np.arange(count), instance.num_tasks, instance.places)
 
 
 def menu(instance: HybridInstance) -> Menu:
@@ -107,7 +108,8 @@ def menu(instance: HybridInstance) -> Menu:
         some = slice(first, first + at_once)
         terms[:, some] = _terms(_part(instance, some), patterns)
     number = np.tile(np.arange(count), devices)
-    return Menu(np.arange(devices + 1) * count, *(term.ravel() for term in terms), number)
+    base, pull, knee = terms.reshape(3, -1)
+    return Menu(np.arange(devices + 1) * count, base, pull, knee, number)
 
 
 def _part(instance: HybridInstance, some: slice) -> HybridInstance:

@@ -40,7 +40,7 @@ NETWORKS = 3
 MEMORY, ENOUGH, EVERY, BATCH = 1024, 512, 10, 128
 """Frames that are remembered, that make learning begin, between two steps, and in a batch."""
 
-FRAMES = 4000
+FRAMES = 2000
 """Frames that the method ``ddto`` learns from before it decides."""
 
 FORMAT, VERSION = "offloadlib-ddto", 1
@@ -86,9 +86,7 @@ class Ddto:
         If scikit-learn is not installed.
     """
 
-    def __init__(
-        self, system: HybridInstance, scale: Scale, networks: int = NETWORKS, seed: int = 0
-    ) -> None:
+    def __init__(self, system: HybridInstance, scale: Scale, networks: int = NETWORKS, seed: int = 0) -> None:
         inputs = system.sizes.size
         self.system, self.scale = system, scale
         self.frames = 0
@@ -140,7 +138,7 @@ class Ddto:
         values, (devices, tasks) = self._input(sizes), sizes.shape
         scores = np.stack([network.scores(values) for network in self._networks])
         places = scores.reshape(-1, devices, tasks, len(self.system.places)).argmax(axis=-1)
-        return places.astype(np.int8)
+        return np.asarray(places, np.int8)
 
     def decide(self, sizes: Floats) -> HybridSolution:
         """The cheapest candidate for (N, M) sizes, with its best split."""
@@ -244,7 +242,7 @@ def _system(instance: HybridInstance) -> dict[str, Any]:
     }
 
 
-def solve(instance: HybridInstance, budget: Budget) -> Result:
+def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
     """Learn from frames of the instance's system, then decide for the instance.
 
     The frames' tasks are drawn from all task sizes of the instance. Half of the time, at the most, goes

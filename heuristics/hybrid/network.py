@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Network:
     def __init__(self, inputs: int, outputs: int, rng: np.random.Generator) -> None:
         widths = (inputs, *HIDDEN, outputs)
         self._model = _model(inputs, outputs)
-        layers = list(zip(widths, widths[1:], strict=False))
+        layers = list(pairwise(widths))
         # The factors of scikit-learn: 2 before a logistic output, else 6.
         reach = [np.sqrt((2.0 if k == len(HIDDEN) else 6.0) / sum(layer)) for k, layer in enumerate(layers)]
         weights = [rng.uniform(-r, r, layer) for r, layer in zip(reach, layers, strict=True)]
