@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -325,3 +327,60 @@ def test_what_cannot_be_run_is_refused(
     assert cli.main(["study", *arguments, "-o", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
+
+
+# A cluster ----------------------------------------------------------------------------------------
+
+
+def _dask(what: str, *options: str) -> subprocess.Popen[bytes]:
+    """A scheduler or a worker on loopback, the leader of a group with whatever it starts."""
+    module = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
+    common = ["--host", "127.0.0.1", "--no-dashboard"]
+    return subprocess.Popen([*module, *common, *options], env=ENVIRONMENT, start_new_session=True)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The address of a scheduler with two workers, one of them with a nanny, and the workers."""
+    file = folder / "scheduler.json"
+    processes = [_dask("scheduler", "--port", "0", "--scheduler-file", str(file))]
+    try:
+        for options in ((), ("--no-nanny",)):
+            shared = ["--nthreads", "1", "--local-directory", str(folder)]
+            processes.append(_dask("worker", "--scheduler-file", str(file), *shared, *options))
+        for _ in range(600):
+            with suppress(OSError, ValueError):
+                yield json.loads(file.read_text())["address"], processes[1:]
+                return
+            time.sleep(0.1)
+        raise AssertionError("the scheduler did not start")
+    finally:
+        for process in processes:
+            _kill(process)
+
+
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_a_cluster_may_lose_a_worker(tmp_path: Path, killed: int) -> None:
+    pytest.importorskip("distributed")
+    from distributed import Client
+
+    (tmp_path / "dask").mkdir()
+    study = tmp_path / "study"
+    with _cluster(tmp_path / "dask") as (address, processes):
+        with Client(address) as client:
+            client.wait_for_workers(2, timeout=60)
+        process = _started(study, 2, "--dask", address, "--repetitions", "12")
+        _kill(processes[killed])
+        with suppress(subprocess.TimeoutExpired):
+            _, said = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+    rows = _lines(study)
+    _complete(study, 12)
+    assert {row["status"] for row in rows} <= {"optimal", "feasible"}
+    assert all(row["alone"] == (row["method"] in ("gsod-i", "gsod-ii")) for row in rows)
