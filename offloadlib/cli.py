@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+from .studies.command import study
 
 if TYPE_CHECKING:
     from instances import Instance, Solution
@@ -38,6 +39,7 @@ _LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": Fa
 app = typer.Typer(help="Solve, check and compare offloading decisions for structured tasks.", **_LOOK)
 importers = typer.Typer(help="Make instances of real data.", **_LOOK)
 app.add_typer(importers, name="import")
+app.command()(study)
 
 
 # Commands -----------------------------------------------------------------------------------------

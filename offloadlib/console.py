@@ -103,10 +103,14 @@ class Display:
     def update(self, progress: Progress) -> None:
         """Show how far the solve is."""
         text = f"{self.title}: {state(progress)}"
+        self.tell(text, f"{progress.time:.0f} s  {text}")
+
+    def tell(self, text: str, plain: str = "") -> None:
+        """Replace the moving line; where nothing moves, print the plain text now and then."""
         self.bars.update(self.task, description=text)
         if not self.moving and time.monotonic() - self.last >= PLAIN_INTERVAL:
             self.last = time.monotonic()
-            self.say(f"{progress.time:.0f} s  {text}")
+            self.say(plain or text)
 
     def follow(self, instance: str, method: str, progress: Progress | None) -> None:
         """Show a comparison: the beginning of a solve, or how far it is."""

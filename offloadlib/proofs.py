@@ -6,11 +6,15 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from instances import Budget, Instance, Status, StoredSolution, Termination, gap, write, write_solution
 from instances.run import OPTIMAL_GAP
 
 from . import check
+
+if TYPE_CHECKING:
+    from formulations.decomposition.branch_and_price import Proof
 
 
 def certify(
@@ -44,10 +48,17 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
-    from formulations.certificate import claim, write_certificate
     from formulations.decomposition.branch_and_price import prove
 
-    proof = prove(instance, stored.solution, Budget(time_limit=time_limit))
+    return judge(instance, stored, prove(instance, stored.solution, Budget(time_limit=time_limit)), path)
+
+
+def judge(
+    instance: Instance, stored: StoredSolution, proof: Proof, path: str | Path
+) -> tuple[StoredSolution, bool]:
+    """Write the certificate of a proof at hand, and let the checker judge it; see :func:`certify`."""
+    from formulations.certificate import claim, write_certificate
+
     certificate = proof.certificate
     write_certificate(certificate, instance, path)
     with TemporaryDirectory() as folder:
