@@ -7,7 +7,7 @@ the cost of every solution that obeys the branches above it (see ``docs/certific
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from instances import LOCAL, UNLIMITED, Instance
+from instances import LOCAL, UNLIMITED, Instance, Problem
 from instances.model import Floats
 from instances.storage import replacing
 
@@ -74,14 +74,28 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
     InputError
         If the file cannot be written.
     """
+    nodes = [_node(instance, node) for node in certificate.nodes]
+    write_nodes(nodes, certificate.lower_bound, instance, path)
+
+
+def write_nodes(
+    nodes: Sequence[Mapping[str, Any]], lower_bound: float, instance: Problem, path: str | Path
+) -> None:
+    """Write the nodes of a certificate of an instance of any kind, a line each.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
     header: dict[str, Any] = {
         "format": "offloadlib-certificate",
         "version": 1,
         "instance": {"name": instance.name, "sha256": instance.fingerprint},
-        "lower_bound": _decimal(certificate.lower_bound, floor=True),
+        "lower_bound": _decimal(lower_bound, floor=True),
     }
-    nodes = [json.dumps(_node(instance, node)) for node in certificate.nodes]
-    text = json.dumps(header, indent=1)[:-2] + ',\n "nodes": [\n  ' + ",\n  ".join(nodes) + "\n ]\n}\n"
+    lines = ",\n  ".join(map(json.dumps, nodes))
+    text = json.dumps(header, indent=1)[:-2] + ',\n "nodes": [\n  ' + lines + "\n ]\n}\n"
     with replacing(path) as file:
         file.write(text.encode())
 

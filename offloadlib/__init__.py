@@ -51,6 +51,7 @@ __all__ = [
     "Termination",
     "compare",
     "evaluate",
+    "explain",
     "read",
     "read_solution",
     "solve",
@@ -63,6 +64,7 @@ _HERE = {
     "Family": "registry",
     "Method": "registry",
     "compare": "comparing",
+    "explain": "explaining",
     "solve": "solving",
 }
 

@@ -16,12 +16,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+from .studies.command import study
 
 if TYPE_CHECKING:
     from instances import Problem
@@ -37,6 +39,7 @@ _LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": Fa
 app = typer.Typer(help="Solve, check and compare offloading decisions for structured tasks.", **_LOOK)
 importers = typer.Typer(help="Make instances of real data.", **_LOOK)
 app.add_typer(importers, name="import")
+app.command()(study)
 
 
 # Commands -----------------------------------------------------------------------------------------
@@ -213,6 +216,43 @@ def compare(
         raise typer.Exit(CHECK_FAILED)
     if (frame["status"] == Ending.FAILED).any():
         raise typer.Exit(INTERNAL)
+
+
+@app.command()
+def explain(
+    instance: InstanceFile,
+    solution: SolutionFile,
+    device: Annotated[
+        str | None, typer.Option(metavar="ID", help="Whose choices to explain; by default a telling one.")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for all trials.")] = 60.0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="PICTURE", callback=writable, help="Where to draw it: *.png or *.svg."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what one more place or channel is worth, and why a device's subtasks are where they are."""
+    from instances import InputError, read, read_solution
+
+    from . import console
+    from .explaining import explain as run
+
+    if output is not None and output.suffix not in (".png", ".svg"):
+        raise InputError(output, [("", "a picture's name ends in .png or .svg")])
+    data = read(instance)
+    places = read_solution(solution, data).solution
+    with console.quiet_output(), console.Display() as display:
+        follow = partial(display.follow, data.name)
+        explanation = run(data, places, device=device, time_limit=time_limit, on_progress=follow)
+    if as_json:
+        print(json.dumps(explanation.as_dict(), allow_nan=False))
+    else:
+        console.show_explanation(explanation)
+    if output is not None:
+        from . import plots
+
+        plots.save(plots.prices(explanation), output)
 
 
 @app.command()

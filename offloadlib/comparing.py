@@ -235,7 +235,7 @@ def compare(
             for case in cases:
                 for method in chosen:
                     outcome = _outcome(case, method, budget, on_progress)
-                    runs.append(_run(case, method, outcome, budget, folder))
+                    runs.append(judged(case, method, outcome, budget, folder))
                     if on_row is not None:
                         on_row(_settled(case, runs)[-1].row)
                     if outcome.interrupted:
@@ -349,8 +349,8 @@ def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress
     return workers.run(method, case.instance, replace(budget, start=start))
 
 
-def _run(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Run:
-    """The row of one solve, as far as it can be told without the others."""
+def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Run:
+    """The row of one solve, as far as it can be told without the others. Its solution is written."""
     row = Row(
         instance=case.label,
         devices=case.instance.num_devices,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from instances import Outcome, Problem, Progress, StoredSolution
 
     from .comparing import Row
+    from .explaining import Explanation
     from .registry import Method
 
 PLAIN_WIDTH = 250
@@ -102,10 +103,14 @@ class Display:
     def update(self, progress: Progress) -> None:
         """Show how far the solve is."""
         text = f"{self.title}: {state(progress)}"
+        self.tell(text, f"{progress.time:.0f} s  {text}")
+
+    def tell(self, text: str, plain: str = "") -> None:
+        """Replace the moving line; where nothing moves, print the plain text now and then."""
         self.bars.update(self.task, description=text)
         if not self.moving and time.monotonic() - self.last >= PLAIN_INTERVAL:
             self.last = time.monotonic()
-            self.say(f"{progress.time:.0f} s  {text}")
+            self.say(plain or text)
 
     def follow(self, instance: str, method: str, progress: Progress | None) -> None:
         """Show a comparison: the beginning of a solve, or how far it is."""
@@ -172,6 +177,43 @@ def show_result(
     console = output()
     title = (instance.name, "bold"), f" ({instance.summary}) by ", (solution.method, "bold")
     console.print(Text.assemble(*title))
+    console.print(table)
+
+
+def show_explanation(explanation: Explanation) -> None:
+    """Prices and limits, and one device's choices."""
+    from rich.table import Table
+
+    from instances import gap
+
+    console, best = output(), explanation.best_objective
+    distance = tables.percent(gap(best, explanation.lower_bound), 2)
+    console.print(Text.assemble((explanation.instance.name, "bold"), f"  cost {explanation.objective:.10g}"))
+    if explanation.objective - best > 1e-9 * abs(best):
+        console.print(f"  a better solution costs {best:.10g}")
+    console.print(f"  lower bound {explanation.lower_bound:.10g}, gap {distance}")
+    console.print()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("offload point", "limit"):
+        table.add_column(title)
+    for title in ("size", "used", "price of one more", "saved when tried", "at most"):
+        table.add_column(title, justify="right")
+    shown = [limit for limit in explanation.limits if limit.binds or limit.worth > 0]
+    digits = tables.decimals([limit.price for limit in shown])
+    for limit in shown:
+        numbers = (limit.price, limit.saved, limit.saved_at_most)
+        cells = [tables.fixed(value, digits) for value in numbers]
+        table.add_row(limit.point, limit.kind, str(limit.size), str(limit.used), *cells)
+    console.print(table)
+    free = len(explanation.limits) - len(shown)
+    if free:
+        console.print(f"  {tables.count(free, 'further limit')} with room: one more is worth nothing")
+    console.print()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in (f"subtask of {explanation.device}", "place", "why"):
+        table.add_column(title)
+    for choice in explanation.choices:
+        table.add_row(choice.subtask, choice.place or "local", Text(choice.reason))
     console.print(table)
 
 

@@ -47,11 +47,17 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
+    prove = KINDS[instance.kind].function("prove")
+    return judge(instance, stored, prove(instance, stored.solution, Budget(time_limit=time_limit)), path)
+
+
+def judge(
+    instance: Problem, stored: StoredSolution[Any], proof: Any, path: str | Path
+) -> tuple[StoredSolution[Any], bool]:
+    """Write the certificate of a proof at hand, and let the checker judge it; see :func:`certify`."""
     from formulations.certificate import claim
 
-    kind = KINDS[instance.kind]
-    write_certificate = kind.function("write_certificate")
-    proof = kind.function("prove")(instance, stored.solution, Budget(time_limit=time_limit))
+    write_certificate = KINDS[instance.kind].function("write_certificate")
     certificate = proof.certificate
     write_certificate(certificate, instance, path)
     with TemporaryDirectory() as folder:

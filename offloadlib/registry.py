@@ -189,6 +189,28 @@ _ALL = (
         family=Family.EXACT,
         obstacle="formulations.hybrid.exhaustive:obstacle",
     ),
+    _hybrid(
+        "lagrangian",
+        "formulations.hybrid.lagrangian:solve",
+        "one price on the uplink, an exact minimum per device, a tree of branches",
+        "Lagrangian relaxation of the bandwidth",
+        family=Family.EXACT,
+        obstacle="formulations.hybrid.patterns:obstacle",
+    ),
+    _hybrid(
+        "hybrid-milp",
+        "formulations.hybrid.milp:solve",
+        "MILP with tangents of the upload time, added in rounds (Pyomo)",
+        "outer approximation; extended polymatroid inequalities",
+        family=Family.EXACT,
+    ),
+    _hybrid(
+        "ddto",
+        "heuristics.hybrid.ddto:solve",
+        "networks that learn from their best candidate",
+        "Wu et al. 2020, by way of Huang et al. 2018 (DDLO)",
+        obstacle="heuristics.hybrid.network:obstacle",
+    ),
 )
 
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from html import escape
 from importlib.metadata import version
@@ -19,23 +16,14 @@ from instances.storage import replacing
 
 from . import plots, tables
 from .comparing import Run
+from .page import Picture, document, image, save
 from .registry import Family
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 TABLE = "table.csv"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, the stem of its file, and what it shows."""
-
-    stem: str
-    caption: str
-    figure: Figure
 
 
 def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
@@ -58,27 +46,22 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None
     with replacing(folder / TABLE) as file:
         file.write(frame.to_csv(index=False).encode())
     overview = _costs(runs)
-    _save(overview, folder)
+    save(overview, folder)
     parts = []
     for section in tables.sections(frame):
         own = [run for run in runs if run.row.instance == section.label]
         pictures = list(_pictures(own))
         for picture in pictures:
-            _save(picture, folder)
+            save(picture, folder)
         parts.append(_part(section, pictures, folder))
-    page = _PAGE.format(
-        style=_STYLE,
-        made=f"offloadlib {version('offloadlib')}, {date.today().isoformat()}",
-        overview=_image(overview, folder),
-        parts="\n".join(parts),
+    page = document(
+        "Comparison of offloading methods",
+        _BODY.format(overview=image(overview, folder), parts="\n".join(parts)),
+        made=f"offloadlib {version('offloadlib')}, {date.today().isoformat()}. "
+        f"Every solution was checked independently; the data are in {TABLE}.",
     )
     with replacing(folder / PAGE) as file:
         file.write(page.encode())
-
-
-def _save(picture: Picture, folder: Path) -> None:
-    for kind in ("png", "svg"):
-        plots.save(picture.figure, folder / f"{picture.stem}.{kind}")
 
 
 # Pictures -----------------------------------------------------------------------------------------
@@ -143,7 +126,7 @@ def _best(runs: Sequence[Run]) -> tuple[str, Solution]:
 
 def _part(section: tables.Section, pictures: Sequence[Picture], folder: Path) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
-    images = "\n".join(_image(picture, folder) for picture in pictures)
+    images = "\n".join(image(picture, folder) for picture in pictures)
     return _PART.format(
         title=escape(section.title),
         subtitle=escape(section.subtitle),
@@ -153,46 +136,7 @@ def _part(section: tables.Section, pictures: Sequence[Picture], folder: Path) ->
     )
 
 
-def _image(picture: Picture, folder: Path) -> str:
-    data = base64.b64encode((folder / f"{picture.stem}.png").read_bytes()).decode()
-    caption = escape(picture.caption)
-    width = math.ceil(100 * picture.figure.get_figwidth())
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="width:{width}px">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #333; }
-body { max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; }
-h2 { font-size: 1.2rem; margin: 3rem 0 0; border-top: 1px solid #ddd; padding-top: 1.5rem; }
-p.quiet, figcaption { color: #777; margin-top: 0.2rem; }
-div.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; margin: 1rem 0; }
-th { font-weight: 600; color: #777; border-bottom: 1px solid #999; }
-th, td { padding: 0.25rem 0.7rem; }
-td { border-bottom: 1px solid #eee; }
-.number { text-align: right; }
-.text { text-align: left; }
-tr.best td { font-weight: 600; color: #0072B2; }
-figure { margin: 1.5rem 0; }
-img { max-width: 100%; }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Comparison of offloading methods</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>Comparison of offloading methods</h1>
-<p class="quiet">{made}. Every solution was checked independently; the data are in table.csv.</p>
-{overview}
+_BODY = """{overview}
 {parts}
 <h2>How to read the tables</h2>
 <p>What a method <em>claims</em> is its own lower bound. The <em>gap</em> is the distance of a cost to the
@@ -200,10 +144,7 @@ certified bound: the one of the instance whose proof the checker has accepted. T
 over optimum, or an interval that it lies in where the optimum is not certified. The <em>saving</em> is
 against leaving every subtask on its device, <em>used</em> the share of all capacity in use, <em>fair</em>
 Jain's index of the devices' savings, <em>worse</em> the number of devices that cost more than
-all-local.</p>
-</body>
-</html>
-"""
+all-local.</p>"""
 
 _PART = """<section>
 <h2>{title}</h2>

@@ -159,6 +159,12 @@ def seconds(value: float | None) -> str:
     return f"{value:.{max(2 - math.floor(math.log10(value)), 0)}f} s"
 
 
+def duration(value: float) -> str:
+    """Seconds as people tell how long something takes."""
+    minutes = round(value / 60)
+    return f"{value:.0f} s" if value < 90 else f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
 def without(section: Section, columns: Sequence[str]) -> Section:
     """A section that leaves out some of its columns."""
     kept = [i for i, name in enumerate(section.header) if name not in columns]

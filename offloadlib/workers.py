@@ -46,6 +46,8 @@ STARTUP = 300.0
 PROGRESS_INTERVAL = 0.2
 """Seconds between two progress events that a child sends on."""
 
+_MAIN_HIDDEN = threading.Lock()
+
 _POLL = 0.1
 _FAREWELL = 5.0
 
@@ -86,7 +88,20 @@ class Outcome:
     interrupted: bool = False
 
 
-def run(method: Method, instance: Problem, budget: Budget[Any], grace: float | None = None) -> Outcome:
+@dataclass
+class Interrupts:
+    """How often the user has pressed Ctrl-C."""
+
+    count: int = 0
+
+
+def run(
+    method: Method,
+    instance: Problem,
+    budget: Budget[Any],
+    grace: float | None = None,
+    interrupts: Interrupts | None = None,
+) -> Outcome:
     """Solve in a process of its own, and wait for it.
 
     Parameters
@@ -96,6 +111,9 @@ def run(method: Method, instance: Problem, budget: Budget[Any], grace: float | N
     grace
         Seconds after the time limit at which the process is ended; by default 30, or a tenth of the
         limit if that is more. The clock starts once the process has imported what it needs.
+    interrupts
+        From :func:`counted_interrupts`, where the caller counts for several threads; by default the
+        main thread counts for itself.
 
     Returns
     -------
@@ -107,10 +125,11 @@ def run(method: Method, instance: Problem, budget: Budget[Any], grace: float | N
         return Outcome(Ending.DOES_NOT_APPLY, message=reason)
     if grace is None:
         grace = max(GRACE, GRACE_SHARE * budget.time_limit) if math.isfinite(budget.time_limit) else 0.0
-    with _counted_interrupts() as interrupts:
+    counting = counted_interrupts() if interrupts is None else contextlib.nullcontext(interrupts)
+    with counting as counted:
         process, receiver = _start(method, instance, budget)
         try:
-            return _Watch(process, receiver, budget, grace, interrupts).outcome()
+            return _Watch(process, receiver, budget, grace, counted).outcome()
         finally:
             _end(process)
             receiver.close()
@@ -142,23 +161,19 @@ def _main_hidden() -> Iterator[None]:
     ``multiprocessing`` imports the parent's main module into each new process, which for a script
     without ``if __name__ == "__main__"`` means to start over. A child needs nothing from there.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@dataclass
-class _Interrupts:
-    count: int = 0
+    with _MAIN_HIDDEN:  # several threads may start processes at once
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
-def _counted_interrupts() -> Iterator[_Interrupts]:
+def counted_interrupts() -> Iterator[Interrupts]:
     """Count Ctrl-C instead of raising KeyboardInterrupt, which could tear a message in two."""
-    interrupts = _Interrupts()
+    interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts  # signals reach the main thread alone
         return
@@ -182,7 +197,7 @@ class _Watch:
         receiver: Connection,
         budget: Budget,
         grace: float,
-        interrupts: _Interrupts,
+        interrupts: Interrupts,
     ) -> None:
         self.process = process
         self.receiver = receiver

@@ -59,7 +59,7 @@ ODD = "from odd_methods import method\nfrom offloadlib.registry import METHODS\n
 
 @pytest.mark.parametrize(
     "command",
-    ["", "solve", "check", "compare", "generate", "methods", "import", "import wfformat"],
+    ["", "solve", "check", "compare", "explain", "generate", "methods", "import", "import wfformat"],
 )
 def test_help(run: Any, command: str) -> None:
     status, out, err = run(*command.split(), "--help")

@@ -42,6 +42,13 @@ KEY_FIGURES = {
         "worked example, op2 takes 3  19.3250     19.3250      19.3250    19.3250",  # equally strong
         "all found the optimum: True",
     ],
+    "04-prices-and-decomposition": [
+        "best bound on the grid 8.6301 at price 0.137, optimum 8.6395",
+        "best bound of 40 steps: 24.0450",
+        "bound 11.6821, optimum 11.7070, gap 0.21%",
+        "devices with more than one decision in the mixture: 5 of 20",
+        "accepted: True",
+    ],
 }
 
 

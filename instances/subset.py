@@ -1,0 +1,55 @@
+"""Some of the devices of an instance, with the same offload points."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from .model import Devices, Group, Instance, Ints, Places, frozen
+from .solution import Solution
+
+
+def subset(instance: Instance, devices: Ints) -> Instance:
+    """The instance of some devices alone: costs, rates and weights are as before, and so are the limits.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    devices
+        Ascending positions of at least one device in the file.
+    """
+    used = np.unique(instance.devices.application[devices])
+    columns: dict[str, Any] = {
+        item.name: getattr(instance.devices, item.name)[devices]
+        for item in fields(Devices)
+        if item.name not in ("ids", "application")
+    }
+    ids = tuple(instance.devices.ids[m] for m in devices.tolist())
+    application = np.searchsorted(used, instance.devices.application[devices])
+    chosen = Devices(ids=ids, application=frozen(application, np.int64), **columns)
+    groups = [_part(group, devices) for group in instance.groups]
+    return replace(
+        instance,
+        applications=tuple(instance.applications[a] for a in used.tolist()),
+        devices=chosen,
+        groups=tuple(group for group in groups if len(group)),
+    )
+
+
+def _part(group: Group, devices: Ints) -> Group:
+    kept = np.isin(group.members, devices)
+    parts = {name: getattr(group, name)[kept] for name in ("work", "input", "output", "edge_data")}
+    return Group(group.application, np.searchsorted(devices, group.members[kept]), **parts)
+
+
+def restricted(instance: Instance, solution: Solution, devices: Ints) -> Solution:
+    """The decisions of some devices, as a solution of :func:`subset`'s instance."""
+    parts: list[Places] = []
+    for group, places in zip(instance.groups, solution.places, strict=True):
+        kept = np.isin(group.members, devices)
+        if kept.any():
+            parts.append(places[kept])
+    return Solution(tuple(parts))

@@ -1,0 +1,78 @@
+"""Studies: many solves, kept row by row, and a page that says what they show.
+
+A study is one module here and one line below. The module has
+
+- ``TITLE``, and ``REPETITIONS`` (how many by default) and ``QUICK_REPETITIONS``;
+- ``stages(options)``, a generator that yields lists of jobs and is sent the rows of each list, in its
+  order: most studies yield once, a search yields what its last rows suggest;
+- ``report(options, rows)``, what the page says, from the rows of all jobs by key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from instances import InputError
+
+if TYPE_CHECKING:
+    from ..page import Page
+    from .jobs import Job
+
+Row = dict[str, Any]
+"""What came of a job, as JSON holds it: see :func:`.runner.perform`."""
+
+Stages = Generator["Sequence[Job]", Sequence[Row], None]
+
+STUDIES: Mapping[str, str] = {}
+"""The module of each study."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study may be told.
+
+    Parameters
+    ----------
+    quick
+        A first look in minutes.
+    repetitions
+        Instances per setting.
+    seed
+        For everything random.
+    """
+
+    quick: bool = False
+    repetitions: int = 30
+    seed: int = 0
+
+
+class Study(Protocol):
+    """What the module of a study has."""
+
+    TITLE: str
+    REPETITIONS: int
+    QUICK_REPETITIONS: int
+
+    def stages(self, options: Options) -> Stages:
+        """The jobs, list by list."""
+
+    def report(self, options: Options, rows: Mapping[str, Row]) -> Page:
+        """What the rows show."""
+
+
+def find(name: str) -> Study:
+    """The study of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none, with the nearest names.
+    """
+    if name not in STUDIES:
+        near = difflib.get_close_matches(name, STUDIES, n=3, cutoff=0.5) or list(STUDIES)
+        raise InputError("study", [("", f"{name!r} is not known; did you mean {', '.join(near)}?")])
+    return cast(Study, import_module(STUDIES[name]))

@@ -1,0 +1,88 @@
+"""The command ``offloadlib study``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..options import Seed
+
+if TYPE_CHECKING:
+    from . import Row
+
+INTERRUPTED = 130
+
+
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 'paper'.")],
+    output: Annotated[Path, typer.Option("-o", metavar="DIR", help="For rows, pictures and the page.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A first look in minutes.")] = False,
+    repetitions: Annotated[
+        int | None, typer.Option(metavar="R", min=2, help="Instances per setting; each study has a default.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(metavar="J", min=1, help="Solves at a time, where their times do not count.")
+    ] = 1,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Do those solves on a Dask cluster instead.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Run a study, or go on with it where it stopped, and write a page that shows what comes of it.
+
+    Each solve is kept in DIR as soon as it is done. More repetitions can be asked for later.
+    """
+    from functools import partial
+
+    from instances import InputError
+
+    from .. import console
+    from ..workers import counted_interrupts
+    from . import Options, find
+    from .report import PAGE, write_report
+    from .runner import Rows, conduct, locally
+    from .store import Store
+
+    chosen = find(name)
+    if not 0 <= seed < 2**31:
+        raise InputError("study", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
+    usual = chosen.QUICK_REPETITIONS if quick else chosen.REPETITIONS
+    options = Options(quick, repetitions or usual, seed)
+    settings = {"study": name, "quick": quick, "seed": seed}
+    with Store(output, settings) as store, console.Display() as display:
+
+        def show(row: Row, done: int, total: int, left: float | None) -> None:
+            display.tell(_progress(row, done, total, left))
+            if row["status"] not in ("optimal", "feasible"):
+                said = row["message"] or row["checked"]
+                display.say(f"{row['instance']}  {row['method']}: {row['status']} ({said})")
+
+        def follow(shared: Rows, parallel: int) -> dict[str, Row] | None:
+            with counted_interrupts() as interrupts:
+                return conduct(chosen.stages(options), store, shared, parallel, show, interrupts)
+
+        if dask is None:
+            rows = follow(partial(locally, parallel=jobs), jobs)
+        else:
+            from .dask_runner import Cluster
+
+            with Cluster(dask) as cluster:
+                rows = follow(cluster.rows, cluster.parallel)
+        if rows is None:
+            print(f"{len(store)} rows are in {output}; the same command goes on from there", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED)
+        told = {**settings, "repetitions": options.repetitions}
+        write_report(chosen.report(options, rows), list(rows.values()), told, output)
+    print(f"{output / PAGE}: {chosen.TITLE}, {len(rows)} solves", file=sys.stderr)
+
+
+def _progress(row: Row, done: int, total: int, left: float | None) -> str:
+    from ..tables import duration
+
+    parts = [f"[{done}/{total}] {row['instance']}  {row['method']}: {row['status']}"]
+    if left is not None and done < total:
+        parts.append(f"about {duration(left)} left")
+    return ", ".join(parts)

@@ -1,0 +1,148 @@
+"""Jobs: one method, with its parameters and seed, on one instance."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache, partial
+from importlib.metadata import version
+from typing import Any
+
+from instances import Budget, Instance, Result
+from instances.generate import VERSION as GENERATOR
+from instances.generate import Setting, generate, recorded
+
+from ..registry import Function, Method
+
+REPEATS = 9
+"""How often a timed method runs at most, after a first run that warms it up; its time is the median."""
+
+REPEATS_WITHIN = 0.25
+"""Seconds that these runs may take together."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """An instance by its recipe: made where it is needed."""
+
+    setting: Setting
+    seed: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from any other instance."""
+        return {"generator": GENERATOR, "seed": self.seed, "setting": recorded(self.setting)}
+
+    def instance(self) -> Instance:
+        """The instance."""
+        return _generated(self.setting, self.seed)
+
+
+@lru_cache(maxsize=4)
+def _generated(setting: Setting, seed: int) -> Instance:
+    return generate(setting, seed=seed)
+
+
+@dataclass(frozen=True)
+class Given:
+    """An instance at hand."""
+
+    given: Instance
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells it from any other instance."""
+        return {"sha256": self.given.fingerprint}
+
+    def instance(self) -> Instance:
+        """The instance."""
+        return self.given
+
+
+@dataclass(frozen=True)
+class Job:
+    """A solve to be done, once.
+
+    Parameters
+    ----------
+    source
+        The instance.
+    method
+        From the registry, or a study's own.
+    parameters
+        Fields of the method's own parameters (its argument ``parameters``), where they are not the defaults.
+    seed
+        For everything random in the method.
+    time_limit
+        Seconds; what has not ended some time after that is ended.
+    timed
+        Whether its time counts: then nothing else of the study runs beside it, and a short method runs
+        several times.
+    """
+
+    source: Generated | Given
+    method: Method
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    time_limit: float = 60.0
+    timed: bool = True
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that the result depends on."""
+        return {
+            "instance": self.source.identity,
+            "method": self.method.name,
+            "parameters": dict(self.parameters),
+            "seed": self.seed,
+            "time_limit": self.time_limit,
+            "version": version("offloadlib"),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the identity: a job with the key of a stored row is done."""
+        text = json.dumps(self.identity, sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def prepared(self) -> Method:
+        """The method with its parameters, and timed where its time counts."""
+        values = {item.name: getattr(self.method, item.name) for item in fields(Method)}
+        return Prepared(**values, parameters=self.parameters, timed=self.timed)
+
+
+@dataclass(frozen=True)
+class Prepared(Method):
+    """A method as a job wants it; see :class:`Job` for the fields."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timed: bool = False
+
+    def load(self) -> Function:
+        """The function ``(instance, budget) -> result``.
+
+        Raises
+        ------
+        TypeError
+            If the method does not have these parameters.
+        """
+        function = super().load()
+        if self.parameters:
+            default = inspect.signature(function).parameters["parameters"].default
+            function = partial(function, parameters=replace(default, **self.parameters))  # type: ignore[call-arg]
+        return partial(_timed, function) if self.timed else function
+
+
+def _timed(function: Function, instance: Instance, budget: Budget) -> Result:
+    """The result, with the median time of further runs: the first of a few milliseconds is mostly paging."""
+    result = function(instance, budget)
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) + result.runtime < REPEATS_WITHIN:
+        times.append(function(instance, budget).runtime)
+    if not times:
+        return result
+    return replace(result, runtime=statistics.median(times), run={**result.run, "timed_runs": len(times)})

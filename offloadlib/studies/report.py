@@ -1,0 +1,96 @@
+"""What a study leaves in its folder beside its rows: a page, the same as Markdown, the rows as tables."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instances.storage import replacing
+
+from .. import page
+from ..page import Page, Section, Table
+from ..solving import versions
+from ..tables import duration
+from . import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE, SUMMARY, CSV, PARQUET = "report.html", "summary.md", "rows.csv", "rows.parquet"
+
+_JSON_COLUMNS = ("generated", "parameters", "run")
+
+
+def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any], folder: Path) -> None:
+    """Write the page and its pictures, and the rows as CSV and Parquet.
+
+    Parameters
+    ----------
+    content
+        What the study says.
+    rows
+        All of its rows.
+    settings
+        What the study was asked for.
+    folder
+        Where to.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    for picture in content.pictures:
+        page.save(picture, folder)
+    whole = replace(content, sections=[*content.sections, _settings(rows, settings)])
+    for name, text in ((PAGE, page.html(whole, folder)), (SUMMARY, page.markdown(whole))):
+        with replacing(folder / name) as file:
+            file.write(text.encode())
+    table = frame(rows)
+    with replacing(folder / CSV) as file:
+        file.write(table.to_csv(index=False).encode())
+    with replacing(folder / PARQUET) as file:
+        table.to_parquet(file, index=False)
+
+
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a table: one column per field, objects as JSON text."""
+    import pandas as pd
+
+    flat = [
+        {name: json.dumps(value) if name in _JSON_COLUMNS else value for name, value in row.items()}
+        for row in rows
+    ]
+    return pd.DataFrame(flat)
+
+
+def _settings(rows: Sequence[Row], settings: Mapping[str, Any]) -> Section:
+    finished = sorted(row["finished"] for row in rows)
+    unwell = sum(row["status"] not in ("optimal", "feasible") for row in rows)
+    entries = {
+        **{name: str(value) for name, value in settings.items()},
+        "rows": f"{len(rows):,}",
+        "rows without a solution that the checker accepted": f"{unwell:,}",
+        "time of all solves together": duration(sum(row["seconds"] for row in rows)),
+        "solves that ran alone": f"{sum(row['alone'] for row in rows):,}",
+        "first and last row": f"{finished[0]} to {finished[-1]}" if finished else "",
+        "written": date.today().isoformat(),
+        **versions(),
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+    }
+    quick = " --quick" if settings["quick"] else ""
+    again = (
+        f"    offloadlib study {settings['study']}{quick} --repetitions {settings['repetitions']} "
+        f"--seed {settings['seed']} -o DIR"
+    )
+    text = (
+        "Every solve ran in a process of its own, and the independent checker saw every solution. With this "
+        "command the study runs again; in the same folder it goes on where it stopped.",
+        again,
+    )
+    return Section("Settings", text, [Table(("what", "value"), list(entries.items()))])

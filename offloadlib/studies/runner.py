@@ -1,0 +1,195 @@
+"""From jobs to rows: each solve in a process of its own, each row kept as soon as it is there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from instances import Budget, write
+
+from .. import workers
+from ..comparing import Case, judged
+from ..records import plain
+from ..registry import Family
+from ..solving import first
+from ..workers import Interrupts
+from . import Row, Stages
+from .jobs import Generated, Job
+from .store import Store
+
+Rows = Callable[[Sequence[Job], Interrupts], Iterator[Row]]
+"""Something that does jobs, in any order, and yields their rows; it ends early where it is interrupted."""
+
+OnRow = Callable[[Row, int, int, float | None], None]
+"""Called with each new row, how many are done, of how many so far, and the seconds left, if known."""
+
+_OUTCOME = (
+    *("status", "objective", "lower_bound", "saving", "utilisation", "fairness", "worse_off", "time"),
+    *("checked", "message"),
+)
+
+
+def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) -> Row | None:
+    """Do a job: solve in a process of its own, evaluate and check what comes of it.
+
+    Parameters
+    ----------
+    job
+        The job.
+    alone
+        Whether nothing else of the study runs at the same time, to be recorded.
+    interrupts
+        Where Ctrl-C is counted.
+
+    Returns
+    -------
+    dict
+        The key; what was run (``instance``, ``sha256``, ``devices``, ``offload_points``, ``generated``,
+        ``method``, ``parameters``, ``seed``, ``time_limit``, ``version``); what came of it (as in
+        :class:`offloadlib.comparing.Row`, ``local_cost``, and the method's own record ``run``);
+        ``alone``, ``seconds`` of the whole job, and when it was ``finished``. None if interrupted: what a
+        method hands over then is not its answer.
+    """
+    begun = time.monotonic()
+    instance = job.source.instance()
+    start = first(instance) if job.method.family is Family.EXACT else None
+    budget = Budget(time_limit=job.time_limit, seed=job.seed, start=start)
+    outcome = workers.run(job.prepared(), instance, budget, interrupts=interrupts)
+    if outcome.interrupted or (interrupts is not None and interrupts.count):
+        return None
+    with TemporaryDirectory(prefix="offloadlib-") as name:
+        folder = Path(name)
+        (folder / "solutions").mkdir()
+        path = folder / "instance.json"
+        write(instance, path)
+        run = judged(Case(instance.name, instance, path, None), job.method, outcome, budget, folder)
+    found = asdict(run.row)
+    identity = job.identity
+    row = {
+        "key": job.key,
+        "instance": instance.name,
+        "sha256": instance.fingerprint,
+        "devices": instance.num_devices,
+        "offload_points": instance.num_points,
+        "generated": identity["instance"] if isinstance(job.source, Generated) else None,
+        **{name: identity[name] for name in ("method", "parameters", "seed", "time_limit", "version")},
+        **{name: found[name] for name in _OUTCOME},
+        "local_cost": None if run.evaluation is None else run.evaluation.local.total,
+        "run": {} if outcome.result is None else dict(outcome.result.run),
+        "alone": alone,
+        "seconds": time.monotonic() - begun,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return {name: plain(value) for name, value in row.items()}
+
+
+def locally(jobs: Sequence[Job], interrupts: Interrupts, parallel: int = 1) -> Iterator[Row]:
+    """Do jobs on this machine, so many at a time."""
+
+    def one(job: Job) -> Row | None:
+        return None if interrupts.count else perform(job, parallel == 1, interrupts)
+
+    with ThreadPoolExecutor(parallel) as threads:  # they only wait for processes
+        futures = [threads.submit(one, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                row = future.result()
+                if row is not None:
+                    yield row
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def conduct(
+    stages: Stages, store: Store, shared: Rows, parallel: int, on_row: OnRow, interrupts: Interrupts
+) -> dict[str, Row] | None:
+    """Run a study from where it stopped to its end.
+
+    Parameters
+    ----------
+    stages
+        The jobs of the study.
+    store
+        Its rows, where the new ones go.
+    shared
+        Does the jobs whose times do not count; the others are done on this machine, one by one.
+    parallel
+        How many of the former it does at a time, for the estimate of the time left.
+    on_row
+        Told of each new row.
+    interrupts
+        Where Ctrl-C is counted.
+
+    Returns
+    -------
+    dict or None
+        The rows of all jobs by key, in the order of the jobs; None if some are missing.
+    """
+    pace = Pace(store.values(), parallel)
+    rows: dict[str, Row] = {}
+    done = total = 0
+    jobs = next(stages, None)
+    while jobs is not None:
+        wanted = {job.key: job for job in jobs}
+        total += len(wanted)
+        todo = {key: job for key, job in wanted.items() if key not in store}
+        done += len(wanted) - len(todo)
+        for do, timed in ((shared, False), (locally, True)):
+            part = [job for job in todo.values() if job.timed == timed]
+            for row in do(part, interrupts) if part else ():
+                store.append(row)
+                pace.add(row)
+                del todo[row["key"]]
+                done += 1
+                on_row(row, done, total, pace.left(todo.values()))
+        if todo:
+            return None
+        rows |= {key: store[key] for key in wanted}
+        try:
+            jobs = stages.send([store[job.key] for job in jobs])
+        except StopIteration:
+            jobs = None
+    return rows
+
+
+class Pace:
+    """How long jobs take, by what has been seen: of the same kind, else of the same method, else of any."""
+
+    def __init__(self, rows: Iterable[Row], parallel: int = 1) -> None:
+        self.parallel = parallel
+        self.seen: dict[tuple[object, ...], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Learn from a row."""
+        method, parameters = row["method"], str(sorted(row["parameters"].items()))
+        kind = (method, parameters, _recipe(row["generated"]))
+        for group in (kind, kind[:1], ()):
+            count, total = self.seen[group]
+            self.seen[group] = count + 1, total + row["seconds"]
+
+    def left(self, jobs: Iterable[Job]) -> float | None:
+        """Seconds that jobs will take; None where nothing has been seen."""
+        if not self.seen:
+            return None
+        return math.fsum(self._expected(job) / (1 if job.timed else self.parallel) for job in jobs)
+
+    def _expected(self, job: Job) -> float:
+        generated = job.source.identity if isinstance(job.source, Generated) else None
+        parameters = str(sorted(dict(plain(job.parameters)).items()))
+        kind = (job.method.name, parameters, _recipe(generated))
+        group = next(group for group in (kind, kind[:1], ()) if group in self.seen)
+        count, total = self.seen[group]
+        return total / count
+
+
+def _recipe(generated: Row | None) -> str:
+    return "" if generated is None else str(generated["setting"])

@@ -1,0 +1,158 @@
+"""What one more of a limit is worth, and why subtasks are where they are, against enumeration."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brute import brute_force
+from hypothesis import given, settings
+from strategies import instances
+
+from instances import LOCAL, InputError, Instance, Solution, evaluate, read, read_solution
+from instances.model import frozen
+from instances.subset import restricted, subset
+from offloadlib import cli
+from offloadlib.best_known import library, solution_file
+from offloadlib.explaining import Limit, explain
+
+WORKED = library() / "worked-example.json"
+
+
+def optimum(instance: Instance) -> Solution:
+    return brute_force(instance)[1]
+
+
+def with_one_more(instance: Instance, limit: Limit) -> Instance:
+    points = instance.points
+    sizes = getattr(points, limit.kind).copy()
+    sizes[points.ids.index(limit.point)] += 1
+    changed: dict[str, Any] = {limit.kind: frozen(sizes, np.int64)}
+    return replace(instance, points=replace(points, **changed))
+
+
+@settings(max_examples=40)
+@given(instance=instances())
+def test_one_more_saves_what_is_said(instance: Instance) -> None:
+    """As tried, exactly; and by the prices no more than gap and price allow."""
+    found = explain(instance, optimum(instance))
+    best = brute_force(instance)[0]
+    slack = 1e-8 * max(abs(best), 1e-3)
+    assert found.best_objective == pytest.approx(best, rel=1e-9, abs=1e-12)
+    assert found.lower_bound <= best + slack
+    for limit in found.limits:
+        saving = best - brute_force(with_one_more(instance, limit))[0]
+        if limit.price is None:
+            assert limit.size == 0
+        else:
+            assert saving <= limit.price + (best - found.price_bound) + slack
+        if limit.saved is not None:
+            assert limit.saved == pytest.approx(saving, abs=slack)
+            assert limit.saved_at_most is not None
+            assert limit.saved_at_most >= saving - slack
+
+
+@settings(max_examples=40)
+@given(instance=instances())
+def test_subsets_cost_as_before(instance: Instance) -> None:
+    solution = optimum(instance)
+    cost = evaluate(instance, solution).cost
+    for size in range(1, instance.num_devices + 1):
+        for chosen in itertools.combinations(range(instance.num_devices), size):
+            devices = np.array(chosen)
+            part = subset(instance, devices)
+            kept = evaluate(part, restricted(instance, solution, devices))
+            assert kept.cost.tolist() == cost[devices].tolist()
+            assert part.devices.ids == tuple(instance.devices.ids[m] for m in chosen)
+
+
+@settings(max_examples=40)
+@given(instance=instances())
+def test_choices_equal_enumeration(instance: Instance) -> None:
+    solution = optimum(instance)
+    rows = solution.rows(instance)
+    cost = evaluate(instance, solution).cost
+    for m, device in enumerate(instance.devices.ids):
+        found = explain(instance, solution, device=device)
+        assert found.device == device
+        for k, choice in enumerate(found.choices):
+            place = rows[m][k]
+            assert choice.place == (None if place == LOCAL else instance.points.ids[place])
+            assert choice.alone[place] == pytest.approx(0, abs=1e-12)
+            for n in range(LOCAL, instance.num_points):
+                moved = [list(row) for row in rows]
+                moved[m][k] = n
+                if instance.devices.connected_to[m] == LOCAL and n != LOCAL:
+                    assert choice.alone[n] == math.inf
+                    continue
+                expected = evaluate(instance, Solution.from_rows(instance, moved)).cost[m] - cost[m]
+                assert choice.alone[n] == pytest.approx(expected, abs=1e-9)
+            assert (choice.reduced_cost >= -1e-9).all()
+            assert choice.reduced_cost.min() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_worked_example() -> None:
+    """A third place at op2 takes the optimum from 24.045 to 19.395."""
+    instance = read(WORKED)
+    found = explain(instance, optimum(instance))
+    first = found.limits[0]
+    assert (first.point, first.kind, first.size, first.used, first.binds) == ("op2", "capacity", 2, 2, True)
+    assert first.saved == pytest.approx(24.045 - 19.395)
+    assert first.price is not None
+    assert first.price >= first.saved
+    assert found.choices[0].reason.startswith("op2 costs 0.05 less, but op2 is full, and worth")
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_a_solution_that_can_be_improved() -> None:
+    instance = read(WORKED)
+    found = explain(instance, Solution.all_local(instance), device="ud2")
+    assert found.best_objective == pytest.approx(24.045)
+    assert found.objective == pytest.approx(72.77)
+    assert found.choices[2].reason.endswith("less: the solution can be improved")
+    assert all(limit.used == 0 for limit in found.limits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "ud9"}, "device: 'ud9' is not in the instance"),
+        ({"time_limit": 0}, "time_limit: must be positive"),
+        ({"solution": [[0] * 5, [0] * 5]}, "solution: breaks a limit: capacity of 'op1'"),
+    ],
+)
+def test_bad_input(changes: dict[str, Any], message: str) -> None:
+    instance = read(WORKED)
+    rows = changes.pop("solution", None)
+    solution = Solution.all_local(instance) if rows is None else Solution.from_rows(instance, rows)
+    with pytest.raises(InputError, match=message):
+        explain(instance, solution, **changes)
+
+
+def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["explain", str(WORKED), str(solution_file("worked-example"))]
+    assert cli.main([*arguments, "-o", str(tmp_path / "prices.png"), "--device", "ud2"]) == 0
+    out = capfd.readouterr().out
+    assert "price of one more" in out
+    assert "subtask of ud2" in out
+    assert (tmp_path / "prices.png").read_bytes().startswith(b"\x89PNG")
+    assert cli.main([*arguments, "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["limits"][0]["saved"] == pytest.approx(4.65)
+    assert cli.main([*arguments, "-o", str(tmp_path / "prices.pdf")]) == 2
+    assert "a picture's name ends in .png or .svg" in capfd.readouterr().err
+
+
+def test_no_time_for_trials() -> None:
+    """The prices are then those of the time there was, and nothing is said to be tried."""
+    instance = read(library() / "paper-m040.json")
+    solution = read_solution(solution_file("paper-m040"), instance).solution
+    found = explain(instance, solution, time_limit=1e-6)
+    assert all(limit.saved is None for limit in found.limits)
+    assert found.lower_bound <= found.objective

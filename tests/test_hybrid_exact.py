@@ -1,0 +1,244 @@
+"""The exact methods of the hybrid problem against enumeration, and their certificates against the checker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hybrid_random import hybrid_instances, optimum
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from formulations.hybrid import lagrangian, milp
+from formulations.hybrid.certificate import Branch, write_certificate
+from formulations.hybrid.kernels import least_costs
+from formulations.hybrid.patterns import all_patterns, menu, obstacle
+from instances import Budget, Result, Status, Termination, write, write_solution
+from instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
+from instances.hybrid.cost import device_costs
+from instances.hybrid.split import costs
+from offloadlib import check
+
+Method = Callable[[HybridInstance, Budget], Result]
+
+
+def drawn(devices: int, seed: int, tasks: int = 3, **parameters: float) -> HybridInstance:
+    """An instance with whole sizes in units of 2^23 bits, as the source has them."""
+    rng = np.random.default_rng(seed)
+    sizes = 8.388608 * rng.integers(10, 31, (devices, tasks))
+    ids = tuple(f"d{i + 1}" for i in range(devices))
+    return HybridInstance("drawn", ids, sizes, np.ones(devices), Parameters(**parameters))
+
+
+def lagrangian_agrees(instance: HybridInstance) -> Result:
+    best = optimum(instance)
+    result = lagrangian.solve(instance, Budget())
+    assert result.objective == pytest.approx(best, rel=1e-9, abs=1e-12)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= best * (1 + 1e-14)
+    assert result.termination is Termination.FINISHED
+    if best > 1e-6:
+        assert result.status is Status.OPTIMAL
+    return result
+
+
+@settings(max_examples=150)
+@given(instance=hybrid_instances())
+def test_the_dual_equals_enumeration(instance: HybridInstance) -> None:
+    lagrangian_agrees(instance)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(instance=hybrid_instances(most_patterns=6561))
+def test_the_dual_equals_enumeration_many(instance: HybridInstance) -> None:
+    lagrangian_agrees(instance)
+
+
+def milp_agrees(instance: HybridInstance) -> None:
+    best = optimum(instance)
+    result = milp.solve(instance, Budget())
+    assert result.objective == pytest.approx(best, rel=2e-6, abs=1e-9)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= best * (1 + 1e-9) + 1e-12
+    assert result.lower_bound >= best * (1 - 2e-6) - 1e-9
+
+
+@settings(max_examples=12)
+@given(instance=hybrid_instances(most_patterns=81))
+def test_the_milp_equals_enumeration(instance: HybridInstance) -> None:
+    milp_agrees(instance)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(instance=hybrid_instances(most_patterns=729))
+def test_the_milp_equals_enumeration_many(instance: HybridInstance) -> None:
+    milp_agrees(instance)
+
+
+def files(instance: HybridInstance, folder: Path) -> tuple[Path, Path, Path]:
+    """Instance, solution and certificate files of a proof."""
+    result = lagrangian.solve(instance, Budget())
+    proof = lagrangian.prove(instance, result.solution, Budget())
+    names = folder / "instance.json", folder / "solution.sol.json", folder / "proof.cert.json"
+    write(instance, names[0])
+    write_solution(result.stored("lagrangian"), instance, names[1])
+    write_certificate(proof.certificate, instance, names[2])
+    return names
+
+
+def rejections(names: tuple[Path, Path, Path]) -> list[check.Rule]:
+    return [rule for rule in check.check(*names).rules if not rule.ok]
+
+
+@settings(max_examples=40)
+@given(instance=hybrid_instances())
+def test_certificates_are_accepted(
+    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert not rejections(files(instance, tmp_path_factory.mktemp("proof")))
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(instance=hybrid_instances())
+def test_certificates_are_accepted_many(
+    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert not rejections(files(instance, tmp_path_factory.mktemp("proof")))
+
+
+@pytest.mark.parametrize(("devices", "seed", "bandwidth"), [(3, 2, 100.0), (10, 1, 100.0), (30, 0, 1000.0)])
+def test_trees_are_accepted_and_mutated_ones_are_not(
+    devices: int, seed: int, bandwidth: float, tmp_path: Path
+) -> None:
+    instance = drawn(devices, seed, bandwidth=bandwidth)
+    names = files(instance, tmp_path)
+    assert not rejections(names)
+    document = json.loads(names[2].read_text())
+    leaves = [i for i, node in enumerate(document["nodes"]) if "prices" in node]
+    assert len(leaves) > 1
+
+    def mutated(change: dict[str, object], node: int | None = None) -> list[str]:
+        changed = json.loads(json.dumps(document))
+        (changed if node is None else changed["nodes"][node]).update(change)
+        names[2].write_text(json.dumps(changed))
+        return [rule.name for rule in rejections(names)]
+
+    assert mutated({"lower_bound": repr(float(document["lower_bound"]) * (1 + 1e-8))})
+    assert mutated({"nodes": document["nodes"][:-1]})
+    assert mutated({"equal": 0}, 0)
+    assert mutated({"prices": {"bandwidth": "-1"}}, leaves[0])
+    for leaf in leaves:
+        assert "claim" in mutated({"prices": {"bandwidth": "1e6"}}, leaf)
+
+
+def test_thirty_devices_are_proven() -> None:
+    """In every regime: who offloads is limited by the uplink, or by what it costs beyond that."""
+    for seed in range(5):
+        for bandwidth in (50.0, 300.0, 1000.0, 1e5):
+            result = lagrangian.solve(drawn(30, seed, bandwidth=bandwidth), Budget(gap=1e-6))
+            assert result.termination is Termination.FINISHED
+            assert result.gap is not None and result.gap <= 1e-6
+
+
+def test_a_thousand_devices_are_proven() -> None:
+    result = lagrangian.solve(drawn(1000, 1, bandwidth=100_000 / 3), Budget())
+    assert result.status is Status.OPTIMAL
+
+
+@pytest.mark.parametrize("method", [lagrangian.solve, milp.solve])
+def test_the_bound_at_the_time_limit_is_valid(method: Method) -> None:
+    instance = drawn(5, 0)
+    known = lagrangian.solve(instance, Budget()).objective
+    for limit in (1e-9, 0.001, 0.05):
+        result = method(instance, Budget(time_limit=limit))
+        assert result.lower_bound is not None
+        assert result.lower_bound <= known * (1 + 1e-9) <= result.objective * (1 + 2e-9)
+
+
+def test_scarce_uplink_at_the_time_limit() -> None:
+    """Here the gap takes long to close: whatever is returned is in order."""
+    instance, seen = drawn(100, 2), []
+    result = lagrangian.solve(instance, Budget(time_limit=0.3, on_progress=seen.append))
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.gap is not None and result.gap < 1e-4
+    bounds = [event.lower_bound for event in seen]
+    assert bounds == sorted(bounds)
+    objectives = [event.objective for event in seen]
+    assert objectives == sorted(objectives, reverse=True)
+
+
+@pytest.mark.parametrize("method", [lagrangian.solve, milp.solve])
+def test_interrupted_at_once(method: Method) -> None:
+    instance = drawn(5, 0)
+
+    def interrupt(event: object) -> None:
+        raise KeyboardInterrupt
+
+    result = method(instance, Budget(on_progress=interrupt))
+    assert result.termination is Termination.INTERRUPTED
+    assert result.lower_bound is not None
+    assert result.lower_bound <= result.objective
+
+
+def test_the_start_is_never_made_worse() -> None:
+    instance = drawn(10, 1)
+    best = lagrangian.solve(instance, Budget()).solution
+    result = lagrangian.solve(instance, Budget(start=best, time_limit=1e-9))
+    assert result.objective == instance.evaluate(best).total
+
+
+@settings(max_examples=60)
+@given(instance=hybrid_instances(), seed=st.integers(0, 2**31 - 1))
+def test_least_costs_are_those_of_the_best_split(instance: HybridInstance, seed: int) -> None:
+    patterns, listed = all_patterns(instance), menu(instance)
+    chosen = np.random.default_rng(seed).integers(0, len(patterns), (20, instance.num_devices))
+    found = np.empty(20)
+    bandwidth = instance.parameters.bandwidth
+    least_costs(listed.start[:-1] + chosen, listed.base, listed.pull, listed.knee, bandwidth, found)
+    assert found == pytest.approx(costs(instance, patterns[chosen]), rel=1e-10, abs=1e-12)
+
+
+@settings(max_examples=60)
+@given(instance=hybrid_instances(), price=st.one_of(st.just(0.0), st.floats(1e-6, 1e3)))
+def test_priced_patterns_are_least_over_shares(instance: HybridInstance, price: float) -> None:
+    """At the share that is claimed to be best, and at no other one less."""
+    patterns, listed = all_patterns(instance), menu(instance)
+    value, share = (term.reshape(instance.num_devices, -1).T for term in listed.at(price))
+    load = loads(instance, patterns[:, None, :])
+    finite = np.isfinite(share)
+    for factor in (1.0, 0.5, 0.99, 1.01, 2.0):
+        other = np.where(finite, factor * share, 1e9 * factor)
+        cost = device_costs(instance, load, other) + price * other
+        assert (cost >= value * (1 - 1e-12)).all()
+        if factor == 1.0:
+            assert cost[finite] == pytest.approx(value[finite], rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=30)
+@given(instance=hybrid_instances())
+def test_a_window_of_prices_keeps_the_cheapest(instance: HybridInstance) -> None:
+    listed = menu(instance)
+    near = listed.between(0.3, 1.2)
+    for price in (0.3, 0.5, 0.77, 1.2):
+        least = np.minimum.reduceat(listed.at(price)[0], listed.start[:-1])
+        assert (np.minimum.reduceat(near.at(price)[0], near.start[:-1]) == least).all()
+
+
+def test_too_many_patterns() -> None:
+    assert obstacle(drawn(3, 0)) is None
+    assert obstacle(drawn(3, 0, tasks=16)) is not None
+
+
+def test_branches_leave_what_they_say() -> None:
+    """A certificate of a scarce uplink has branches, each on a task of a device that has it."""
+    instance = drawn(10, 1)
+    proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget())
+    branches = [node for node in proof.certificate.nodes if isinstance(node, Branch)]
+    assert branches
+    assert all(branch.place in instance.places and branch.task < 3 for branch in branches)
