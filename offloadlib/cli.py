@@ -237,10 +237,11 @@ def explain(
 
     from . import console
     from .explaining import explain as run
+    from .kinds import structured
 
     if output is not None and output.suffix not in (".png", ".svg"):
         raise InputError(output, [("", "a picture's name ends in .png or .svg")])
-    data = read(instance)
+    data = structured(read(instance), "explain")
     places = read_solution(solution, data).solution
     with console.quiet_output(), console.Display() as display:
         follow = partial(display.follow, data.name)

@@ -185,6 +185,7 @@ def show_explanation(explanation: Explanation) -> None:
     from rich.table import Table
 
     from instances import gap
+    from instances.problem import counted
 
     console, best = output(), explanation.best_objective
     distance = tables.percent(gap(best, explanation.lower_bound), 2)
@@ -207,7 +208,7 @@ def show_explanation(explanation: Explanation) -> None:
     console.print(table)
     free = len(explanation.limits) - len(shown)
     if free:
-        console.print(f"  {tables.count(free, 'further limit')} with room: one more is worth nothing")
+        console.print(f"  {counted(free, 'further limit')} with room: one more is worth nothing")
     console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in (f"subtask of {explanation.device}", "place", "why"):

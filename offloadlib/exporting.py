@@ -37,6 +37,8 @@ from instances.errors import Problem
 from instances.problem import Problem as AnyProblem
 from instances.storage import read_bytes, replacing
 
+from .kinds import structured
+
 Format = Literal["mps", "lp"]
 
 FORMATS: tuple[Format, ...] = ("mps", "lp")
@@ -72,7 +74,7 @@ def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) 
     """
     if form not in FORMATS:
         raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
-    instance = _structured(instance)
+    instance = structured(instance, "export")
     model = _model(instance, formulation)
     model.name = _escape(instance.name) or "unnamed"
     note = (
@@ -84,12 +86,6 @@ def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) 
         model.write(str(written), io_options={"labeler": name_of})
         file.write(note.encode())
         file.write(written.read_bytes())
-
-
-def _structured(instance: AnyProblem) -> Instance:
-    if isinstance(instance, Instance):
-        return instance
-    raise InputError("export", [("", f"formulations are of structured instances, not {instance.kind} ones")])
 
 
 def _model(instance: Instance, formulation: str) -> Any:
@@ -150,7 +146,7 @@ def read_foreign_solution(path: str | Path, instance: Instance, formulation: str
 @contextmanager
 def translated(instance: str | Path, solution: str | Path, formulation: str) -> Iterator[Path]:
     """A solution file with what :func:`read_foreign_solution` reads, for as long as it is checked."""
-    data = _structured(read(instance))
+    data = structured(read(instance), "check --formulation")
     stored = read_foreign_solution(solution, data, formulation)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{Path(solution).name}.sol.json"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from formulations.catalogue import imported
+from instances import InputError, Instance, Problem
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,16 @@ KINDS: Mapping[str, Kind] = {
         write_certificate="formulations.hybrid.certificate:write_certificate",
     ),
 }
+
+
+def structured(instance: Problem, command: str) -> Instance:
+    """The instance, for a command that is for structured ones alone.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind.
+    """
+    if isinstance(instance, Instance):
+        return instance
+    raise InputError(command, [("", f"is for structured instances, not {instance.kind} ones")])

@@ -173,7 +173,7 @@ def test_hybrid_methods_do_not_apply_to_structured_instances() -> None:
 def test_an_infeasible_start_is_named() -> None:
     instance = instance_of(DOCUMENT)
     start = HybridSolution(np.array([[1, 1], [1, 1]]), np.array([60.0, 60.0]))
-    with pytest.raises(InputError, match="breaks a limit: bandwidth: 120.0 of 100.0 Mbit/s given away"):
+    with pytest.raises(InputError, match=r"breaks a limit: bandwidth: 120\.0 of 100\.0 Mbit/s given away"):
         offloadlib.solve(instance, "exhaustive", start=start)
 
 
@@ -236,8 +236,17 @@ def test_solve_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "Mbit/s" in capsys.readouterr().out
     assert main(["solve", instance, "-m", "milp"]) == 2
     assert "milp solves instances of kind structured, not hybrid" in capsys.readouterr().err
-    assert main(["export", instance, "--formulation", "milp", "-o", str(tmp_path / "m.mps")]) == 2
-    assert "formulations are of structured instances" in capsys.readouterr().err
+
+
+def test_what_is_for_structured_instances_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, stored = library() / "hybrid-3x3.json", library() / "solutions" / "hybrid-3x3.sol.json"
+    for command in (
+        ["explain", str(path), str(stored)],
+        ["export", str(path), "--formulation", "milp", "-o", str(tmp_path / "m.mps")],
+        ["check", str(path), str(stored), "--formulation", "milp"],
+    ):
+        assert main(command) == 2
+        assert "is for structured instances, not hybrid ones" in capsys.readouterr().err
 
 
 def test_generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,10 @@ import offloadlib
 from instances import Budget, InputError, Instance, Progress, Solution, Status, Termination, evaluate, read
 from instances.bound import simple_bound
 from offloadlib.best_known import library
+from offloadlib.comparing import select
 from offloadlib.registry import METHODS, Family
+
+STRUCTURED = [method.name for method in select("all", ["structured"])]
 
 SMALL = 1e-6
 """Optima below this are at the mercy of solvers' absolute tolerances."""
@@ -48,7 +51,9 @@ def test_milp_and_greedy_against_brute_force(instance: Instance) -> None:
         holds(name, instance, optimum)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "btod-plain"])  # it has its own, tiny
+@pytest.mark.parametrize(
+    "name", [name for name in STRUCTURED if name != "btod-plain"]
+)  # it has its own, tiny
 @settings(max_examples=15)
 @given(instance=instances(max_devices=3))
 def test_every_method_against_brute_force(name: str, instance: Instance) -> None:
@@ -61,7 +66,7 @@ def test_the_simple_bound_is_a_bound(instance: Instance) -> None:
     assert simple_bound(instance) <= brute_force(instance)[0]
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.family is Family.EXACT])
+@pytest.mark.parametrize("name", [n for n in STRUCTURED if METHODS[n].family is Family.EXACT])
 def test_a_start_is_never_lost(name: str) -> None:
     """With no time at all the result is at least as good as the start."""
     instance = read(library() / "paper-m010.json")
