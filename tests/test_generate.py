@@ -257,7 +257,7 @@ def test_rebuilding_from_the_command_line(tmp_path: Path, capsys: pytest.Capture
     assert [path.name for path in tmp_path.iterdir()] == ["paper-m005.json"]
     assert (tmp_path / "paper-m005.json").read_bytes() == (LIBRARY / "paper-m005.json").read_bytes()
     printed = capsys.readouterr().out
-    assert "paper-m005: 5 devices, 10 offload points, 25 subtasks, room for 200" in printed
+    assert "paper-m005: 5 devices, 10 offload points, 25 subtasks, all-local cost 5" in printed
     assert "melbourne-s: left out, it needs --data" in printed
     with pytest.raises(SystemExit):
         main(["no-such-file"])

@@ -272,7 +272,7 @@ def test_compare_has_the_methods_for_the_kind(tmp_path: Path) -> None:
     assert status.pop("gsod-i") == "does not apply"
     assert status.pop("exhaustive") == "optimal"
     assert set(status.values()) == {"feasible"}
-    assert frame["best_bound"].iloc[0] == pytest.approx(643.3888046234321, rel=1e-9)
+    assert frame["certified_bound"].iloc[0] == pytest.approx(643.3888046234321, rel=1e-9)
     assert set(frame["checked"]) == {"accepted", ""}
     assert (frame["ratio_low"].dropna() >= 1 - 1e-12).all()
     assert (tmp_path / "report.html").exists()
