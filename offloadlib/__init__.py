@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from instances import (
         LOCAL,
         Evaluation,
+        HybridInstance,
+        HybridSolution,
         InputError,
         Instance,
         Progress,
@@ -40,6 +42,8 @@ __all__ = [
     "METHODS",
     "Evaluation",
     "Family",
+    "HybridInstance",
+    "HybridSolution",
     "InputError",
     "Instance",
     "Method",
