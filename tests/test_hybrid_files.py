@@ -407,7 +407,9 @@ def test_bad_settings(setting: HybridSetting, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES_HERE, ids=lambda recipe: recipe.name)
-def test_the_library_is_what_its_recipes_make(recipe: Recipe) -> None:
+def test_the_library_is_what_its_recipes_make(recipe: Recipe, tmp_path: Path) -> None:
     made = recipe.make()
     assert isinstance(made, HybridInstance)
     assert_same(made, model.read(LIBRARY / f"{recipe.name}.json"))
+    model.write(made, tmp_path / "made.zip")
+    assert_same(made, model.read(tmp_path / "made.zip"))
