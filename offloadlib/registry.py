@@ -105,6 +105,13 @@ _ALL = (
         obstacle="formulations.milp.patterns:obstacle",
     ),
     Method(
+        "cpsat",
+        "formulations.cp.cpsat:solve",
+        Family.EXACT,
+        "constraint programming with whole numbers, on what reduced costs leave",
+        "(5) in integers rounded downwards, with integer prices",
+    ),
+    Method(
         "branch-and-price",
         "formulations.decomposition.branch_and_price:solve",
         Family.EXACT,

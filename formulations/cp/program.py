@@ -16,6 +16,7 @@ import numpy as np
 import ortools
 from numpy.typing import NDArray
 from ortools.sat.python import cp_model
+from ortools.sat.python.cp_model_helper import SatParameters
 
 from instances import Budget, Termination
 
@@ -37,7 +38,7 @@ class Outcome:
     taken
         Which choices, of those of the program, its best solution makes; None without a solution.
     lower_bound
-        On the objective of all solutions of the program.
+        On the objective of all solutions of the program, those above the cutoff included.
     termination
         Why CP-SAT stopped.
     branches, conflicts
@@ -125,7 +126,6 @@ class Program:
         gap: int,
         time_limit: float,
         settings: Mapping[str, Any],
-        subsolver: str,
         report: Report,
     ) -> Outcome:
         """Minimise with CP-SAT.
@@ -139,9 +139,7 @@ class Program:
         time_limit
             Seconds that are left.
         settings
-            Further parameters of CP-SAT.
-        subsolver
-            The strategy beside which more than one thread search for better solutions.
+            Further parameters of CP-SAT: its strategy. More than one thread look for better solutions beside.
         report
             Called with incumbent (infinite if there is none) and bound while CP-SAT runs.
 
@@ -153,21 +151,21 @@ class Program:
         self.model.minimize(total(self._objective))
         self.model.proto.objective.domain.extend([0, self.cutoff])
         solver = cp_model.CpSolver()
-        parameters = {
-            "random_seed": budget.seed,
-            "num_workers": budget.threads,
-            "absolute_gap_limit": float(gap),
-            "relative_gap_limit": 0.0,
-            "catch_sigint_signal": False,
-            **settings,
-        }
-        if budget.threads > 1:  # deterministic where workers take turns in slices of deterministic time
-            parameters["interleave_search"] = True
-            solver.parameters.subsolvers.append(subsolver)
+        parameters = solver.parameters
+        parameters.random_seed = budget.seed
+        parameters.num_workers = budget.threads
+        parameters.absolute_gap_limit = float(gap)
+        parameters.relative_gap_limit = 0.0
+        parameters.catch_sigint_signal = False
+        _put(parameters, settings)
+        if budget.threads > 1:
+            parameters.interleave_search = True  # deterministic: workers take turns
+            strategy = SatParameters()
+            _put(strategy, {"name": "alone", **settings})
+            parameters.subsolver_params.append(strategy)
+            parameters.subsolvers.append("alone")
         if math.isfinite(time_limit):
-            parameters["max_time_in_seconds"] = time_limit
-        for name, value in parameters.items():
-            setattr(solver.parameters, name, value)
+            parameters.max_time_in_seconds = time_limit
         status, interrupted = _run(solver, self.model, report)
         return self._outcome(solver, status, interrupted)
 
@@ -176,7 +174,10 @@ class Program:
         if status == kinds.MODEL_INVALID:
             raise RuntimeError(f"CP-SAT refuses the model: {self.model.validate()}")
         # All objectives stay below 2^53, so that the floats that CP-SAT gives are the whole numbers meant.
-        least = max(math.floor(solver.best_objective_bound), 0)
+        # Solutions that are not looked for cost more than the cutoff.
+        least = self.cutoff + 1
+        if status != kinds.INFEASIBLE:
+            least = math.floor(min(max(solver.best_objective_bound, 0.0), least))
         termination = Termination.INTERRUPTED if interrupted else Termination.TIME_LIMIT
         if not interrupted and status in (kinds.OPTIMAL, kinds.INFEASIBLE):
             termination = Termination.FINISHED
@@ -185,11 +186,16 @@ class Program:
             taken = np.array([solver.boolean_value(x) for x in self.choices], dtype=np.bool_)
         return Outcome(
             taken=taken,
-            lower_bound=self.cutoff + 1 if status == kinds.INFEASIBLE else least,
+            lower_bound=least,
             termination=termination,
             branches=solver.num_branches,
             conflicts=solver.num_conflicts,
         )
+
+
+def _put(parameters: Any, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(parameters, name, value)
 
 
 def version() -> str:
@@ -235,17 +241,18 @@ def _run(solver: Any, model: Any, report: Report) -> tuple[Any, bool]:
     threading.Thread(target=work).start()
     told = math.inf, 0.0
     stop: BaseException | None = None
-    while not finished.is_set():
+    done = False
+    while not done:
         try:
-            finished.wait(TICK)
+            if stop is not None:
+                solver.stop_search()  # again and again: it does nothing before the search has begun
+            done = finished.wait(TICK)
             known = best.objective, best.bound
             if stop is None and known != told:
                 told = known
                 report(*known)
         except BaseException as raised:  # Ctrl-C, or an error of the caller's
             stop = raised
-        if stop is not None:
-            solver.stop_search()  # again and again: it does nothing before the search has begun
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     if stop is not None and not isinstance(stop, KeyboardInterrupt):
