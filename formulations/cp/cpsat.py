@@ -92,7 +92,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with CP-SAT.
 
     The record of the run has the ``unit`` u, the ``encoding``, and as ``rounding_loss`` the most that
-    rounding can have taken from the lower bound, relative to the cost.
+    rounding can have taken from the lower bound.
     """
     return run(instance, budget, _minimise)
 
@@ -148,7 +148,7 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
         "solver": f"cp-sat {version()}",
         "encoding": encoding.name,
         "unit": encoding.unit,
-        "rounding_loss": encoding.roundings / (encoding.unit * search.objective) + 2 * scale.margin,
+        "rounding_loss": encoding.roundings / encoding.unit + 2 * scale.margin * search.objective,
         "choices": len(ranked),
         "rounds": rounds,
         "variables": variables,
