@@ -20,12 +20,14 @@ import pytest
 from brute import brute_force, exact_costs
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from ortools.sat.python import cp_model
 from strategies import DOCUMENT, LIBRARY, changed, documents, instance_of, instances, put, solutions
 
 from formulations.cp import cpsat, decisions, encoding, places, program
 from formulations.cp.encoding import Encoding
 from formulations.decomposition.branch_and_price import solve as branch_and_price
 from formulations.decomposition.pricing import Prices, TooManyLabels
+from formulations.milp.patterns import undominated
 from formulations.outcome import Search, can_offload
 from instances import (
     LOCAL,
@@ -258,6 +260,33 @@ def test_to_round_to_nearest_would_be_unsound(name: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Encoding, "_down", to_nearest)
     assert coarse(instance, monkeypatch, name).lower_bound > 1.05 * optimum
+
+
+def test_floats_in_the_objective_would_be_unsound() -> None:
+    """CP-SAT takes them, scales them as it sees fit, and "proves" ten times the optimum of tiny costs."""
+    free = {"execute": 0, "send": 0, "receive": 0}
+    device = {"id": "ud", "application": "one", "cpu": 1, "connected_to": "op", "alpha": 1, "power": free}
+    point = {"id": "op", "cpu": 10, "capacity": 1, "uplink": 1, "downlink": 1}
+    document = DOCUMENT | {
+        "applications": [{"id": "one", "subtasks": ["t"], "edges": []}],
+        "offload_points": [point],
+        "devices": [{**device, "work": [1e-9], "input": [0], "output": [0]}],
+    }
+    instance = instance_of(document)
+    listed = undominated(instance)
+    assert listed is not None
+    model, solver = cp_model.CpModel(), cp_model.CpSolver()
+    take = [model.new_bool_var("") for _ in listed.cost]
+    model.add_exactly_one(take)
+    model.minimize(cp_model.LinearExpr.weighted_sum(take, listed.cost.tolist()))
+    solver.parameters.num_workers = 1
+    assert solver.solve(model) == cp_model.OPTIMAL  # it claims
+    assert solver.best_objective_bound > 9e-10
+    for name in ENCODINGS:
+        with only(name):
+            result = solve(instance)
+        assert result.objective == pytest.approx(1e-10, rel=1e-12), name
+        assert result.status is Status.OPTIMAL, name
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
