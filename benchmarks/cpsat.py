@@ -69,8 +69,14 @@ Variant = list[tuple[Any, str, Any]]
 
 AS_PLACES: Variant = [(cpsat.patterns, "obstacle", no_list)]
 
+PLAIN: Variant = [(cpsat, "_can_be_priced", plain)]
+
 ENCODINGS: Mapping[str, Variant] = {
-    "plain": [(cpsat, "_can_be_priced", plain)],
+    "plain, default settings": [
+        *PLAIN,
+        (Places, "__init__", without(Places.__init__, "cp_model_probing_level", "linearization_level")),
+    ],
+    "plain": PLAIN,
     "places": AS_PLACES,
     "decisions": [],
 }
