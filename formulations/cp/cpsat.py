@@ -8,11 +8,12 @@ Lagrangian bound, reduced costs that leave few choices, and roundings that all g
 file by additions, multiplications, divisions and maxima of numbers >= 0 (1 - alpha is rounded once), and
 each of these steps changes its result by a factor of at most 1 +- 2^-53; no number of a file is so small
 or large that a product leaves the range of binary64. With gamma above twice the number of steps in a row
-(:func:`_margin`), c is at most u times the exact cost. Sums of such floors are at most u times the exact
-sum, whatever the decision: it does not matter which decision is optimal before or after rounding. (To
-round to nearest may raise each of many costs by half a unit, and then the optimum of the rounded problem
-is no bound; ``tests/test_cpsat.py`` has an instance.) Everything from here on is exact integer arithmetic,
-and all numbers stay below 2^53.
+(:func:`.encoding.margin`), c is at most u times the exact cost. Sums of such floors are at most u times
+the exact sum, whatever the decision: it does not matter which decision is optimal before or after
+rounding. (To round to nearest may raise each of many costs by half a unit, and then the optimum of the
+rounded problem is no bound; ``tests/test_cpsat.py`` has an instance.) Everything from here on is exact
+integer arithmetic. The unit is such that costs have at most 46 bits, so that objectives are exact in
+binary64, too, and fewer where a sum over a program might need more than 60.
 
 **Integer prices.** Let Lambda >= 0 be any integer prices on the limits q, here the rounded ones of column
 generation (:mod:`..decomposition.master`), U(d) >= 0 what decisions d use of the limits, and c_m integers
@@ -37,9 +38,9 @@ device, which gives a good solution; if that improves, four times as many; in th
 small enough, which is exact.
 
 **Two encodings.** Where all decisions of a device can be listed, choices are whole decisions
-(:class:`_Decisions`, as in :mod:`formulations.milp.patterns`): x_p in {0, 1}, one for each device, with R_m =
-sum s_p x_p and s_p = c_p + Lambda U_p - v_m. Else they are the places of subtasks (:class:`_Places`).
-There the parts of the cost are rounded instead, with o_k = 1 - x_k,local:
+(:class:`.decisions.Decisions`, as in :mod:`formulations.milp.patterns`): x_p in {0, 1}, one for each
+device, with R_m = sum s_p x_p and s_p = c_p + Lambda U_p - v_m. Else they are the places of subtasks
+(:class:`.places.Places`). There the parts of the cost are rounded instead, with o_k = 1 - x_k,local:
 
 .. math::
 
@@ -89,7 +90,7 @@ GROWTH = 4
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
-    """Solve with CP-SAT.
+    """Solve with CP-SAT, by one thread where there are prices: more do not help then.
 
     The record of the run has the ``unit`` u, the ``encoding``, and as ``rounding_loss`` the most that
     rounding can have taken from the lower bound.
@@ -135,6 +136,7 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
             gap=int(search.budget.gap * search.lower_bound * encoding.unit / 2),
             time_limit=search.left,
             settings=encoding.settings,
+            alone=encoding.alone,
             report=partial(scale.report, others),
         )
         if outcome.taken is not None:

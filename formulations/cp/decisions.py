@@ -44,6 +44,7 @@ class Decisions(Encoding):
     """
 
     name = "decisions"
+    alone = True
     # There are few kinds of rows: presolve and probing take long and improve nothing.
     settings: Mapping[str, Any] = MappingProxyType(
         {

@@ -79,10 +79,13 @@ class Encoding(ABC):
         (C,) s of every choice.
     base
         Of equation (*).
+    settings, alone
+        The strategy of CP-SAT (:meth:`.program.Program.minimise`).
     """
 
     name: str
     settings: Mapping[str, Any]
+    alone: bool
     slack: Ints
     base: int
 

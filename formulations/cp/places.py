@@ -59,6 +59,7 @@ class Places(Encoding):
         self._channels = {int(n): instance.num_points + i for i, n in enumerate(limited(instance))}
         self._least, slack = np.zeros_like(choices), np.zeros_like(number)
         self.settings: Mapping[str, Any] = {"cp_model_probing_level": 0, "linearization_level": 2}
+        self.alone = prices is not None
         if prices is not None:
             self.settings = {**self.settings, "optimize_with_core": True}
             self._least, slack = self._priced(whole(prices, unit), late)

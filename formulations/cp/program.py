@@ -126,6 +126,7 @@ class Program:
         gap: int,
         time_limit: float,
         settings: Mapping[str, Any],
+        alone: bool,
         report: Report,
     ) -> Outcome:
         """Minimise with CP-SAT.
@@ -139,7 +140,9 @@ class Program:
         time_limit
             Seconds that are left.
         settings
-            Further parameters of CP-SAT: its strategy. More than one thread look for better solutions beside.
+            Further parameters of CP-SAT: its strategy.
+        alone
+            Whether this strategy is better off without the other ones that more threads would run.
         report
             Called with incumbent (infinite if there is none) and bound while CP-SAT runs.
 
@@ -153,17 +156,17 @@ class Program:
         solver = cp_model.CpSolver()
         parameters = solver.parameters
         parameters.random_seed = budget.seed
-        parameters.num_workers = budget.threads
+        parameters.num_workers = workers = 1 if alone else budget.threads
         parameters.absolute_gap_limit = float(gap)
         parameters.relative_gap_limit = 0.0
         parameters.catch_sigint_signal = False
         _put(parameters, settings)
-        if budget.threads > 1:
-            parameters.interleave_search = True  # deterministic: workers take turns
+        if workers > 1:
+            parameters.interleave_search = True  # deterministic: strategies take turns
             strategy = SatParameters()
-            _put(strategy, {"name": "alone", **settings})
+            _put(strategy, {"name": "main", **settings})
             parameters.subsolver_params.append(strategy)
-            parameters.subsolvers.append("alone")
+            parameters.subsolvers.append("main")
         if math.isfinite(time_limit):
             parameters.max_time_in_seconds = time_limit
         status, interrupted = _run(solver, self.model, report)
