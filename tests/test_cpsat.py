@@ -216,7 +216,7 @@ def test_a_program_never_says_more_than_a_solution_costs(name: str, data: st.Dat
     found = encoded(name, instance, float(exact), prices)
     chosen = found.chosen(solution)
     cutoff = math.ceil(float(exact) * found.unit * (1 + 1e-9)) - found.base
-    model = program.Program(np.ones(len(chosen), dtype=np.bool_), cutoff)
+    model = program.Program(len(chosen), cutoff)
     found.constrain(model, chosen)
     outcome = model.minimise(
         Budget(),

@@ -128,7 +128,9 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
         wanted = np.union1d(ranked[:size], np.union1d(essential, chosen))
         kept = wanted[encoding.slack[wanted] <= cutoff]
         others = int(np.delete(encoding.slack, kept).min(initial=cutoff + 1))
-        program = Program(np.isin(kept, chosen), cutoff)
+        program = Program(len(kept), cutoff)
+        if any((places != LOCAL).any() for places in search.start.places):
+            program.hint(np.isin(kept, chosen))  # all-local would lead astray
         encoding.constrain(program, kept)
         outcome = program.minimise(
             search.budget,

@@ -57,8 +57,8 @@ class Program:
 
     Parameters
     ----------
-    hints
-        One entry for each choice: whether it is part of the best known solution.
+    size
+        Number of choices.
     cutoff
         Only solutions are looked for whose objective is at most this, which the best known one keeps.
 
@@ -70,18 +70,21 @@ class Program:
         A variable in {0, 1} for each choice.
     """
 
-    def __init__(self, hints: NDArray[np.bool_], cutoff: int) -> None:
+    def __init__(self, size: int, cutoff: int) -> None:
         self.model = cp_model.CpModel()
         self.cutoff = cutoff
-        self.choices = [self.boolean() for _ in hints]
-        for variable, hint in zip(self.choices, hints.tolist(), strict=True):
-            self.model.add_hint(variable, hint)
+        self.choices = [self.boolean() for _ in range(size)]
         self._objective: list[Term] = []
 
     @property
     def size(self) -> tuple[int, int]:
         """Numbers of variables and of rows."""
         return len(self.model.proto.variables), len(self.model.proto.constraints)
+
+    def hint(self, taken: NDArray[np.bool_]) -> None:
+        """Tell which choices a good solution makes."""
+        for variable, value in zip(self.choices, taken.tolist(), strict=True):
+            self.model.add_hint(variable, value)
 
     def boolean(self) -> Any:
         """A new variable in {0, 1}."""
