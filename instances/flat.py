@@ -1,0 +1,202 @@
+"""All tasks of an instance in a row, weighted, for compiled kernels that go subtask by subtask.
+
+Position p stands for a subtask: the devices in file order, and the subtasks of each in topological
+order, so that predecessors come first. Delays are multiplied by a_m and energies by b_m of equation (3):
+the cost of a device is the heaviest path of its delays plus the sum of its energies, and f_k of
+equation (7) is a subtask's delay plus its energy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+
+from .compiled import readable
+from .cost import Terms, terms
+from .model import LOCAL, Application, Floats, Instance, Ints
+from .solution import Solution
+
+
+class FlatTasks(NamedTuple):
+    """The tasks of M devices with P subtasks and A arcs.
+
+    Attributes
+    ----------
+    start
+        (M+1,) where the subtasks of each device begin.
+    radio
+        (M,) the offload point of the device's radio link, -1: none.
+    into
+        (P+1,) where the arcs into each subtask begin.
+    before
+        (A,) the position that an arc comes from.
+    local_delay, local_energy
+        (P,) of local execution.
+    radio_delay, radio_energy
+        (P,) of sending a head's input and receiving a tail's output.
+    work
+        (P,) a_m w: divided by a point's speed, the delay of execution there.
+    up_delay, up_energy, down_delay, down_energy
+        (A,) of sending, of receiving the data of an arc.
+    """
+
+    start: Ints
+    radio: Ints
+    into: Ints
+    before: Ints
+    local_delay: Floats
+    local_energy: Floats
+    radio_delay: Floats
+    radio_energy: Floats
+    work: Floats
+    up_delay: Floats
+    up_energy: Floats
+    down_delay: Floats
+    down_energy: Floats
+
+
+FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 9, FlatTasks)
+"""Their type in the signature of a kernel."""
+
+
+def flat_tasks(instance: Instance) -> FlatTasks:
+    """The tasks of an instance in a row."""
+    which = instance.devices.application
+    sizes = np.array([application.size for application in instance.applications])
+    arcs = np.array([len(application.edges) for application in instance.applications])
+    start, first_arc = (np.cumsum(np.append(0, counts[which])) for counts in (sizes, arcs))
+    into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
+    into[-1] = first_arc[-1]
+    values = {name: np.zeros(start[-1]) for name in _PER_SUBTASK}
+    values |= {name: np.zeros(first_arc[-1]) for name in _PER_ARC}
+    for term in terms(instance):
+        application = term.group.application
+        order, arc, origin, begins = _in_order(application)
+        at = start[term.group.members][:, None] + np.arange(len(order))
+        at_arc = first_arc[term.group.members][:, None] + np.arange(len(arc))
+        into[at] = first_arc[term.group.members][:, None] + begins
+        before[at_arc] = start[term.group.members][:, None] + origin
+        weighted = _weighted(term)
+        for name in _PER_SUBTASK:
+            values[name][at] = weighted[name][:, order]
+        for name in _PER_ARC:
+            values[name][at_arc] = weighted[name][:, arc]
+    for array in (start, into, before, *values.values()):
+        array.flags.writeable = False
+    return FlatTasks(start, instance.devices.connected_to, into, before, **values)
+
+
+_PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")
+_PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
+
+
+def _in_order(application: Application) -> tuple[Ints, Ints, Ints, Ints]:
+    """Subtasks in topological order; arcs by where they lead to: number, origin, and where each begins."""
+    order = np.array(application.order, dtype=np.int64)
+    position = np.argsort(order)
+    incoming = [application.incoming[k] for k in application.order]
+    pairs = np.array([pair for arcs in incoming for pair in arcs], dtype=np.int64).reshape(-1, 2)
+    begins = np.cumsum([0, *map(len, incoming)])[:-1]
+    return order, pairs[:, 0], position[pairs[:, 1]], begins
+
+
+def _weighted(term: Terms) -> dict[str, Floats]:
+    a, b = term.delay_weight[:, None], term.energy_weight[:, None]
+    sent, received = b * term.send[:, None], b * term.receive[:, None]
+    return {
+        "local_delay": a * term.local,
+        "local_energy": b * term.execute[:, None] * term.local,
+        "radio_delay": a * (term.head_up + term.tail_down),
+        "radio_energy": sent * term.head_up + received * term.tail_down,
+        "work": a * term.group.work,
+        "up_delay": a * term.arc_up,
+        "up_energy": sent * term.arc_up,
+        "down_delay": a * term.arc_down,
+        "down_energy": received * term.arc_down,
+    }
+
+
+def flat_places(instance: Instance, solution: Solution) -> Ints:
+    """(P,) the places of a solution, in a row."""
+    places = np.empty(instance.num_subtasks, dtype=np.int64)
+    for at, array, order in _shapes(instance, solution):
+        places[at] = array[:, order]
+    return places
+
+
+def solution_of(instance: Instance, places: Ints) -> Solution:
+    """The solution that places in a row (P,) stand for."""
+    arrays = []
+    for at, array, order in _shapes(instance, Solution.all_local(instance)):
+        shaped = np.full_like(array, LOCAL)
+        shaped[:, order] = places[at]
+        arrays.append(shaped)
+    return Solution(tuple(arrays))
+
+
+def _shapes(instance: Instance, solution: Solution) -> list[tuple[Ints, Ints, Ints]]:
+    """For each group the positions (G, K) of its subtasks, its decisions and its topological order."""
+    sizes = np.array([application.size for application in instance.applications])
+    start = np.cumsum(np.append(0, sizes[instance.devices.application]))
+    return [
+        (
+            start[group.members][:, None] + np.arange(group.application.size),
+            array,
+            np.array(group.application.order),
+        )
+        for group, array in zip(instance.groups, solution.places, strict=True)
+    ]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def subtask_cost(
+    tasks: FlatTasks, p: int, place: int, first: int, row: Ints, cpu: Floats
+) -> tuple[float, float]:
+    """Weighted delay and energy of subtask p at a place, given the places of its predecessors.
+
+    Parameters
+    ----------
+    first
+        Where the device's subtasks begin.
+    row
+        (K,) the places of the device's subtasks.
+    cpu
+        (N,) speeds of the offload points.
+    """
+    if place < 0:
+        delay, energy = tasks.local_delay[p], tasks.local_energy[p]
+    else:
+        delay, energy = tasks.radio_delay[p] + tasks.work[p] / cpu[place], tasks.radio_energy[p]
+    for arc in range(tasks.into[p], tasks.into[p + 1]):
+        away = row[tasks.before[arc] - first] >= 0
+        if place >= 0 and not away:
+            delay += tasks.up_delay[arc]
+            energy += tasks.up_energy[arc]
+        elif place < 0 and away:
+            delay += tasks.down_delay[arc]
+            energy += tasks.down_energy[arc]
+    return delay, energy
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def device_cost(
+    tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats, fitness: Floats
+) -> float:
+    """Equation (3) of device m with places (K,); f_k of equation (7) goes into ``fitness`` (K,).
+
+    ``finish`` (K,) is scratch.
+    """
+    first, longest, spent = tasks.start[m], 0.0, 0.0
+    for k in range(tasks.start[m + 1] - first):
+        p = first + k
+        delay, energy = subtask_cost(tasks, p, row[k], first, row, cpu)
+        begun = 0.0
+        for arc in range(tasks.into[p], tasks.into[p + 1]):
+            begun = max(begun, finish[tasks.before[arc] - first])
+        finish[k] = begun + delay
+        longest = max(longest, finish[k])
+        spent += energy
+        fitness[k] = delay + energy
+    return longest + spent
