@@ -35,7 +35,7 @@ from numba import njit, types
 
 from instances import LOCAL, Budget, InputError, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.compiled import readable, writable
-from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks, solution_of, subtask_cost
+from instances.flat import FLAT_TASKS, FlatTasks, cheapest_place, device_cost, flat_tasks, solution_of
 from instances.model import Floats, Ints
 
 
@@ -195,13 +195,7 @@ def repair(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, left: Ints, room: I
             evicted[k] = True
     for k in range(len(row)):
         if evicted[k]:
-            delay, energy = subtask_cost(tasks, first + k, LOCAL, first, row, cpu)
-            least, row[k] = delay + energy, LOCAL
-            for n in range(len(cpu)):
-                if room[n] > 0:
-                    delay, energy = subtask_cost(tasks, first + k, n, first, row, cpu)
-                    if delay + energy < least:
-                        least, row[k] = delay + energy, n
+            row[k] = cheapest_place(tasks, first + k, first, row, cpu, room)
             if row[k] >= 0:
                 room[row[k]] -= 1
 

@@ -150,11 +150,9 @@ def _shapes(instance: Instance, solution: Solution) -> list[tuple[Ints, Ints, In
     ]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def subtask_cost(
-    tasks: FlatTasks, p: int, place: int, first: int, row: Ints, cpu: Floats
-) -> tuple[float, float]:
-    """Weighted delay and energy of subtask p at a place, given the places of its predecessors.
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, float, float, float]:
+    """What subtask p costs on its device and away from it, given the places of its predecessors.
 
     Parameters
     ----------
@@ -162,28 +160,42 @@ def subtask_cost(
         Where the device's subtasks begin.
     row
         (K,) the places of the device's subtasks.
-    cpu
-        (N,) speeds of the offload points.
+
+    Returns
+    -------
+    local_delay, local_energy, away_delay, away_energy
+        Weighted; away without the execution, ``work[p]`` divided by the point's speed.
     """
-    if place < 0:
-        delay, energy = tasks.local_delay[p], tasks.local_energy[p]
-    else:
-        delay, energy = tasks.radio_delay[p] + tasks.work[p] / cpu[place], tasks.radio_energy[p]
+    delay, energy = tasks.local_delay[p], tasks.local_energy[p]
+    away_delay, away_energy = tasks.radio_delay[p], tasks.radio_energy[p]
     for arc in range(tasks.into[p], tasks.into[p + 1]):
-        away = row[tasks.before[arc] - first] >= 0
-        if place >= 0 and not away:
-            delay += tasks.up_delay[arc]
-            energy += tasks.up_energy[arc]
-        elif place < 0 and away:
+        if row[tasks.before[arc] - first] >= 0:
             delay += tasks.down_delay[arc]
             energy += tasks.down_energy[arc]
-    return delay, energy
+        else:
+            away_delay += tasks.up_delay[arc]
+            away_energy += tasks.up_energy[arc]
+    return delay, energy, away_delay, away_energy
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def device_cost(
-    tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats, fitness: Floats
-) -> float:
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, left: Ints) -> int:
+    """Where f_k of subtask p is least, among its device and the points with room (N,).
+
+    A tie stays local, then goes to the point listed first.
+    """
+    delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
+    least, chosen = delay + energy, LOCAL
+    for n in range(len(cpu)):
+        if left[n] > 0:
+            cost = away_delay + tasks.work[p] / cpu[n] + away_energy
+            if cost < least:
+                least, chosen = cost, n
+    return chosen
+
+
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def device_cost(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats, fitness: Floats) -> float:
     """Equation (3) of device m with places (K,); f_k of equation (7) goes into ``fitness`` (K,).
 
     ``finish`` (K,) is scratch.
@@ -191,7 +203,9 @@ def device_cost(
     first, longest, spent = tasks.start[m], 0.0, 0.0
     for k in range(tasks.start[m + 1] - first):
         p = first + k
-        delay, energy = subtask_cost(tasks, p, row[k], first, row, cpu)
+        delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
+        if row[k] >= 0:
+            delay, energy = away_delay + tasks.work[p] / cpu[row[k]], away_energy
         begun = 0.0
         for arc in range(tasks.into[p], tasks.into[p + 1]):
             begun = max(begun, finish[tasks.before[arc] - first])
