@@ -74,7 +74,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         first[0] = 0.0
         try:
             differential_evolution(
-                costs,
+                costs,  # type: ignore[arg-type]  # the stubs know no vectorised functions
                 Bounds(np.zeros(len(keyed)), np.ones(len(keyed))),
                 maxiter=GENERATIONS,
                 init=first,
@@ -83,7 +83,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
                 polish=False,
                 updating="deferred",
                 vectorized=True,
-                callback=after,
+                callback=after,  # type: ignore[arg-type]  # nor callbacks that may stop it
             )
             if time.perf_counter() - begun >= budget.time_limit:
                 termination = Termination.TIME_LIMIT

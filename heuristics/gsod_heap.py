@@ -32,7 +32,16 @@ from numba import njit, types
 
 from instances import LOCAL, Budget, Instance, Result
 from instances.compiled import readable, writable
-from instances.flat import FLAT_TASKS, FlatTasks, both_sides, cheapest_place, flat_tasks, solution_of
+from instances.flat import (
+    FLAT_TASKS,
+    FlatTasks,
+    both_sides,
+    cheapest_place,
+    flat_tasks,
+    positions,
+    solution_of,
+    subtask_starts,
+)
 from instances.model import Floats, Ints
 
 
@@ -44,13 +53,12 @@ def solve_difference(instance: Instance, budget: Budget) -> Result:
 def solve_ratio(instance: Instance, budget: Budget) -> Result:
     """GSOD-II with a heap: the largest ratio of workload to data goes first."""
     ratio = np.empty(instance.num_subtasks)
-    sizes = np.array([application.size for application in instance.applications])
-    start = np.cumsum(np.append(0, sizes[instance.devices.application]))
+    start = subtask_starts(instance)
     for group in instance.groups:
         data = group.input + group.output
-        ratios = np.divide(group.work, data, out=np.full(data.shape, np.inf), where=data > 0)
-        at = start[group.members][:, None] + np.arange(group.application.size)
-        ratio[at] = ratios[:, group.application.order]
+        ratio[positions(start, group)] = np.divide(
+            group.work, data, out=np.full(data.shape, np.inf), where=data > 0
+        )
     return _solve(instance, ratio)
 
 
@@ -66,7 +74,8 @@ def _solve(instance: Instance, ratio: Floats) -> Result:
 def difference(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, fastest: int) -> float:
     """Strategy I's key of subtask p: its local cost less that at the fastest free point."""
     delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
-    return (delay + energy) - (away_delay + tasks.work[p] / cpu[fastest] + away_energy)
+    gain: float = (delay + energy) - (away_delay + tasks.work[p] / cpu[fastest] + away_energy)
+    return gain
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

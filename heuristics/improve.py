@@ -8,12 +8,13 @@ prices of zero: with the subtasks D decided and U not, every completion costs at
 
 .. math::
 
-   \sum_{k \in D} e_k + \sum_{k \in U} s_k + \max\Big\{ f,\; \max_{(j,k): j \in D, k \in U} [f_j + W_{jk}(o_j)],\;
+   \sum_{k \in D} e_k + \sum_{k \in U} s_k + \max\Big\{ f,\;
+   \max_{(j,k): j \in D, k \in U} [f_j + W_{jk}(o_j)],\;
    \max_{k \in U\ \text{head}} \min_o [u_k(o) - s_k + V_k(o)] \Big\}
 
-with weighted delays and energies as there. It is exact up to :data:`LARGEST_SEARCH` nodes a device; beyond, the
-best decision found counts, and the record says how often that was so. Moves of one subtask are
-among its neighbours, and all moves of several subtasks of one device.
+with weighted delays and energies as there. It is exact up to :data:`LARGEST_SEARCH` nodes a device;
+beyond, the best decision found counts, and the record says how often that was so. Moves of one subtask
+are among its neighbours, and all moves of several subtasks of one device.
 
 **Between devices.** Let :math:`\Delta_p(n)` be the change in cost of p's device if subtask p alone moves to
 place n, for now without limits. Subtasks of two devices do not influence each other's cost, so for p at n
@@ -242,6 +243,69 @@ def single_moves(tasks: FlatTasks, m: int, cpu: Floats, places: Ints, cost: Floa
         row[k] = old
 
 
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def offers(
+    tasks: FlatTasks, air: Ints, places: Ints, on_air: Ints, change: Floats, one: Ints, two: Ints
+) -> None:
+    """The subtask at each place a that costs least when it goes to b, and that of another device.
+
+    They go into ``one`` and ``two`` (N+1, N+1), -1 where there is none; place n is number n + 1.
+    """
+    owner = np.empty_like(one)
+    one[:], two[:] = -1, -1
+    for m in range(len(tasks.radio)):
+        point = tasks.radio[m]
+        if point < 0 or (on_air[m] == 0 and air[point] == 0):
+            continue
+        for p in range(tasks.start[m], tasks.start[m + 1]):
+            a = places[p] + 1
+            for b in range(len(one)):
+                if b == a:
+                    continue
+                if one[a, b] < 0 or change[p, b] < change[one[a, b], b]:
+                    if one[a, b] >= 0 and owner[a, b] != m:
+                        two[a, b] = one[a, b]
+                    one[a, b], owner[a, b] = p, m
+                elif owner[a, b] != m and (two[a, b] < 0 or change[p, b] < change[two[a, b], b]):
+                    two[a, b] = p
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def device_of(tasks: FlatTasks, p: int) -> int:
+    """The device of a subtask."""
+    return int(np.searchsorted(tasks.start, p, side="right")) - 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def best_exchange(
+    tasks: FlatTasks, left: Ints, change: Floats, one: Ints, two: Ints
+) -> tuple[float, int, int, int, int]:
+    """The change in cost (0: none saves), a subtask p and where it goes, and the same of q (-1: none).
+
+    Places are numbered as in :func:`offers`, which gives ``one`` and ``two``.
+    """
+    least, mover, target, follower, goal = 0.0, -1, -1, -1, -1
+    for a in range(len(one)):
+        for b in range(len(one)):
+            if one[a, b] < 0:
+                continue
+            if b == 0 or left[b - 1] > 0:
+                if change[one[a, b], b] < least:
+                    least, mover, target, follower = change[one[a, b], b], one[a, b], b, -1
+                continue
+            for c in range(len(one)):
+                if one[b, c] < 0 or not (c == a or c == 0 or left[c - 1] > 0):
+                    continue
+                # The best of each pair of places, or the best of another device with one of them.
+                for p, q in ((one[a, b], one[b, c]), (one[a, b], two[b, c]), (two[a, b], one[b, c])):
+                    if p < 0 or q < 0 or change[p, b] + change[q, c] >= least:
+                        continue
+                    if device_of(tasks, p) != device_of(tasks, q):
+                        least, mover, target = change[p, b] + change[q, c], p, b
+                        follower, goal = q, c
+    return least, mover, target, follower, goal
+
+
 @njit(
     types.boolean(
         *(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
@@ -279,70 +343,27 @@ def exchange(
     bool
         Whether none is left.
     """
-    devices, kinds = len(tasks.radio), len(cpu) + 1
     if made[0] < 0:
         made[0] = 0
-        for m in range(devices):
+        for m in range(len(tasks.radio)):
             single_moves(tasks, m, cpu, places, cost, change)
-    # The subtask at place a that gains most, or loses least, by going to b; and that of another device.
-    one, two = np.empty((kinds, kinds), np.int64), np.empty((kinds, kinds), np.int64)
-    owner_one = np.empty((kinds, kinds), np.int64)
+    one = np.empty((len(cpu) + 1, len(cpu) + 1), np.int64)
+    two = np.empty_like(one)
     for _ in range(most):
-        one[:], two[:] = -1, -1
-        for m in range(devices):
-            point = tasks.radio[m]
-            if point < 0 or (on_air[m] == 0 and air[point] == 0):
-                continue
-            for p in range(tasks.start[m], tasks.start[m + 1]):
-                a = places[p] + 1
-                for b in range(kinds):
-                    if b == a:
-                        continue
-                    if one[a, b] < 0 or change[p, b] < change[one[a, b], b]:
-                        if one[a, b] >= 0 and owner_one[a, b] != m:
-                            two[a, b] = one[a, b]
-                        one[a, b], owner_one[a, b] = p, m
-                    elif owner_one[a, b] != m and (two[a, b] < 0 or change[p, b] < change[two[a, b], b]):
-                        two[a, b] = p
-        saved, mover, target, follower, goal = 0.0, -1, -1, -1, -1
-        for a in range(kinds):
-            for b in range(kinds):
-                if one[a, b] < 0:
-                    continue
-                if b == 0 or left[b - 1] > 0:
-                    if change[one[a, b], b] < saved:
-                        saved = change[one[a, b], b]
-                        mover, target, follower = one[a, b], b, -1
-                    continue
-                for c in range(kinds):
-                    if c == b or not (c == a or c == 0 or left[c - 1] > 0) or one[b, c] < 0:
-                        continue
-                    p, q = one[a, b], one[b, c]
-                    if owner_one[a, b] == owner_one[b, c]:
-                        with_p = change[p, b] + change[two[b, c], c] if two[b, c] >= 0 else np.inf
-                        with_q = change[two[a, b], b] + change[q, c] if two[a, b] >= 0 else np.inf
-                        if with_p <= with_q:
-                            q = two[b, c]
-                        else:
-                            p = two[a, b]
-                        if p < 0 or q < 0:
-                            continue
-                    if change[p, b] + change[q, c] < saved:
-                        saved = change[p, b] + change[q, c]
-                        mover, target, follower, goal = p, b, q, c
+        offers(tasks, air, places, on_air, change, one, two)
+        least, mover, target, follower, goal = best_exchange(tasks, left, change, one, two)
         if mover < 0:
             return True
-        at_stake = 0.0
-        for p in (mover, follower):
-            if p >= 0:
-                at_stake += cost[np.searchsorted(tasks.start, p, side="right") - 1]
-        if -saved <= WORTH * at_stake:
+        at_stake = cost[device_of(tasks, mover)]
+        if follower >= 0:
+            at_stake += cost[device_of(tasks, follower)]
+        if -least <= WORTH * at_stake:
             return True
         made[0] += 1
         for p, b in ((mover, target), (follower, goal)):
             if p < 0:
                 continue
-            m = np.searchsorted(tasks.start, p, side="right") - 1
+            m = device_of(tasks, p)
             point, was = tasks.radio[m], on_air[m] > 0
             if places[p] >= 0:
                 left[places[p]] += 1
@@ -382,6 +403,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     on_air = np.add.reduceat((places != LOCAL).astype(np.int64), tasks.start[:-1])
     state = left, air, places, cost, on_air
     by_speed = np.argsort(-cpu, kind="stable")
+    change, made = np.empty((len(places), len(cpu) + 1)), np.array([-1])
     devices, redecided, exchanges, cut = len(cost), 0, 0, 0
     termination = Termination.FINISHED
 
@@ -405,10 +427,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
                     changed, cut = changed + count, cut + unproven
                     pause()
                 redecided += changed
-            change, made, done = np.empty((len(places), len(cpu) + 1)), np.array([-1]), False
-            again = False
-            while not done:
-                done = exchange(tasks, cpu, *state, change, made, _SLICE)
+            made[0] = -1
+            while not exchange(tasks, cpu, *state, change, made, _SLICE):
                 pause()
             exchanges += int(made[0])
             again = made[0] > 0

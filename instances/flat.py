@@ -15,7 +15,7 @@ from numba import njit, types
 
 from .compiled import readable
 from .cost import Terms, terms
-from .model import LOCAL, Application, Floats, Instance, Ints
+from .model import LOCAL, Application, Floats, Group, Instance, Ints
 from .solution import Solution
 
 
@@ -63,24 +63,21 @@ FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 
 
 def flat_tasks(instance: Instance) -> FlatTasks:
     """The tasks of an instance in a row."""
-    which = instance.devices.application
-    sizes = np.array([application.size for application in instance.applications])
     arcs = np.array([len(application.edges) for application in instance.applications])
-    start, first_arc = (np.cumsum(np.append(0, counts[which])) for counts in (sizes, arcs))
+    start = subtask_starts(instance)
+    first_arc = np.cumsum(np.append(0, arcs[instance.devices.application]))
     into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
     into[-1] = first_arc[-1]
     values = {name: np.zeros(start[-1]) for name in _PER_SUBTASK}
     values |= {name: np.zeros(first_arc[-1]) for name in _PER_ARC}
     for term in terms(instance):
-        application = term.group.application
-        order, arc, origin, begins = _in_order(application)
-        at = start[term.group.members][:, None] + np.arange(len(order))
-        at_arc = first_arc[term.group.members][:, None] + np.arange(len(arc))
-        into[at] = first_arc[term.group.members][:, None] + begins
-        before[at_arc] = start[term.group.members][:, None] + origin
+        members, (arc, origin, begins) = term.group.members, _incoming(term.group.application)
+        at, at_arc = positions(start, term.group), first_arc[members][:, None] + np.arange(len(arc))
+        into[start[members][:, None] + np.arange(len(begins))] = first_arc[members][:, None] + begins
+        before[at_arc] = start[members][:, None] + origin
         weighted = _weighted(term)
         for name in _PER_SUBTASK:
-            values[name][at] = weighted[name][:, order]
+            values[name][at] = weighted[name]
         for name in _PER_ARC:
             values[name][at_arc] = weighted[name][:, arc]
     for array in (start, into, before, *values.values()):
@@ -92,14 +89,12 @@ _PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "w
 _PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
 
 
-def _in_order(application: Application) -> tuple[Ints, Ints, Ints, Ints]:
-    """Subtasks in topological order; arcs by where they lead to: number, origin, and where each begins."""
-    order = np.array(application.order, dtype=np.int64)
-    position = np.argsort(order)
+def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
+    """The arcs by where they lead to, in topological order: number, origin; and where each one's begin."""
+    position = np.argsort(application.order)
     incoming = [application.incoming[k] for k in application.order]
     pairs = np.array([pair for arcs in incoming for pair in arcs], dtype=np.int64).reshape(-1, 2)
-    begins = np.cumsum([0, *map(len, incoming)])[:-1]
-    return order, pairs[:, 0], position[pairs[:, 1]], begins
+    return pairs[:, 0], position[pairs[:, 1]], np.cumsum([0, *map(len, incoming)])[:-1]
 
 
 def _weighted(term: Terms) -> dict[str, Floats]:
@@ -118,36 +113,29 @@ def _weighted(term: Terms) -> dict[str, Floats]:
     }
 
 
+def subtask_starts(instance: Instance) -> Ints:
+    """(M+1,) where the subtasks of each device begin."""
+    sizes = np.array([application.size for application in instance.applications])
+    return np.cumsum(np.append(0, sizes[instance.devices.application]))
+
+
+def positions(start: Ints, group: Group) -> Ints:
+    """(G, K) where the subtasks of a group's devices are, by their number in the application."""
+    return start[group.members][:, None] + np.argsort(group.application.order)
+
+
 def flat_places(instance: Instance, solution: Solution) -> Ints:
     """(P,) the places of a solution, in a row."""
-    places = np.empty(instance.num_subtasks, dtype=np.int64)
-    for at, array, order in _shapes(instance, solution):
-        places[at] = array[:, order]
+    start, places = subtask_starts(instance), np.empty(instance.num_subtasks, dtype=np.int64)
+    for group, array in zip(instance.groups, solution.places, strict=True):
+        places[positions(start, group)] = array
     return places
 
 
 def solution_of(instance: Instance, places: Ints) -> Solution:
     """The solution that places in a row (P,) stand for."""
-    arrays = []
-    for at, array, order in _shapes(instance, Solution.all_local(instance)):
-        shaped = np.full_like(array, LOCAL)
-        shaped[:, order] = places[at]
-        arrays.append(shaped)
-    return Solution(tuple(arrays))
-
-
-def _shapes(instance: Instance, solution: Solution) -> list[tuple[Ints, Ints, Ints]]:
-    """For each group the positions (G, K) of its subtasks, its decisions and its topological order."""
-    sizes = np.array([application.size for application in instance.applications])
-    start = np.cumsum(np.append(0, sizes[instance.devices.application]))
-    return [
-        (
-            start[group.members][:, None] + np.arange(group.application.size),
-            array,
-            np.array(group.application.order),
-        )
-        for group, array in zip(instance.groups, solution.places, strict=True)
-    ]
+    start = subtask_starts(instance)
+    return Solution(tuple(places[positions(start, group)].astype(np.int32) for group in instance.groups))
 
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
