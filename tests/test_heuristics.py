@@ -447,8 +447,8 @@ def test_upward_ranks_by_hand() -> None:
 
 
 def test_heft_lets_a_shorter_branch_wait() -> None:
-    """alpha = 1; t1 and t2 after t0, 8 s and 2 s long. t1 goes away, for 3 s with its transfer. t2 would
-    take 1.5 s there, but at home it ends within those 3 s as well, which adds nothing: a tie stays local."""
+    """alpha = 1; t1 and t2 after t0, 8 s and 2 s long. t1 goes away, for 4 s with its transfers. t2 would
+    take 1.5 s there, but at home it ends within those 4 s too, which adds nothing: a tie stays local."""
     document = {
         **DOCUMENT,
         "applications": [
@@ -468,7 +468,7 @@ def test_heft_lets_a_shorter_branch_wait() -> None:
     }
     instance = instance_of(document)
     assert heft.solve(instance, Budget()).solution.rows(instance) == [[LOCAL, 0, LOCAL]]
-    assert heft.solve(instance, Budget()).objective == 1 + (1 + 8 / 4)
+    assert heft.solve(instance, Budget()).objective == 1 + (1 + 8 / 4 + 1)
 
 
 # Local search.
