@@ -15,7 +15,7 @@ from numba import njit, types
 
 from .compiled import readable
 from .cost import Terms, terms
-from .model import LOCAL, Application, Floats, Group, Instance, Ints
+from .model import LOCAL, Application, Floats, Group, Instance, Ints, frozen
 from .solution import Solution
 
 
@@ -82,7 +82,8 @@ def flat_tasks(instance: Instance) -> FlatTasks:
             values[name][at_arc] = weighted[name][:, arc]
     for array in (start, into, before, *values.values()):
         array.flags.writeable = False
-    return FlatTasks(start, instance.devices.connected_to, into, before, **values)
+    # An instance that came from another process has arrays that can be written to.
+    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, **values)
 
 
 _PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_costs_in_a_row_are_those_of_the_cost_model(data: st.DataObject) -> None
         row = places[tasks.start[m] : tasks.start[m + 1]]
         cost = device_cost(tasks, m, row, instance.points.cpu, np.empty(len(row)), np.empty(len(row)))
         assert cost == pytest.approx(expected[m], rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize("name", HEURISTICS)
+def test_an_instance_from_another_process(name: str) -> None:
+    """Its arrays are no longer read-only, which compiled kernels tell apart."""
+    result = offloadlib.solve(pickle.loads(pickle.dumps(worked())), name)
+    assert same(result, offloadlib.solve(worked(), name))
 
 
 # GAOD by hand. Device ud1 of the worked example (docs/problem.md): alpha 0.5, w = (1, 2, 2.5, 1.5, 1),
