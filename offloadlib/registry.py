@@ -108,6 +108,55 @@ _ALL = (
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
     ),
+    Method(
+        "gsod-i-heap",
+        "heuristics.gsod_heap:solve_difference",
+        Family.HEURISTIC,
+        "greedy over all devices, the largest gain of offloading at that moment first",
+        "section 4.3.4, strategy I",
+    ),
+    Method(
+        "gsod-ii-heap",
+        "heuristics.gsod_heap:solve_ratio",
+        Family.HEURISTIC,
+        "greedy over all devices, largest workload per data first",
+        "section 4.3.4, strategy II",
+    ),
+    Method(
+        "gaod",
+        "heuristics.gaod:solve",
+        Family.HEURISTIC,
+        "a genetic algorithm for each device in turn, in random order",
+        "Algorithm 2",
+    ),
+    *(
+        Method(
+            f"{name}+ls",
+            f"heuristics.improved:{name.replace('-', '_')}",
+            Family.HEURISTIC,
+            f"{name}, then local search: one device exactly, exchanges between devices",
+            f"{source}; the local search is not from the paper",
+        )
+        for name, source in (
+            ("gsod-i", "Algorithm 3, strategy I"),
+            ("gsod-ii", "Algorithm 3, strategy II"),
+            ("gaod", "Algorithm 2"),
+        )
+    ),
+    Method(
+        "heft",
+        "heuristics.heft:solve",
+        Family.HEURISTIC,
+        "list scheduling by upward rank, each subtask where it adds least to the cost",
+        "Topcuoglu, Hariri, Wu 2002, adapted",
+    ),
+    Method(
+        "evolution",
+        "heuristics.evolution:solve",
+        Family.HEURISTIC,
+        "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
+        "Storn, Price 1997; Bean 1994",
+    ),
     *map(_milp, FORMULATIONS),
     Method(
         "milp-arrays",
@@ -123,6 +172,13 @@ _ALL = (
         "set partitioning over all undominated decisions of each device",
         "Dantzig-Wolfe reformulation of (5), enumerated",
         obstacle="formulations.milp.patterns:obstacle",
+    ),
+    Method(
+        "cpsat",
+        "formulations.cp.cpsat:solve",
+        Family.EXACT,
+        "constraint programming with whole numbers, on what reduced costs leave",
+        "(5) in integers rounded downwards, with integer prices",
     ),
     Method(
         "branch-and-price",

@@ -42,6 +42,17 @@ KEY_FIGURES = {
         "worked example, op2 takes 3  19.3250     19.3250      19.3250    19.3250",  # equally strong
         "all found the optimum: True",
     ],
+    "03-backtracking-cp-and-certificates": [
+        "leaves that Algorithm 1 reaches as printed: 0",
+        "order fast slow -> 5.125",  # device by device
+        "backtracking over all: 3.125",
+        "rounded downwards, ever above it: False",  # by CP-SAT
+        "27.625 + 21.520 - (5 x 3 + 5.05 x 2) = 24.045",  # by two prices
+        "FAILED  claim        claimed 24.046",
+        "best bound 19.325000",
+        "t3 of ud2 local: 19.395000",
+        "accepted: True",  # a certificate of the library
+    ],
     "04-prices-and-decomposition": [
         "best bound on the grid 8.6301 at price 0.137, optimum 8.6395",
         "best bound of 40 steps: 24.0450",

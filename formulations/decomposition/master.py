@@ -15,6 +15,7 @@ once, so the loop may stop at any time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from instances.model import Floats, Ints
 
 from ..certificate import rounded
+from ..scaling import scaled, unit_for
 from .pricing import Priced, Prices, Restrictions, price
 
 SMOOTHING = 0.5
@@ -210,3 +212,30 @@ class Master:
     def _weights(self, values: Floats) -> dict[int, float]:
         columns = values[len(self._devices) :]
         return {int(i): float(columns[i]) for i in np.flatnonzero(columns > 1e-9)}
+
+
+def best_prices(instance: Instance, start: Solution, stop: Callable[[], bool]) -> tuple[float, Prices]:
+    """The best Lagrangian bound that column generation finds before it is stopped, and its prices.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    start
+        A feasible solution, which sets the scale.
+    stop
+        Asked now and then whether to make do with what there is.
+
+    Raises
+    ------
+    TooManyLabels
+        If a task has more Pareto labels than the limit allows.
+    """
+    objective = evaluate(instance, start).total
+    unit = unit_for(objective)
+    instance = scaled(instance, unit)
+    master = Master(instance, objective * unit)
+    master.add(start)
+    master.add(Solution.all_local(instance))
+    node = master.generate(None, Prices.zero(instance), np.inf, stop)
+    return node.bound / unit, Prices(node.prices.capacity / unit, node.prices.channels / unit)

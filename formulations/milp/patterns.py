@@ -63,11 +63,10 @@ from instances.model import Floats, Group, Ints, Places
 
 from .. import pooling
 from ..certificate import claim
-from ..decomposition.master import Master
+from ..decomposition.master import best_prices
 from ..decomposition.pricing import Prices
 from ..highs import MixedIntegerProgram
 from ..outcome import Search, run_in_scale
-from ..scaling import scaled, unit_for
 
 MOST_DECISIONS = 200_000
 """Decisions of one device, at the most."""
@@ -109,7 +108,8 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
     patterns = undominated(search.instance, lambda: search.left == 0)
     if patterns is None:
         return Termination.TIME_LIMIT, {}
-    bound, slack = patterns.slack(_prices(search))
+    _, prices = best_prices(search.instance, search.start, lambda: search.left == 0)
+    bound, slack = patterns.slack(prices)
     bound = claim(bound) + search.constant
     search.prove(bound)
     search.report()
@@ -132,17 +132,6 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
     if termination is Termination.FINISHED and not search.optimal:
         termination = Termination.GAP
     return termination, record
-
-
-def _prices(search: Search) -> Prices:
-    """Prices at which the Lagrangian bound is as good as the time allows."""
-    unit = unit_for(search.objective)
-    instance = scaled(search.instance, unit)
-    master = Master(instance, search.objective * unit)
-    master.add(search.start)
-    master.add(Solution.all_local(instance))
-    prices = master.generate(None, Prices.zero(instance), np.inf, lambda: search.left == 0).prices
-    return Prices(prices.capacity / unit, prices.channels / unit)
 
 
 @dataclass(frozen=True, eq=False)
