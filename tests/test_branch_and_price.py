@@ -52,7 +52,9 @@ def files(instance: Instance, folder: Path, solution: Solution | None = None) ->
     return names
 
 
-@pytest.mark.parametrize("name", ["worked-example", "paper-m020", "channels-m040", "scarce-m060"])
+@pytest.mark.parametrize(
+    "name", ["worked-example", "paper-m020", "channels-m040", "scarce-m060", "melbourne-s", "layered-12-m030"]
+)
 def test_certificates_are_accepted(name: str, tmp_path: Path) -> None:
     instance = read(LIBRARY / f"{name}.json")
     verdict = check.check(*files(instance, tmp_path))

@@ -13,9 +13,10 @@ from strategies import instances
 
 from formulations.decomposition import pricing
 from formulations.decomposition.plan import plan_of
-from formulations.decomposition.pricing import Prices, Restrictions, price
+from formulations.decomposition.pricing import Priced, Prices, Restrictions, price
 from formulations.series_parallel import Leaf, Parallel, Series, decompose
 from instances import LOCAL, Application, Instance, Solution, evaluate
+from instances.generate import Setting, generate
 
 
 def used_price(instance: Instance, prices: Prices, m: int, row: Any) -> float:
@@ -53,35 +54,164 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-@settings(max_examples=150)
-@given(data=st.data())
-def check_against_enumeration(data: st.DataObject) -> None:
+def draw_case(data: st.DataObject) -> tuple[Instance, Prices, Restrictions | None]:
     instance = data.draw(instances(max_devices=2, max_points=2, max_subtasks=5))
     size = st.floats(0, 2) | st.just(0.0)
     values = data.draw(st.lists(size, min_size=2 * instance.num_points, max_size=2 * instance.num_points))
     prices = Prices(np.array(values[: instance.num_points]), np.array(values[instance.num_points :]))
-    restrictions = None
-    if data.draw(st.booleans()):
-        restrictions = Restrictions(instance)
-        for _ in range(data.draw(st.integers(1, 3))):
-            m = data.draw(st.integers(0, instance.num_devices - 1))
-            size_of = instance.applications[int(instance.devices.application[m])].size
-            k = data.draw(st.integers(0, size_of - 1))
-            place = data.draw(st.integers(LOCAL, instance.num_points - 1))
-            restrictions.branch(m, k, place, data.draw(st.booleans()))
-    found = price(instance, prices, restrictions)
-    expected = least_by_enumeration(instance, prices, restrictions)
-    np.testing.assert_allclose(found.value, expected, rtol=1e-12, atol=1e-300)
-    # The decisions attain the values.
+    if not data.draw(st.booleans()):
+        return instance, prices, None
+    restrictions = Restrictions(instance)
+    for _ in range(data.draw(st.integers(1, 3))):
+        m = data.draw(st.integers(0, instance.num_devices - 1))
+        size_of = instance.applications[int(instance.devices.application[m])].size
+        k = data.draw(st.integers(0, size_of - 1))
+        place = data.draw(st.integers(LOCAL, instance.num_points - 1))
+        restrictions.branch(m, k, place, data.draw(st.booleans()))
+    return instance, prices, restrictions
+
+
+def check_attained(instance: Instance, prices: Prices, found: Priced, expected: list[float]) -> None:
+    """The decisions attain the values that are no relaxations, and never less than the least."""
     costs = evaluate(instance, found.solution).cost
     for m, row in enumerate(found.solution.rows(instance)):
         if np.isfinite(expected[m]):
             attained = costs[m] + used_price(instance, prices, m, row)
-            assert attained == pytest.approx(expected[m], rel=1e-12)
+            if found.relaxed[m]:
+                assert attained >= expected[m] * (1 - 1e-12)
+            else:
+                assert attained == pytest.approx(expected[m], rel=1e-12)
+
+
+def equals_enumeration(data: st.DataObject) -> None:
+    instance, prices, restrictions = draw_case(data)
+    found = price(instance, prices, restrictions)
+    expected = least_by_enumeration(instance, prices, restrictions)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-12, atol=1e-300)
+    assert not found.relaxed.any()
+    check_attained(instance, prices, found, expected)
+
+
+def bounds_enumeration(data: st.DataObject) -> None:
+    instance, prices, restrictions = draw_case(data)
+    found = price(instance, prices, restrictions)
+    expected = np.array(least_by_enumeration(instance, prices, restrictions))
+    assert (found.value <= expected).all()
+    exact = ~found.relaxed
+    np.testing.assert_allclose(found.value[exact], expected[exact], rtol=1e-12, atol=1e-300)
+    check_attained(instance, prices, found, expected.tolist())
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def check_against_enumeration(data: st.DataObject) -> None:
+    equals_enumeration(data)
 
 
 def test_pricing_equals_enumeration(kernel: str) -> None:
     check_against_enumeration()
+
+
+@settings(max_examples=1000)
+@given(data=st.data())
+def check_against_enumeration_many(data: st.DataObject) -> None:
+    equals_enumeration(data)
+
+
+@pytest.mark.slow
+def test_pricing_equals_enumeration_many(kernel: str) -> None:
+    check_against_enumeration_many()
+
+
+@pytest.fixture
+def cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every task is searched, and no search may branch."""
+    monkeypatch.setattr(pricing, "plan", lambda application: None)
+    monkeypatch.setattr(pricing, "LARGEST_SEARCH", 1)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def check_relaxation(data: st.DataObject) -> None:
+    bounds_enumeration(data)
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_the_relaxation_is_a_lower_bound() -> None:
+    check_relaxation()
+
+
+@settings(max_examples=1000)
+@given(data=st.data())
+def check_relaxation_many(data: st.DataObject) -> None:
+    bounds_enumeration(data)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cut_short")
+def test_the_relaxation_is_a_lower_bound_many() -> None:
+    check_relaxation_many()
+
+
+def larger(application: str, seed: int) -> tuple[Instance, Prices, Restrictions]:
+    """An instance too large to enumerate, prices that leave some of it in doubt, and a few branches."""
+    instance = generate(Setting(devices=6, offload_points=5, applications=(application,)), seed=seed)
+    rng = np.random.default_rng(seed)
+    prices = Prices(rng.uniform(0.01, 0.06, 5), np.zeros(5))
+    restrictions = Restrictions(instance)
+    for m in range(3):
+        for k in rng.integers(0, instance.groups[0].application.size, 3).tolist():
+            restrictions.branch(m, k, int(rng.integers(LOCAL, 5)), bool(rng.random() < 0.3))
+    return instance, prices, restrictions
+
+
+def agree_on_series_parallel(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in seeds:
+        case = larger("series-parallel-16", seed)
+        by_labels = price(*case)
+        with monkeypatch.context() as patch:
+            patch.setattr(pricing, "plan", lambda application: None)
+            by_search = price(*case)
+            assert not by_search.relaxed.any()
+            np.testing.assert_allclose(by_search.value, by_labels.value, rtol=1e-12)
+            patch.setattr(pricing, "LARGEST_SEARCH", 1)
+            assert (price(*case).value <= by_labels.value).all()
+
+
+def test_search_agrees_with_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    agree_on_series_parallel(range(10), monkeypatch)
+
+
+@pytest.mark.slow
+def test_search_agrees_with_labels_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    agree_on_series_parallel(range(10, 510), monkeypatch)
+
+
+def test_a_search_that_is_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = larger("layered-20", 1)
+    exact = price(*case)
+    monkeypatch.setattr(pricing, "LARGEST_SEARCH", 1)
+    bound = price(*case)
+    assert not exact.relaxed.any()
+    assert bound.relaxed.any()
+    assert (bound.value[bound.relaxed] < exact.value[bound.relaxed]).all()
+    np.testing.assert_allclose(bound.value[~bound.relaxed], exact.value[~bound.relaxed], rtol=1e-12)
+
+
+def test_many_devices_are_priced_in_parallel_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = generate(Setting(devices=40, offload_points=4, applications=("layered-10",)), seed=2)
+    prices = Prices(np.full(4, 0.03), np.zeros(4))
+    whole = price(instance, prices)
+    parallel = pricing._in_parallel
+
+    def in_a_row(kernel: Any, arguments: Any, size: int, **_: int) -> bool:
+        return parallel(kernel, arguments, size, parts=1, worth=size + 1)
+
+    monkeypatch.setattr(pricing, "_in_parallel", in_a_row)
+    alone = price(instance, prices)
+    np.testing.assert_array_equal(whole.value, alone.value)
+    for one, other in zip(whole.solution.places, alone.solution.places, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 GRAPHS = {

@@ -11,12 +11,9 @@ Lagrangian lower bound on F. The minimum is exact
 
 - by dynamic programming over the decomposition of a series-parallel task
   (:mod:`.plan`);
-- by depth-first search with bounds for other graphs (:mod:`.search`), up to a
+- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), up to a
   number of nodes per device; where that is reached, the value is the bound that the search has proven:
-  a relaxation, still valid in the sum.
-
-(Search is faster on small tasks at random prices, but slower by far at the prices that matter, which
-make many decisions cost about the same.)
+  a relaxation, named as such, still valid in the sum.
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
@@ -41,7 +38,7 @@ from instances.model import Floats, Ints, Places
 
 from .labels import price_by_labels
 from .plan import Plan, plan_of
-from .search import price_by_search, search_order
+from .search import LARGEST_SEARCH, price_by_search, search_order
 
 
 class TooManyLabels(RuntimeError):
@@ -76,13 +73,18 @@ class Priced:
     Attributes
     ----------
     value
-        (M,) least cost + prices of each device; infinite where its branches leave no decision.
+        (M,) least cost + prices of each device, or a lower bound of it where ``relaxed``; infinite where
+        its branches leave no decision.
     solution
-        The decisions that attain them (all-local for a device without any).
+        The decisions that attain them, and the best ones seen where the value is a bound (all-local for
+        a device without any).
+    relaxed
+        (M,) where the search for the least value reached its limit.
     """
 
     value: Floats
     solution: Solution
+    relaxed: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=256)
@@ -154,7 +156,7 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
     TooManyLabels
         If a task has more Pareto labels than the limit allows.
     """
-    value = np.empty(instance.num_devices)
+    value, relaxed = np.empty(instance.num_devices), np.zeros(instance.num_devices, dtype=np.bool_)
     chosen: list[Places] = []
     for g, term in enumerate(terms(instance)):
         places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
@@ -162,13 +164,17 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
         arguments = (*_task(instance, term), *_market(instance, term, prices, g, restrictions))
         found = plan(term.group.application)
         if found is None:
-            graph = search_order(term.group.application)
-            _in_parallel(price_by_search, (*arguments, *graph, places, least), len(term.group))
-        elif not _in_parallel(price_by_labels, (*arguments, *found.arrays, places, least), len(term.group)):
+            graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
+            arguments = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
+            _in_parallel(price_by_search, arguments, len(term.group), parts=8, worth=16)
+            relaxed[term.group.members] = cut_short
+        elif not _in_parallel(
+            price_by_labels, (*arguments, *found.arrays, places, least), len(term.group), parts=2, worth=2000
+        ):
             raise TooManyLabels(f"application {term.group.application.id!r} has too many labels")
         value[term.group.members] = least
         chosen.append(places)
-    return Priced(value, Solution(tuple(chosen)))
+    return Priced(value, Solution(tuple(chosen)), relaxed)
 
 
 def _task(instance: Instance, term: Terms) -> tuple[Any, ...]:
@@ -216,13 +222,14 @@ def _undominated(cpu: Floats, price: Floats, points: Ints) -> Ints:
 
 
 _WORKERS = min(2, os.cpu_count() or 1)
-_SMALL = 2000
 
 
-def _in_parallel(kernel: Callable[..., bool], arguments: tuple[Any, ...], size: int) -> bool:
-    """Run a kernel over all devices of a group, in threads where that pays."""
-    if size < _SMALL:
+def _in_parallel(
+    kernel: Callable[..., bool], arguments: tuple[Any, ...], size: int, parts: int, worth: int
+) -> bool:
+    """Run a kernel over all devices of a group, in threads from so many on that it is worth it."""
+    if size < worth:
         return bool(kernel(*arguments, 0, size))
-    parts = pairwise(np.linspace(0, size, _WORKERS + 1).astype(int).tolist())
+    bounds = pairwise(np.linspace(0, size, parts + 1).astype(int).tolist())
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return all(pool.map(lambda part: kernel(*arguments, *part), parts))
+        return all(pool.map(lambda part: kernel(*arguments, *part), bounds))
