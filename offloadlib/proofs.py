@@ -22,8 +22,9 @@ def certify(
 
     The proof is made by the prover of the instance's kind (:data:`offloadlib.kinds.KINDS`), whatever method
     found the solution: prices on the limits, and a tree of branches where one set of prices is not
-    enough. It claims what its prices prove: where
-    pricing was cut short, that is more than the search knew, and the checker works it out.
+    enough. It claims what the search knows. Where pricing was cut short, that is less than its prices prove,
+    and where the checker's own minimisation reaches its limit, more than the checker can confirm: then it
+    claims what the checker works out.
 
     Parameters
     ----------
@@ -63,14 +64,19 @@ def judge(
     with TemporaryDirectory() as folder:
         files = Path(folder) / "instance.json", Path(folder) / "solution.sol.json"
         write(instance, files[0])
-        if proof.termination is Termination.STALLED:
-            proven = check.tree_bound(check.read_instance(files[0]), check.read_certificate(path)).value
-            certificate = replace(certificate, lower_bound=claim(float(proven)))
-            write_certificate(certificate, instance, path)
-        certified = _with_bound(stored, min(certificate.lower_bound, stored.objective), proof.nodes)
-        write_solution(certified, instance, files[1])
-        accepted = check.check(files[0], files[1], path).accepted
-    return (certified, True) if accepted else (stored, False)
+        for as_proven in (True,) if proof.termination is Termination.STALLED else (False, True):
+            if as_proven:
+                proven = check.tree_bound(check.read_instance(files[0]), check.read_certificate(path)).value
+                certificate = replace(certificate, lower_bound=claim(float(proven)))
+                write_certificate(certificate, instance, path)
+            certified = _with_bound(stored, min(certificate.lower_bound, stored.objective), proof.nodes)
+            write_solution(certified, instance, files[1])
+            verdict = check.check(files[0], files[1], path)
+            if verdict.accepted:
+                return certified, True
+            if all(rule.ok for rule in verdict.rules if rule.name == "claim"):
+                break  # it is not the claim that is wrong
+    return stored, False
 
 
 def _with_bound(stored: StoredSolution[Any], bound: float, nodes: int) -> StoredSolution[Any]:
