@@ -8,8 +8,8 @@ one hue from light to dark.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +225,55 @@ def utilisation(loads: Loads) -> Figure:
     bar = figure.colorbar(mesh, ax=axes, format=_percent, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("capacity used")
+    return figure
+
+
+# Studies ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A mean over x, with half the width of its interval; ``look`` is any of matplotlib's line properties."""
+
+    name: str
+    x: Sequence[float]
+    mean: Sequence[float]
+    half: Sequence[float]
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
+@rc_context(_STYLE)
+def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = False) -> Figure:
+    """Curves with bands for their intervals, and their names beside the picture.
+
+    Parameters
+    ----------
+    curves
+        What to draw, the first below the others.
+    title
+        Of the picture.
+    x, y
+        Names of the axes.
+    log
+        Whether y is logarithmic.
+    """
+    figure = _figure(7.4, 4.0)
+    axes = figure.subplots()
+    for curve in curves:
+        mean, half = np.asarray(curve.mean, dtype=float), np.asarray(curve.half, dtype=float)
+        look = {"marker": "o", "markersize": 3.5, "linewidth": 1.4, **curve.look}
+        line = axes.plot(curve.x, mean, label=curve.name, **look)[0]
+        if half.any():
+            low = np.maximum(mean - half, 0.1 * mean) if log else mean - half
+            axes.fill_between(curve.x, low, mean + half, color=line.get_color(), alpha=0.15, linewidth=0)
+    if log:
+        axes.set_yscale("log")
+    axes.grid(axis="y", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)
+    figure.legend(loc="outside right upper")
     return figure
 
 

@@ -27,7 +27,9 @@ Row = dict[str, Any]
 
 Stages = Generator["Sequence[Job]", Sequence[Row], None]
 
-STUDIES: Mapping[str, str] = {}
+STUDIES: Mapping[str, str] = {
+    "paper": "offloadlib.studies.paper",
+}
 """The module of each study."""
 
 

@@ -30,6 +30,9 @@ Rows = Callable[[Sequence[Job], Interrupts], Iterator[Row]]
 OnRow = Callable[[Row, int, int, float | None], None]
 """Called with each new row, how many are done, of how many so far, and the seconds left, if known."""
 
+FEW = 10
+"""Rows before there is an estimate of the time left: the first wait for imports."""
+
 _OUTCOME = (
     *("status", "objective", "lower_bound", "saving", "utilisation", "fairness", "worse_off", "time"),
     *("checked", "message"),
@@ -177,8 +180,8 @@ class Pace:
             self.seen[group] = count + 1, total + row["seconds"]
 
     def left(self, jobs: Iterable[Job]) -> float | None:
-        """Seconds that jobs will take; None where nothing has been seen."""
-        if not self.seen:
+        """Seconds that jobs will take; None where too little has been seen."""
+        if self.seen[()][0] < FEW:
             return None
         return math.fsum(self._expected(job) / (1 if job.timed else self.parallel) for job in jobs)
 

@@ -1,0 +1,490 @@
+"""The page of the paper's study: the claims, every figure of the paper again, and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from instances.run import OPTIMAL_GAP
+
+from .. import plots
+from ..page import Cell, Number, Page, Picture, Section, Table
+from ..plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
+from ..tables import percent, seconds
+from . import Row
+from .paper_claims import (
+    BASE_DEVICES,
+    BTOD,
+    COMPARED,
+    FOUR,
+    GAOD,
+    GSOD1,
+    GSOD2,
+    LOCAL,
+    OPTIMUM,
+    Claim,
+    Measurements,
+    Verdict,
+    claims,
+)
+from .statistics import Estimate, estimate
+
+_RED, _PINK, _SKY = "#D55E00", "#CC79A7", "#56B4E9"
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    LOCAL: {"color": GREY, "marker": "x"},
+    BTOD: {"color": BLUE, "marker": "s"},
+    GSOD1: {"color": GREEN},
+    GSOD2: {"color": _RED, "marker": "^"},
+    GAOD: {"color": ORANGE, "marker": "D"},
+    OPTIMUM: {"color": INK, "linestyle": "--", "marker": ""},
+    f"{GSOD1}-heap": {"color": GREEN, "linestyle": ":"},
+    f"{GSOD2}-heap": {"color": _RED, "marker": "^", "linestyle": ":"},
+    f"{GSOD1}+ls": {"color": GREEN, "linestyle": "--", "markerfacecolor": "white"},
+    f"{GSOD2}+ls": {"color": _RED, "linestyle": "--", "marker": "^", "markerfacecolor": "white"},
+    f"{GAOD}+ls": {"color": ORANGE, "linestyle": "--", "marker": "D", "markerfacecolor": "white"},
+    "price": {"color": _PINK, "marker": "*"},
+    "heft": {"color": _SKY, "marker": "v"},
+}
+
+_NAMES = {LOCAL: "local (AL)", OPTIMUM: "certified bound"}
+
+_X = {
+    "population": "size of the population",
+    "iterations": "iterations",
+    "crossover": "probability of crossover",
+    "devices": "devices M",
+    "capacity": "capacity of an offload point / devices",
+    "points": "offload points N",
+}
+
+Place = tuple[str, float, int, str]
+"""Experiment, x, repetition, and the key of the row."""
+
+
+# Rows ---------------------------------------------------------------------------------------------
+
+
+def tidy(places: Iterable[Place], rows: Mapping[str, Row]) -> pd.DataFrame:
+    """One line per place of a row in an experiment.
+
+    Parameters
+    ----------
+    places
+        Where each row is shown.
+    rows
+        By key.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``experiment``, ``x``, ``repetition``, ``method``, ``cost``, ``bound`` (the certified one of the
+        instance), ``proven`` (whether it closes the gap of the best cost), ``ratio`` (cost over the optimum,
+        or over the bound where that is not proven), ``saving``, ``utilisation``, ``fairness``, ``worse_off``,
+        ``time`` (NaN unless measured alone). What the checker did not accept has no numbers.
+    """
+    records = []
+    for experiment, x, repetition, key in places:
+        row = rows[key]
+        sound = row["status"] in ("optimal", "feasible")
+        number = {name: _float(row[name]) if sound else math.nan for name in _NUMBERS}
+        records.append(
+            {
+                "experiment": experiment,
+                "x": float(x),
+                "repetition": repetition,
+                "method": row["method"],
+                "instance": row["sha256"],
+                **{_NUMBERS[name]: value for name, value in number.items()},
+                "time": number["time"] if row["alone"] else math.nan,
+            }
+        )
+    frame = pd.DataFrame(records)
+    own = frame[frame["method"] == OPTIMUM].drop_duplicates("instance").set_index("instance")
+    best = frame.groupby("instance")["cost"].min()
+    bound = own["claim"].reindex(best.index)
+    proven = (best - bound) <= OPTIMAL_GAP * best.abs()
+    reference = best.where(proven, bound)
+    frame["bound"] = frame["instance"].map(bound)
+    frame["proven"] = frame["instance"].map(proven)
+    frame["ratio"] = frame["cost"] / frame["instance"].map(reference)
+    return frame.drop(columns="claim")
+
+
+_NUMBERS = {
+    "objective": "cost",
+    "lower_bound": "claim",
+    "saving": "saving",
+    "utilisation": "utilisation",
+    "fairness": "fairness",
+    "worse_off": "worse_off",
+    "time": "time",
+}
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+# The page -----------------------------------------------------------------------------------------
+
+
+def page(title: str, frame: pd.DataFrame, variations: Sequence[str]) -> Page:
+    """Everything that the study shows.
+
+    Parameters
+    ----------
+    title
+        Of the page.
+    frame
+        From :func:`tidy`.
+    variations
+        Names of the values of x in the experiment ``sensitivity``.
+    """
+    measured = Measurements(frame)
+    found = claims(measured)
+    return Page(
+        title,
+        [_introduction(frame), _proofs(frame)],
+        [
+            Section("The paper's claims", [_verdicts(found), *_RULES], [_claims_table(found)]),
+            Section(
+                "Experiment 1: the genetic algorithm",
+                [
+                    "40 devices, 10 offload points with capacity 20; the values that do not vary are those "
+                    "of the paper's Table 2. Dashed: the certified lower bound of the same instances."
+                ],
+                [_swept_table(frame)] if _has(frame, *_SWEPT) else [],
+                list(_swept(frame)),
+            ),
+            *(_compared(measured, experiment, number) for experiment, number in _EXPERIMENTS.items()),
+            Section(
+                "All methods against the certified optimum",
+                [_ALL],
+                [_methods_table(frame)],
+                list(_excess(measured)),
+            ),
+            Section("Fairness", [_FAIRNESS], pictures=list(_fairness(measured))),
+            Section("What the paper leaves open", [_SENSITIVITY], [_sensitivity_table(frame, variations)]),
+        ],
+    )
+
+
+_RULES = (
+    "Order: at each setting the 95% interval of the paired difference of two methods agrees with the claim, "
+    "disagrees, or contains 0. The claim holds if it disagrees nowhere and agrees at a quarter of the "
+    "settings or more, and holds in part if it agrees more often than it disagrees.",
+    "Several: a claim about several things holds if all of them hold, and in part if some do.",
+)
+
+_ALL = (
+    "Every instance of experiments 2 to 4. The excess is cost over the certified optimum minus 1 (over the "
+    "certified bound where the optimum is not proven). Worse off are devices that cost more than if they had "
+    "offloaded nothing. Times were measured one solve at a time, in a warm process."
+)
+
+_FAIRNESS = (
+    "Jain's index of the devices' savings: 1 if all save the same, 1/M if one device saves everything. "
+    "Beside it the share of devices that are worse off than if they had offloaded nothing, which the paper "
+    "does not show."
+)
+
+_SENSITIVITY = (
+    f"{BASE_DEVICES} devices, 10 offload points with capacity 20. Each line changes one thing that the paper "
+    "does not state; the same seeds. Costs that are not normalised weigh energy in mJ against seconds, so "
+    "savings there are those of energy."
+)
+
+_EXPERIMENTS = {"devices": (2, 11), "capacity": (3, 14), "points": (4, 17)}
+"""Number of the experiment, and of its first figure, in the paper."""
+
+_SWEPT = {"population": 8, "iterations": 9, "crossover": 10}
+"""Number of the figure in the paper."""
+
+
+def _has(frame: pd.DataFrame, *experiments: str) -> bool:
+    return bool(frame["experiment"].isin(experiments).any())
+
+
+def _introduction(frame: pd.DataFrame) -> str:
+    repetitions = frame["repetition"].nunique()
+    return (
+        "The experiments of Kuang et al. (Future Generation Computer Systems 105, 2020, section 5) again, "
+        "with their methods, others, and the certified optimum of every instance. Instances are drawn as in "
+        "the paper's Table 1; what that leaves open is workload U[1, 3] MI, data U[0.2, 1] Mbit, alpha U[0, "
+        "1], costs normalised by the all-local decision. The paper's BTOD stands here as btod-sequential, "
+        "device by device as its section 4.3.2 has it: its search over all places at once cannot end at "
+        f"these sizes. Every point is the mean of {repetitions} instances, with its 95% interval."
+    )
+
+
+def _proofs(frame: pd.DataFrame) -> str:
+    each = frame[frame["method"] == OPTIMUM].drop_duplicates("instance")
+    count, proven = len(each), int(each["proven"].sum())
+    text = (
+        f"Of {count} instances {proven} have a proven optimum, with a certificate that the checker accepts."
+    )
+    if proven < count:
+        gaps = 1 - each["bound"] / each["cost"]
+        text += f" The largest gap of the others is {percent(float(gaps.max()), 4)}."
+    below = int((frame["cost"] < frame["bound"] * (1 - OPTIMAL_GAP)).sum())
+    if below:
+        text += f" {below} solves are below the certified bound, which cannot be: something is wrong."
+    return text
+
+
+def _verdicts(found: Sequence[Claim]) -> str:
+    counts = {verdict: sum(claim.verdict is verdict for claim in found) for verdict in Verdict}
+    told = [
+        f"{count} {'hold' if verdict is Verdict.HOLDS else verdict}"
+        for verdict, count in counts.items()
+        if count
+    ]
+    return (
+        f"Of {len(found)} claims: {', '.join(told)}. Verdicts follow from the rows by the rule beside them."
+    )
+
+
+def _claims_table(found: Sequence[Claim]) -> Table:
+    rows = [(claim.text, claim.source, str(claim.verdict), claim.measured, claim.rule) for claim in found]
+    return Table(("claim", "where", "verdict", "what was measured", "rule"), rows)
+
+
+# Experiment 1 -------------------------------------------------------------------------------------
+
+
+def _swept(frame: pd.DataFrame) -> Iterator[Picture]:
+    for experiment, number in _SWEPT.items():
+        own = frame[frame["experiment"] == experiment]
+        if own.empty:
+            continue
+        curves = [_curve(own, "cost", GAOD)]
+        level = own.groupby("x")["bound"].mean()
+        curves.append(_flat(_NAMES[OPTIMUM], OPTIMUM, level.index, float(level.mean())))
+        for method in (GSOD1, BTOD):
+            base = frame[
+                (frame["experiment"] == "devices")
+                & (frame["x"] == BASE_DEVICES)
+                & (frame["method"] == method)
+            ]
+            if len(base):
+                curves.append(_flat(method, method, level.index, float(base["cost"].mean())))
+        what = _X[experiment]
+        caption = (
+            f"Figure {number} of the paper: total cost (c1) of GAOD by {what}; other methods for comparison."
+        )
+        figure = plots.courses(curves, f"Fig. {number}: cost of GAOD", what, "total cost c1")
+        yield Picture(f"fig{number:02d}-{experiment}", caption, figure)
+
+
+def _flat(name: str, method: str, x: Iterable[Any], level: float) -> Curve:
+    places = [float(at) for at in x]
+    look = {**_LOOKS[method], "marker": "", "linewidth": 1.0}
+    return Curve(name, places, [level] * len(places), [0.0] * len(places), look)
+
+
+def _swept_table(frame: pd.DataFrame) -> Table:
+    rows: list[list[Cell]] = []
+    own = frame[frame["experiment"].isin(_SWEPT) & (frame["method"] == GAOD)]
+    for (experiment, at), group in own.groupby(["experiment", "x"], sort=False):
+        x = _place(at)
+        excess = estimate(group["ratio"] - 1)
+        rows.append(
+            [
+                str(experiment),
+                _number(x, f"{x:g}"),
+                *_interval(estimate(group["cost"]), 3),
+                _share(excess.mean, 2),
+            ]
+        )
+    return Table(("varied", "value", "mean cost", "±", "above the optimum"), rows, "GAOD by its parameters")
+
+
+# Experiments 2 to 4 -------------------------------------------------------------------------------
+
+_CRITERIA: tuple[tuple[str, str, str, bool], ...] = (
+    ("cost", "total cost c1", "total cost", False),
+    ("utilisation", "utilisation c2", "utilisation of all offload points", False),
+    ("time", "decision time c3 in s", "decision time", True),
+)
+
+
+def _compared(measured: Measurements, experiment: str, numbers: tuple[int, int]) -> Section:
+    frame = measured.frame[measured.frame["experiment"] == experiment]
+    number, first = numbers
+    what, scale = _X[experiment], _SCALES.get(experiment, 1.0)
+    pictures = []
+    for figure_number, (value, label, name, log) in enumerate(_CRITERIA, start=first):
+        shown = (LOCAL, *FOUR) if value == "cost" else FOUR
+        curves = [_curve(frame, value, method, scale) for method in shown if _known(frame, value, method)]
+        caption = f"Figure {figure_number} of the paper: {name} by {what}."
+        if value == "cost":
+            curves.append(_curve(frame, "bound", OPTIMUM, scale, "certified bound"))
+            caption += " Dashed: the certified lower bound."
+        elif _known(frame, value, OPTIMUM):
+            curves.append(_curve(frame, value, OPTIMUM, scale, "certified optimum"))
+            caption += f" Dashed: the certified optimum{', its search alone' if log else ''}."
+        figure = plots.courses(curves, f"Fig. {figure_number}: {name}", what, label, log=log)
+        pictures.append(Picture(f"fig{figure_number:02d}-{experiment}-{value}", caption, figure))
+    return Section(f"Experiment {number}: {what}", (), [_compared_table(frame, scale)], pictures)
+
+
+_SCALES = {"capacity": 1 / BASE_DEVICES}
+"""From x to what the figures show."""
+
+
+def _known(frame: pd.DataFrame, value: str, method: str) -> bool:
+    return bool(frame.loc[frame["method"] == method, value].notna().any())
+
+
+def _curve(
+    frame: pd.DataFrame, value: str, method: str, scale: float = 1.0, name: str | None = None
+) -> Curve:
+    """The mean of a value with its interval, over x."""
+    groups = frame[frame["method"] == method].groupby("x")[value]
+    found = {_place(at): estimate(group.to_numpy()) for at, group in groups}
+    return Curve(
+        name or _NAMES.get(method, method),
+        [at * scale for at in found],
+        [item.mean for item in found.values()],
+        [item.half for item in found.values()],
+        _LOOKS.get(method, {}),
+    )
+
+
+def _compared_table(frame: pd.DataFrame, scale: float) -> Table:
+    rows: list[list[Cell]] = []
+    for (x, method), group in frame.groupby(["x", "method"], sort=False):
+        at = _place(x) * scale
+        rows.append(
+            [
+                _number(at, f"{at:.4g}"),
+                str(method),
+                *_interval(estimate(group["cost"]), 3),
+                _share(estimate(group["ratio"] - 1).mean, 2),
+                _share(group["saving"].mean(), 1),
+                _share(group["utilisation"].mean(), 1),
+                _number(group["fairness"].mean(), f"{group['fairness'].mean():.2f}"),
+                _time(group["time"].mean()),
+            ]
+        )
+    header = ("x", "method", "mean cost", "±", "above optimum", "saving", "utilisation", "fairness", "time")
+    return Table(header, rows, f"Means over {frame['repetition'].nunique()} instances, with 95% intervals")
+
+
+# All methods --------------------------------------------------------------------------------------
+
+
+def _methods_table(frame: pd.DataFrame) -> Table:
+    rows: list[list[Cell]] = []
+    for method, group in frame[frame["experiment"].isin(COMPARED)].groupby("method", sort=False):
+        own = group.drop_duplicates("instance")
+        excess = own["ratio"] - 1
+        rows.append(
+            [
+                str(method),
+                _number(len(own), f"{len(own):,}"),
+                _number(int(own["cost"].isna().sum()), str(int(own["cost"].isna().sum()))),
+                _share(excess.mean(), 3),
+                _share(float(excess.quantile(0.95)), 2),
+                _share(excess.max(), 2),
+                _share(int((excess <= OPTIMAL_GAP).sum()) / len(own), 0),
+                _number(own["worse_off"].mean(), f"{own['worse_off'].mean():.2f}"),
+                _time(own["time"].mean()),
+            ]
+        )
+    header = (
+        *("method", "instances", "failed", "mean excess", "95% below", "worst", "optimal"),
+        *("worse off", "mean time"),
+    )
+    return Table(header, rows)
+
+
+def _excess(measured: Measurements) -> Iterator[Picture]:
+    for experiment in COMPARED:
+        frame = measured.frame[measured.frame["experiment"] == experiment]
+        frame = frame.assign(excess=100 * (frame["ratio"] - 1))
+        others = [name for name in dict.fromkeys(frame["method"]) if name not in (LOCAL, OPTIMUM)]
+        scale, what = _SCALES.get(experiment, 1.0), _X[experiment]
+        curves = [_curve(frame, "excess", name, scale) for name in others]
+        figure = plots.courses(curves, "Cost above the certified optimum", what, "excess in %")
+        caption = f"Mean cost above the certified optimum, by {what}."
+        yield Picture(f"excess-{experiment}", caption, figure)
+
+
+def _fairness(measured: Measurements) -> Iterator[Picture]:
+    frame = measured.frame[measured.frame["experiment"] == "devices"]
+    frame = frame.assign(worse=100 * frame["worse_off"] / frame["x"])
+    for value, label, caption in (
+        ("fairness", "Jain's index", "Jain's index of the devices' savings, by the number of devices."),
+        (
+            "worse",
+            "worse off in % of the devices",
+            "Devices that cost more than if they had offloaded nothing.",
+        ),
+    ):
+        curves = [
+            _curve(frame, value, name, 1.0, "certified optimum" if name == OPTIMUM else None)
+            for name in (*FOUR, OPTIMUM)
+        ]
+        yield Picture(f"{value}-devices", caption, plots.courses(curves, caption[:-1], _X["devices"], label))
+
+
+# What the paper leaves open -----------------------------------------------------------------------
+
+
+def _sensitivity_table(frame: pd.DataFrame, variations: Sequence[str]) -> Table:
+    """One line per variation; methods that it does not concern are those of the first line."""
+    own = frame[frame["experiment"] == "sensitivity"]
+    plain = own[own["x"] == 0]
+    rows: list[list[Cell]] = []
+    for number, name in enumerate(variations):
+        here = own[own["x"] == number]
+        whole = pd.concat([here, plain[~plain["method"].isin(here["method"])]]) if _solo(here) else here
+        by_method = whole.groupby("method")[["saving", "ratio", "cost"]].mean().reindex([OPTIMUM, *FOUR])
+        rows.append(
+            [
+                name,
+                *(_share(value, 1) for value in by_method["saving"]),
+                *(_share(value - 1, 2) for value in by_method.loc[list(FOUR), "ratio"]),
+                " < ".join(map(str, by_method.loc[list(FOUR), "cost"].sort_values().index)),
+            ]
+        )
+    header = (
+        "reading",
+        *(f"saving {name}" for name in (OPTIMUM, *FOUR)),
+        *(f"excess {name}" for name in FOUR),
+    )
+    return Table((*header, "order by mean cost"), rows)
+
+
+def _solo(here: pd.DataFrame) -> bool:
+    """Whether a variation concerns GAOD alone."""
+    return set(here["method"]) == {GAOD}
+
+
+# Cells --------------------------------------------------------------------------------------------
+
+
+def _number(value: float, text: str) -> Number:
+    return Number(float(value), text) if math.isfinite(value) else Number(math.inf, "")
+
+
+def _interval(found: Estimate, digits: int) -> tuple[Number, Number]:
+    return _number(found.mean, f"{found.mean:.{digits}f}"), _number(found.half, f"{found.half:.{digits}f}")
+
+
+def _share(value: float, digits: int) -> Number:
+    return _number(value, percent(value, digits))
+
+
+def _time(value: float) -> Number:
+    return _number(value, seconds(value) if math.isfinite(value) else "")
+
+
+def _place(x: Any) -> float:
+    """A value of x, which pandas only knows to be something hashable."""
+    return float(x)
