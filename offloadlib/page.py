@@ -61,7 +61,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: paragraphs, then tables, then pictures."""
+    """A part of a page: paragraphs, then pictures, then tables."""
 
     title: str
     text: Sequence[str] = ()
@@ -124,8 +124,8 @@ def _section(section: Section, folder: Path) -> str:
     parts = [
         f"<section>\n<h2>{escape(section.title)}</h2>",
         *_paragraphs(section.text),
-        *map(_table, section.tables),
         *(image(picture, folder) for picture in section.pictures),
+        *map(_table, section.tables),
         "</section>",
     ]
     return "\n".join(parts)
@@ -153,11 +153,16 @@ def _table(table: Table) -> str:
         for title, number in zip(table.header, numeric, strict=True)
     )
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    frame = "wide tall" if len(table.rows) > _TALL else "wide"
     return (
-        f'<div class="wide"><table class="sortable">{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        f'<div class="{frame}"><table class="sortable">{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
         + "\n".join(lines)
         + "\n</tbody>\n</table></div>"
     )
+
+
+_TALL = 40
+"""Rows from which on a table gets a frame of its own to scroll in."""
 
 
 def _numeric(table: Table) -> list[bool]:
@@ -182,13 +187,13 @@ def _markdown(page: Page) -> Iterator[str]:
     for section in page.sections:
         yield f"## {section.title}"
         yield from section.text
+        for picture in section.pictures:
+            yield f"![{picture.caption}]({picture.stem}.png)"
+            yield picture.caption
         for table in section.tables:
             if table.caption:
                 yield table.caption
             yield _markdown_table(table)
-        for picture in section.pictures:
-            yield f"![{picture.caption}]({picture.stem}.png)"
-            yield picture.caption
 
 
 def _markdown_table(table: Table) -> str:
@@ -211,6 +216,8 @@ h2 { font-size: 1.2rem; margin: 3rem 0 0; border-top: 1px solid #ddd; padding-to
 p.quiet, figcaption, caption { color: #777; margin-top: 0.2rem; }
 caption { text-align: left; white-space: normal; }
 div.wide { overflow-x: auto; }
+div.tall { max-height: 36rem; overflow-y: auto; border: 1px solid #ddd; padding: 0 0.5rem; }
+div.tall th { position: sticky; top: 0; background: white; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; margin: 1rem 0; }
 th { font-weight: 600; color: #777; border-bottom: 1px solid #999; vertical-align: bottom; }
 th, td { padding: 0.25rem 0.7rem; }

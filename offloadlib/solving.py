@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -95,4 +96,9 @@ def first(instance: Problem[Decisions]) -> Decisions:
 
 def versions() -> dict[str, str]:
     """Versions of this package and of those that decide its results."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in ("offloadlib", "highspy", "numpy", "ortools", "pyomo")}

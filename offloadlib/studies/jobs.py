@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
-from importlib.metadata import version
 from typing import Any
 
 from instances import Budget, Instance, Result
@@ -17,6 +16,7 @@ from instances.generate import VERSION as GENERATOR
 from instances.generate import Setting, generate, recorded
 
 from ..registry import Function, Method
+from ..solving import versions
 
 REPEATS = 9
 """How often a timed method runs at most, after a first run that warms it up; its time is the median."""
@@ -100,7 +100,7 @@ class Job:
             "parameters": dict(self.parameters),
             "seed": self.seed,
             "time_limit": self.time_limit,
-            "version": version("offloadlib"),
+            "version": versions()["offloadlib"],
         }
 
     @cached_property

@@ -65,6 +65,7 @@ class Measurements:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
+        self._values: dict[tuple[str, str, str], pd.DataFrame] = {}
 
     def settings(self, experiment: str) -> list[float]:
         """The values of x of an experiment."""
@@ -78,8 +79,14 @@ class Measurements:
         LookupError
             If there is none.
         """
+        key = experiment, method, value
+        if key not in self._values:
+            self._values[key] = self._table(*key)
+        return self._values[key]
+
+    def _table(self, experiment: str, method: str, value: str) -> pd.DataFrame:
         kept = self.frame[(self.frame["experiment"] == experiment) & (self.frame["method"] == method)]
-        table = kept.pivot_table(index="x", columns="repetition", values=value, dropna=False)
+        table = kept.pivot(index="x", columns="repetition", values=value)
         if table.empty or table.isna().all(axis=None):
             raise LookupError(f"{experiment}: no {value} of {method}")
         return table
@@ -462,7 +469,9 @@ def _exponents(measured: Measurements, experiment: str, least: float) -> dict[st
     found = {}
     for method in FOUR:
         course = measured.means(experiment, method, "time")
-        course = course[course.index >= least]
+        course = course[course.index >= least].dropna()
+        if len(course) < 2:
+            raise LookupError(f"{experiment}: times of {method} at two settings or more")
         found[method] = exponent(course.index.to_numpy(), course.to_numpy())
     return found
 

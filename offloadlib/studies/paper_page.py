@@ -229,7 +229,7 @@ def _proofs(frame: pd.DataFrame) -> str:
     )
     if proven < count:
         gaps = 1 - each["bound"] / each["cost"]
-        text += f" The largest gap of the others is {percent(float(gaps.max()), 4)}."
+        text += f" The largest gap of the others is {gaps.max():.1e} of the cost."
     below = int((frame["cost"] < frame["bound"] * (1 - OPTIMAL_GAP)).sum())
     if below:
         text += f" {below} solves are below the certified bound, which cannot be: something is wrong."
@@ -329,7 +329,7 @@ def _compared(measured: Measurements, experiment: str, numbers: tuple[int, int])
             caption += f" Dashed: the certified optimum{', its search alone' if log else ''}."
         figure = plots.courses(curves, f"Fig. {figure_number}: {name}", what, label, log=log)
         pictures.append(Picture(f"fig{figure_number:02d}-{experiment}-{value}", caption, figure))
-    return Section(f"Experiment {number}: {what}", (), [_compared_table(frame, scale)], pictures)
+    return Section(f"Experiment {number}: {what}", (), [_compared_table(frame, what, scale)], pictures)
 
 
 _SCALES = {"capacity": 1 / BASE_DEVICES}
@@ -355,7 +355,7 @@ def _curve(
     )
 
 
-def _compared_table(frame: pd.DataFrame, scale: float) -> Table:
+def _compared_table(frame: pd.DataFrame, what: str, scale: float) -> Table:
     rows: list[list[Cell]] = []
     for (x, method), group in frame.groupby(["x", "method"], sort=False):
         at = _place(x) * scale
@@ -371,7 +371,7 @@ def _compared_table(frame: pd.DataFrame, scale: float) -> Table:
                 _time(group["time"].mean()),
             ]
         )
-    header = ("x", "method", "mean cost", "±", "above optimum", "saving", "utilisation", "fairness", "time")
+    header = (what, "method", "mean cost", "±", "above optimum", "saving", "utilisation", "fairness", "time")
     return Table(header, rows, f"Means over {frame['repetition'].nunique()} instances, with 95% intervals")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,8 +42,13 @@ def estimate(values: ArrayLike) -> Estimate:
     half = 0.0
     if len(kept) > 1:
         error = float(kept.std(ddof=1)) / math.sqrt(len(kept))
-        half = float(student.ppf(0.5 + CONFIDENCE / 2, len(kept) - 1)) * error
+        half = _quantile(len(kept) - 1) * error
     return Estimate(float(kept.mean()), half, len(kept))
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    return float(student.ppf(0.5 + CONFIDENCE / 2, freedom))
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,6 @@ def signs(differences: Iterable[Estimate]) -> Signs:
 
 
 def exponent(x: ArrayLike, y: ArrayLike) -> float:
-    """The exponent b of the least-squares fit of y = a x^b in logarithms."""
+    """The exponent b of the least-squares fit of y = a x^b in logarithms, over two or more values of x."""
     slope, _ = np.polyfit(np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float)), 1)
     return float(slope)

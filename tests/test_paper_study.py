@@ -1,0 +1,328 @@
+"""The paper's study: its plan, the verdicts on its claims, its page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from instances.generate import Setting
+from offloadlib import cli
+from offloadlib.studies import Options, Row, paper
+from offloadlib.studies.paper_claims import (
+    BTOD,
+    FOUR,
+    GAOD,
+    GSOD1,
+    GSOD2,
+    LOCAL,
+    OPTIMUM,
+    Claim,
+    Measurements,
+    Verdict,
+    claims,
+    slopes,
+    threshold,
+)
+from offloadlib.studies.paper_page import page, tidy
+from offloadlib.studies.statistics import estimate, exponent, signs
+
+# Statistics ---------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_students() -> None:
+    found = estimate([1.0, 2.0, 3.0, math.nan, 4.0])
+    assert (found.mean, found.count) == (2.5, 4)
+    assert found.half == pytest.approx(3.182446305284263 * math.sqrt(5 / 3) / 2)  # t(0.975, 3) from tables
+    assert estimate([7.0]).half == 0.0
+    assert math.isnan(estimate([math.nan]).mean)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    found = [estimate(rng.normal(3.0, 2.0, 5)) for _ in range(4000)]
+    assert np.mean([item.low <= 3.0 <= item.high for item in found]) == pytest.approx(0.95, abs=0.012)
+
+
+def test_signs_and_exponents() -> None:
+    counted = signs([estimate([1.0, 1.1]), estimate([-1.0, -1.0]), estimate([-1.0, 1.0])])
+    assert (counted.below, counted.above, counted.between, counted.total) == (1, 1, 1, 3)
+    x = np.array([1.0, 2.0, 5.0])
+    assert exponent(x, 3 * x**1.7) == pytest.approx(1.7)
+
+
+# Claims, on worlds that are made up ---------------------------------------------------------------
+
+Values = dict[str, float]
+Change = Callable[[str, float, str, Values], None]
+
+COST = {OPTIMUM: 0.40, BTOD: 0.40, GSOD1: 0.445, GSOD2: 0.46, GAOD: 0.50, LOCAL: 1.0}
+USED = {OPTIMUM: 1.0, BTOD: 1.0, GSOD1: 0.99, GSOD2: 0.98, GAOD: 0.97, LOCAL: 0.0}
+GRID: dict[str, tuple[float, ...]] = {
+    "devices": tuple(range(5, 101, 5)),
+    "capacity": tuple(range(5, 21)),
+    "points": (1, 2, 3, 4, 5, 6, 8, 10),
+    "population": (10, 20, 30, 40, 50),
+    "iterations": (100, 325, 600),
+    "crossover": (0.1, 0.5, 0.95),
+}
+
+
+def _values(experiment: str, x: float, method: str) -> Values:
+    """What was measured in a world where the paper is right."""
+    share, used = COST[method], USED[method]
+    devices = x if experiment == "devices" else 40.0
+    time = {BTOD: 3.0, GAOD: 2.0, GSOD1: 1.0, GSOD2: 1.0, OPTIMUM: 1.0, LOCAL: 0.0}[method]
+    match experiment:
+        case "devices":
+            cost, used = share * min(x, 70) + max(x - 70, 0), used * min(1, x / 70)
+            seconds = 1e-4 * x**time
+        case "capacity":
+            cost, used = 40 - (40 - 40 * share) * min(x, 12) / 12, used * min(1, 12 / x)
+            seconds = 1e-3 * (1 + 0.2 * min(x, 12) / 12)
+        case "points":
+            cost, used = 40 - (40 - 40 * share) * min(x, 5) / 5, used * min(1, 4 / x)
+            seconds = 1e-3 * (2.0**x if method == BTOD else x ** (time / 2))
+        case "crossover":
+            cost, seconds = 20.0, 1.0
+        case _:
+            cost, seconds = 20 - 2 * min(x / {"population": 30, "iterations": 325}[experiment], 1), 1.0
+    if method == GSOD2:
+        seconds *= 0.9
+    fairness = 0.9 if method in (GSOD1, GSOD2) else 0.6
+    best = cost / share * COST[OPTIMUM] if experiment == "devices" and x <= 70 else cost
+    return {
+        "cost": cost,
+        "utilisation": used,
+        "time": seconds,
+        "fairness": fairness,
+        "ratio": cost / best if method != BTOD else 1.0,
+        "worse_off": 0.0,
+        "saving": 1 - cost / devices,
+    }
+
+
+def _world(change: Change | None = None, repetitions: int = 4) -> pd.DataFrame:
+    records: list[dict[str, Any]] = []
+    for experiment, grid in GRID.items():
+        methods = [GAOD] if experiment in ("population", "iterations", "crossover") else list(COST)
+        for x in grid:
+            for method in methods:
+                values = _values(experiment, float(x), method)
+                if change is not None:
+                    change(experiment, float(x), method, values)
+                for r in range(repetitions):
+                    noise = 1 + 0.004 * (r - 1.5)  # the same for all methods, as seeds are
+                    own = {**values, "cost": values["cost"] * noise, "time": values["time"] * noise}
+                    where = {"experiment": experiment, "x": float(x), "method": method, "repetition": r}
+                    records.append({**where, **own})
+    return pd.DataFrame(records)
+
+
+def _judged(frame: pd.DataFrame) -> dict[str, Claim]:
+    return {claim.text: claim for claim in claims(Measurements(frame))}
+
+
+def test_every_claim_holds_where_the_paper_is_right() -> None:
+    found = _judged(_world())
+    assert len(found) == 22
+    wrong = {text: claim.measured for text, claim in found.items() if claim.verdict is not Verdict.HOLDS}
+    assert not wrong
+
+
+def _times(name: str, factor: float, *methods: str, where: str = "", above: float = -1.0) -> Change:
+    def change(experiment: str, x: float, method: str, values: Values) -> None:
+        if method in methods and experiment.startswith(where) and x > above:
+            values[name] *= factor
+
+    return change
+
+
+def _set(name: str, value: Callable[[float], float], *methods: str, where: str = "") -> Change:
+    def change(experiment: str, x: float, method: str, values: Values) -> None:
+        if method in methods and experiment.startswith(where):
+            values[name] = value(x)
+
+    return change
+
+
+FAILS, PART = Verdict.FAILS, Verdict.PART
+
+
+@pytest.mark.parametrize(
+    ("claim", "change", "verdict"),
+    [
+        ("BTOD has the least total cost", _times("cost", 2.0, BTOD), FAILS),
+        ("BTOD has the least total cost", _times("cost", 0.8, GAOD), PART),
+        ("BTOD gives the exact solution", _set("ratio", lambda x: 1.05, BTOD), FAILS),
+        ("BTOD gives the exact solution", _set("ratio", lambda x: 1 + 1e-4 * (x > 50), BTOD), PART),
+        ("GSOD-I is near BTOD", _times("cost", 1.3, GSOD1), FAILS),
+        ("GSOD-I is near BTOD", _times("cost", 1.2, GSOD1, above=90), PART),
+        ("BTOD saves about 60%", _set("saving", lambda x: 0.5, BTOD), FAILS),
+        ("BTOD saves about 60%", _set("saving", lambda x: 0.5 if x > 30 else 0.6, BTOD), PART),
+        ("GSOD-I saves about 55%", _set("saving", lambda x: 0.7, GSOD1), FAILS),
+        ("By total cost GSOD-I is before", _times("cost", 1.2, GSOD1), PART),
+        ("By total cost GSOD-I is before", _set("cost", lambda x: 1.0, GAOD), PART),
+        ("By total cost GSOD-I is before", _set("cost", lambda x: 1 / x, GSOD2, GAOD), FAILS),
+        ("All four methods beat local", _times("cost", 3.0, *FOUR), FAILS),
+        ("All four methods beat local", _times("cost", 3.0, GAOD), PART),
+        ("From about 70 devices on", _set("cost", lambda x: 0.5 * x, *FOUR, where="devices"), FAILS),
+        ("From about 70 devices on", _set("cost", lambda x: 0.5 * x, GAOD, where="devices"), PART),
+        ("More capacity does not pay", _set("cost", lambda x: 40 - x, *FOUR, where="capacity"), FAILS),
+        ("More capacity does not pay", _set("cost", lambda x: 40 - x, BTOD, where="capacity"), PART),
+        ("With more offload points the cost", _set("cost", lambda x: 0.8**x, *FOUR, where="points"), FAILS),
+        ("With more offload points the cost", _set("cost", lambda x: 0.8**x, GAOD, where="points"), PART),
+        ("Utilisation: BTOD has the highest", _set("utilisation", lambda x: 0.5, *FOUR), FAILS),
+        ("Utilisation: BTOD has the highest", _times("utilisation", 0.5, BTOD), PART),
+        ("Utilisation rises with", _set("utilisation", lambda x: 0.5, *FOUR), FAILS),
+        ("Utilisation rises with", _set("utilisation", lambda x: 0.5, GAOD), PART),
+        ("GSOD is fairer", _set("fairness", lambda x: 0.1, GSOD1, GSOD2), FAILS),
+        ("GSOD is fairer", _set("fairness", lambda x: 0.1, GSOD2), PART),
+        ("GSOD-II is a little faster", _times("time", 2.0, GSOD2), FAILS),
+        ("GSOD-II is a little faster", _times("time", 0.1, GSOD2), PART),
+        ("With the devices, the time", _set("time", lambda x: x**0.5, BTOD, GAOD), FAILS),
+        ("With the devices, the time", _set("time", lambda x: x**0.5, GAOD), PART),
+        ("With the offload points, the time", _set("time", lambda x: 1.0, *FOUR), FAILS),
+        ("With the offload points, the time", _set("time", lambda x: x**0.1, GAOD), PART),
+        ("The time of BTOD grows exponentially", _set("time", lambda x: x, BTOD), FAILS),
+        ("The time of BTOD grows exponentially", _set("time", lambda x: x**1.25, BTOD), PART),
+        ("The times of GSOD grow", _set("time", lambda x: x**3, GSOD1, GSOD2), FAILS),
+        ("The times of GSOD grow", _set("time", lambda x: x**3, GSOD2, where="points"), PART),
+        ("With capacity the decision time", _set("time", lambda x: x, *FOUR), FAILS),
+        ("With capacity the decision time", _set("time", lambda x: 1.0, GAOD), PART),
+        ("GAOD settles near a population", _set("cost", lambda x: 1 / x, GAOD, where="population"), FAILS),
+        ("GAOD settles near a population", _set("cost", lambda x: 5.0, GAOD, where="population"), PART),
+        ("GAOD settles near 325 iterations", _set("cost", lambda x: 1 / x, GAOD, where="iterations"), FAILS),
+        ("GAOD settles near 325 iterations", _set("cost", lambda x: 5.0, GAOD, where="iterations"), PART),
+        ("GAOD hardly depends", _set("cost", lambda x: 1 + x, GAOD, where="crossover"), FAILS),
+        ("GAOD hardly depends", _set("cost", lambda x: 1 + 0.03 * x, GAOD, where="crossover"), PART),
+    ],
+)
+def test_a_claim_may_fail(claim: str, change: Change, verdict: Verdict) -> None:
+    found = [item for text, item in _judged(_world(change)).items() if text.startswith(claim)]
+    assert [item.verdict for item in found] == [verdict], found[0].measured
+
+
+def test_what_is_missing_is_not_measured() -> None:
+    world = _world()
+    found = _judged(world[world["method"] != GAOD])
+    assert found["GAOD hardly depends on the crossover probability"].verdict is Verdict.UNKNOWN
+    assert found["BTOD saves about 60% of the total cost"].verdict is Verdict.HOLDS
+    untimed = _judged(world.assign(time=math.nan))
+    assert untimed["GSOD-II is a little faster than GSOD-I"].verdict is Verdict.UNKNOWN
+
+
+def test_noise_alone_proves_no_order() -> None:
+    rng = np.random.default_rng(3)
+    world = _world()
+    same = world["method"].isin(FOUR)
+    world.loc[same, "cost"] = 20 + rng.normal(0, 1, int(same.sum()))
+    assert _judged(world)["By total cost GSOD-I is before GSOD-II, and GSOD-II before GAOD"].verdict in (
+        FAILS,
+        PART,
+    )
+
+
+def test_the_threshold_is_where_the_slope_stays() -> None:
+    measured = Measurements(_world())
+    found = slopes(measured, BTOD)
+    assert found.loc[30.0] == pytest.approx(0.4) and found.loc[100.0] == pytest.approx(1.0)
+    assert threshold(measured, BTOD) in (75.0, 80.0)
+    assert threshold(Measurements(_world(_set("cost", lambda x: 0.5 * x, BTOD))), BTOD) is None
+
+
+# Rows in their places -----------------------------------------------------------------------------
+
+
+def _row(instance: str, method: str, cost: float | None, bound: float | None = None, **fields: Any) -> Row:
+    numbers = {"saving": 0.5, "utilisation": 0.5, "fairness": 1.0, "worse_off": 0, "time": 0.25}
+    status = "failed" if cost is None else "feasible"
+    row = {"sha256": instance, "method": method, "objective": cost, "lower_bound": bound, "status": status}
+    return {**row, **(numbers if cost is not None else dict.fromkeys(numbers)), "alone": True, **fields}
+
+
+def test_rows_get_ratios_to_what_is_proven() -> None:
+    rows = {
+        "a": _row("i", OPTIMUM, 10.0, 10.0),
+        "b": _row("i", GSOD1, 12.0),
+        "c": _row("i", GSOD2, None),
+        "d": _row("j", OPTIMUM, 10.0, 8.0),
+        "e": _row("j", GSOD1, 9.0, alone=False),
+        "f": _row("j", GSOD2, 10.0, status="rejected"),
+    }
+    frame = tidy([("devices", 40, 0, key) for key in rows], rows).set_index(pd.Index(rows))
+    assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8}
+    assert frame["proven"].tolist() == [True, True, True, False, False, False]
+    assert frame["time"].isna().tolist() == [False, False, True, False, True, True]
+    assert frame["cost"].isna().tolist() == [False, False, True, False, False, True]
+
+
+# The plan and the page ----------------------------------------------------------------------------
+
+
+def test_the_plan_is_that_of_the_paper() -> None:
+    points = paper.points(Options(repetitions=2, seed=7))
+    assert {point.experiment for point in points} >= {"devices", "capacity", "points", "sensitivity"}
+    seeds = {point.job.source.identity["seed"] for point in points}
+    assert seeds == {7, 8}
+    # Table 1 and Table 3 of the paper.
+    assert Setting(devices=40, offload_points=10, capacity=20) == paper.BASE
+    base = paper.BASE
+    assert (base.device_cpu, base.point_cpu, base.uplink) == ((0.8, 1.8), (1.6, 2.6), (0.5, 0.9))
+    assert (base.execute, base.send, base.receive) == ((10.0, 20.0), (1.0, 2.0), (2.0, 4.0))
+    for experiment, first, last in (("devices", 5, 100), ("capacity", 5, 20), ("points", 1, 15)):
+        shown = [point.x for point in points if point.experiment == experiment]
+        assert (min(shown), max(shown)) == (first, last)
+    # The instance that three experiments share is solved once.
+    names = {"devices": 40.0, "capacity": 20.0, "points": 10.0, "sensitivity": 0.0}
+    keys = {
+        point.job.key
+        for point in points
+        if point.job.method.name == OPTIMUM and names.get(point.experiment) == point.x
+    }
+    assert len(keys) == 2
+    again = paper.points(Options(repetitions=3, seed=7))
+    assert {point.job.key for point in points} < {point.job.key for point in again}
+
+
+def test_the_page_of_a_whole_world(tmp_path: Path) -> None:
+    from offloadlib.page import html, markdown, save
+
+    world = _world()
+    world["bound"], world["proven"] = world["cost"] * 0.4, True
+    world["instance"] = world["experiment"] + world["x"].map(str) + world["repetition"].map(str)
+    sensitivity = world[(world["experiment"] == "devices") & (world["x"] == 40.0)].assign(
+        experiment="sensitivity"
+    )
+    parts = [world, sensitivity.assign(x=0.0), sensitivity[sensitivity["method"] == GAOD].assign(x=1.0)]
+    content = page("A study", pd.concat(parts), ["as it is", "GAOD otherwise"])
+    stems = [picture.stem for picture in content.pictures]
+    assert [stem[:5] for stem in stems if stem.startswith("fig")] == [f"fig{n:02d}" for n in range(8, 20)]
+    for picture in content.pictures:
+        save(picture, tmp_path)
+    text, summary = html(content, tmp_path), markdown(content)
+    assert "Of 22 claims: 22 hold." in text and "Of 22 claims: 22 hold." in summary
+    assert summary.count("GAOD otherwise") == 1
+
+
+def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = paper.Grid((5,), (20,), (0.5,), (5, 40), (5,), (1,))
+    monkeypatch.setattr(paper, "QUICK", tiny)
+    monkeypatch.setattr(paper, "BASE", Setting(devices=6, offload_points=3, capacity=4))
+    monkeypatch.setattr(paper, "VARIATIONS", paper.VARIATIONS[:2])
+    monkeypatch.setattr(paper, "OTHERS", ())
+    command = ["study", "paper", "--quick", "--repetitions", "2", "-o", str(tmp_path)]
+    assert cli.main(command) == 0
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert set(rows["status"]) == {"feasible", "optimal"}
+    assert (rows["checked"] == "accepted").all()
+    best = rows.groupby("sha256")["objective"].transform("min")
+    proven = rows[rows["method"] == OPTIMUM]
+    assert (proven["objective"] <= best[proven.index] * (1 + 1e-8)).all()
+    assert "which cannot be" not in (tmp_path / "summary.md").read_text()
+    assert (tmp_path / "fig11-devices-cost.svg").exists()
