@@ -68,10 +68,13 @@ class Variation:
 
 VARIATIONS = (
     Variation("as everywhere else"),
+    # Normalised costs do not change where work and data are scaled together.
     Variation("half the work: U[0.5, 1.5] MI", {"work": (0.5, 1.5)}),
     Variation("twice the work: U[2, 6] MI", {"work": (2.0, 6.0)}),
-    Variation("half the data: U[0.1, 0.5] Mbit", {"input": (0.1, 0.5), "output": (0.1, 0.5)}),
-    Variation("twice the data: U[0.4, 2] Mbit", {"input": (0.4, 2.0), "output": (0.4, 2.0)}),
+    Variation("all the same work: 2 MI", {"work": (2.0, 2.0)}),
+    Variation("work of wider range: U[0.2, 3.8] MI", {"work": (0.2, 3.8)}),
+    Variation("all the same data: 0.6 Mbit", {"input": (0.6, 0.6), "output": (0.6, 0.6)}),
+    Variation("data of wider range: U[0, 1.2] Mbit", {"input": (0.0, 1.2), "output": (0.0, 1.2)}),
     Variation("alpha 0: energy alone", {"alpha": (0.0, 0.0)}),
     Variation("alpha 0.5 for all", {"alpha": (0.5, 0.5)}),
     Variation("alpha 1: delay alone", {"alpha": (1.0, 1.0)}),
