@@ -254,7 +254,7 @@ def _saving(method: str, claimed: float) -> Callable[[Measurements], Answer]:
 
 
 def _interval(found: Estimate) -> str:
-    return f"{percent(found.mean, 1)} ± {percent(found.half, 1)}"
+    return f"{100 * found.mean:.2f} % ± {100 * found.half:.2f} %"
 
 
 def _range(course: pd.Series[float]) -> str:

@@ -236,13 +236,17 @@ def _proofs(frame: pd.DataFrame) -> str:
     return text
 
 
+_PLURAL = {
+    Verdict.HOLDS: "hold",
+    Verdict.PART: "hold in part",
+    Verdict.FAILS: "do not hold",
+    Verdict.UNKNOWN: "were not measured",
+}
+
+
 def _verdicts(found: Sequence[Claim]) -> str:
     counts = {verdict: sum(claim.verdict is verdict for claim in found) for verdict in Verdict}
-    told = [
-        f"{count} {'hold' if verdict is Verdict.HOLDS else verdict}"
-        for verdict, count in counts.items()
-        if count
-    ]
+    told = [f"{count} {_PLURAL[verdict]}" for verdict, count in counts.items() if count]
     return (
         f"Of {len(found)} claims: {', '.join(told)}. Verdicts follow from the rows by the rule beside them."
     )
