@@ -152,6 +152,9 @@ def test_a_row_says_what_ran_and_what_came_of_it() -> None:
     job = Job(RECIPE, find("gsod-i"), seed=3)
     row, instance = perform(job), RECIPE.instance()
     assert row is not None
+    odd = perform(replace(job, source=Given(replace(instance, name="../x/y"))))
+    assert odd is not None
+    assert (odd["instance"], odd["objective"]) == ("../x/y", row["objective"])
     solution = find("gsod-i").load()(instance, Budget()).solution
     evaluation = evaluate(instance, solution)
     assert row["key"] == job.key and row["sha256"] == instance.fingerprint

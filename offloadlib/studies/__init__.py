@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from instances import InputError
-
 if TYPE_CHECKING:
     from ..page import Page
     from .jobs import Job
@@ -74,6 +72,8 @@ def find(name: str) -> Study:
     InputError
         If there is none, with the nearest names.
     """
+    from instances import InputError  # not above: the command line knows this package before it runs
+
     if name not in STUDIES:
         near = difflib.get_close_matches(name, STUDIES, n=3, cutoff=0.5) or list(STUDIES)
         raise InputError("study", [("", f"{name!r} is not known; did you mean {', '.join(near)}?")])
