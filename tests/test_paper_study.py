@@ -311,7 +311,7 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = paper.Grid((5,), (20,), (0.5,), (5, 40), (5,), (1,))
     monkeypatch.setattr(paper, "QUICK", tiny)
     monkeypatch.setattr(paper, "BASE", Setting(devices=6, offload_points=3, capacity=4))
-    monkeypatch.setattr(paper, "VARIATIONS", paper.VARIATIONS[:2])
+    monkeypatch.setattr(paper, "VARIATIONS", paper.VARIATIONS[:1])
     monkeypatch.setattr(paper, "OTHERS", ())
     command = ["study", "paper", "--quick", "--repetitions", "2", "-o", str(tmp_path)]
     assert cli.main(command) == 0

@@ -379,12 +379,12 @@ def test_a_cluster_may_lose_a_worker(tmp_path: Path, killed: int) -> None:
     with _cluster(tmp_path / "dask") as (address, processes):
         with Client(address) as client:
             client.wait_for_workers(2, timeout=60)
-        process = _started(study, 2, "--dask", address, "--repetitions", "12")
+        process = _started(study, 2, "--dask", address, "--repetitions", "6")
         _kill(processes[killed])
         with suppress(subprocess.TimeoutExpired):
             _, said = process.communicate(timeout=200)
         assert process.returncode == 0, said
     rows = _lines(study)
-    _complete(study, 12)
+    _complete(study, 6)
     assert {row["status"] for row in rows} <= {"optimal", "feasible"}
     assert all(row["alone"] == (row["method"] in ("gsod-i", "gsod-ii")) for row in rows)
