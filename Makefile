@@ -8,10 +8,14 @@ TIME_LIMIT ?= 5
 REPORT ?= report
 COMPARED := worked-example paper-m040 melbourne-s
 
-.PHONY: compare test test-all lint bench schemas clean
+.PHONY: compare study test test-all lint bench schemas clean
 
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
+
+study: $(READY)  ## a first look at the paper's experiments and at DDTO, in minutes
+	$(BIN)/offloadlib study paper --quick -o $(REPORT)/study-paper
+	$(BIN)/offloadlib study ddto --quick -o $(REPORT)/study-ddto
 
 test: $(READY)  ## the test suite
 	$(BIN)/pytest -n 2 --dist worksteal
