@@ -17,7 +17,7 @@ from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
 from ..certificate import claim
-from .dual import Dual
+from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices
 from .primal import Primal
@@ -25,8 +25,14 @@ from .primal import Primal
 LARGE = 5000
 """Devices from which on branch-and-price works as here."""
 
+FIRST = 300
+"""Devices in the sample that gives the first prices."""
+
 SAMPLES = (1000, 4000, 16000)
-"""Devices in a sample."""
+"""Devices in the samples that follow, each with an attempt at a solution."""
+
+STEP = 1e-8
+"""A step with a sample that raises the bound by less, relatively, is its last."""
 
 CORE_SECONDS = 20.0
 """For one core program."""
@@ -110,8 +116,11 @@ class City:
         sizes = [size for size in SAMPLES if size < devices]
         if len(sizes) < len(SAMPLES):
             sizes.append(devices)
+        if FIRST < sizes[0]:
+            self._dual.maximise(FIRST, self._budget.seed, 100 * STEP)
         for size in sizes:
-            self._dual.maximise(size, self._budget.seed)
+            tolerance = STEP if size < devices else CONVERGED
+            self._dual.maximise(size, self._budget.seed, max(tolerance, 0.1 * self._budget.gap))
             self._solutions()
             if self.closed():
                 return
@@ -123,7 +132,6 @@ class City:
     def _solutions(self) -> None:
         steps: tuple[Callable[[], None], ...] = (
             lambda: self._primal.construct(self._dual),
-            lambda: self._primal.improve(self._dual),
             lambda: self._primal.core(self._dual, self._budget, min(self._left(), CORE_SECONDS)),
         )
         for step in steps:

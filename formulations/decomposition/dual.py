@@ -26,6 +26,7 @@ with a good start the linear program is much smaller than the sample.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import highspy
@@ -42,6 +43,12 @@ SMOOTHING = 0.5
 
 CONVERGED = 1e-10
 """Relative distance between the linear program and its bound at which generation stops."""
+
+SAMPLE_CONVERGED = 1e-7
+"""The same for samples."""
+
+RECENT = 16
+"""Evaluations whose decisions are remembered."""
 
 STEPS = 12
 """Evaluations of all devices for one sample, at the most."""
@@ -215,6 +222,8 @@ class Dual:
         Each device's least cost + prices there, and the decisions that attain them.
     evaluations
         Of all devices.
+    recent
+        The decisions of the last evaluations.
     """
 
     def __init__(
@@ -226,10 +235,12 @@ class Dual:
         self.value: Floats = np.empty(0)
         self.table: Places = np.empty((0, 0), dtype=np.int32)
         self.evaluations = 0
+        self.recent: deque[Places] = deque(maxlen=RECENT)
 
     def seen(self, vector: Floats, bound: float, value: Floats, table: Places) -> None:
         """Keep an evaluation of all devices if its bound is the best."""
         self.evaluations += 1
+        self.recent.append(table)
         if bound > self.bound:
             self.bound, self.vector, self.value, self.table = bound, vector, value, table
         self._report()
@@ -264,7 +275,7 @@ class Dual:
         sample = Limits(sampled(limits.instance, members), share * limits.right)
         model = Model(sample, self.vector)
         if self.evaluations == 0:
-            model.maximise(self._late, 10 * tolerance)
+            model.maximise(self._late, SAMPLE_CONVERGED)
             self.evaluate(model.vector)
         for _ in range(STEPS):
             if self._late():
@@ -283,5 +294,5 @@ class Dual:
         table = sample.lagrangian(self.vector)[2]
         free = self.limits.right - self.limits.used(self.table)
         model.move(self.vector, share * free + sample.used(table))
-        model.maximise(self._late, tolerance, self._radius())
+        model.maximise(self._late, SAMPLE_CONVERGED, self._radius())
         self.evaluate(model.vector)

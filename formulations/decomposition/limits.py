@@ -93,6 +93,17 @@ class Limits:
         found.sum_duplicates()
         return found
 
+    def hashed_use(self, table: Places, devices: Ints) -> Ints:
+        """A number for what each row uses, the same for equal uses and hardly ever for others."""
+        points = self.instance.num_points
+        factors = np.random.default_rng(0).integers(1, 2**62, size=len(self))
+        by_place = np.append(factors[:points], 0)
+        number: Ints = by_place[table].sum(axis=1)
+        radio = self.radio[devices]
+        on_air = np.flatnonzero((radio >= 0) & (table != LOCAL).any(axis=1))
+        number[on_air] += factors[radio[on_air]]
+        return number
+
     def paid(self, table: Places, devices: Ints | None, vector: Floats) -> Floats:
         """What decisions pay at some prices."""
         points = self.instance.num_points

@@ -33,6 +33,9 @@ from .limits import Limits
 LARGEST_LIST = 2_000_000
 """Moves that one scan keeps, at the most."""
 
+WIDER = 64.0
+"""Moves to and from local may lose so many times as much: there are fewer of them."""
+
 _F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
 
 
@@ -100,6 +103,13 @@ def _scan(  # type: ignore[no-untyped-def]
     points = len(cpu)
     finish = np.empty(size)
     chosen = np.empty(size, np.int64)
+    fastest, cheapest = -1, np.inf
+    for n in usable:
+        cheapest = min(cheapest, prices[n])
+        if fastest < 0 or cpu[n] > cpu[fastest]:
+            fastest = n
+    if fastest < 0:
+        return count, devices
     for step in range(devices):
         if count + size * (points + 1) > len(loss):
             return count, step
@@ -119,6 +129,16 @@ def _scan(  # type: ignore[no-untyped-def]
         for k in range(size):
             here = chosen[k]
             paid = prices[here] if here >= 0 else 0.0
+            if here < 0:
+                # At best it goes to the fastest point for the least price.
+                chosen[k] = fastest
+                after = _cost(
+                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
+                )  # fmt: skip
+                chosen[k] = here
+                if after - before + cheapest > WIDER * most:
+                    continue
             for i in range(len(usable) + 1):
                 n = usable[i] if i < len(usable) else -1
                 if n == here:
@@ -133,7 +153,7 @@ def _scan(  # type: ignore[no-untyped-def]
                     m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
                     delay_weight, energy_weight, cpu, order, into, into_start, finish,
                 )  # fmt: skip
-                if after - before + change <= most:
+                if after - before + change <= (most if n >= 0 and here >= 0 else WIDER * most):
                     device[count], subtask[count], place[count] = members[m], k, n
                     loss[count] = after - before + change
                     count += 1
@@ -183,7 +203,7 @@ class Scanner:
         self._lists = (*(np.empty(size, dtype=np.int64) for _ in range(3)), np.empty(size))
 
     def scan(self, table: Places, vector: Floats, most: float) -> Moves:
-        """Moves from some decisions that lose at most so much at some prices."""
+        """Moves from some decisions that lose at most so much (:data:`WIDER`) at some prices."""
         instance, count = self._limits.instance, 0
         prices = vector[: instance.num_points].copy()
         self.truncated = False
@@ -198,7 +218,7 @@ class Scanner:
 
 
 @njit(
-    types.Tuple((types.int64, types.float64, types.boolean))(
+    types.Tuple((types.int64, types.boolean))(
         *(_I1, _I1, _I1, _F1, _F1, writable("int64"), writable("int32", 2), types.int64)
     ),
     cache=True,
@@ -212,7 +232,7 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
     distance, before = np.empty(nodes), np.empty(nodes, np.int64)
     path = np.empty(nodes + 2, np.int64)
     stuck, free = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
-    pushed, change = 0, 0.0
+    pushed = 0
     unit = 1e-13 * max(1e-300, np.max(np.abs(loss)) if len(loss) else 0.0)
     while pushed < most:
         for i in range(nodes):
@@ -295,7 +315,6 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
                 break  # its devices have just moved: the chain stops here
             moved[device[at]] = True
             table[device[at], subtask[at]] = j if j < points else -1
-            change += loss[at] - prices[j] + prices[i]
             if i < points:
                 excess[i] -= 1
             if j < points:
@@ -305,10 +324,10 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
     for i in range(points):
         if excess[i] > 0:
             finished = False
-    return pushed, change, finished
+    return pushed, finished
 
 
-def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: int) -> tuple[int, float, bool]:
+def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: int) -> tuple[int, bool]:
     """Send subtasks from where there are too many to where there is room, and improve.
 
     Parameters
@@ -324,8 +343,8 @@ def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: in
 
     Returns
     -------
-    pushed, change, feasible
-        Number of chains, what they add to the cost, and whether all capacities are kept now.
+    pushed, feasible
+        Number of chains, and whether all capacities are kept now.
     """
     points = limits.instance.num_points
     here = table[moves.device, moves.subtask].astype(np.int64)
@@ -334,8 +353,8 @@ def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: in
     order = np.lexsort((moves.loss, pair))
     start = np.searchsorted(pair[order], np.arange((points + 1) ** 2 + 1)).astype(np.int64)
     excess = (limits.used(table)[:points] - limits.instance.points.capacity).astype(np.int64)
-    pushed, change, feasible = _chains(
+    pushed, feasible = _chains(
         *(start, moves.device[order], moves.subtask[order], moves.loss[order]),
         *(np.append(vector[:points], 0.0), excess, table, most),
     )
-    return int(pushed), float(change), bool(feasible)
+    return int(pushed), bool(feasible)

@@ -78,7 +78,7 @@ class Primal:
     def construct(self, dual: Dual) -> None:
         """Steps 1 to 3 from the decisions that attain the best bound."""
         table = dual.table.copy()
-        self._others = []
+        self._others = list(dual.recent)
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
         self._level(dual, table)
@@ -118,12 +118,8 @@ class Primal:
             devices, change = devices[kept], np.abs(change[kept])
             if change.sum() >= abs(left) or step > 0.5:
                 loss = self._loss(dual, other, devices)
-                order = np.argsort(loss / change, kind="stable")
-                if upwards:
-                    count = int(np.searchsorted(np.cumsum(change[order]), -left)) + 1
-                else:
-                    count = int(np.searchsorted(np.cumsum(change[order]), left, side="right"))
-                table[devices[order[:count]]] = other[devices[order[:count]]]
+                chosen = devices[_fitting(change, loss, abs(left), upwards)]
+                table[chosen] = other[chosen]
                 return
             step *= 4
 
@@ -141,15 +137,18 @@ class Primal:
     def _chain(self, dual: Dual, table: Places) -> None:
         """Rounds of chains: with moves of more loss until all is feasible, then until nothing improves."""
         mean = float(np.mean(np.abs(dual.value)))
-        most, largest = 1e-6 * mean, 1e9 * mean
+        most, largest, patience = 1e-6 * mean, 1e9 * mean, 2
         self.offer(table)
         while most <= largest and not self._late():
             moves = self._scanner.scan(table, dual.vector, most)
-            pushed, change, feasible = chains(
-                moves, self.limits, dual.vector, table, max(CHAINS, len(table))
-            )
+            pushed, feasible = chains(moves, self.limits, dual.vector, table, max(CHAINS, len(table)))
             if feasible:
-                if not self.offer(table) or -change <= 1e-9 * self.objective:
+                before = self.objective
+                self.offer(table)
+                if before - self.objective <= 0.01 * (before - dual.bound):
+                    patience -= 1
+                    most *= 4
+                if patience == 0:
                     return
             elif not (self._scanner.truncated and pushed):
                 most *= 4
@@ -188,12 +187,11 @@ class Primal:
     ) -> tuple[Ints, Places, Floats]:
         """Decisions of little loss besides the base: single moves, and the cheapest at other prices."""
         limits = self.limits
-        most = excess
-        while True:
+        most = min(excess, 1e-6 * float(np.mean(np.abs(dual.value))))
+        moves = self._scanner.scan(base, dual.vector, most)
+        while most < excess and len(moves.loss) < LARGEST_CORE:
+            most = min(4 * most, excess)
             moves = self._scanner.scan(base, dual.vector, most)
-            if len(moves.loss) <= 20 * LARGEST_CORE:
-                break
-            most /= 4
         table = base[moves.device].copy()
         table[np.arange(len(moves.device)), moves.subtask] = moves.place
         devices, loss = moves.device, np.maximum(moves.loss, 0.0)
@@ -203,19 +201,40 @@ class Primal:
             extra, lost = extra[lost <= excess], lost[lost <= excess]
             devices, loss = np.concatenate([devices, extra]), np.concatenate([loss, lost])
             table = np.vstack([table, other[extra]])
-        _, first = np.unique(np.column_stack([devices, table]), axis=0, return_index=True)
+        _, first = np.unique(_hashed(np.column_stack([devices, table])), return_index=True)
         devices, table, loss = devices[first], table[first], loss[first]
         if len(devices) > LARGEST_CORE:
-            change = limits.uses(table, devices) - limits.uses(base[devices], devices)
-            # Equal changes have equal sums of random numbers.
-            number = change @ np.random.default_rng(0).random(len(limits))
+            number = limits.hashed_use(table, devices) - limits.hashed_use(base[devices], devices)
             order = np.lexsort((loss, number))
-            first = np.concatenate([[True], np.diff(number[order]) > 1e-12])
+            first = np.concatenate([[True], np.diff(number[order]) != 0])
             begin = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
             few = order[np.arange(len(order)) - begin < PER_USE]
             few = few[np.argsort(loss[few], kind="stable")[:LARGEST_CORE]]
             devices, table, loss = devices[few], table[few], loss[few]
         return devices, table, loss
+
+
+def _hashed(rows: Ints) -> Ints:
+    """A number for each row, the same for equal rows and hardly ever for others."""
+    factors = np.random.default_rng(0).integers(1, 2**62, size=rows.shape[1])
+    number: Ints = (rows.astype(np.int64) * factors).sum(axis=1)
+    return number
+
+
+def _fitting(change: Ints, loss: Floats, left: int, all_of_it: bool) -> Ints:
+    """Changes of least loss per slot that together give ``left`` slots, or more if it must be all of it."""
+    order = np.argsort(loss / change, kind="stable")
+    count = int(np.searchsorted(np.cumsum(change[order]), left, side="right"))
+    left -= int(change[order[:count]].sum())
+    chosen, rest = order[:count].tolist(), order[count:]
+    for i in rest[np.argsort(-change[rest], kind="stable")].tolist() if left else []:
+        if change[i] <= left:
+            chosen.append(i)
+            left -= int(change[i])
+    if left and all_of_it:
+        enough = np.setdiff1d(order[change[order] >= left], chosen)
+        chosen += enough[np.argsort(loss[enough], kind="stable")[:1]].tolist()
+    return np.array(chosen, dtype=np.int64)
 
 
 def _spread(limits: Limits, table: Places) -> None:
