@@ -75,20 +75,28 @@ class Primal:
         self.table, self.objective = table.copy(), objective
         return True
 
-    def construct(self, dual: Dual) -> None:
-        """Steps 1 to 3 from the decisions that attain the best bound."""
+    def construct(self, dual: Dual, step: float = 1e-5) -> None:
+        """Steps 1 to 3 from the decisions that attain the best bound.
+
+        Parameters
+        ----------
+        dual
+            Prices and decisions.
+        step
+            By how much, relatively, the first prices of step 2 differ.
+        """
         table = dual.table.copy()
         self._others = list(dual.recent)
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
-        self._level(dual, table)
+        self._level(dual, table, step)
         self._chain(dual, table)
 
     def improve(self, dual: Dual) -> None:
         """Step 3 from the incumbent."""
         self._chain(dual, self.table.copy())
 
-    def _level(self, dual: Dual, table: Places) -> None:
+    def _level(self, dual: Dual, table: Places, step: float) -> None:
         limits = self.limits
         points = limits.instance.num_points
         slots = slice(0, points)
@@ -103,7 +111,6 @@ class Primal:
         if left == 0 or unpriced or not dual.vector[slots].any():
             return
         upwards = left < 0
-        step = 1e-5
         for _ in range(LEVELS):
             if self._late():
                 return
