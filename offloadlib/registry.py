@@ -113,7 +113,7 @@ _ALL = (
         "heuristics.price:solve",
         Family.HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
-        "Lagrangian relaxation of (5); Polyak 1969",
+        "Lagrangian relaxation of (5)",
     ),
     Method(
         "gsod-i-heap",

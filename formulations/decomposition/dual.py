@@ -275,7 +275,7 @@ class Dual:
         sample = Limits(sampled(limits.instance, members), share * limits.right)
         model = Model(sample, self.vector)
         if self.evaluations == 0:
-            model.maximise(self._late, SAMPLE_CONVERGED)
+            model.maximise(self._late, max(SAMPLE_CONVERGED, 0.1 * tolerance))
             self.evaluate(model.vector)
         for _ in range(STEPS):
             if self._late():
@@ -294,5 +294,5 @@ class Dual:
         table = sample.lagrangian(self.vector)[2]
         free = self.limits.right - self.limits.used(self.table)
         model.move(self.vector, share * free + sample.used(table))
-        model.maximise(self._late, SAMPLE_CONVERGED, self._radius())
+        model.maximise(self._late, max(SAMPLE_CONVERGED, 0.1 * tolerance), self._radius())
         self.evaluate(model.vector)

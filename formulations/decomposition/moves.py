@@ -230,7 +230,7 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
     head = start[:-1].copy()
     cost = np.empty((nodes, nodes))
     distance, before = np.empty(nodes), np.empty(nodes, np.int64)
-    path = np.empty(nodes + 2, np.int64)
+    path, taken = np.empty(nodes + 2, np.int64), np.empty(nodes + 2, np.int64)
     stuck, free = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
     pushed = 0
     unit = 1e-13 * max(1e-300, np.max(np.abs(loss)) if len(loss) else 0.0)
@@ -304,21 +304,41 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
                 node = before[node]
             path[length] = source
             length += 1
+        # One move for each arc, of different devices; where there are none, the first device waits.
+        total, waits = 0.0, -1
         for step in range(length - 1, 0, -1):
             i, j = path[step], path[step - 1]
+            taken[step] = -1
             if j == points and free[i]:
                 continue
             at, end = head[i * nodes + j], start[i * nodes + j + 1]
+            if waits < 0:
+                waits = device[at]
             while at < end and moved[device[at]]:
                 at += 1
             if at == end:
-                break  # its devices have just moved: the chain stops here
+                total = np.inf
+                break
             moved[device[at]] = True
-            table[device[at], subtask[at]] = j if j < points else -1
-            if i < points:
-                excess[i] -= 1
-            if j < points:
-                excess[j] += 1
+            taken[step] = at
+            total += loss[at] - prices[j] + prices[i]
+        done = total < 0.0 if last >= 0 else total < np.inf
+        for step in range(length - 1, 0, -1):
+            at = taken[step]
+            if at < 0:
+                if free[path[step]] and path[step - 1] == points:
+                    continue
+                break
+            i, j = path[step], path[step - 1]
+            moved[device[at]] = done
+            if done:
+                table[device[at], subtask[at]] = j if j < points else -1
+                if i < points:
+                    excess[i] -= 1
+                if j < points:
+                    excess[j] += 1
+        if not done:
+            moved[waits] = True
         pushed += 1
     finished = True
     for i in range(points):

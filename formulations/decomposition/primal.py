@@ -150,13 +150,13 @@ class Primal:
             moves = self._scanner.scan(table, dual.vector, most)
             pushed, feasible = chains(moves, self.limits, dual.vector, table, max(CHAINS, len(table)))
             if feasible:
-                before = self.objective
+                before, gap = self.objective, self.objective - dual.bound
                 self.offer(table)
-                if before - self.objective <= 0.01 * (before - dual.bound):
-                    patience -= 1
+                if before - self.objective <= 0.01 * max(gap, 0.0):
+                    if most > gap or patience == 0:
+                        return
+                    patience -= len(moves.loss) > LARGEST_CORE
                     most *= 4
-                if patience == 0:
-                    return
             elif not (self._scanner.truncated and pushed):
                 most *= 4
 
