@@ -102,9 +102,7 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
 def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
     """The outcome for a city of many devices: no branches."""
     certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
-    return Proof(
-        closed.solution, closed.objective, certificate, closed.termination, 1, closed.evaluations
-    )
+    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, closed.evaluations)
 
 
 def _prohibitive(instance: Instance, prices: Prices) -> Prices:
@@ -270,9 +268,7 @@ class _Search:
             notify(Progress(seconds, self.objective, self.bound))
 
     def proof(self) -> Proof:
-        tree = [
-            node if isinstance(node, Branch) else _prohibitive(self.instance, node) for node in self.tree
-        ]
+        tree = [node if isinstance(node, Branch) else _prohibitive(self.instance, node) for node in self.tree]
         certificate = Certificate(claim(self.bound), tree)
         return Proof(
             self.solution,

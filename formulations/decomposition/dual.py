@@ -107,7 +107,9 @@ class Model:
         rows = self._rows
         none, number = np.empty(0), np.arange(rows, dtype=np.int32)
         upper = self.right - self._base_use
-        lp.addRows(rows, np.full(rows, -np.inf), upper, 0, np.zeros(rows, np.int32), none.astype(np.int32), none)
+        lp.addRows(
+            rows, np.full(rows, -np.inf), upper, 0, np.zeros(rows, np.int32), none.astype(np.int32), none
+        )
         count = 2 * rows
         lp.addCols(
             *(count, np.zeros(count), np.zeros(count), np.full(count, np.inf), count),

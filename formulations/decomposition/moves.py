@@ -266,7 +266,7 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
                 last = before[last]
             path[0] = last
             node = before[last]
-            while node != last:
+            while node != last and length < nodes:
                 path[length] = node
                 length += 1
                 node = before[node]
@@ -298,7 +298,7 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
                 continue
             path[0] = points
             node = before[points]
-            while node != source:
+            while node != source and length < nodes:
                 path[length] = node
                 length += 1
                 node = before[node]

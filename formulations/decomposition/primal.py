@@ -143,7 +143,7 @@ class Primal:
 
     def _chain(self, dual: Dual, table: Places) -> None:
         """Rounds of chains: with moves of more loss until all is feasible, then until nothing improves."""
-        mean = float(np.mean(np.abs(dual.value)))
+        mean = float(np.mean(np.abs(dual.value))) or 1.0
         most, largest, patience = 1e-6 * mean, 1e9 * mean, 2
         self.offer(table)
         while most <= largest and not self._late():
