@@ -116,7 +116,7 @@ class City:
         sizes = [size for size in SAMPLES if size < devices]
         if len(sizes) < len(SAMPLES):
             sizes.append(devices)
-        if FIRST < sizes[0]:
+        if sizes[0] > FIRST:
             self._dual.maximise(FIRST, self._budget.seed, 100 * STEP)
         for size in sizes:
             tolerance = STEP if size < devices else CONVERGED

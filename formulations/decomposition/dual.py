@@ -33,7 +33,7 @@ import highspy
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
-from instances import LOCAL, Instance, evaluate
+from instances import LOCAL, evaluate
 from instances.model import Floats, Ints, Places
 
 from .limits import Limits, sampled

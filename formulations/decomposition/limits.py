@@ -124,7 +124,7 @@ class Limits:
 def sampled(instance: Instance, members: Ints) -> Instance:
     """The instance of some of the devices, with the same offload points."""
     devices = instance.devices
-    columns = ("application", "cpu", "execute", "send", "receive", "alpha", "connected_to")
+    columns: tuple[str, ...] = ("application", "cpu", "execute", "send", "receive", "alpha", "connected_to")
     columns += ("uplink", "downlink", "position")
     position = np.full(instance.num_devices, -1, dtype=np.int64)
     position[members] = np.arange(len(members))

@@ -1,7 +1,7 @@
 r"""Feasible solutions from prices: repair by the least loss, then improve.
 
-1. Each device takes its cheapest decision at the prices (loss 0), spread over points of equal speed. Where a radio has too many devices,
-   those that lose least go all-local.
+1. Each device takes its cheapest decision at the prices (loss 0), spread over points of equal speed.
+   Where a radio has too many devices, those that lose least go all-local.
 2. Where more is used in sum than there is, devices change to their cheapest decision at slightly higher
    prices, least loss per slot first; where less is used, at slightly lower ones.
 3. Chains of moves (:mod:`.moves`) bring what is too many to where there is room, and improve.
@@ -133,7 +133,8 @@ class Primal:
     def _joinable(self, table: Places, other: Places, devices: Ints) -> np.ndarray:
         """Devices that need no channel for the change."""
         joins = (table[devices] == LOCAL).all(axis=1) & (other[devices] != LOCAL).any(axis=1)
-        return ~joins | (self.limits.radio[devices] < 0)
+        joinable: np.ndarray = ~joins | (self.limits.radio[devices] < 0)
+        return joinable
 
     def _loss(self, dual: Dual, table: Places, devices: Ints) -> Floats:
         """What decisions cost + pay above the least."""
