@@ -15,7 +15,8 @@ from instances import Budget, Instance, Solution, Termination, evaluate, read
 from instances.generate import Setting, generate
 from offloadlib.best_known import library
 
-STEMS = sorted(path.stem for path in library().glob("*.json") if path.name != "best_known.json")
+FILES = sorted(path for path in library().glob("*.json") if path.name != "best_known.json")
+STEMS = [path.stem for path in FILES if read(path).kind == "structured"]
 
 
 def gsod_best(instance: Instance) -> float:
