@@ -109,6 +109,13 @@ _ALL = (
         "Algorithm 3, strategy II",
     ),
     Method(
+        "price",
+        "heuristics.price:solve",
+        Family.HEURISTIC,
+        "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
+        "Lagrangian relaxation of (5)",
+    ),
+    Method(
         "gsod-i-heap",
         "heuristics.gsod_heap:solve_difference",
         Family.HEURISTIC,

@@ -23,6 +23,7 @@ from instances.run import OPTIMAL_GAP
 
 from .. import highs
 from ..certificate import Branch, Certificate, claim
+from . import city
 from .master import Master, Node
 from .pricing import Prices, Restrictions
 
@@ -88,12 +89,28 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
     Proof
         With the best bound so far at the time limit and after Ctrl-C.
     """
+    if instance.num_devices >= city.LARGE:
+        return _one_leaf(instance, city.City(instance, start, budget).run())
     search = _Search(instance, start, budget)
     try:
         search.run()
     except KeyboardInterrupt:
         search.termination = Termination.INTERRUPTED
     return search.proof()
+
+
+def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
+    """The outcome for a city of many devices: no branches."""
+    certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
+    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, closed.evaluations)
+
+
+def _prohibitive(instance: Instance, prices: Prices) -> Prices:
+    """Pricing never uses a point without capacity; the certificate says so by a price, which costs
+    nothing there, that no decision can be worth."""
+    closed = instance.points.capacity == 0
+    prohibitive = 10.0 * evaluate(instance, Solution.all_local(instance)).total + 1.0
+    return Prices(np.where(closed, prohibitive, prices.capacity), prices.channels)
 
 
 class _Search:
@@ -251,16 +268,7 @@ class _Search:
             notify(Progress(seconds, self.objective, self.bound))
 
     def proof(self) -> Proof:
-        # Pricing never uses a point without capacity; the certificate says so by a price, which costs
-        # nothing there, that no decision can be worth.
-        closed = self.instance.points.capacity == 0
-        prohibitive = 10.0 * evaluate(self.instance, Solution.all_local(self.instance)).total + 1.0
-        tree = [
-            node
-            if isinstance(node, Branch)
-            else Prices(np.where(closed, prohibitive, node.capacity), node.channels)
-            for node in self.tree
-        ]
+        tree = [node if isinstance(node, Branch) else _prohibitive(self.instance, node) for node in self.tree]
         certificate = Certificate(claim(self.bound), tree)
         return Proof(
             self.solution,

@@ -1,0 +1,380 @@
+r"""Moves of single subtasks between places, and chains of them through many devices.
+
+At prices v the *loss* of a decision is its cost + prices above the device's least. The cost of a feasible
+solution exceeds the Lagrangian bound by exactly
+
+.. math::
+
+   \sum_m loss_m + \sum_i v_i (r_i - used_i)
+
+so what a good solution needs is decisions of little loss that together use what is priced. A move
+takes one subtask of a device from place i to place j. Moves are the arcs of a small network whose
+nodes are the offload points and *local*; :func:`chains` sends what is too many at some points along
+shortest paths to where there is room, one move of a device for each arc, and then improves along
+negative cycles. A free slot is an arc to local that costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from instances import LOCAL, Application
+from instances.compiled import readable, writable
+from instances.cost import terms
+from instances.model import Floats, Ints, Places, frozen
+
+from .limits import Limits
+
+LARGEST_LIST = 2_000_000
+"""Moves that one scan keeps, at the most."""
+
+WIDER = 64.0
+"""Moves to and from local may lose so many times as much: there are fewer of them."""
+
+_F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
+
+
+@lru_cache(maxsize=256)
+def _graph(application: Application) -> tuple[Ints, Ints, Ints]:
+    """Topological order; arcs into each subtask (arc, predecessor), and where they begin."""
+    pairs = [pair for arcs in application.incoming for pair in arcs]
+    return (
+        frozen(application.order, np.int64),
+        frozen(np.array(pairs, dtype=np.int64).reshape(len(pairs), 2), np.int64),
+        frozen(np.cumsum([0, *(len(arcs) for arcs in application.incoming)]), np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _cost(  # type: ignore[no-untyped-def]
+    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, a, b, cpu,
+    order, into, into_start, finish,
+):  # fmt: skip
+    """Equation (3) of one device."""
+    longest, energy = 0.0, 0.0
+    for k in order:
+        n = chosen[k]
+        up, down, begun = 0.0, 0.0, 0.0
+        for e in range(into_start[k], into_start[k + 1]):
+            arc, j = into[e, 0], into[e, 1]
+            begun = max(begun, finish[j])
+            if n >= 0 and chosen[j] < 0:
+                up += arc_up[m, arc]
+            elif n < 0 and chosen[j] >= 0:
+                down += arc_down[m, arc]
+        if n >= 0:
+            up += head_up[m, k]
+            down += tail_down[m, k]
+            seconds = work[m, k] / cpu[n]
+        else:
+            seconds = local[m, k]
+            energy += seconds * execute[m]
+        energy += up * send[m] + down * receive[m]
+        finish[k] = begun + seconds + up + down
+        longest = max(longest, finish[k])
+    return a[m] * longest + b[m] * energy
+
+
+@njit(
+    types.UniTuple(types.int64, 2)(
+        *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
+        *(_I1, _I1, _I1, _F1, _F1, _I1, _I1, _I2, _I1),
+        *(readable("int32", 2), types.float64, types.int64, types.int64),
+        *(writable("int64"), writable("int64"), writable("int64"), writable("float64")),
+    ),
+    cache=True,
+    nogil=True,
+)
+def _scan(  # type: ignore[no-untyped-def]
+    local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, delay_weight, energy_weight,
+    members, connected, radio, cpu, prices, usable, order, into, into_start,
+    table, most, first, count, device, subtask, place, loss,
+):  # fmt: skip
+    """List moves that lose at most so much, from ``first`` on in the lists; stops where they are full.
+
+    Returns how many there are now, and how many devices were looked at.
+    """
+    devices, size = work.shape
+    points = len(cpu)
+    finish = np.empty(size)
+    chosen = np.empty(size, np.int64)
+    fastest, cheapest = -1, np.inf
+    for n in usable:
+        cheapest = min(cheapest, prices[n])
+        if fastest < 0 or cpu[n] > cpu[fastest]:
+            fastest = n
+    if fastest < 0:
+        return count, devices
+    for step in range(devices):
+        if count + size * (points + 1) > len(loss):
+            return count, step
+        m = (first + step) % devices
+        if connected[m] < 0:
+            continue
+        away = 0
+        for k in range(size):
+            chosen[k] = table[members[m], k]
+            away += 1 if chosen[k] >= 0 else 0
+        if away == 0 and radio[m] >= 0:
+            continue  # this would need a channel
+        before = _cost(
+            m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+            delay_weight, energy_weight, cpu, order, into, into_start, finish,
+        )  # fmt: skip
+        for k in range(size):
+            here = chosen[k]
+            paid = prices[here] if here >= 0 else 0.0
+            if here < 0:
+                # At best it goes to the fastest point for the least price.
+                chosen[k] = fastest
+                after = _cost(
+                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
+                )  # fmt: skip
+                chosen[k] = here
+                if after - before + cheapest > WIDER * most:
+                    continue
+            for i in range(len(usable) + 1):
+                n = usable[i] if i < len(usable) else -1
+                if n == here:
+                    continue
+                change = (prices[n] if n >= 0 else 0.0) - paid
+                if n >= 0 and here >= 0:
+                    gain = delay_weight[m] * work[m, k] * (1.0 / cpu[here] - 1.0 / cpu[n])
+                    if change - max(gain, 0.0) > most:
+                        continue
+                chosen[k] = n
+                after = _cost(
+                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
+                )  # fmt: skip
+                if after - before + change <= (most if n >= 0 and here >= 0 else WIDER * most):
+                    device[count], subtask[count], place[count] = members[m], k, n
+                    loss[count] = after - before + change
+                    count += 1
+            chosen[k] = here
+    return count, devices
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Moves of one subtask each: (device, subtask, new place, loss)."""
+
+    device: Ints
+    subtask: Ints
+    place: Ints
+    loss: Floats
+
+
+class Scanner:
+    """Looks for moves; where not all of them fit, it goes on where it stopped.
+
+    Attributes
+    ----------
+    truncated
+        Whether not all fitted in the last scan.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.truncated = False
+        self._groups: list[tuple[Any, ...]] = []
+        instance = limits.instance
+        self._usable = np.flatnonzero(instance.points.capacity > 0)
+        for term in terms(instance):
+            group = term.group
+            self._groups.append(
+                (
+                    *(term.local, group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
+                    *(term.execute, term.send, term.receive, term.delay_weight, term.energy_weight),
+                    *(group.members, instance.devices.connected_to[group.members]),
+                    *(limits.radio[group.members], instance.points.cpu),
+                )
+            )
+        self._first = [0] * len(self._groups)
+        places = instance.num_points + 1
+        widest = max(group.work.shape[1] for group in instance.groups) * places
+        size = min(LARGEST_LIST, instance.num_subtasks * places) + widest
+        self._lists = (*(np.empty(size, dtype=np.int64) for _ in range(3)), np.empty(size))
+
+    def scan(self, table: Places, vector: Floats, most: float) -> Moves:
+        """Moves from some decisions that lose at most so much (:data:`WIDER`) at some prices."""
+        instance, count = self._limits.instance, 0
+        prices = vector[: instance.num_points].copy()
+        self.truncated = False
+        for g, (arguments, group) in enumerate(zip(self._groups, instance.groups, strict=True)):
+            count, seen = _scan(
+                *(*arguments, prices, self._usable, *_graph(group.application)),
+                *(table, most, self._first[g], count, *self._lists),
+            )
+            self.truncated |= seen < len(group)
+            self._first[g] = (self._first[g] + seen) % len(group)
+        return Moves(*(values[:count].copy() for values in self._lists))
+
+
+@njit(
+    types.Tuple((types.int64, types.boolean))(
+        *(_I1, _I1, _I1, _F1, _F1, writable("int64"), writable("int32", 2), types.int64)
+    ),
+    cache=True,
+)
+def _chains(start, device, subtask, loss, prices, excess, table, most):  # type: ignore[no-untyped-def]
+    points = len(prices) - 1  # node ``points`` is local, at no price
+    nodes = points + 1
+    moved = np.zeros(len(table), np.bool_)
+    head = start[:-1].copy()
+    cost = np.empty((nodes, nodes))
+    distance, before = np.empty(nodes), np.empty(nodes, np.int64)
+    path, taken = np.empty(nodes + 2, np.int64), np.empty(nodes + 2, np.int64)
+    stuck, free = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
+    pushed = 0
+    unit = 1e-13 * max(1e-300, np.max(np.abs(loss)) if len(loss) else 0.0)
+    while pushed < most:
+        for i in range(nodes):
+            for j in range(nodes):
+                at, end = head[i * nodes + j], start[i * nodes + j + 1]
+                while at < end and moved[device[at]]:
+                    at += 1
+                head[i * nodes + j] = at
+                cost[i, j] = loss[at] - prices[j] + prices[i] if at < end else np.inf
+        for i in range(points):
+            free[i] = excess[i] < 0 and cost[i, points] > 0.0
+            if free[i]:
+                cost[i, points] = 0.0
+        # Negative cycles first: Bellman and Ford from everywhere.
+        distance[:] = 0.0
+        before[:] = -1
+        last = -1
+        for _ in range(nodes + 1):
+            last = -1
+            for i in range(nodes):
+                for j in range(nodes):
+                    if distance[i] + cost[i, j] < distance[j] - unit:
+                        distance[j] = distance[i] + cost[i, j]
+                        before[j] = i
+                        last = j
+            if last < 0:
+                break
+        length = 1
+        if last >= 0:
+            for _ in range(nodes):
+                last = before[last]
+            path[0] = last
+            node = before[last]
+            while node != last and length < nodes:
+                path[length] = node
+                length += 1
+                node = before[node]
+            path[length] = last
+            length += 1
+        else:
+            source = -1
+            for i in range(points):
+                if excess[i] > 0 and not stuck[i]:
+                    source = i
+                    break
+            if source < 0:
+                break
+            distance[:] = np.inf
+            before[:] = -1
+            distance[source] = 0.0
+            for _ in range(nodes):
+                changed = False
+                for i in range(nodes):
+                    for j in range(nodes):
+                        if distance[i] + cost[i, j] < distance[j] - unit:
+                            distance[j] = distance[i] + cost[i, j]
+                            before[j] = i
+                            changed = True
+                if not changed:
+                    break
+            if distance[points] == np.inf:
+                stuck[source] = True
+                continue
+            path[0] = points
+            node = before[points]
+            while node != source and length < nodes:
+                path[length] = node
+                length += 1
+                node = before[node]
+            path[length] = source
+            length += 1
+        # One move for each arc, of different devices; where there are none, the first device waits.
+        total, waits = 0.0, -1
+        for step in range(length - 1, 0, -1):
+            i, j = path[step], path[step - 1]
+            taken[step] = -1
+            if j == points and free[i]:
+                continue
+            at, end = head[i * nodes + j], start[i * nodes + j + 1]
+            if waits < 0:
+                waits = device[at]
+            while at < end and moved[device[at]]:
+                at += 1
+            if at == end:
+                total = np.inf
+                break
+            moved[device[at]] = True
+            taken[step] = at
+            total += loss[at] - prices[j] + prices[i]
+        done = total < 0.0 if last >= 0 else total < np.inf
+        for step in range(length - 1, 0, -1):
+            at = taken[step]
+            if at < 0:
+                if free[path[step]] and path[step - 1] == points:
+                    continue
+                break
+            i, j = path[step], path[step - 1]
+            moved[device[at]] = done
+            if done:
+                table[device[at], subtask[at]] = j if j < points else -1
+                if i < points:
+                    excess[i] -= 1
+                if j < points:
+                    excess[j] += 1
+        if not done:
+            moved[waits] = True
+        pushed += 1
+    finished = True
+    for i in range(points):
+        if excess[i] > 0:
+            finished = False
+    return pushed, finished
+
+
+def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: int) -> tuple[int, bool]:
+    """Send subtasks from where there are too many to where there is room, and improve.
+
+    Parameters
+    ----------
+    moves
+        Each device makes one of them at the most.
+    limits, vector
+        Capacities; prices of the moves' losses.
+    table
+        Decisions, which change. Channels must be kept; they stay so.
+    most
+        Chains at the most.
+
+    Returns
+    -------
+    pushed, feasible
+        Number of chains, and whether all capacities are kept now.
+    """
+    points = limits.instance.num_points
+    here = table[moves.device, moves.subtask].astype(np.int64)
+    here, there = np.where(here == LOCAL, points, here), np.where(moves.place == LOCAL, points, moves.place)
+    pair = here * (points + 1) + there
+    order = np.lexsort((moves.loss, pair))
+    start = np.searchsorted(pair[order], np.arange((points + 1) ** 2 + 1)).astype(np.int64)
+    excess = (limits.used(table)[:points] - limits.instance.points.capacity).astype(np.int64)
+    pushed, feasible = _chains(
+        *(start, moves.device[order], moves.subtask[order], moves.loss[order]),
+        *(np.append(vector[:points], 0.0), excess, table, most),
+    )
+    return int(pushed), bool(feasible)
