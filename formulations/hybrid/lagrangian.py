@@ -138,8 +138,8 @@ class _Search:
 
     @property
     def cutoff(self) -> float:
-        """A bound from here on closes a node."""
-        gap = max(self.budget.gap, 0.5 * OPTIMAL_GAP)
+        """A bound from here on closes a node; to call the result optimal, a claim needs room for rounding."""
+        gap = self.budget.gap if self.budget.gap > OPTIMAL_GAP else 0.5 * OPTIMAL_GAP
         return self.objective - gap * abs(self.objective)
 
     def run(self) -> None:

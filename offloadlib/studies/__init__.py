@@ -27,6 +27,7 @@ Stages = Generator["Sequence[Job]", Sequence[Row], None]
 
 STUDIES: Mapping[str, str] = {
     "paper": "offloadlib.studies.paper",
+    "ddto": "offloadlib.studies.ddto",
 }
 """The module of each study."""
 
