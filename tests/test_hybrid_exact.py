@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hybrid_random import hybrid_instances, optimum
+from hybrid_strategies import instances as hybrid_instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from formulations.hybrid.patterns import all_patterns, menu, obstacle
 from instances import Budget, Result, Status, Termination, write, write_solution
 from instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
 from instances.hybrid.cost import device_costs
+from instances.hybrid.enumeration import best_decision
 from instances.hybrid.split import costs
 from offloadlib import check
 
@@ -31,6 +32,11 @@ def drawn(devices: int, seed: int, tasks: int = 3, **parameters: float) -> Hybri
     sizes = 8.388608 * rng.integers(10, 31, (devices, tasks))
     ids = tuple(f"d{i + 1}" for i in range(devices))
     return HybridInstance("drawn", ids, sizes, np.ones(devices), Parameters(**parameters))
+
+
+def optimum(instance: HybridInstance) -> float:
+    """The least cost over all decisions, each with its best split."""
+    return best_decision(instance, instance.places)[1]
 
 
 def lagrangian_agrees(instance: HybridInstance) -> Result:
@@ -53,9 +59,22 @@ def test_the_dual_equals_enumeration(instance: HybridInstance) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=1000)
-@given(instance=hybrid_instances(most_patterns=6561))
+@given(instance=hybrid_instances(most_tasks=8))
 def test_the_dual_equals_enumeration_many(instance: HybridInstance) -> None:
     lagrangian_agrees(instance)
+
+
+@settings(max_examples=60)
+@given(instance=hybrid_instances(extreme=True))
+def test_extreme_numbers(instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sizes, speeds and prices from 1e-9 to 1e9: the bound is valid, and certified where it is optimal."""
+    best = optimum(instance)
+    result = lagrangian.solve(instance, Budget())
+    assert result.objective == pytest.approx(best, rel=1e-9)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= best * (1 + 1e-14)
+    assert result.termination is Termination.FINISHED
+    assert not rejections(files(instance, tmp_path_factory.mktemp("extreme")))
 
 
 def milp_agrees(instance: HybridInstance) -> None:
@@ -68,14 +87,14 @@ def milp_agrees(instance: HybridInstance) -> None:
 
 
 @settings(max_examples=12)
-@given(instance=hybrid_instances(most_patterns=81))
+@given(instance=hybrid_instances(most_tasks=4))
 def test_the_milp_equals_enumeration(instance: HybridInstance) -> None:
     milp_agrees(instance)
 
 
 @pytest.mark.slow
 @settings(max_examples=500)
-@given(instance=hybrid_instances(most_patterns=729))
+@given(instance=hybrid_instances(most_tasks=6))
 def test_the_milp_equals_enumeration_many(instance: HybridInstance) -> None:
     milp_agrees(instance)
 

@@ -129,7 +129,7 @@ def _verdict(default: Mapping[str, Figures]) -> tuple[str, ...]:
     best = default["optimum"]
     networks = {name: value for name, value in default.items() if name.startswith("ddto-")}
     closest = min(networks, key=lambda name: float(networks[name].ratio.mean()))
-    descent = default["coordinate-descent"]
+    descent, equal = default["coordinate-descent"], default["equal-split"]
     said = ", ".join(
         f"{_excess(value)} ({_ms(value)} a frame, {duration(float(value.training.mean()))} of training)"
         for value in networks.values()
@@ -139,7 +139,8 @@ def _verdict(default: Mapping[str, Figures]) -> tuple[str, ...]:
         f"{_list(networks)} networks by: {said}.",
         f"The exact dual method needs {_ms(best)} a frame, no training, and is proven optimal in "
         f"{percent(float(best.found.mean()), 1)} of the frames. Coordinate descent, which learns nothing "
-        f"either, is {_excess(descent)} above the optimum in {_ms(descent)} a frame. {closest} "
+        f"either, is {_excess(descent)} above the optimum in {_ms(descent)} a frame, and the optimum for an "
+        f"equal split of the uplink {_excess(equal)} in {_ms(equal)}. {closest} "
         f"decides {float(best.time.mean() / networks[closest].time.mean()):.1f} times as fast as the exact "
         f"method, and pays back its training after "
         f"{_break_even(networks[closest], best)} frames, if {_excess(networks[closest])} of the cost is no "
@@ -270,12 +271,22 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
     """Cost above the optimum, in per cent, over the time per frame; what is optimal is at the bottom."""
     figure = plots._figure(6.4, 4.2)
     axes = figure.subplots()
-    for name, value in values.items():
+    ranked = sorted(values.items(), key=lambda item: float(item[1].ratio.mean()))
+    for number, (name, value) in enumerate(ranked):
         excess = max(100.0 * (float(value.ratio.mean()) - 1.0), 1e-2)
         colour = _COLOURS.get(name.split("-")[0], plots.GREY)
         time = 1e3 * float(value.time.mean())
         axes.plot(time, excess, "o", color=colour)
-        axes.annotate(name, (time, excess), xytext=(4, 3), textcoords="offset points", fontsize=7)
+        # Neighbours have their names on different sides.
+        left, down = name.startswith("ddto-"), number % 2
+        axes.annotate(
+            name,
+            (time, excess),
+            xytext=(-5 if left else 5, -8 if down else 3),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize=7,
+        )
     axes.set(xscale="log", yscale="log", xlabel="time per frame in ms", ylabel="cost above the optimum in %")
     axes.set_yticks([1e-2, 0.1, 1.0, 10.0, 100.0], ["0", "0.1", "1", "10", "100"])
     return figure
@@ -290,7 +301,7 @@ def learning(curves: Mapping[str, Floats]) -> Figure:
         share = 100.0 * (np.arange(len(values)) + 0.5) / len(values)
         axes.plot(share, values, color=LINES[number % len(LINES)], label=name)
     axes.set(xlabel="training frames seen in %", ylabel="cost / optimum")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure
 
 
@@ -302,5 +313,5 @@ def sensitivity(xs: Sequence[float], lines: Mapping[str, Sequence[float]], axis:
     for number, (name, values) in enumerate(lines.items()):
         axes.plot(xs, values, "o-", color=LINES[number % len(LINES)], label=name)
     axes.set(xlabel=axis, ylabel="cost / optimum")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
-from instances import Budget, Instance, Result
+from instances import Budget, Instance, Problem, Result
 from instances.generate import VERSION as GENERATOR
 from instances.generate import Setting, generate, recorded
 
@@ -51,14 +51,14 @@ def _generated(setting: Setting, seed: int) -> Instance:
 class Given:
     """An instance at hand."""
 
-    given: Instance
+    given: Problem[Any]
 
     @property
     def identity(self) -> dict[str, Any]:
         """What tells it from any other instance."""
         return {"sha256": self.given.fingerprint}
 
-    def instance(self) -> Instance:
+    def instance(self) -> Problem[Any]:
         """The instance."""
         return self.given
 
