@@ -32,7 +32,7 @@ from instances.hybrid.split import costs
 from instances.model import Floats
 from instances.storage import replacing
 
-from .network import Network, one_thread
+from .network import Network, one_thread, prepare
 
 NETWORKS = 3
 """Networks, where nothing else is said."""
@@ -248,6 +248,7 @@ def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[Hy
     The frames' tasks are drawn from all task sizes of the instance. Half of the time, at the most, goes
     into learning; after Ctrl-C the decision is that of what has been learned so far.
     """
+    prepare()
     begun = time.perf_counter()
     rng = np.random.default_rng(budget.seed)
     pool = instance.sizes.ravel()

@@ -110,6 +110,17 @@ def obstacle(_: object) -> str | None:
     return None
 
 
+def prepare() -> None:
+    """Import scikit-learn, which takes a second or two and is no part of a run.
+
+    Raises
+    ------
+    InputError
+        If it is not installed.
+    """
+    _controller()
+
+
 def _sklearn() -> Any:
     reason = obstacle(None)
     if reason is not None:
