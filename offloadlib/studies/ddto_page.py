@@ -277,15 +277,17 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
         colour = _COLOURS.get(name.split("-")[0], plots.GREY)
         time = 1e3 * float(value.time.mean())
         axes.plot(time, excess, "o", color=colour)
-        # Neighbours have their names on different sides.
-        left, down = name.startswith("ddto-"), number % 2
+        # The names stand in a column beside the picture, in the order of the points.
         axes.annotate(
             name,
             (time, excess),
-            xytext=(-5 if left else 5, -8 if down else 3),
-            textcoords="offset points",
-            ha="right" if left else "left",
+            xytext=(1.04, (number + 0.5) / len(ranked)),
+            textcoords="axes fraction",
+            arrowprops={"arrowstyle": "-", "color": plots.LIGHT, "linewidth": 0.6, "relpos": (0, 0.5)},
+            annotation_clip=False,
+            color=colour,
             fontsize=7,
+            va="center",
         )
     axes.set(xscale="log", yscale="log", xlabel="time per frame in ms", ylabel="cost above the optimum in %")
     axes.set_yticks([1e-2, 0.1, 1.0, 10.0, 100.0], ["0", "0.1", "1", "10", "100"])
