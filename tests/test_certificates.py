@@ -41,7 +41,7 @@ sys.modules[spec.name] = checker
 spec.loader.exec_module(checker)
 
 Document = dict[str, Any]
-Condition = tuple[str, str, str | None, bool]  # device, subtask, place, and whether it is there
+Condition = tuple[str, str, list[str | None], bool]  # device, subtask, places, and whether it is at one
 Places = tuple[str | None, ...]
 
 LOSS = Fraction(1, 10**30)  # more than the checker's grid may lose
@@ -77,7 +77,7 @@ class Reference:
         if "prices" in node:
             return self.leaf(node["prices"], above)
         branch = node["branch"]
-        where = (branch["device"], branch["subtask"], branch["place"])
+        where = (branch["device"], branch["subtask"], places_of(branch))
         return min(
             self.bound(nodes, node["equal"], [*above, (*where, True)]),
             self.bound(nodes, node["different"], [*above, (*where, False)]),
@@ -105,10 +105,15 @@ class Reference:
     def _obeys(self, device: Document, row: Places, above: Sequence[Condition]) -> bool:
         subtasks = self.subtasks[device["application"]]
         return all(
-            (row[subtasks.index(subtask)] == place) == there
-            for name, subtask, place, there in above
+            (row[subtasks.index(subtask)] in places) == there
+            for name, subtask, places, there in above
             if name == device["id"]
         )
+
+
+def places_of(branch: Document) -> list[str | None]:
+    """A branch names one place, or several."""
+    return branch["places"] if "places" in branch else [branch["place"]]
 
 
 def text(value: Fraction) -> str:
@@ -143,6 +148,9 @@ def random_branch(rng: random.Random, document: Document) -> Document:
     device = rng.choice(document["devices"])
     subtasks = next(app["subtasks"] for app in document["applications"] if app["id"] == device["application"])
     places = [None, *(point["id"] for point in document["offload_points"])]
+    if rng.random() < 0.5:
+        some = rng.choices(places, k=rng.randint(1, len(places)))  # one may be named twice
+        return {"device": device["id"], "subtask": rng.choice(subtasks), "places": some}
     return {"device": device["id"], "subtask": rng.choice(subtasks), "place": rng.choice(places)}
 
 
@@ -363,11 +371,14 @@ def judge_node(reference: Reference, node: Any) -> None:
     if type(node) is dict and "branch" in node:
         keys(node, {"branch", "equal", "different"})
         branch = node["branch"]
-        keys(branch, {"device", "subtask", "place"})
+        insist(type(branch) is dict)
+        keys(branch, {"device", "subtask", "places" if "places" in branch else "place"})
         insist(type(branch["device"]) is str and branch["device"] in reference.devices)
         subtasks = reference.subtasks[reference.devices[branch["device"]]["application"]]
         insist(type(branch["subtask"]) is str and branch["subtask"] in subtasks)
-        insist(branch["place"] is None or (type(branch["place"]) is str and branch["place"] in points))
+        insist(type(places_of(branch)) is list and len(places_of(branch)) > 0)
+        for place in places_of(branch):
+            insist(place is None or (type(place) is str and place in points))
         return
     keys(node, {"prices"})
     keys(node["prices"], set(), {"capacity", "channels"})
@@ -522,8 +533,22 @@ def change_a_branch(rng: random.Random, document: Document, certificate: Documen
 
 @mutation
 def branch_on_nothing(rng: random.Random, document: Document, certificate: Document) -> None:
-    key = rng.choice(["device", "subtask", "place"])
-    rng.choice(branches_of(certificate))["branch"][key] = rng.choice(["", "nobody", None, 1, []])
+    key = rng.choice(["device", "subtask", "place", "places"])
+    nothing = rng.choice(["", "nobody", None, 1, [], [None, "nobody"], [[]], [1]])
+    rng.choice(branches_of(certificate))["branch"][key] = nothing
+
+
+@mutation
+def change_the_places(rng: random.Random, document: Document, certificate: Document) -> None:
+    branch = rng.choice(branches_of(certificate))["branch"]
+    places = list(places_of(branch))
+    other = rng.choice([None, *(point["id"] for point in document["offload_points"])])
+    if other in places:
+        places.remove(other)
+    else:
+        places.append(other)
+    branch.pop("place", None)
+    branch["places"] = places
 
 
 @mutation

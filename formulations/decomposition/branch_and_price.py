@@ -12,10 +12,11 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
@@ -23,14 +24,11 @@ from instances.run import OPTIMAL_GAP
 
 from .. import highs
 from ..certificate import Branch, Certificate, claim
-from . import city
-from .master import Master, Node
-from .pricing import Prices, Restrictions
+from .master import Column, Master, Node, Step, exchanges
+from .pricing import Prices, Restrictions, price
 
-_Step = tuple[int, int, int, bool]
-"""A branch taken: device, subtask, place, equal."""
-
-
+PATIENCE = 0.1
+"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
 
@@ -40,7 +38,7 @@ class _Open:
     """A node that is not closed: where it is in the tree, how it was reached, what bounds it."""
 
     index: int
-    path: tuple[_Step, ...]
+    path: tuple[Step, ...]
     node: Node
 
 
@@ -60,7 +58,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """Solve by branch-and-price."""
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
-    proof = prove(instance, start, budget)
+    proof = _proof(_Search(instance, start, budget, certify=False))
     return Result.of(
         instance,
         proof.solution,
@@ -89,9 +87,10 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
     Proof
         With the best bound so far at the time limit and after Ctrl-C.
     """
-    if instance.num_devices >= city.LARGE:
-        return _one_leaf(instance, city.City(instance, start, budget).run())
-    search = _Search(instance, start, budget)
+    return _proof(_Search(instance, start, budget, certify=True))
+
+
+def _proof(search: _Search) -> Proof:
     try:
         search.run()
     except KeyboardInterrupt:
@@ -114,9 +113,9 @@ def _prohibitive(instance: Instance, prices: Prices) -> Prices:
 
 
 class _Search:
-    def __init__(self, instance: Instance, start: Solution, budget: Budget) -> None:
+    def __init__(self, instance: Instance, start: Solution, budget: Budget, certify: bool = True) -> None:
         self.begun = time.perf_counter()
-        self.instance, self.budget = instance, budget
+        self.instance, self.budget, self.certify = instance, budget, certify
         self.solution = start
         self.objective = evaluate(instance, start).total
         self.termination = Termination.FINISHED
@@ -130,6 +129,8 @@ class _Search:
         self.master = Master(instance, self.objective)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
+        self.fixing: Fixing | None = None
+        self.beyond = np.inf
 
     @property
     def cutoff(self) -> float:
@@ -137,12 +138,18 @@ class _Search:
         gap = max(self.budget.gap, 0.5 * OPTIMAL_GAP)
         return self.objective - gap * abs(self.objective)
 
+    @property
+    def fixing_cutoff(self) -> float:
+        """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
+        return 0.5 * (self.cutoff + self.objective)
+
     def late(self) -> bool:
         return time.perf_counter() - self.begun > self.budget.time_limit
 
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
         if self.queue[0][0] < self.cutoff:
+            self._fix(self.queue[0][2].node)
             self._round()
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -157,11 +164,24 @@ class _Search:
                 self._round()
         if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
             self.termination = Termination.STALLED
+        self._report()
 
-    def _open(self, index: int, path: tuple[_Step, ...], prices: Prices) -> None:
+    def _fix(self, root: Node) -> None:
+        self.fixing = Fixing(self.instance, self.master, root)
+        self._refix()
+
+    def _refix(self) -> None:
+        if self.fixing is not None:
+            self.beyond = min(self.beyond, self.fixing_cutoff)
+            self.fixing.apply(self.fixing_cutoff)
+
+    def _open(self, index: int, path: tuple[Step, ...], prices: Prices) -> None:
         """Bound a node and queue it."""
-        restrictions = self._restrict(path) if path else None
-        node = self.master.generate(restrictions, prices, self.cutoff, self.late)
+        patience = PATIENCE if path else 0.0
+        self.master.restrict(path)
+        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience)
+        if self.certify and self.fixing is not None:
+            node = self._verified(node, path)
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
@@ -170,75 +190,111 @@ class _Search:
         self._accept(node)
         self._report()
 
+    def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
+        base = self.fixing.restrictions if fixed and self.fixing is not None else None
+        if not path:
+            return base
+        restrictions = Restrictions(self.instance, base)
+        for step in path:
+            restrictions.divide(*step)
+        return restrictions
+
+    def _verified(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """The node's bound as a certificate proves it, which knows of no fixing."""
+        whole = self._restrictions(path, fixed=False)
+        bound, found = self.master.lagrangian(node.prices, whole)
+        if bound >= self.cutoff or node.bound < self.cutoff:
+            return replace(node, bound=bound)
+        self.master.restrict(path, fixed=False)
+        self.master.add(found.solution)
+        return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
         if not node.weights or min(node.weights.values()) < 1 - 1e-6:
             return
         self._offer([self.master.columns[i] for i in node.weights])
 
-    def _offer(self, columns: list) -> None:  # type: ignore[type-arg]
+    def _offer(self, columns: list[Column]) -> None:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for column in columns:
             rows[column.device] = list(column.places)
-        solution = Solution.from_rows(self.instance, rows)
+        solution = settle(self.instance, Solution.from_rows(self.instance, rows))
+        if solution is None:
+            return
         evaluation = evaluate(self.instance, solution)
         if evaluation.feasible and evaluation.total < self.objective:
             self.solution, self.objective = solution, evaluation.total
+            self._refix()
 
     def _branch(self, node: _Open) -> None:
         step = self._choice(node)
         if step is None:  # nothing is split: the bound cannot be raised by branching
             self.closed = min(self.closed, node.node.bound)
             return
-        m, k, place = step
+        m, k, places = step
         equal, different = len(self.tree), len(self.tree) + 1
-        self.tree[node.index] = Branch(m, k, place, equal, different)
+        self.tree[node.index] = Branch(m, k, places, equal, different)
         self.tree += [node.node.prices, node.node.prices]
-        for index, same in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (m, k, place, same)), node.node.prices)
+        for index, inside in ((equal, True), (different, False)):
+            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices)
 
-    def _choice(self, node: _Open) -> tuple[int, int, int] | None:
-        """The split subtask and place whose branches raise the known columns' program most.
+    def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
+        """The split subtask and places whose branches raise the known columns' program most.
 
         Whether a subtask is local decides more than where it goes, as a slot at one offload point is
         worth about as much as at another: places are branched on where no such split is left.
         """
         split = self._splits(node)
-        ranked = sorted(split, key=lambda key: (key[2] != LOCAL, round(abs(split[key] - 0.5), 9), key))
+        ranked = sorted(split, key=lambda key: (LOCAL not in key[2], round(abs(split[key] - 0.5), 9), key[:2]))
         if not ranked:
             return None
-        candidates = [key for key in ranked if (key[2] == LOCAL) == (ranked[0][2] == LOCAL)][:CANDIDATES]
+        local = LOCAL in ranked[0][2]
+        candidates = [key for key in ranked if (LOCAL in key[2]) == local][:CANDIDATES]
         if len(candidates) == 1:
             return candidates[0]
+        self.master.restrict(node.path)
         scores = [self._score(node, key) for key in candidates]
         return candidates[int(np.argmax(scores))]
 
-    def _splits(self, node: _Open) -> dict[tuple[int, int, int], float]:
-        """(device, subtask, place) -> its share, where the master splits a subtask between places."""
-        share: dict[tuple[int, int, int], float] = {}
-        whole: dict[int, float] = {}
+    def _splits(self, node: _Open) -> dict[tuple[int, int, frozenset[int]], float]:
+        """(device, subtask, places) -> its share, where the master splits a subtask between places.
+
+        Offload points are split by speed: a set of places is local, or the fastest ones.
+        """
+        share: dict[tuple[int, int], dict[int, float]] = {}
         for i, weight in node.node.weights.items():
             column = self.master.columns[i]
-            whole[column.device] = whole.get(column.device, 0.0) + weight
             for k, place in enumerate(column.places):
-                key = (column.device, k, place)
-                share[key] = share.get(key, 0.0) + weight
-        return {key: x for key, x in share.items() if 1e-7 < x < whole[key[0]] - 1e-7}
+                at = share.setdefault((column.device, k), {})
+                at[place] = at.get(place, 0.0) + weight
+        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        for (m, k), at in share.items():
+            whole = sum(at.values())
+            if 1e-7 < at.get(LOCAL, 0.0) < whole - 1e-7:
+                splits[m, k, frozenset([LOCAL])] = at[LOCAL]
+            elif len(at) > 1:
+                reached, chosen = 0.0, self._fast[0]
+                for places in self._fast:
+                    x = sum(weight for place, weight in at.items() if place in places)
+                    if 1e-7 < x < whole - 1e-7 and abs(x - 0.5) < abs(reached - 0.5):
+                        reached, chosen = x, places
+                if reached:
+                    splits[m, k, chosen] = reached
+        return splits
 
-    def _score(self, node: _Open, key: tuple[int, int, int]) -> float:
+    @cached_property
+    def _fast(self) -> list[frozenset[int]]:
+        order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
+        return [frozenset(order[: i + 1]) for i in range(len(order))]
+
+    def _score(self, node: _Open, key: tuple[int, int, frozenset[int]]) -> float:
         """Product of what the two branches add to the program over the known columns."""
         score = 1.0
-        for same in (True, False):
-            self._restrict((*node.path, (*key, same)))
-            score *= max(self.master.value() - node.node.bound, 1e-9 * abs(self.objective))
+        for inside in (True, False):
+            gain = self.master.probe((*key, inside)) - node.node.bound
+            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
-
-    def _restrict(self, path: tuple[_Step, ...]) -> Restrictions:
-        restrictions = Restrictions(self.instance)
-        for m, k, place, equal in path:
-            restrictions.branch(m, k, place, equal)
-        self.master.restrict(restrictions, {step[0] for step in path})
-        return restrictions
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""
@@ -253,13 +309,13 @@ class _Search:
             reference=self.objective,
         )
         if outcome.values is not None:
-            self._offer([columns[i] for i in np.flatnonzero(outcome.values > 0.5)])
+            self._offer([columns[i] for i in np.flatnonzero(outcome.values[: len(columns)] > 0.5)])
 
     @property
     def bound(self) -> float:
         """The least bound of a leaf, at most the incumbent's cost."""
         least = self.queue[0][0] if self.queue else np.inf
-        return min(max(self.floor, min(least, self.closed, self.in_hand)), self.objective)
+        return min(max(self.floor, min(least, self.closed, self.in_hand, self.beyond)), self.objective)
 
     def _report(self) -> None:
         notify: Callable[[Progress], None] | None = self.budget.on_progress
@@ -285,29 +341,89 @@ def _restricted(
 ) -> tuple[highs.MixedIntegerProgram, tuple[np.ndarray, np.ndarray]]:
     """The master as a mixed-integer program, and the incumbent's columns as a start."""
     instance, columns = master.instance, master.columns
-    entries = [master._entries(column.device, column.places) for column in columns]
-    start = np.cumsum([0, *(len(index) for index, _ in entries)])
     devices = len(master._devices)
     limits = [*instance.points.capacity, *instance.points.channels[master._limited]]
     rows = devices + len(limits)
-    matrix = csr_array(
-        (
-            np.concatenate([value for _, value in entries]),
-            np.concatenate([index for index, _ in entries]),
-            start,
-        ),
-        shape=(len(columns), rows),
-    ).T.tocsr()
+    matrix = master.matrix(columns).T.tocsr()
     decisions = incumbent.rows(instance)
     chosen = np.array([decisions[column.device] == list(column.places) for column in columns])
     ones, none = np.ones(len(columns)), np.zeros(len(columns))
+    ex = exchanges(instance)
+    y = len(ex)
+    extra = np.zeros((rows, y))
+    for i, (slow, fast) in enumerate(ex):
+        extra[devices + slow, i], extra[devices + fast, i] = -1.0, 1.0
+    matrix = csr_array(hstack([matrix, csr_array(extra)]))
     program = highs.MixedIntegerProgram(
-        cost=np.array([column.cost for column in columns]),
-        lower=none,
-        upper=ones,
+        cost=np.append(np.array([column.cost for column in columns]), np.zeros(y)),
+        lower=np.append(none, np.zeros(y)),
+        upper=np.append(ones, np.full(y, np.inf)),
         integer=np.arange(len(columns)),
         matrix=matrix,
         row_lower=np.array([1.0] * devices + [-np.inf] * len(limits)),
         row_upper=np.array([1.0] * devices + [float(limit) for limit in limits]),
     )
     return program, (np.arange(len(columns)), chosen.astype(np.float64))
+
+
+def settle(instance: Instance, solution: Solution) -> Solution | None:
+    flat = np.concatenate([p.ravel() for p in solution.places]).copy()
+    order = np.argsort(-instance.points.cpu, kind="stable")
+    room: list[int] = []
+    for n in order.tolist():
+        placed = np.flatnonzero(flat == n)
+        room += [n] * int(instance.points.capacity[n])
+        if len(placed) > len(room):
+            return None
+        if len(placed):
+            flat[placed] = room[-len(placed) :]
+            del room[-len(placed) :]
+    out, at = [], 0
+    for places in solution.places:
+        out.append(flat[at : at + places.size].reshape(places.shape).astype(np.int32))
+        at += places.size
+    return Solution(tuple(out))
+
+
+class Fixing:
+    """Reduced-cost fixing: places that no solution better than a cutoff gives to a subtask."""
+
+    def __init__(self, instance: Instance, master: Master, root: Node) -> None:
+        self.instance, self.master, self.root = instance, master, root
+        self.bound, found = master.lagrangian(root.prices, None)
+        self.value = found.value
+        self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
+        self.restrictions: Restrictions | None = None
+        local = np.zeros(instance.num_points + 1, dtype=np.bool_)
+        local[LOCAL] = True
+        for k in range(max(group.application.size for group in instance.groups)):
+            self._price(k, local)
+            self._price(k, ~local)
+
+    def _price(self, k: int, places: np.ndarray) -> None:
+        restrictions = Restrictions(self.instance)
+        for g, group in enumerate(self.instance.groups):
+            if k < group.application.size:
+                restrictions.limit(g, k, places)
+        least = price(self.instance, self.root.prices, restrictions).value - self.value
+        for g, group in enumerate(self.instance.groups):
+            if k < group.application.size:
+                self.slack[g][:, k, places] = least[group.members, None]
+
+    def places(self) -> None:
+        for k in range(max(group.application.size for group in self.instance.groups)):
+            for n in range(self.instance.num_points):
+                one = np.zeros(self.instance.num_points + 1, dtype=np.bool_)
+                one[n] = True
+                self._price(k, one)
+
+    def apply(self, cutoff: float) -> None:
+        restrictions = Restrictions(self.instance)
+        for g, slack in enumerate(self.slack):
+            masks, number = np.unique(
+                (slack <= cutoff - self.bound).reshape(-1, slack.shape[-1]), axis=0, return_inverse=True
+            )
+            restrictions.row[g] = (number + len(restrictions._rows)).reshape(slack.shape[:-1])
+            restrictions._rows += list(masks)
+        self.restrictions = restrictions
+        self.master.fix(self.root.prices, self.bound, self.value, cutoff)

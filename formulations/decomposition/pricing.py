@@ -22,7 +22,7 @@ and price, so only the points that no other one beats in both are tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,8 +100,11 @@ class Restrictions:
     ``allowed`` (R, N + 1), whose last column stands for local.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, base: Restrictions | None = None) -> None:
         self._points = instance.num_points
+        if base is not None:
+            self.row, self._rows, self._at = [row.copy() for row in base.row], list(base._rows), base._at
+            return
         self.row = [np.full(group.work.shape, -1, dtype=np.int64) for group in instance.groups]
         self._rows: list[NDArray[np.bool_]] = []
         at = [(0, 0)] * instance.num_devices
@@ -117,15 +120,25 @@ class Restrictions:
 
     def branch(self, device: int, subtask: int, place: int, equal: bool) -> None:
         """Leave only ``place`` to a subtask, or take it away."""
-        g, i = self._at[device]
-        row = self.row[g][i, subtask]
-        if row < 0:
-            row = len(self._rows)
-            self._rows.append(np.ones(self._points + 1, dtype=np.bool_))
-            self.row[g][i, subtask] = row
+        self.divide(device, subtask, (place,), equal)
+
+    def divide(self, device: int, subtask: int, places: Iterable[int], inside: bool) -> None:
+        """Leave only ``places`` to a subtask, or take them away."""
         chosen = np.zeros(self._points + 1, dtype=np.bool_)
-        chosen[place] = True  # LOCAL is -1, the last column
-        self._rows[row] &= chosen if equal else ~chosen
+        chosen[list(places)] = True  # LOCAL is -1, the last column
+        g, i = self._at[device]
+        self._limit(g, np.array([i]), subtask, chosen if inside else ~chosen)
+
+    def limit(self, group: int, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Leave some places (N + 1, local last) to a subtask of all devices of a group."""
+        self._limit(group, np.arange(len(self.row[group])), subtask, allowed)
+
+    def _limit(self, group: int, members: Ints, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Rows may be shared, so they are replaced and not changed."""
+        rows = self.row[group][members, subtask]
+        for row in np.unique(rows).tolist():
+            self.row[group][members[rows == row], subtask] = len(self._rows)
+            self._rows.append(allowed if row < 0 else self._rows[row] & allowed)
 
     def keeps(self, device: int, places: Places) -> bool:
         """Whether a decision obeys all branches."""
