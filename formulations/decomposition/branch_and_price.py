@@ -22,7 +22,7 @@ from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termi
 from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
-from .. import highs
+from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
 from .master import Column, Master, Node, Step, exchanges
 from .pricing import Prices, Restrictions, price
@@ -219,7 +219,7 @@ class _Search:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for column in columns:
             rows[column.device] = list(column.places)
-        solution = settle(self.instance, Solution.from_rows(self.instance, rows))
+        solution = pooling.settle(self.instance, Solution.from_rows(self.instance, rows))
         if solution is None:
             return
         evaluation = evaluate(self.instance, solution)
@@ -364,25 +364,6 @@ def _restricted(
         row_upper=np.array([1.0] * devices + [float(limit) for limit in limits]),
     )
     return program, (np.arange(len(columns)), chosen.astype(np.float64))
-
-
-def settle(instance: Instance, solution: Solution) -> Solution | None:
-    flat = np.concatenate([p.ravel() for p in solution.places]).copy()
-    order = np.argsort(-instance.points.cpu, kind="stable")
-    room: list[int] = []
-    for n in order.tolist():
-        placed = np.flatnonzero(flat == n)
-        room += [n] * int(instance.points.capacity[n])
-        if len(placed) > len(room):
-            return None
-        if len(placed):
-            flat[placed] = room[-len(placed) :]
-            del room[-len(placed) :]
-    out, at = [], 0
-    for places in solution.places:
-        out.append(flat[at : at + places.size].reshape(places.shape).astype(np.int32))
-        at += places.size
-    return Solution(tuple(out))
 
 
 class Fixing:

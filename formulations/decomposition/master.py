@@ -262,11 +262,8 @@ class Master:
             objective, duals, values = self._solve()
             if best >= cutoff or stop():
                 return Node(best, prices, self._weights(values))
-            if (
-                objective < cutoff
-                and objective - best <= patience * (cutoff - best)
-                and np.any((values > 1e-6) & (values < 1 - 1e-6))
-            ):
+            near = objective - best <= patience * (cutoff - best)
+            if near and objective < cutoff and self._divisible(values):
                 return Node(best, prices, self._weights(values))
             if objective - best <= CONVERGED * abs(objective) and not self._raise_penalty(values):
                 return Node(best, prices, self._weights(values))
@@ -286,6 +283,12 @@ class Master:
                 weight = 0.0 if weight < 0.2 else weight / 2
             else:
                 weight = SMOOTHING
+
+    def _divisible(self, values: Floats) -> bool:
+        """Whether columns are split, and no device needs its artificial one."""
+        columns = values[self._first :]
+        split = bool(np.any((columns > 1e-6) & (columns < 1 - 1e-6)))
+        return split and float(values[: len(self._devices)].sum()) <= 1e-9
 
     def _raise_penalty(self, values: Floats) -> bool:
         """Make artificial columns dearer where the program still needs them: its branches may be
