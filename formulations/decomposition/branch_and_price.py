@@ -150,7 +150,9 @@ class _Search:
         self._open(0, (), Prices.zero(self.instance))
         if self.queue[0][0] < self.cutoff:
             self._fix(self.queue[0][2].node)
+            self._dive(self.queue[0][2])
             self._round()
+        rounds = 8
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
                 self.termination = Termination.TIME_LIMIT
@@ -160,7 +162,9 @@ class _Search:
             heapq.heappop(self.queue)
             self._branch(node)
             self.in_hand = np.inf
-            if self.explored in (8, 32, 128, 512, 2048):
+            if self.queue and self.explored >= rounds:
+                rounds *= 4
+                self._dive(self.queue[0][2])
                 self._round()
         if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
             self.termination = Termination.STALLED
@@ -296,6 +300,19 @@ class _Search:
             score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
 
+    def _dive(self, top: _Open) -> None:
+        """Settle the most settled of the devices that the master splits, again and again."""
+        node, path = top.node, top.path
+        while node.bound < self.cutoff and not self.late():
+            split = [(weight, -i) for i, weight in node.weights.items() if weight < 1 - 1e-6]
+            if not split:
+                return
+            column = self.master.columns[-max(split)[1]]
+            path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
+            self.master.restrict(path)
+            node = self.master.generate(self._restrictions(path), node.prices, self.cutoff, self.late, 1.0)
+            self._accept(node)
+
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""
         columns = self.master.columns
@@ -390,13 +407,6 @@ class Fixing:
         for g, group in enumerate(self.instance.groups):
             if k < group.application.size:
                 self.slack[g][:, k, places] = least[group.members, None]
-
-    def places(self) -> None:
-        for k in range(max(group.application.size for group in self.instance.groups)):
-            for n in range(self.instance.num_points):
-                one = np.zeros(self.instance.num_points + 1, dtype=np.bool_)
-                one[n] = True
-                self._price(k, one)
 
     def apply(self, cutoff: float) -> None:
         restrictions = Restrictions(self.instance)
