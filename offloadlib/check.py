@@ -1266,8 +1266,9 @@ def _names(problems: list[Problem], value: Any, path: str) -> list[str | None] |
 
 def _branch_of(what: dict[str, Parser]) -> Parser:
     """Return the parser of a branch: on one place of a subtask, or on several."""
+    at: dict[str, Parser] = {"device": _text, **what}
     one, several = (
-        _Record({"branch": _Record({"device": _text} | what | places, {}), "equal": _index, "different": _index}, {})
+        _Record({"branch": _Record(at | places, {}), "equal": _index, "different": _index}, {})
         for places in ({"place": _or_null(_text)}, {"places": _names})
     )
 
@@ -2382,8 +2383,7 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
                 found.append(f"unknown device {node.device!r}")
             elif type(node.subtask) is not int or not 0 <= node.subtask < len(device.sizes):
                 found.append(f"unknown task {node.subtask!r} of device {node.device!r}")
-            if node.place not in places:
-                found.append(f"unknown place {node.place!r}")
+            found += [f"unknown place {place!r}" for place in node.places if place not in places]
         faults += [f"nodes[{i}]: {fault}" for fault in found]
     for device in instance.devices:
         try:

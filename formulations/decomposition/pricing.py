@@ -9,11 +9,13 @@ For prices lambda_n >= 0 on capacity and mu_n >= 0 on channels, the pricing prob
 over the decisions that the device may take. The sum of these minima less prices x limits is the
 Lagrangian lower bound on F. The minimum is exact
 
-- by dynamic programming over the decomposition of a series-parallel task
-  (:mod:`.plan`);
-- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), up to a
-  number of nodes per device; where that is reached, the value is the bound that the search has proven:
-  a relaxation, named as such, still valid in the sum.
+- by dynamic programming over the decomposition of a series-parallel task (:mod:`.plan`), where its lists
+  of labels add up: chains, forks and joins;
+- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), and where lists
+  would multiply: there it is faster by two orders of magnitude and more. It goes up to a number of nodes
+  per device; where that is reached the labels are tried, and where these are too many or there is no
+  decomposition, the value is the bound that the search has proven: a relaxation, named as such, still
+  valid in the sum.
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
@@ -176,10 +178,14 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
         least = np.empty(len(term.group))
         arguments = (*_task(instance, term), *_market(instance, term, prices, g, restrictions))
         found = plan(term.group.application)
-        if found is None:
+        if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            arguments = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
-            _in_parallel(price_by_search, arguments, len(term.group), parts=8, worth=16)
+            searched = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
+            _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
+            for i in np.flatnonzero(cut_short).tolist() if found is not None else ():
+                exact = places.copy(), least.copy()
+                if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
+                    places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
             relaxed[term.group.members] = cut_short
         elif not _in_parallel(
             price_by_labels, (*arguments, *found.arrays, places, least), len(term.group), parts=2, worth=2000
