@@ -227,7 +227,9 @@ def _seconds(row: Row, target: int) -> float:
     return min(max(row.reached[target], SHORTEST), row.limit)
 
 
-def _mean_ratio(ours: Mapping[str, Row], other: Mapping[str, Row], names: Sequence[str], target: int) -> float:
+def _mean_ratio(
+    ours: Mapping[str, Row], other: Mapping[str, Row], names: Sequence[str], target: int
+) -> float:
     ratios = [_seconds(other[name], target) / _seconds(ours[name], target) for name in names]
     return statistics.geometric_mean(ratios)
 
@@ -241,8 +243,9 @@ def _common(found: Found) -> list[str]:
 def table_of_means(found: Found) -> Table:
     """Number proven, geometric mean of the times, and how many times faster branch-and-price is."""
     names = _common(found)
-    table = Table(box=box.SIMPLE, title=f"{len(names)} instances; geometric means, the limit where not proven")
-    for title in ("method", *(f"{what} {t:g}" for t in TARGETS for what in ("proven", "mean", "ours faster"))):
+    table = Table(box=box.SIMPLE, title=f"{len(names)} instances; geometric means, the limit if not proven")
+    titles = (f"{what} {t:g}" for t in TARGETS for what in ("proven", "mean", "ours faster"))
+    for title in ("method", *titles):
         table.add_column(title, justify="left" if title == "method" else "right")
     for method, rows in found.items():
         cells = [method]
@@ -337,9 +340,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     methods = [method for method in options.methods.split(",") if method in METHODS]
     wanted = [
-        case
-        for case in cases()
-        if options.only in case.name and (not options.quick or case.name in QUICK)
+        case for case in cases() if options.only in case.name and (not options.quick or case.name in QUICK)
     ]
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / ("decomposition-quick.csv" if options.quick else "decomposition.csv")

@@ -88,7 +88,7 @@ def settle(instance: Instance, solution: Solution) -> Solution | None:
     flat = _flat(solution)
     room: list[int] = []  # places that are left so far, slowest last
     for members in _by_speed(instance):
-        room += np.repeat(members, instance.points.capacity[members]).tolist()
+        room += np.repeat(members, np.minimum(instance.points.capacity[members], len(flat))).tolist()
         placed = np.flatnonzero(np.isin(flat, members))
         if len(placed) > len(room):
             return None

@@ -1,10 +1,18 @@
 r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
 
 Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does not reach
-the incumbent, a subtask of a device that the master splits between places is branched on: at that place
-or not. A closed tree proves the incumbent optimal, and the tree with the leaves' prices is its
-certificate (:mod:`formulations.certificate`). Nodes are explored by least bound; new incumbents come
-from the mixed-integer program over the columns generated so far.
+the incumbent, a subtask of a device that the master splits between places is branched on: local or not,
+else at one of the fastest offload points or not. A closed tree proves the incumbent optimal, and the tree
+with the leaves' prices is its certificate (:mod:`formulations.certificate`). Nodes are explored by least
+bound. New incumbents come from dives, which settle one split device after the other and generate
+columns as they go, and from the mixed-integer program over the columns generated so far.
+
+**Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
+prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
+device's least of all. A solution with k there costs at least L + r. Where that is no better than the
+incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. This makes
+pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
+(:func:`prove`), the bound of every node is computed again at its prices, without fixing.
 """
 
 from __future__ import annotations
@@ -16,7 +24,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_array, hstack
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
@@ -24,11 +33,15 @@ from instances.run import OPTIMAL_GAP
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
-from .master import Column, Master, Node, Step, exchanges
+from .master import Column, Master, Node, Step
 from .pricing import Prices, Restrictions, price
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+FIRST_ROUND = 8
+"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
+
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
 
@@ -129,8 +142,8 @@ class _Search:
         self.master = Master(instance, self.objective)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
-        self.fixing: Fixing | None = None
-        self.beyond = np.inf
+        self.fixing: _Fixing | None = None
+        self.beyond = np.inf  # what fixing has left out costs at least this
 
     @property
     def cutoff(self) -> float:
@@ -149,10 +162,11 @@ class _Search:
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
         if self.queue[0][0] < self.cutoff:
-            self._fix(self.queue[0][2].node)
+            self.fixing = _Fixing(self.instance, self.master, self.queue[0][2].node, self.late)
+            self._refix()
             self._dive(self.queue[0][2])
             self._round()
-        rounds = 8
+        rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
                 self.termination = Termination.TIME_LIMIT
@@ -170,11 +184,8 @@ class _Search:
             self.termination = Termination.STALLED
         self._report()
 
-    def _fix(self, root: Node) -> None:
-        self.fixing = Fixing(self.instance, self.master, root)
-        self._refix()
-
     def _refix(self) -> None:
+        """Fix as much as the incumbent allows."""
         if self.fixing is not None:
             self.beyond = min(self.beyond, self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
@@ -250,7 +261,7 @@ class _Search:
         worth about as much as at another: places are branched on where no such split is left.
         """
         split = self._splits(node)
-        ranked = sorted(split, key=lambda key: (LOCAL not in key[2], round(abs(split[key] - 0.5), 9), key[:2]))
+        ranked = sorted(split, key=lambda at: (LOCAL not in at[2], round(abs(split[at] - 0.5), 9), at[:2]))
         if not ranked:
             return None
         local = LOCAL in ranked[0][2]
@@ -358,63 +369,52 @@ def _restricted(
 ) -> tuple[highs.MixedIntegerProgram, tuple[np.ndarray, np.ndarray]]:
     """The master as a mixed-integer program, and the incumbent's columns as a start."""
     instance, columns = master.instance, master.columns
-    devices = len(master._devices)
-    limits = [*instance.points.capacity, *instance.points.channels[master._limited]]
-    rows = devices + len(limits)
-    matrix = master.matrix(columns).T.tocsr()
+    limits = [*instance.points.capacity.tolist(), *instance.points.channels[master.limited].tolist()]
+    matrix = csr_array(vstack([master.matrix(columns), master.exchanging()]).T)
+    size, devices = matrix.shape[1], matrix.shape[0] - len(limits)
     decisions = incumbent.rows(instance)
     chosen = np.array([decisions[column.device] == list(column.places) for column in columns])
-    ones, none = np.ones(len(columns)), np.zeros(len(columns))
-    ex = exchanges(instance)
-    y = len(ex)
-    extra = np.zeros((rows, y))
-    for i, (slow, fast) in enumerate(ex):
-        extra[devices + slow, i], extra[devices + fast, i] = -1.0, 1.0
-    matrix = csr_array(hstack([matrix, csr_array(extra)]))
+    is_column = np.arange(size) < len(columns)
     program = highs.MixedIntegerProgram(
-        cost=np.append(np.array([column.cost for column in columns]), np.zeros(y)),
-        lower=np.append(none, np.zeros(y)),
-        upper=np.append(ones, np.full(y, np.inf)),
-        integer=np.arange(len(columns)),
+        cost=np.append([column.cost for column in columns], np.zeros(size - len(columns))),
+        lower=np.zeros(size),
+        upper=np.where(is_column, 1.0, np.inf),
+        integer=np.flatnonzero(is_column),
         matrix=matrix,
         row_lower=np.array([1.0] * devices + [-np.inf] * len(limits)),
         row_upper=np.array([1.0] * devices + [float(limit) for limit in limits]),
     )
-    return program, (np.arange(len(columns)), chosen.astype(np.float64))
+    return program, (np.flatnonzero(is_column), chosen.astype(np.float64))
 
 
-class Fixing:
-    """Reduced-cost fixing: places that no solution better than a cutoff gives to a subtask."""
+class _Fixing:
+    """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
 
-    def __init__(self, instance: Instance, master: Master, root: Node) -> None:
-        self.instance, self.master, self.root = instance, master, root
+    def __init__(self, instance: Instance, master: Master, root: Node, stop: Callable[[], bool]) -> None:
+        self.instance, self.master, self.prices = instance, master, root.prices
         self.bound, found = master.lagrangian(root.prices, None)
-        self.value = found.value
+        self.least = found.value
+        # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
         self.restrictions: Restrictions | None = None
         local = np.zeros(instance.num_points + 1, dtype=np.bool_)
         local[LOCAL] = True
         for k in range(max(group.application.size for group in instance.groups)):
-            self._price(k, local)
-            self._price(k, ~local)
+            for side in (local, ~local):
+                if not stop():
+                    self._price(k, side)
 
-    def _price(self, k: int, places: np.ndarray) -> None:
+    def _price(self, k: int, side: NDArray[np.bool_]) -> None:
         restrictions = Restrictions(self.instance)
-        for g, group in enumerate(self.instance.groups):
-            if k < group.application.size:
-                restrictions.limit(g, k, places)
-        least = price(self.instance, self.root.prices, restrictions).value - self.value
-        for g, group in enumerate(self.instance.groups):
-            if k < group.application.size:
-                self.slack[g][:, k, places] = least[group.members, None]
+        having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
+        for g, _ in having:
+            restrictions.limit(g, k, side)
+        slack = price(self.instance, self.prices, restrictions).value - self.least
+        for g, group in having:
+            self.slack[g][:, k, side] = slack[group.members, None]
 
     def apply(self, cutoff: float) -> None:
-        restrictions = Restrictions(self.instance)
-        for g, slack in enumerate(self.slack):
-            masks, number = np.unique(
-                (slack <= cutoff - self.bound).reshape(-1, slack.shape[-1]), axis=0, return_inverse=True
-            )
-            restrictions.row[g] = (number + len(restrictions._rows)).reshape(slack.shape[:-1])
-            restrictions._rows += list(masks)
-        self.restrictions = restrictions
-        self.master.fix(self.root.prices, self.bound, self.value, cutoff)
+        """Leave out what costs at least the cutoff."""
+        allowed = [slack <= cutoff - self.bound for slack in self.slack]
+        self.restrictions = Restrictions.of(self.instance, allowed)
+        self.master.fix(self.prices, self.bound, self.least, cutoff)

@@ -11,6 +11,13 @@ v_pn = 1 where it uses the radio of n):
 (Dantzig-Wolfe reformulation of (4), (5).) Its duals are prices; pricing at them either finds columns of
 negative reduced cost or proves that none is missing. The Lagrangian value at any prices is a bound at
 once, so the loop may stop at any time.
+
+**Exchanges.** Cost depends on an offload point through its speed alone (:mod:`formulations.pooling`), and
+does not grow with it. So a column y >= 0 without cost may move a subtask from a point to the next faster
+one: -1 in the slower one's row, +1 in the faster one's. Whole numbers of columns and exchanges that keep
+all rows make a solution (:func:`formulations.pooling.settle`), so that nothing is lost. In the dual, they
+say that a faster point is not cheaper, which holds at some optimal prices (dual-optimal inequalities,
+Valerio de Carvalho 2005): prices settle sooner, and fewer columns are needed to fill all places.
 """
 
 from __future__ import annotations
@@ -65,7 +72,8 @@ class Node:
 
 
 def exchanges(instance: Instance) -> list[tuple[int, int]]:
-    """(from, to) pairs"""
+    """Offload points (from, to) such that no subtask costs more at the second one: the next faster one,
+    and where two are equally fast, either."""
     points = instance.points
     order = [n for n in np.argsort(-points.cpu, kind="stable").tolist() if points.capacity[n] > 0]
     pairs = [(slow, fast) for fast, slow in itertools.pairwise(order)]
@@ -83,9 +91,9 @@ class Master:
         linked = instance.devices.connected_to != LOCAL
         self._devices = np.flatnonzero(linked)
         self._row = {m: i for i, m in enumerate(self._devices.tolist())}
-        self._limited = np.flatnonzero(instance.points.channels != UNLIMITED)
+        self.limited = np.flatnonzero(instance.points.channels != UNLIMITED)
         channel_row = {
-            n: len(self._devices) + instance.num_points + i for i, n in enumerate(self._limited.tolist())
+            n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
         }
         self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
         local = evaluate(instance, Solution.all_local(instance)).cost
@@ -104,8 +112,10 @@ class Master:
         lp = highspy.Highs()
         lp.setOptionValue("output_flag", False)
         lp.setOptionValue("threads", 1)
+        for kind in ("primal", "dual"):  # at the default of 1e-7 no bound gets nearer than some 1e-9
+            lp.setOptionValue(f"{kind}_feasibility_tolerance", 1e-9)
         none = np.empty(0)
-        points, channels = self.instance.points.capacity, self.instance.points.channels[self._limited]
+        points, channels = self.instance.points.capacity, self.instance.points.channels[self.limited]
         lower = [1.0] * len(self._devices) + [-highspy.kHighsInf] * (len(points) + len(channels))
         upper = [1.0] * len(self._devices) + points.tolist() + channels.tolist()
         for low, high in zip(lower, upper, strict=True):
@@ -167,12 +177,20 @@ class Master:
                 index.append(radio)
                 value.append(1.0)
             start.append(len(index))
-        rows = first + self.instance.num_points + len(self._limited)
+        rows = first + self.instance.num_points + len(self.limited)
         return csr_array((np.array(value), np.array(index), np.array(start)), shape=(len(columns), rows))
+
+    def exchanging(self) -> csr_array:
+        """(exchanges, rows) what exchanges take from limits, and give to others."""
+        rows = len(self._devices) + self.instance.num_points + len(self.limited)
+        matrix = np.zeros((len(self._swaps), rows))
+        for i, (slow, fast) in enumerate(self._swaps):
+            matrix[i, len(self._devices) + slow], matrix[i, len(self._devices) + fast] = -1.0, 1.0
+        return csr_array(matrix)
 
     def fix(self, prices: Prices, bound: float, least: Floats, cutoff: float) -> None:
         """Close the columns whose reduced cost at some prices says that they are in no better solution."""
-        row = np.append(prices.capacity, prices.channels[self._limited])
+        row = np.append(prices.capacity, prices.channels[self.limited])
         use = self.matrix(self.columns)[:, len(self._devices) :]
         device = np.array([column.device for column in self.columns])
         cost = np.array([column.cost for column in self.columns])
@@ -180,7 +198,7 @@ class Master:
         self._fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
 
     def restrict(self, path: Iterable[Step], fixed: bool = True) -> None:
-        """Close the columns that branches forbid, and where ``fixed`` those of :meth:`fix`; open all others."""
+        """Close the columns that branches forbid, and those of :meth:`fix` if wanted; open all others."""
         closed = set(self._fixed) if fixed else set()
         for step in path:
             closed.update(self._against(step))
@@ -216,7 +234,7 @@ class Master:
         duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0)
         points = self.instance.num_points
         channels = np.zeros(points)
-        channels[self._limited] = duals[points:]
+        channels[self.limited] = duals[points:]
         values = np.array(solution.col_value)
         return self._lp.getObjectiveValue() + self.constant, Prices(duals[:points], channels), values
 

@@ -24,7 +24,7 @@ and price, so only the points that no other one beats in both are tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,6 +114,16 @@ class Restrictions:
             for i, m in enumerate(group.members.tolist()):
                 at[m] = (g, i)
         self._at = at
+
+    @classmethod
+    def of(cls, instance: Instance, allowed: Sequence[NDArray[np.bool_]]) -> Restrictions:
+        """What is left to each subtask: for each group (G, K, N + 1), local last."""
+        restrictions = cls(instance)
+        for g, places in enumerate(allowed):
+            masks, number = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
+            restrictions.row[g] = (number + len(restrictions._rows)).reshape(places.shape[:-1])
+            restrictions._rows += list(masks)
+        return restrictions
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
