@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -51,10 +52,15 @@ FACTOR = 10.0
 
 LIBRARY = Path(__file__).resolve().parent.parent / "instances" / "library"
 
-HARD = {"point_cpu": (1.6, 8.0), "input": (0.05, 0.2), "output": (0.05, 0.2), "alpha": (0.97, 0.97)}
+HARD: dict[str, Any] = {
+    "point_cpu": (1.6, 8.0),
+    "input": (0.05, 0.2),
+    "output": (0.05, 0.2),
+    "alpha": (0.97, 0.97),
+}
 """Fast offload points, little data, and delay above all: heaviest paths and capacities decide."""
 
-CITY = {"work": (0.5, 2.0), "input": (0.3, 1.5), "output": (0.3, 1.5), "alpha": (0.97, 0.97)}
+CITY: dict[str, Any] = {"work": (0.5, 2.0), "input": (0.3, 1.5), "output": (0.3, 1.5), "alpha": (0.97, 0.97)}
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def _generated(
     sizes: Sequence[tuple[int, int]],
     points: int = 10,
     seed: int = 1,
-    **parameters: object,
+    **parameters: Any,
 ) -> Iterator[Case]:
     """Instances of so many devices and capacities."""
     for devices, capacity in sizes:
@@ -137,7 +143,7 @@ def _generated(
             offload_points=points,
             applications=(application,),
             capacity=capacity,
-            **parameters,  # type: ignore[arg-type]
+            **parameters,
         )
         marks = {"normalise": "raw", "channels": f"c{parameters.get('channels')}", "alpha": "a97"}
         extra = "".join(f"-{mark}" for key, mark in marks.items() if key in parameters)
@@ -146,7 +152,12 @@ def _generated(
 
 
 def _stored(name: str) -> Case:
-    return Case("workflows", name, lambda: read(LIBRARY / f"{name}.json"))
+    def make() -> Instance:
+        instance = read(LIBRARY / f"{name}.json")
+        assert isinstance(instance, Instance)
+        return instance
+
+    return Case("workflows", name, make)
 
 
 QUICK = ("face-m40-n10-q6-s1", "chain-8-m20-n10-q10-s1", "fork-join-8-m20-n10-q6-a97-s1", "melbourne-s")

@@ -98,17 +98,19 @@ def plan(application: Application) -> Plan | None:
 class Restrictions:
     """Which places the branches above a node leave to each subtask.
 
-    ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
+    Those of ``base`` come first, if there is one. ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
     ``allowed`` (R, N + 1), whose last column stands for local.
     """
 
     def __init__(self, instance: Instance, base: Restrictions | None = None) -> None:
         self._points = instance.num_points
+        self._rows: list[NDArray[np.bool_]] = []
         if base is not None:
-            self.row, self._rows, self._at = [row.copy() for row in base.row], list(base._rows), base._at
+            self.row: list[Ints] = [row.copy() for row in base.row]
+            self._rows += base._rows
+            self._at: list[tuple[int, int]] = base._at
             return
         self.row = [np.full(group.work.shape, -1, dtype=np.int64) for group in instance.groups]
-        self._rows: list[NDArray[np.bool_]] = []
         at = [(0, 0)] * instance.num_devices
         for g, group in enumerate(instance.groups):
             for i, m in enumerate(group.members.tolist()):
@@ -192,10 +194,11 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
             searched = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
             _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
-            for i in np.flatnonzero(cut_short).tolist() if found is not None else ():
-                exact = places.copy(), least.copy()
-                if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
-                    places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
+            if found is not None:
+                for i in np.flatnonzero(cut_short).tolist():
+                    exact = places.copy(), least.copy()
+                    if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
+                        places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
             relaxed[term.group.members] = cut_short
         elif not _in_parallel(
             price_by_labels, (*arguments, *found.arrays, places, least), len(term.group), parts=2, worth=2000
