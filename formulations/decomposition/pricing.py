@@ -98,8 +98,8 @@ def plan(application: Application) -> Plan | None:
 class Restrictions:
     """Which places the branches above a node leave to each subtask.
 
-    Those of ``base`` come first, if there is one. ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
-    ``allowed`` (R, N + 1), whose last column stands for local.
+    ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
+    ``allowed`` (R, N + 1), whose last column stands for local. All begins as ``base`` has it, if given.
     """
 
     def __init__(self, instance: Instance, base: Restrictions | None = None) -> None:
