@@ -931,6 +931,10 @@ def branch(device: str, subtask: str, place: str | None, equal: int, different: 
     return {"branch": where, "equal": equal, "different": different}
 
 
+def several(places: list[Any]) -> Document:
+    return {"device": "ud1", "subtask": "t1", "places": places}
+
+
 def test_a_leaf_without_decisions_is_infinite() -> None:
     """Below it a subtask is at two places at once, or nowhere."""
     high = {"capacity": {"op1": "1000", "op2": "1000"}}  # alone, they prove less than nothing
@@ -1125,6 +1129,18 @@ def test_the_certificate_of_another_instance_fails(tmp_path: Path) -> None:
         (
             {"nodes": [leaf(capacity={"op 1": 1})]},
             "nodes[0].prices.capacity['op 1']: 1 is not a decimal number",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several([])}, leaf(), leaf()]},
+            "nodes[0].branch.places: an empty array is not a non-empty array",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several(["op1", 2])}, leaf(), leaf()]},
+            "nodes[0].branch.places[1]: 2 is not a string",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several(["op1"]) | {"place": None}}]},
+            "nodes[0].branch: unknown key 'place'",
         ),
         ({"lower_bound": 24.0}, "lower_bound: 24.0 is not a decimal number in a string"),
         ({"lower_bound": "1/3"}, "lower_bound: '1/3' is not a decimal number in a string"),
