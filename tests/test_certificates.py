@@ -84,8 +84,8 @@ class Reference:
         )
 
     def leaf(self, prices: Document, above: Sequence[Condition]) -> Fraction | float:
-        capacity = {name: Fraction(price) for name, price in prices.get("capacity", {}).items()}
-        channels = {name: Fraction(price) for name, price in prices.get("channels", {}).items()}
+        capacity = {name: Fraction(price) for name, price in (prices.get("capacity") or {}).items()}
+        channels = {name: Fraction(price) for name, price in (prices.get("channels") or {}).items()}
         total: Fraction | float = Fraction(0)
         for point in self.points:
             total -= capacity.get(point["id"], 0) * int(point["capacity"])
