@@ -18,10 +18,12 @@ pricing and linear programs smaller, but a certificate knows nothing of it: wher
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,9 @@ PATIENCE = 0.1
 
 FIRST_ROUND = 8
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
+
+SETTLED = 0.1
+"""Share of the split devices that a step of a dive settles."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -315,11 +320,14 @@ class _Search:
         """Settle the most settled of the devices that the master splits, again and again."""
         node, path = top.node, top.path
         while node.bound < self.cutoff and not self.late():
-            split = [(weight, -i) for i, weight in node.weights.items() if weight < 1 - 1e-6]
+            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - 1e-6)
             if not split:
                 return
-            column = self.master.columns[-max(split)[1]]
-            path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
+            likeliest: dict[int, Column] = {}
+            for _, i in split:
+                likeliest.setdefault(self.master.columns[i].device, self.master.columns[i])
+            for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
+                path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
             self.master.restrict(path)
             node = self.master.generate(self._restrictions(path), node.prices, self.cutoff, self.late, 1.0)
             self._accept(node)
