@@ -44,6 +44,9 @@ PATIENCE = 0.1
 FIRST_ROUND = 8
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
 
+DEEPEST = 60
+"""Steps of a dive: where each step splits other devices anew, it is given up."""
+
 SETTLED = 0.1
 """Share of the split devices that a step of a dive settles."""
 
@@ -169,8 +172,8 @@ class _Search:
         if self.queue[0][0] < self.cutoff:
             self.fixing = _Fixing(self.instance, self.master, self.queue[0][2].node, self.late)
             self._refix()
-            self._dive(self.queue[0][2])
             self._round()
+            self._dive(self.queue[0][2])
         rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -319,7 +322,9 @@ class _Search:
     def _dive(self, top: _Open) -> None:
         """Settle the most settled of the devices that the master splits, again and again."""
         node, path = top.node, top.path
-        while node.bound < self.cutoff and not self.late():
+        for _ in range(DEEPEST):
+            if node.bound >= self.cutoff or self.late():
+                return
             split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - 1e-6)
             if not split:
                 return
