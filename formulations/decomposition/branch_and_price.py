@@ -35,6 +35,7 @@ from instances.run import OPTIMAL_GAP
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
+from . import city
 from .master import Column, Master, Node, Step
 from .pricing import Prices, Restrictions, price
 
@@ -79,7 +80,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """Solve by branch-and-price."""
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
-    proof = _proof(_Search(instance, start, budget, certify=False))
+    proof = _prove(instance, start, budget, certify=False)
     return Result.of(
         instance,
         proof.solution,
@@ -108,10 +109,13 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
     Proof
         With the best bound so far at the time limit and after Ctrl-C.
     """
-    return _proof(_Search(instance, start, budget, certify=True))
+    return _prove(instance, start, budget, certify=True)
 
 
-def _proof(search: _Search) -> Proof:
+def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    if instance.num_devices >= city.LARGE:
+        return _one_leaf(instance, city.City(instance, start, budget).run())
+    search = _Search(instance, start, budget, certify)
     try:
         search.run()
     except KeyboardInterrupt:
