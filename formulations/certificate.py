@@ -27,11 +27,11 @@ SLACK = 1e-11
 
 @dataclass(frozen=True)
 class Branch:
-    """A subtask of a device, a place (``LOCAL`` or a point), and the nodes of the two cases."""
+    """A subtask of a device, places (``LOCAL`` or points), and the nodes of the two cases."""
 
     device: int
     subtask: int
-    place: int
+    places: frozenset[int]
     equal: int
     different: int
 
@@ -104,11 +104,11 @@ def _node(instance: Instance, node: Branch | Prices) -> dict[str, Any]:
     if isinstance(node, Branch):
         m = node.device
         application = instance.applications[int(instance.devices.application[m])]
-        place = None if node.place == LOCAL else instance.points.ids[node.place]
+        names = [None if n == LOCAL else instance.points.ids[n] for n in sorted(node.places)]
         branch = {
             "device": instance.devices.ids[m],
             "subtask": application.subtasks[node.subtask],
-            "place": place,
+            **({"place": names[0]} if len(names) == 1 else {"places": names}),
         }
         return {"branch": branch, "equal": node.equal, "different": node.different}
     limited = instance.points.channels != UNLIMITED

@@ -77,6 +77,27 @@ def gather(instance: Instance, pooled: Instance, solution: Solution) -> Solution
     return _shaped(instance, flat)
 
 
+def settle(instance: Instance, solution: Solution) -> Solution | None:
+    """Move subtasks from offload points that have too many of them to others, no slower.
+
+    Returns
+    -------
+    Solution
+        It keeps all capacities, and costs no more; None where there is no room.
+    """
+    flat = _flat(solution)
+    room: list[int] = []  # places that are left so far, slowest last
+    for members in _by_speed(instance):
+        room += np.repeat(members, np.minimum(instance.points.capacity[members], len(flat))).tolist()
+        placed = np.flatnonzero(np.isin(flat, members))
+        if len(placed) > len(room):
+            return None
+        if len(placed):
+            flat[placed] = room[-len(placed) :]
+            del room[-len(placed) :]
+    return _shaped(instance, flat)
+
+
 def _by_speed(instance: Instance) -> list[Ints]:
     """The points of each speed, in file order; the fastest first."""
     cpu = instance.points.cpu

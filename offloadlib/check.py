@@ -1207,14 +1207,14 @@ class Total:
 
 
 class Branch(NamedTuple):
-    """A node with two children: there the subtask of the device is at the place, or it is not.
+    """A node with two children: there the subtask of the device is at one of the places, or it is not.
 
     Tasks of a hybrid instance have numbers, from 0 on, instead of names.
     """
 
     device: str
     subtask: str | int
-    place: str | None
+    places: list[str | None]
     equal: int
     different: int
 
@@ -1256,11 +1256,30 @@ def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fract
 _index = _of_kind(lambda value: type(value) is int, "a whole number")
 _PRICES = _Record({}, {"capacity": _decimals, "channels": _decimals, "bandwidth": _decimal})
 _LEAF = _Record({"prices": _PRICES}, {})
-_AT: dict[str, Parser] = {"device": _text, "place": _or_null(_text)}
-_BRANCH, _HYBRID_BRANCH = (
-    _Record({"branch": _Record(_AT | what, {}), "equal": _index, "different": _index}, {})
-    for what in ({"subtask": _text}, {"task": _index})
-)
+
+
+def _names(problems: list[Problem], value: Any, path: str) -> list[str | None] | None:
+    if _filled(problems, value, path) is None:
+        return None
+    return [_or_null(_text)(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+
+
+def _branch_of(what: dict[str, Parser]) -> Parser:
+    """Return the parser of a branch: on one place of a subtask, or on several."""
+    at: dict[str, Parser] = {"device": _text, **what}
+    one, several = (
+        _Record({"branch": _Record(at | places, {}), "equal": _index, "different": _index}, {})
+        for places in ({"place": _or_null(_text)}, {"places": _names})
+    )
+
+    def parse(problems: list[Problem], value: Any, path: str) -> Any:
+        at = value["branch"]
+        return (several if type(at) is dict and "places" in at else one)(problems, value, path)
+
+    return parse
+
+
+_BRANCH, _HYBRID_BRANCH = _branch_of({"subtask": _text}), _branch_of({"task": _index})
 _CERTIFICATE_MARKS: dict[str, Parser] = {"format": _one_of("offloadlib-certificate"), "version": _one_of(1)}
 _CERTIFICATE = _Record(
     {
@@ -1312,7 +1331,8 @@ def _node(problems: list[Problem], value: Any, path: str) -> Branch | Leaf | Non
     if is_branch:
         at = fields["branch"]
         subtask = at["task" if of_task else "subtask"]
-        return Branch(at["device"], subtask, at.get("place"), fields["equal"], fields["different"])
+        places = at["places"] if "places" in at else [at.get("place")]
+        return Branch(at["device"], subtask, places, fields["equal"], fields["different"])
     prices = fields["prices"]
     return Leaf(prices.get("capacity", {}), prices.get("channels", {}), prices.get("bandwidth"))
 
@@ -1372,8 +1392,9 @@ def _branch_faults(
         yield f"unknown device {node.device!r}"
     elif node.subtask not in device.application.subtasks:
         yield f"unknown subtask {node.subtask!r} of device {node.device!r}"
-    if node.place is not None and node.place not in points:
-        yield f"unknown offload point {node.place!r}"
+    for place in node.places:
+        if place is not None and place not in points:
+            yield f"unknown offload point {place!r}"
 
 
 def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[str]:
@@ -2277,9 +2298,11 @@ def _places_left(
         left[node.equal] = left[node.different] = allowed
         if node.device == device:
             k = position[node.subtask]
-            place = bits[node.place]
-            left[node.equal] = (*allowed[:k], allowed[k] & place, *allowed[k + 1 :])
-            left[node.different] = (*allowed[:k], allowed[k] & ~place, *allowed[k + 1 :])
+            places = 0
+            for name in node.places:
+                places |= bits[name]
+            left[node.equal] = (*allowed[:k], allowed[k] & places, *allowed[k + 1 :])
+            left[node.different] = (*allowed[:k], allowed[k] & ~places, *allowed[k + 1 :])
     return result
 
 
@@ -2360,8 +2383,7 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
                 found.append(f"unknown device {node.device!r}")
             elif type(node.subtask) is not int or not 0 <= node.subtask < len(device.sizes):
                 found.append(f"unknown task {node.subtask!r} of device {node.device!r}")
-            if node.place not in places:
-                found.append(f"unknown place {node.place!r}")
+            found += [f"unknown place {place!r}" for place in node.places if place not in places]
         faults += [f"nodes[{i}]: {fault}" for fault in found]
     for device in instance.devices:
         try:

@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from instances import Budget, InputError, Problem, Progress, Result
+from instances import Budget, InputError, Problem, Progress, Result, gap
 
 from .registry import METHODS, Method
 
@@ -44,7 +44,7 @@ STARTUP = 300.0
 """Seconds that a child gets to import what it needs (compiled kernels may have to be built)."""
 
 PROGRESS_INTERVAL = 0.2
-"""Seconds between two progress events that a child sends on."""
+"""Seconds between two progress events that a child sends on, unless the gap has halved."""
 
 _MAIN_HIDDEN = threading.Lock()
 
@@ -349,11 +349,18 @@ class _Reporter:
     def __init__(self, sender: Connection) -> None:
         self.sender = sender
         self.last = -math.inf
+        self.gap = math.inf
         self.lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
         with self.lock:
             now = time.monotonic()
-            if now - self.last >= PROGRESS_INTERVAL:
-                self.last = now
+            distance = _gap(progress)
+            if now - self.last >= PROGRESS_INTERVAL or distance < 0.5 * self.gap:
+                self.last, self.gap = now, min(self.gap, distance)
                 self.sender.send(progress)
+
+
+def _gap(progress: Progress) -> float:
+    known = None if progress.objective is None else gap(progress.objective, progress.lower_bound)
+    return math.inf if known is None else known

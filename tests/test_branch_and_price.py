@@ -8,11 +8,26 @@ from pathlib import Path
 import pytest
 from brute import brute_force
 from hypothesis import given, settings
-from strategies import instances
+from hypothesis import strategies as st
+from strategies import instances, solutions
 
 from formulations.certificate import write_certificate
 from formulations.decomposition.branch_and_price import prove, solve
-from instances import Budget, Instance, Solution, Status, Termination, evaluate, read, write, write_solution
+from formulations.pooling import settle
+from instances import (
+    Budget,
+    Instance,
+    Progress,
+    Result,
+    Solution,
+    Status,
+    Termination,
+    evaluate,
+    read,
+    write,
+    write_solution,
+)
+from instances.generate import Setting, generate
 from offloadlib import check
 
 LIBRARY = Path(__file__).parent.parent / "instances" / "library"
@@ -71,13 +86,36 @@ def test_a_raised_claim_is_rejected(tmp_path: Path) -> None:
     assert not verdict.accepted
 
 
-@settings(max_examples=40)
+def certified(instance: Instance, folder: Path) -> None:
+    """Bounds and incumbents enclose the optimum at any time, the end is proven, and the proof is accepted."""
+    optimum, _ = brute_force(instance)
+    events: list[Progress] = []
+    result = solve(instance, Budget(on_progress=events.append))
+    for event in events:
+        assert event.objective is not None and event.objective >= optimum * (1 - 1e-12)
+        assert event.lower_bound is not None and event.lower_bound <= optimum * (1 + 1e-12)
+    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+    verdict = check.check(*files(instance, folder))
+    assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+    assert verdict.certified_bound is not None
+    assert verdict.certified_bound >= optimum - 1e-8 * max(optimum, 1e-6)
+
+
+@settings(max_examples=30)
 @given(instance=instances(max_devices=3))
 def test_certificates_of_random_instances(
     instance: Instance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    verdict = check.check(*files(instance, tmp_path_factory.mktemp("proof")))
-    assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+    certified(instance, tmp_path_factory.mktemp("proof"))
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(instance=instances(max_devices=3))
+def test_certificates_of_random_instances_many(
+    instance: Instance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    certified(instance, tmp_path_factory.mktemp("proof"))
 
 
 def test_the_bound_at_the_time_limit_is_valid() -> None:
@@ -101,6 +139,60 @@ def test_progress_closes_in() -> None:
     assert all(e.lower_bound is None or e.lower_bound <= objectives[-1] * (1 + 1e-12) for e in events)
 
 
+def hard() -> Instance:
+    """Few places for forks of eight: the root's bound is not enough."""
+    setting = Setting(
+        devices=12,
+        offload_points=4,
+        applications=("fork-join-6",),
+        capacity=7,
+        point_cpu=(1.6, 8.0),
+        input=(0.05, 0.2),
+        output=(0.05, 0.2),
+        alpha=(0.97, 0.97),
+    )
+    return generate(setting, seed=1)
+
+
+def test_certificates_of_trees_divide_by_sets_of_places(tmp_path: Path) -> None:
+    """Where the tree is large, it has branches on several places, and the checker accepts them."""
+    instance = hard()
+    names = files(instance, tmp_path)
+    verdict = check.check(*names)
+    assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+    assert verdict.certified_gap is not None and verdict.certified_gap <= 1e-8
+    nodes = json.loads(names[2].read_text())["nodes"]
+    assert any("branch" in node for node in nodes)
+
+
+def test_interrupted_at_any_event(tmp_path: Path) -> None:
+    """A proof that is broken off leaves a feasible solution and a certificate that is accepted."""
+    instance = hard()
+    optimum = solve(instance, Budget()).objective
+    bounds = []
+    for stop_after in (0, 1, 2, 4, 8):
+        seen = []
+
+        def interrupt(event: Progress, seen: list[Progress] = seen, last: int = stop_after) -> None:
+            seen.append(event)
+            if len(seen) > last:
+                raise KeyboardInterrupt
+
+        proof = prove(instance, Solution.all_local(instance), Budget(on_progress=interrupt))
+        assert evaluate(instance, proof.solution).feasible
+        assert proof.objective >= optimum * (1 - 1e-12)
+        assert proof.certificate.lower_bound <= optimum
+        names = tmp_path / "instance.json", tmp_path / "solution.json", tmp_path / "certificate.json"
+        write(instance, names[0])
+        result = Result.of(instance, proof.solution, 0.0, proof.certificate.lower_bound, proof.termination)
+        write_solution(result.stored("branch-and-price"), instance, names[1])
+        write_certificate(proof.certificate, instance, names[2])
+        verdict = check.check(*names)
+        assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+        bounds.append(proof.certificate.lower_bound)
+    assert bounds[-1] > 0.9 * optimum
+
+
 def test_interrupted_at_once() -> None:
     instance = read(LIBRARY / "paper-m040.json")
 
@@ -112,3 +204,27 @@ def test_interrupted_at_once() -> None:
     assert evaluate(instance, result.solution).feasible
     assert result.lower_bound is not None
     assert result.lower_bound <= result.objective
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_settling_keeps_capacities_and_costs_no_more(data: st.DataObject) -> None:
+    instance = data.draw(instances())
+    given_solution = data.draw(solutions(instance))
+    settled = settle(instance, given_solution)
+    before = evaluate(instance, given_solution)
+    used = dict.fromkeys(range(instance.num_points), 0)
+    for row in given_solution.rows(instance):
+        for n in row:
+            if n >= 0:
+                used[n] += 1
+    speed, capacity = instance.points.cpu, instance.points.capacity
+    fits = all(
+        sum(used[n] for n in used if speed[n] >= least) <= sum(capacity[n] for n in used if speed[n] >= least)
+        for least in speed.tolist()
+    )
+    assert (settled is not None) == fits
+    if settled is not None:
+        after = evaluate(instance, settled)
+        assert after.total <= before.total * (1 + 1e-12)
+        assert all("capacity" not in str(violation) for violation in after.violations)

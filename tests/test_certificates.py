@@ -41,7 +41,7 @@ sys.modules[spec.name] = checker
 spec.loader.exec_module(checker)
 
 Document = dict[str, Any]
-Condition = tuple[str, str, str | None, bool]  # device, subtask, place, and whether it is there
+Condition = tuple[str, str, list[str | None], bool]  # device, subtask, places, and whether it is at one
 Places = tuple[str | None, ...]
 
 LOSS = Fraction(1, 10**30)  # more than the checker's grid may lose
@@ -77,15 +77,15 @@ class Reference:
         if "prices" in node:
             return self.leaf(node["prices"], above)
         branch = node["branch"]
-        where = (branch["device"], branch["subtask"], branch["place"])
+        where = (branch["device"], branch["subtask"], places_of(branch))
         return min(
             self.bound(nodes, node["equal"], [*above, (*where, True)]),
             self.bound(nodes, node["different"], [*above, (*where, False)]),
         )
 
     def leaf(self, prices: Document, above: Sequence[Condition]) -> Fraction | float:
-        capacity = {name: Fraction(price) for name, price in prices.get("capacity", {}).items()}
-        channels = {name: Fraction(price) for name, price in prices.get("channels", {}).items()}
+        capacity = {name: Fraction(price) for name, price in (prices.get("capacity") or {}).items()}
+        channels = {name: Fraction(price) for name, price in (prices.get("channels") or {}).items()}
         total: Fraction | float = Fraction(0)
         for point in self.points:
             total -= capacity.get(point["id"], 0) * int(point["capacity"])
@@ -105,10 +105,15 @@ class Reference:
     def _obeys(self, device: Document, row: Places, above: Sequence[Condition]) -> bool:
         subtasks = self.subtasks[device["application"]]
         return all(
-            (row[subtasks.index(subtask)] == place) == there
-            for name, subtask, place, there in above
+            (row[subtasks.index(subtask)] in places) == there
+            for name, subtask, places, there in above
             if name == device["id"]
         )
+
+
+def places_of(branch: Document) -> list[str | None]:
+    """A branch names one place, or several."""
+    return branch["places"] if "places" in branch else [branch["place"]]
 
 
 def text(value: Fraction) -> str:
@@ -143,6 +148,9 @@ def random_branch(rng: random.Random, document: Document) -> Document:
     device = rng.choice(document["devices"])
     subtasks = next(app["subtasks"] for app in document["applications"] if app["id"] == device["application"])
     places = [None, *(point["id"] for point in document["offload_points"])]
+    if rng.random() < 0.5:
+        some = rng.choices(places, k=rng.randint(1, len(places)))  # one may be named twice
+        return {"device": device["id"], "subtask": rng.choice(subtasks), "places": some}
     return {"device": device["id"], "subtask": rng.choice(subtasks), "place": rng.choice(places)}
 
 
@@ -363,11 +371,14 @@ def judge_node(reference: Reference, node: Any) -> None:
     if type(node) is dict and "branch" in node:
         keys(node, {"branch", "equal", "different"})
         branch = node["branch"]
-        keys(branch, {"device", "subtask", "place"})
+        insist(type(branch) is dict)
+        keys(branch, {"device", "subtask", "places" if "places" in branch else "place"})
         insist(type(branch["device"]) is str and branch["device"] in reference.devices)
         subtasks = reference.subtasks[reference.devices[branch["device"]]["application"]]
         insist(type(branch["subtask"]) is str and branch["subtask"] in subtasks)
-        insist(branch["place"] is None or (type(branch["place"]) is str and branch["place"] in points))
+        insist(type(places_of(branch)) is list and len(places_of(branch)) > 0)
+        for place in places_of(branch):
+            insist(place is None or (type(place) is str and place in points))
         return
     keys(node, {"prices"})
     keys(node["prices"], set(), {"capacity", "channels"})
@@ -522,8 +533,22 @@ def change_a_branch(rng: random.Random, document: Document, certificate: Documen
 
 @mutation
 def branch_on_nothing(rng: random.Random, document: Document, certificate: Document) -> None:
-    key = rng.choice(["device", "subtask", "place"])
-    rng.choice(branches_of(certificate))["branch"][key] = rng.choice(["", "nobody", None, 1, []])
+    key = rng.choice(["device", "subtask", "place", "places"])
+    nothing = rng.choice(["", "nobody", None, 1, [], [None, "nobody"], [[]], [1]])
+    rng.choice(branches_of(certificate))["branch"][key] = nothing
+
+
+@mutation
+def change_the_places(rng: random.Random, document: Document, certificate: Document) -> None:
+    branch = rng.choice(branches_of(certificate))["branch"]
+    places = list(places_of(branch))
+    other = rng.choice([None, *(point["id"] for point in document["offload_points"])])
+    if other in places:
+        places.remove(other)
+    else:
+        places.append(other)
+    branch.pop("place", None)
+    branch["places"] = places
 
 
 @mutation
@@ -906,6 +931,10 @@ def branch(device: str, subtask: str, place: str | None, equal: int, different: 
     return {"branch": where, "equal": equal, "different": different}
 
 
+def several(places: list[Any]) -> Document:
+    return {"device": "ud1", "subtask": "t1", "places": places}
+
+
 def test_a_leaf_without_decisions_is_infinite() -> None:
     """Below it a subtask is at two places at once, or nowhere."""
     high = {"capacity": {"op1": "1000", "op2": "1000"}}  # alone, they prove less than nothing
@@ -1100,6 +1129,18 @@ def test_the_certificate_of_another_instance_fails(tmp_path: Path) -> None:
         (
             {"nodes": [leaf(capacity={"op 1": 1})]},
             "nodes[0].prices.capacity['op 1']: 1 is not a decimal number",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several([])}, leaf(), leaf()]},
+            "nodes[0].branch.places: an empty array is not a non-empty array",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several(["op1", 2])}, leaf(), leaf()]},
+            "nodes[0].branch.places[1]: 2 is not a string",
+        ),
+        (
+            {"nodes": [branch("ud1", "t1", "op1", 1, 2) | {"branch": several(["op1"]) | {"place": None}}]},
+            "nodes[0].branch: unknown key 'place'",
         ),
         ({"lower_bound": 24.0}, "lower_bound: 24.0 is not a decimal number in a string"),
         ({"lower_bound": "1/3"}, "lower_bound: '1/3' is not a decimal number in a string"),

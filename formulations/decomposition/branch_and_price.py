@@ -1,35 +1,55 @@
 r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
 
 Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does not reach
-the incumbent, a subtask of a device that the master splits between places is branched on: at that place
-or not. A closed tree proves the incumbent optimal, and the tree with the leaves' prices is its
-certificate (:mod:`formulations.certificate`). Nodes are explored by least bound; new incumbents come
-from the mixed-integer program over the columns generated so far.
+the incumbent, a subtask of a device that the master splits between places is branched on: local or not,
+else at one of the fastest offload points or not. A closed tree proves the incumbent optimal, and the tree
+with the leaves' prices is its certificate (:mod:`formulations.certificate`). Nodes are explored by least
+bound. New incumbents come from dives, which settle one split device after the other and generate
+columns as they go, and from the mixed-integer program over the columns generated so far.
+
+**Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
+prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
+device's least of all. A solution with k there costs at least L + r. Where that is no better than the
+incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. This makes
+pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
+(:func:`prove`), the bound of every node is computed again at its prices, without fixing.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
-from .. import highs
+from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
 from . import city
-from .master import Master, Node
-from .pricing import Prices, Restrictions
+from .master import Column, Master, Node, Step
+from .pricing import Prices, Restrictions, price
 
-_Step = tuple[int, int, int, bool]
-"""A branch taken: device, subtask, place, equal."""
+PATIENCE = 0.1
+"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
 
+FIRST_ROUND = 8
+"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
+
+DEEPEST = 60
+"""Steps of a dive: where each step splits other devices anew, it is given up."""
+
+SETTLED = 0.1
+"""Share of the split devices that a step of a dive settles."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -40,7 +60,7 @@ class _Open:
     """A node that is not closed: where it is in the tree, how it was reached, what bounds it."""
 
     index: int
-    path: tuple[_Step, ...]
+    path: tuple[Step, ...]
     node: Node
 
 
@@ -60,7 +80,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """Solve by branch-and-price."""
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
-    proof = prove(instance, start, budget)
+    proof = _prove(instance, start, budget, certify=False)
     return Result.of(
         instance,
         proof.solution,
@@ -89,9 +109,13 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
     Proof
         With the best bound so far at the time limit and after Ctrl-C.
     """
+    return _prove(instance, start, budget, certify=True)
+
+
+def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
     if instance.num_devices >= city.LARGE:
         return _one_leaf(instance, city.City(instance, start, budget).run())
-    search = _Search(instance, start, budget)
+    search = _Search(instance, start, budget, certify)
     try:
         search.run()
     except KeyboardInterrupt:
@@ -114,9 +138,9 @@ def _prohibitive(instance: Instance, prices: Prices) -> Prices:
 
 
 class _Search:
-    def __init__(self, instance: Instance, start: Solution, budget: Budget) -> None:
+    def __init__(self, instance: Instance, start: Solution, budget: Budget, certify: bool = True) -> None:
         self.begun = time.perf_counter()
-        self.instance, self.budget = instance, budget
+        self.instance, self.budget, self.certify = instance, budget, certify
         self.solution = start
         self.objective = evaluate(instance, start).total
         self.termination = Termination.FINISHED
@@ -130,6 +154,8 @@ class _Search:
         self.master = Master(instance, self.objective)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
+        self.fixing: _Fixing | None = None
+        self.beyond = np.inf  # what fixing has left out costs at least this
 
     @property
     def cutoff(self) -> float:
@@ -137,13 +163,22 @@ class _Search:
         gap = max(self.budget.gap, 0.5 * OPTIMAL_GAP)
         return self.objective - gap * abs(self.objective)
 
+    @property
+    def fixing_cutoff(self) -> float:
+        """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
+        return 0.5 * (self.cutoff + self.objective)
+
     def late(self) -> bool:
         return time.perf_counter() - self.begun > self.budget.time_limit
 
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
         if self.queue[0][0] < self.cutoff:
+            self.fixing = _Fixing(self.instance, self.master, self.queue[0][2].node, self.late)
+            self._refix()
             self._round()
+            self._dive(self.queue[0][2])
+        rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
                 self.termination = Termination.TIME_LIMIT
@@ -153,15 +188,27 @@ class _Search:
             heapq.heappop(self.queue)
             self._branch(node)
             self.in_hand = np.inf
-            if self.explored in (8, 32, 128, 512, 2048):
+            if self.queue and self.explored >= rounds:
+                rounds *= 4
+                self._dive(self.queue[0][2])
                 self._round()
         if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
             self.termination = Termination.STALLED
+        self._report()
 
-    def _open(self, index: int, path: tuple[_Step, ...], prices: Prices) -> None:
+    def _refix(self) -> None:
+        """Fix as much as the incumbent allows."""
+        if self.fixing is not None:
+            self.beyond = min(self.beyond, self.fixing_cutoff)
+            self.fixing.apply(self.fixing_cutoff)
+
+    def _open(self, index: int, path: tuple[Step, ...], prices: Prices) -> None:
         """Bound a node and queue it."""
-        restrictions = self._restrict(path) if path else None
-        node = self.master.generate(restrictions, prices, self.cutoff, self.late)
+        patience = PATIENCE if path else 0.0
+        self.master.restrict(path)
+        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience)
+        if self.certify and self.fixing is not None:
+            node = self._verified(node, path)
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
@@ -170,75 +217,129 @@ class _Search:
         self._accept(node)
         self._report()
 
+    def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
+        base = self.fixing.restrictions if fixed and self.fixing is not None else None
+        if not path:
+            return base
+        restrictions = Restrictions(self.instance, base)
+        for step in path:
+            restrictions.divide(*step)
+        return restrictions
+
+    def _verified(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """The node's bound as a certificate proves it, which knows of no fixing."""
+        whole = self._restrictions(path, fixed=False)
+        bound, found = self.master.lagrangian(node.prices, whole)
+        if bound >= self.cutoff or node.bound < self.cutoff:
+            return replace(node, bound=bound)
+        self.master.restrict(path, fixed=False)
+        self.master.add(found.solution)
+        return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
         if not node.weights or min(node.weights.values()) < 1 - 1e-6:
             return
         self._offer([self.master.columns[i] for i in node.weights])
 
-    def _offer(self, columns: list) -> None:  # type: ignore[type-arg]
+    def _offer(self, columns: list[Column]) -> None:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for column in columns:
             rows[column.device] = list(column.places)
-        solution = Solution.from_rows(self.instance, rows)
+        solution = pooling.settle(self.instance, Solution.from_rows(self.instance, rows))
+        if solution is None:
+            return
         evaluation = evaluate(self.instance, solution)
         if evaluation.feasible and evaluation.total < self.objective:
             self.solution, self.objective = solution, evaluation.total
+            self._refix()
 
     def _branch(self, node: _Open) -> None:
         step = self._choice(node)
         if step is None:  # nothing is split: the bound cannot be raised by branching
             self.closed = min(self.closed, node.node.bound)
             return
-        m, k, place = step
+        m, k, places = step
         equal, different = len(self.tree), len(self.tree) + 1
-        self.tree[node.index] = Branch(m, k, place, equal, different)
+        self.tree[node.index] = Branch(m, k, places, equal, different)
         self.tree += [node.node.prices, node.node.prices]
-        for index, same in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (m, k, place, same)), node.node.prices)
+        for index, inside in ((equal, True), (different, False)):
+            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices)
 
-    def _choice(self, node: _Open) -> tuple[int, int, int] | None:
-        """The split subtask and place whose branches raise the known columns' program most.
+    def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
+        """The split subtask and places whose branches raise the known columns' program most.
 
         Whether a subtask is local decides more than where it goes, as a slot at one offload point is
         worth about as much as at another: places are branched on where no such split is left.
         """
         split = self._splits(node)
-        ranked = sorted(split, key=lambda key: (key[2] != LOCAL, round(abs(split[key] - 0.5), 9), key))
+        ranked = sorted(split, key=lambda at: (LOCAL not in at[2], round(abs(split[at] - 0.5), 9), at[:2]))
         if not ranked:
             return None
-        candidates = [key for key in ranked if (key[2] == LOCAL) == (ranked[0][2] == LOCAL)][:CANDIDATES]
+        local = LOCAL in ranked[0][2]
+        candidates = [key for key in ranked if (LOCAL in key[2]) == local][:CANDIDATES]
         if len(candidates) == 1:
             return candidates[0]
+        self.master.restrict(node.path)
         scores = [self._score(node, key) for key in candidates]
         return candidates[int(np.argmax(scores))]
 
-    def _splits(self, node: _Open) -> dict[tuple[int, int, int], float]:
-        """(device, subtask, place) -> its share, where the master splits a subtask between places."""
-        share: dict[tuple[int, int, int], float] = {}
-        whole: dict[int, float] = {}
+    def _splits(self, node: _Open) -> dict[tuple[int, int, frozenset[int]], float]:
+        """(device, subtask, places) -> its share, where the master splits a subtask between places.
+
+        Offload points are split by speed: a set of places is local, or the fastest ones.
+        """
+        share: dict[tuple[int, int], dict[int, float]] = {}
         for i, weight in node.node.weights.items():
             column = self.master.columns[i]
-            whole[column.device] = whole.get(column.device, 0.0) + weight
             for k, place in enumerate(column.places):
-                key = (column.device, k, place)
-                share[key] = share.get(key, 0.0) + weight
-        return {key: x for key, x in share.items() if 1e-7 < x < whole[key[0]] - 1e-7}
+                at = share.setdefault((column.device, k), {})
+                at[place] = at.get(place, 0.0) + weight
+        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        for (m, k), at in share.items():
+            whole = sum(at.values())
+            if 1e-7 < at.get(LOCAL, 0.0) < whole - 1e-7:
+                splits[m, k, frozenset([LOCAL])] = at[LOCAL]
+            elif len(at) > 1:
+                reached, chosen = 0.0, self._fast[0]
+                for places in self._fast:
+                    x = sum(weight for place, weight in at.items() if place in places)
+                    if 1e-7 < x < whole - 1e-7 and abs(x - 0.5) < abs(reached - 0.5):
+                        reached, chosen = x, places
+                if reached:
+                    splits[m, k, chosen] = reached
+        return splits
 
-    def _score(self, node: _Open, key: tuple[int, int, int]) -> float:
+    @cached_property
+    def _fast(self) -> list[frozenset[int]]:
+        order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
+        return [frozenset(order[: i + 1]) for i in range(len(order))]
+
+    def _score(self, node: _Open, key: tuple[int, int, frozenset[int]]) -> float:
         """Product of what the two branches add to the program over the known columns."""
         score = 1.0
-        for same in (True, False):
-            self._restrict((*node.path, (*key, same)))
-            score *= max(self.master.value() - node.node.bound, 1e-9 * abs(self.objective))
+        for inside in (True, False):
+            gain = self.master.probe((*key, inside)) - node.node.bound
+            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
 
-    def _restrict(self, path: tuple[_Step, ...]) -> Restrictions:
-        restrictions = Restrictions(self.instance)
-        for m, k, place, equal in path:
-            restrictions.branch(m, k, place, equal)
-        self.master.restrict(restrictions, {step[0] for step in path})
-        return restrictions
+    def _dive(self, top: _Open) -> None:
+        """Settle the most settled of the devices that the master splits, again and again."""
+        node, path = top.node, top.path
+        for _ in range(DEEPEST):
+            if node.bound >= self.cutoff or self.late():
+                return
+            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - 1e-6)
+            if not split:
+                return
+            likeliest: dict[int, Column] = {}
+            for _, i in split:
+                likeliest.setdefault(self.master.columns[i].device, self.master.columns[i])
+            for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
+                path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
+            self.master.restrict(path)
+            node = self.master.generate(self._restrictions(path), node.prices, self.cutoff, self.late, 1.0)
+            self._accept(node)
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""
@@ -253,13 +354,13 @@ class _Search:
             reference=self.objective,
         )
         if outcome.values is not None:
-            self._offer([columns[i] for i in np.flatnonzero(outcome.values > 0.5)])
+            self._offer([columns[i] for i in np.flatnonzero(outcome.values[: len(columns)] > 0.5)])
 
     @property
     def bound(self) -> float:
         """The least bound of a leaf, at most the incumbent's cost."""
         least = self.queue[0][0] if self.queue else np.inf
-        return min(max(self.floor, min(least, self.closed, self.in_hand)), self.objective)
+        return min(max(self.floor, min(least, self.closed, self.in_hand, self.beyond)), self.objective)
 
     def _report(self) -> None:
         notify: Callable[[Progress], None] | None = self.budget.on_progress
@@ -285,29 +386,52 @@ def _restricted(
 ) -> tuple[highs.MixedIntegerProgram, tuple[np.ndarray, np.ndarray]]:
     """The master as a mixed-integer program, and the incumbent's columns as a start."""
     instance, columns = master.instance, master.columns
-    entries = [master._entries(column.device, column.places) for column in columns]
-    start = np.cumsum([0, *(len(index) for index, _ in entries)])
-    devices = len(master._devices)
-    limits = [*instance.points.capacity, *instance.points.channels[master._limited]]
-    rows = devices + len(limits)
-    matrix = csr_array(
-        (
-            np.concatenate([value for _, value in entries]),
-            np.concatenate([index for index, _ in entries]),
-            start,
-        ),
-        shape=(len(columns), rows),
-    ).T.tocsr()
+    limits = [*instance.points.capacity.tolist(), *instance.points.channels[master.limited].tolist()]
+    matrix = csr_array(vstack([master.matrix(columns), master.exchanging()]).T)
+    size, devices = matrix.shape[1], matrix.shape[0] - len(limits)
     decisions = incumbent.rows(instance)
     chosen = np.array([decisions[column.device] == list(column.places) for column in columns])
-    ones, none = np.ones(len(columns)), np.zeros(len(columns))
+    is_column = np.arange(size) < len(columns)
     program = highs.MixedIntegerProgram(
-        cost=np.array([column.cost for column in columns]),
-        lower=none,
-        upper=ones,
-        integer=np.arange(len(columns)),
+        cost=np.append([column.cost for column in columns], np.zeros(size - len(columns))),
+        lower=np.zeros(size),
+        upper=np.where(is_column, 1.0, np.inf),
+        integer=np.flatnonzero(is_column),
         matrix=matrix,
         row_lower=np.array([1.0] * devices + [-np.inf] * len(limits)),
         row_upper=np.array([1.0] * devices + [float(limit) for limit in limits]),
     )
-    return program, (np.arange(len(columns)), chosen.astype(np.float64))
+    return program, (np.flatnonzero(is_column), chosen.astype(np.float64))
+
+
+class _Fixing:
+    """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
+
+    def __init__(self, instance: Instance, master: Master, root: Node, stop: Callable[[], bool]) -> None:
+        self.instance, self.master, self.prices = instance, master, root.prices
+        self.bound, found = master.lagrangian(root.prices, None)
+        self.least = found.value
+        # For each subtask and place, local last: what it adds at least to the device's least.
+        self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
+        self.restrictions: Restrictions | None = None
+        local = np.zeros(instance.num_points + 1, dtype=np.bool_)
+        local[LOCAL] = True
+        for k in range(max(group.application.size for group in instance.groups)):
+            for side in (local, ~local):
+                if not stop():
+                    self._price(k, side)
+
+    def _price(self, k: int, side: NDArray[np.bool_]) -> None:
+        restrictions = Restrictions(self.instance)
+        having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
+        for g, _ in having:
+            restrictions.limit(g, k, side)
+        slack = price(self.instance, self.prices, restrictions).value - self.least
+        for g, group in having:
+            self.slack[g][:, k, side] = slack[group.members, None]
+
+    def apply(self, cutoff: float) -> None:
+        """Leave out what costs at least the cutoff."""
+        allowed = [slack <= cutoff - self.bound for slack in self.slack]
+        self.restrictions = Restrictions.of(self.instance, allowed)
+        self.master.fix(self.prices, self.bound, self.least, cutoff)

@@ -11,19 +11,29 @@ v_pn = 1 where it uses the radio of n):
 (Dantzig-Wolfe reformulation of (4), (5).) Its duals are prices; pricing at them either finds columns of
 negative reduced cost or proves that none is missing. The Lagrangian value at any prices is a bound at
 once, so the loop may stop at any time.
+
+**Exchanges.** Cost depends on an offload point through its speed alone (:mod:`formulations.pooling`), and
+does not grow with it. So a column y >= 0 without cost may move a subtask from a point to the next faster
+one: -1 in the slower one's row, +1 in the faster one's. Whole numbers of columns and exchanges that keep
+all rows make a solution (:func:`formulations.pooling.settle`), so that nothing is lost. In the dual, they
+say that a faster point is not cheaper, which holds at some optimal prices (dual-optimal inequalities,
+Valerio de Carvalho 2005): prices settle sooner, and fewer columns are needed to fill all places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import highspy
 import numpy as np
+from scipy.sparse import csr_array
 
 from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
-from instances.model import Floats, Ints
+from instances.model import Floats
 
 from ..certificate import rounded
 from ..scaling import scaled, unit_for
@@ -48,6 +58,10 @@ class Column:
     cost: float
 
 
+Step = tuple[int, int, frozenset[int], bool]
+"""A branch taken: device, subtask, places, whether it is at one of them."""
+
+
 @dataclass(frozen=True)
 class Node:
     """What column generation leaves: the bound, its prices, and the weights of the columns in use."""
@@ -57,6 +71,15 @@ class Node:
     weights: dict[int, float] = field(default_factory=dict)
 
 
+def exchanges(instance: Instance) -> list[tuple[int, int]]:
+    """Offload points (from, to) such that no subtask costs more at the second one: the next faster one,
+    and where two are equally fast, either."""
+    points = instance.points
+    order = [n for n in np.argsort(-points.cpu, kind="stable").tolist() if points.capacity[n] > 0]
+    pairs = [(slow, fast) for fast, slow in itertools.pairwise(order)]
+    return pairs + [(fast, slow) for slow, fast in pairs if points.cpu[slow] == points.cpu[fast]]
+
+
 class Master:
     """Columns of an instance, and their linear program under changing restrictions."""
 
@@ -64,15 +87,24 @@ class Master:
         self.instance = instance
         self.columns: list[Column] = []
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._of: dict[int, list[int]] = {}
         linked = instance.devices.connected_to != LOCAL
         self._devices = np.flatnonzero(linked)
         self._row = {m: i for i, m in enumerate(self._devices.tolist())}
-        self._limited = np.flatnonzero(instance.points.channels != UNLIMITED)
+        self.limited = np.flatnonzero(instance.points.channels != UNLIMITED)
+        channel_row = {
+            n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
+        }
+        self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
         local = evaluate(instance, Solution.all_local(instance)).cost
         self.constant = float(local[~linked].sum())
         self._local = local
         self._unit = max(upper, float(local.sum()))
         self._penalty = 1.0
+        self._swaps = exchanges(instance)
+        self._first = len(self._devices) + len(self._swaps)
+        self._fixed: set[int] = set()
+        self._closed: set[int] = set()
         self._lp = self._empty_lp(self._unit)
 
     def _empty_lp(self, penalty: float) -> Any:
@@ -80,53 +112,118 @@ class Master:
         lp = highspy.Highs()
         lp.setOptionValue("output_flag", False)
         lp.setOptionValue("threads", 1)
+        for kind in ("primal", "dual"):  # at the default of 1e-7 no bound gets nearer than some 1e-9
+            lp.setOptionValue(f"{kind}_feasibility_tolerance", 1e-9)
         none = np.empty(0)
-        points, channels = self.instance.points.capacity, self.instance.points.channels[self._limited]
+        points, channels = self.instance.points.capacity, self.instance.points.channels[self.limited]
         lower = [1.0] * len(self._devices) + [-highspy.kHighsInf] * (len(points) + len(channels))
         upper = [1.0] * len(self._devices) + points.tolist() + channels.tolist()
         for low, high in zip(lower, upper, strict=True):
             lp.addRow(low, float(high), 0, none, none)
         for i in range(len(self._devices)):
             lp.addCol(penalty, 0.0, highspy.kHighsInf, 1, np.array([i], np.int32), np.ones(1))
+        for slow, fast in self._swaps:
+            rows = np.array([slow, fast], np.int32) + len(self._devices)
+            lp.addCol(0.0, 0.0, highspy.kHighsInf, 2, rows, np.array([-1.0, 1.0]))
         return lp
 
     def add(self, solution: Solution, evaluation_cost: Floats | None = None) -> int:
         """Add every connected device's decision as a column; returns how many were new."""
         costs = evaluate(self.instance, solution).cost if evaluation_cost is None else evaluation_cost
-        rows = solution.rows(self.instance)
-        return sum(self._add(m, tuple(rows[m]), float(costs[m])) for m in self._devices.tolist())
+        rows, cost = solution.rows(self.instance), costs.tolist()
+        known = [self._known.get((m, tuple(rows[m]))) for m in self._devices.tolist()]
+        again = {i for i in known if i is not None} & self._fixed
+        self._fixed -= again  # what pricing asks for cannot stay closed
+        self._close(self._closed - again)
+        new = [
+            Column(m, places, cost[m])
+            for m in self._devices.tolist()
+            if (m, places := tuple(rows[m])) not in self._known
+        ]
+        for i, column in enumerate(new, start=len(self.columns)):
+            self._known[column.device, column.places] = i
+            self._of.setdefault(column.device, []).append(i)
+        self.columns += new
+        if new:
+            matrix = self.matrix(new)
+            size, free = len(new), np.full(len(new), highspy.kHighsInf)
+            self._lp.addCols(
+                size,
+                np.array([column.cost for column in new]),
+                np.zeros(size),
+                free,
+                matrix.nnz,
+                matrix.indptr[:-1].astype(np.int32),
+                matrix.indices.astype(np.int32),
+                matrix.data,
+            )
+        return len(new) + len(again)
 
-    def _add(self, m: int, places: tuple[int, ...], cost: float) -> bool:
-        if (m, places) in self._known:
-            return False
-        self._known[m, places] = len(self.columns)
-        self.columns.append(Column(m, places, cost))
-        index, value = self._entries(m, places)
-        self._lp.addCol(cost, 0.0, highspy.kHighsInf, len(index), index, value)
-        return True
-
-    def _entries(self, m: int, places: tuple[int, ...]) -> tuple[Ints, Floats]:
-        used = [n for n in places if n != LOCAL]
-        points, counts = np.unique(np.array(used, dtype=np.int64), return_counts=True)
-        index = [self._row[m], *(len(self._devices) + points).tolist()]
-        value = [1.0, *counts.tolist()]
-        at = np.flatnonzero(self._limited == self.instance.devices.connected_to[m])
-        if used and len(at):
-            index.append(len(self._devices) + self.instance.num_points + int(at[0]))
-            value.append(1.0)
-        return np.array(index, dtype=np.int32), np.array(value)
-
-    def restrict(self, restrictions: Restrictions, touched: set[int]) -> None:
-        """Close the columns of touched devices that their branches forbid, open all others."""
+    def matrix(self, columns: Sequence[Column]) -> csr_array:
+        """(columns, rows) what columns use: their device, subtasks at each offload point, a channel."""
+        index: list[int] = []
+        value: list[float] = []
+        start = [0]
         first = len(self._devices)
-        upper = np.full(len(self.columns), highspy.kHighsInf)
-        for i, column in enumerate(self.columns):
-            if column.device in touched and not restrictions.keeps(
-                column.device, np.array(column.places, dtype=np.int32)
-            ):
-                upper[i] = 0.0
-        index = np.arange(first, first + len(self.columns), dtype=np.int32)
-        self._lp.changeColsBounds(len(index), index, np.zeros(len(index)), upper)
+        for column in columns:
+            used = Counter(column.places)
+            used.pop(LOCAL, None)
+            index.append(self._row[column.device])
+            index += [first + n for n in used]
+            value.append(1.0)
+            value += used.values()
+            radio = self._channel[column.device]
+            if used and radio is not None:
+                index.append(radio)
+                value.append(1.0)
+            start.append(len(index))
+        rows = first + self.instance.num_points + len(self.limited)
+        return csr_array((np.array(value), np.array(index), np.array(start)), shape=(len(columns), rows))
+
+    def exchanging(self) -> csr_array:
+        """(exchanges, rows) what exchanges take from limits, and give to others."""
+        rows = len(self._devices) + self.instance.num_points + len(self.limited)
+        matrix = np.zeros((len(self._swaps), rows))
+        for i, (slow, fast) in enumerate(self._swaps):
+            matrix[i, len(self._devices) + slow], matrix[i, len(self._devices) + fast] = -1.0, 1.0
+        return csr_array(matrix)
+
+    def fix(self, prices: Prices, bound: float, least: Floats, cutoff: float) -> None:
+        """Close the columns whose reduced cost at some prices says that they are in no better solution."""
+        row = np.append(prices.capacity, prices.channels[self.limited])
+        use = self.matrix(self.columns)[:, len(self._devices) :]
+        device = np.array([column.device for column in self.columns])
+        cost = np.array([column.cost for column in self.columns])
+        slack = cost + use @ row - least[device]
+        self._fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
+
+    def restrict(self, path: Iterable[Step], fixed: bool = True) -> None:
+        """Close the columns that branches forbid, and those of :meth:`fix` if wanted; open all others."""
+        closed = set(self._fixed) if fixed else set()
+        for step in path:
+            closed.update(self._against(step))
+        self._close(closed)
+
+    def _against(self, step: Step) -> Iterator[int]:
+        """The columns that a branch forbids."""
+        m, k, places, inside = step
+        return (i for i in self._of[m] if (self.columns[i].places[k] in places) != inside)
+
+    def _close(self, closed: set[int]) -> None:
+        changed = sorted(closed ^ self._closed)
+        if changed:
+            upper = np.array([0.0 if i in closed else highspy.kHighsInf for i in changed])
+            index = np.array(changed, dtype=np.int32) + np.int32(self._first)
+            self._lp.changeColsBounds(len(index), index, np.zeros(len(index)), upper)
+        self._closed = closed
+
+    def probe(self, step: Step) -> float:
+        """The least cost over the known columns if one more branch were taken."""
+        before = self._closed
+        self._close(before | set(self._against(step)))
+        value = self._solve()[0]
+        self._close(before)
+        return value
 
     def _solve(self) -> tuple[float, Prices, Floats]:
         self._lp.run()
@@ -137,13 +234,9 @@ class Master:
         duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0)
         points = self.instance.num_points
         channels = np.zeros(points)
-        channels[self._limited] = duals[points:]
+        channels[self.limited] = duals[points:]
         values = np.array(solution.col_value)
         return self._lp.getObjectiveValue() + self.constant, Prices(duals[:points], channels), values
-
-    def value(self) -> float:
-        """The least cost over the known columns, as they are restricted."""
-        return self._solve()[0]
 
     def lagrangian(self, prices: Prices, restrictions: Restrictions | None) -> tuple[float, Priced]:
         """The Lagrangian bound at some prices, and the decisions that attain it."""
@@ -154,7 +247,12 @@ class Master:
         return float(np.sum(found.value)) - paid, found
 
     def generate(
-        self, restrictions: Restrictions | None, start: Prices, cutoff: float, deadline: Any
+        self,
+        restrictions: Restrictions | None,
+        start: Prices,
+        cutoff: float,
+        stop: Callable[[], bool],
+        patience: float = 0.0,
     ) -> Node:
         """Column generation until the bound passes the cutoff, converges, or time is up.
 
@@ -166,8 +264,11 @@ class Master:
             Prices to begin with: the parent's.
         cutoff
             A bound above this needs no more.
-        deadline
-            Callable that says whether to stop.
+        stop
+            Asked now and then whether to give up.
+        patience
+            A node whose linear program stays below the cutoff has to be divided: then it is left as soon as
+            this share of the distance between bound and cutoff is all that it could gain.
         """
         best, found = self.lagrangian(start, restrictions)
         prices = start
@@ -177,7 +278,10 @@ class Master:
         weight = SMOOTHING
         while True:
             objective, duals, values = self._solve()
-            if best >= cutoff or deadline():
+            if best >= cutoff or stop():
+                return Node(best, prices, self._weights(values))
+            near = objective - best <= patience * (cutoff - best)
+            if near and objective < cutoff and self._divisible(values):
                 return Node(best, prices, self._weights(values))
             if objective - best <= CONVERGED * abs(objective) and not self._raise_penalty(values):
                 return Node(best, prices, self._weights(values))
@@ -198,6 +302,12 @@ class Master:
             else:
                 weight = SMOOTHING
 
+    def _divisible(self, values: Floats) -> bool:
+        """Whether columns are split, and no device needs its artificial one."""
+        columns = values[self._first :]
+        split = bool(np.any((columns > 1e-6) & (columns < 1 - 1e-6)))
+        return split and float(values[: len(self._devices)].sum()) <= 1e-9
+
     def _raise_penalty(self, values: Floats) -> bool:
         """Make artificial columns dearer where the program still needs them: its branches may be
         contradictory, which only ever higher prices show."""
@@ -210,7 +320,7 @@ class Master:
         return True
 
     def _weights(self, values: Floats) -> dict[int, float]:
-        columns = values[len(self._devices) :]
+        columns = values[self._first :]
         return {int(i): float(columns[i]) for i in np.flatnonzero(columns > 1e-9)}
 
 

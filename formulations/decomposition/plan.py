@@ -78,6 +78,13 @@ class Plan:
             self.has_p,
         )
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether some step joins each label of one list with each of another, so that lists grow fast:
+        blocks in series inside of parallel ones, or labels with a p."""
+        in_series = (self.steps[:, 0] == SERIES) & (self.steps[:, 2] == 0)
+        return bool(in_series.any() or self.has_p.any())
+
 
 @dataclass
 class _Block:

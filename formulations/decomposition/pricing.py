@@ -9,11 +9,13 @@ For prices lambda_n >= 0 on capacity and mu_n >= 0 on channels, the pricing prob
 over the decisions that the device may take. The sum of these minima less prices x limits is the
 Lagrangian lower bound on F. The minimum is exact
 
-- by dynamic programming over the decomposition of a series-parallel task
-  (:mod:`.plan`);
-- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), up to a
-  number of nodes per device; where that is reached, the value is the bound that the search has proven:
-  a relaxation, named as such, still valid in the sum.
+- by dynamic programming over the decomposition of a series-parallel task (:mod:`.plan`), where its lists
+  of labels add up: chains, forks and joins;
+- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), and where lists
+  would multiply: there it is faster by two orders of magnitude and more. It goes up to a number of nodes
+  per device; where that is reached the labels are tried, and where these are too many or there is no
+  decomposition, the value is the bound that the search has proven: a relaxation, named as such, still
+  valid in the sum.
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
@@ -22,7 +24,7 @@ and price, so only the points that no other one beats in both are tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,18 +99,33 @@ class Restrictions:
     """Which places the branches above a node leave to each subtask.
 
     ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
-    ``allowed`` (R, N + 1), whose last column stands for local.
+    ``allowed`` (R, N + 1), whose last column stands for local. All begins as ``base`` has it, if given.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, base: Restrictions | None = None) -> None:
         self._points = instance.num_points
-        self.row = [np.full(group.work.shape, -1, dtype=np.int64) for group in instance.groups]
         self._rows: list[NDArray[np.bool_]] = []
+        if base is not None:
+            self.row: list[Ints] = [row.copy() for row in base.row]
+            self._rows += base._rows
+            self._at: list[tuple[int, int]] = base._at
+            return
+        self.row = [np.full(group.work.shape, -1, dtype=np.int64) for group in instance.groups]
         at = [(0, 0)] * instance.num_devices
         for g, group in enumerate(instance.groups):
             for i, m in enumerate(group.members.tolist()):
                 at[m] = (g, i)
         self._at = at
+
+    @classmethod
+    def of(cls, instance: Instance, allowed: Sequence[NDArray[np.bool_]]) -> Restrictions:
+        """What is left to each subtask: for each group (G, K, N + 1), local last."""
+        restrictions = cls(instance)
+        for g, places in enumerate(allowed):
+            masks, number = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
+            restrictions.row[g] = (number + len(restrictions._rows)).reshape(places.shape[:-1])
+            restrictions._rows += list(masks)
+        return restrictions
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
@@ -117,15 +134,25 @@ class Restrictions:
 
     def branch(self, device: int, subtask: int, place: int, equal: bool) -> None:
         """Leave only ``place`` to a subtask, or take it away."""
-        g, i = self._at[device]
-        row = self.row[g][i, subtask]
-        if row < 0:
-            row = len(self._rows)
-            self._rows.append(np.ones(self._points + 1, dtype=np.bool_))
-            self.row[g][i, subtask] = row
+        self.divide(device, subtask, (place,), equal)
+
+    def divide(self, device: int, subtask: int, places: Iterable[int], inside: bool) -> None:
+        """Leave only ``places`` to a subtask, or take them away."""
         chosen = np.zeros(self._points + 1, dtype=np.bool_)
-        chosen[place] = True  # LOCAL is -1, the last column
-        self._rows[row] &= chosen if equal else ~chosen
+        chosen[list(places)] = True  # LOCAL is -1, the last column
+        g, i = self._at[device]
+        self._limit(g, np.array([i]), subtask, chosen if inside else ~chosen)
+
+    def limit(self, group: int, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Leave some places (N + 1, local last) to a subtask of all devices of a group."""
+        self._limit(group, np.arange(len(self.row[group])), subtask, allowed)
+
+    def _limit(self, group: int, members: Ints, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Rows may be shared, so they are replaced and not changed."""
+        rows = self.row[group][members, subtask]
+        for row in np.unique(rows).tolist():
+            self.row[group][members[rows == row], subtask] = len(self._rows)
+            self._rows.append(allowed if row < 0 else self._rows[row] & allowed)
 
     def keeps(self, device: int, places: Places) -> bool:
         """Whether a decision obeys all branches."""
@@ -163,10 +190,15 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
         least = np.empty(len(term.group))
         arguments = (*_task(instance, term), *_market(instance, term, prices, g, restrictions))
         found = plan(term.group.application)
-        if found is None:
+        if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            arguments = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
-            _in_parallel(price_by_search, arguments, len(term.group), parts=8, worth=16)
+            searched = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
+            _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
+            if found is not None:
+                for i in np.flatnonzero(cut_short).tolist():
+                    exact = places.copy(), least.copy()
+                    if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
+                        places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
             relaxed[term.group.members] = cut_short
         elif not _in_parallel(
             price_by_labels, (*arguments, *found.arrays, places, least), len(term.group), parts=2, worth=2000
