@@ -41,7 +41,9 @@ from offloadlib.registry import METHODS, Family
 HEURISTICS = [
     name
     for name, method in METHODS.items()
-    if method.family is Family.HEURISTIC and method.path.startswith("heuristics.")
+    if method.family is Family.HEURISTIC
+    and "structured" in method.kinds
+    and method.path.startswith("heuristics.")
 ]
 
 
