@@ -14,11 +14,12 @@ from formulations.certificate import write_certificate
 from formulations.decomposition import branch_and_price, city
 from formulations.decomposition.city import City
 from formulations.decomposition.dual import Dual
-from formulations.decomposition.limits import Limits, sampled
+from formulations.decomposition.limits import Limits
 from formulations.decomposition.master import Master
 from formulations.decomposition.pricing import Prices
 from instances import Budget, Instance, Progress, Solution, Termination, evaluate, write, write_solution
 from instances.generate import Setting, generate
+from instances.subset import subset
 from offloadlib import check
 
 
@@ -108,7 +109,7 @@ def test_a_sample_prices_its_devices_as_the_whole_does() -> None:
     limits = Limits(instance)
     members = np.array([1, 5, 8, 30, 77])
     vector = limits.rounded(np.full(len(limits), 0.05))
-    part = Limits(sampled(instance, members))
+    part = Limits(subset(instance, members))
     np.testing.assert_array_equal(part.lagrangian(vector)[1], limits.lagrangian(vector)[1][members])
 
 

@@ -35,8 +35,9 @@ from scipy.sparse import csr_array, hstack
 
 from instances import LOCAL, evaluate
 from instances.model import Floats, Ints, Places
+from instances.subset import subset
 
-from .limits import Limits, sampled
+from .limits import Limits
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried."""
@@ -274,7 +275,7 @@ class Dual:
             return
         members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
         share = size / devices
-        sample = Limits(sampled(limits.instance, members), share * limits.right)
+        sample = Limits(subset(limits.instance, members), share * limits.right)
         model = Model(sample, self.vector)
         if self.evaluations == 0:
             model.maximise(self._late, max(SAMPLE_CONVERGED, 0.1 * tolerance))

@@ -7,7 +7,6 @@ smaller task leaves over is :data:`~instances.LOCAL`, which uses nothing and cos
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -119,27 +118,3 @@ class Limits:
         """The bound at some prices, each device's least cost + prices, and the decisions that attain it."""
         found = price(self.instance, self.prices(vector))
         return float(np.sum(found.value) - vector @ self.right), found.value, self.table(found.solution)
-
-
-def sampled(instance: Instance, members: Ints) -> Instance:
-    """The instance of some of the devices, with the same offload points."""
-    devices = instance.devices
-    columns: tuple[str, ...] = ("application", "cpu", "execute", "send", "receive", "alpha", "connected_to")
-    columns += ("uplink", "downlink", "position")
-    position = np.full(instance.num_devices, -1, dtype=np.int64)
-    position[members] = np.arange(len(members))
-    groups = []
-    for group in instance.groups:
-        kept = position[group.members] >= 0
-        if kept.any():
-            tasks = {key: getattr(group, key)[kept] for key in ("work", "input", "output", "edge_data")}
-            groups.append(replace(group, members=position[group.members[kept]], **tasks))
-    return replace(
-        instance,
-        devices=replace(
-            devices,
-            ids=tuple(devices.ids[m] for m in members.tolist()),
-            **{key: getattr(devices, key)[members] for key in columns},
-        ),
-        groups=tuple(groups),
-    )
