@@ -19,6 +19,8 @@ from . import plots
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from instances import Instance
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -71,11 +73,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, an introduction, and sections."""
+    """A title, an introduction, sections, and instances to be kept as files beside the page."""
 
     title: str
     text: Sequence[str] = ()
     sections: Sequence[Section] = field(default=())
+    instances: Sequence[Instance] = ()
 
     @property
     def pictures(self) -> list[Picture]:

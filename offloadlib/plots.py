@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 GREY, LINK, LIGHT, INK = "#8A8A8A", "#BBBBBB", "#DDDDDD", "#333333"
+SERIES = (BLUE, ORANGE, GREEN, "#D55E00", "#CC79A7", "#56B4E9", INK)
 FAMILY_COLOURS = {Family.EXACT: BLUE, Family.HEURISTIC: ORANGE}
 ACTIVITY_COLOURS = {Activity.EXECUTE: BLUE, Activity.SEND: ORANGE, Activity.RECEIVE: GREEN}
 LOAD_COLOURS, DEVICE_LOAD_COLOURS = "Blues", "Oranges"
@@ -274,6 +275,45 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
     axes.set_ylabel(y)
     axes.set_title(title)
     figure.legend(loc="outside right upper")
+    return figure
+
+
+@rc_context(_STYLE)
+def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) -> Figure:
+    """Distributions: half of the values in the box, 90% between the whiskers, the rest as points.
+
+    Parameters
+    ----------
+    names
+        One per distribution, the first at the top.
+    values
+        One or more numbers of each; the axis is logarithmic where they reach beyond ten times the least.
+    title
+        Of the picture.
+    x
+        Name of the axis.
+    """
+    figure = _figure(7.4, 1.0 + 0.27 * len(names))
+    axes = figure.subplots()
+    drawn = axes.boxplot(
+        list(values),
+        orientation="horizontal",
+        whis=(5, 95),
+        widths=0.6,
+        patch_artist=True,
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": GREY, "alpha": 0.6},
+        medianprops={"color": INK, "linewidth": 1.4},
+    )
+    for patch in drawn["boxes"]:
+        patch.set(facecolor=ORANGE, alpha=0.6, linewidth=0.6)
+    axes.set_yticks(range(1, len(names) + 1), names)
+    axes.invert_yaxis()
+    if max(map(np.max, values)) > 10 * min(map(np.min, values)):
+        axes.set_xscale("log")
+    axes.grid(axis="x", color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x)
+    axes.set_title(title)
     return figure
 
 

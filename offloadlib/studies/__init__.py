@@ -28,6 +28,8 @@ Stages = Generator["Sequence[Job]", Sequence[Row], None]
 STUDIES: Mapping[str, str] = {
     "paper": "offloadlib.studies.paper",
     "ddto": "offloadlib.studies.ddto",
+    "ratios": "offloadlib.studies.ratios",
+    "adversary": "offloadlib.studies.adversary",
 }
 """The module of each study."""
 

@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instances import InputError, Instance, write
+from instances.errors import os_reason
 from instances.storage import replacing
 
 from .. import page
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE, SUMMARY, CSV, PARQUET = "report.html", "summary.md", "rows.csv", "rows.parquet"
+INSTANCES = "instances"
 
 _JSON_COLUMNS = ("generated", "parameters", "run")
 
 
 def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any], folder: Path) -> None:
-    """Write the page and its pictures, and the rows as CSV and Parquet.
+    """Write the page, its pictures and instances, and the rows as CSV and Parquet.
 
     Parameters
     ----------
@@ -47,6 +50,7 @@ def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any]
     """
     for picture in content.pictures:
         page.save(picture, folder)
+    _keep(content.instances, folder / INSTANCES)
     whole = replace(content, sections=[*content.sections, _settings(rows, settings)])
     for name, text in ((PAGE, page.html(whole, folder)), (SUMMARY, page.markdown(whole))):
         with replacing(folder / name) as file:
@@ -56,6 +60,18 @@ def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any]
         file.write(table.to_csv(index=False).encode())
     with replacing(folder / PARQUET) as file:
         table.to_parquet(file, index=False)
+
+
+def _keep(instances: Sequence[Instance], folder: Path) -> None:
+    """Write instances under their names."""
+    if not instances:
+        return
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(folder, [("", f"cannot be used as a folder: {os_reason(error)}")]) from None
+    for instance in instances:
+        write(instance, folder / f"{instance.name}.json")
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:

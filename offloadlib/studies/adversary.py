@@ -1,0 +1,303 @@
+"""A search for small instances on which a heuristic's ratio to the optimum is largest.
+
+Simulated annealing over tiny instances (:mod:`.tiny`) whose numbers lie on a grid: :func:`search`. Every
+restart is a job, the instance that it finds is in the record of its row. The instances found are then given
+to the heuristic and to the certified optimum as any others, and the worst one of each heuristic to all of
+them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from instances import Budget, Instance, Result, Termination
+from instances.files import parse
+
+from .. import plots
+from ..page import Cell, Number, Page, Picture, Section, Table
+from ..registry import Family, Method, find
+from . import Options, Row, Stages
+from .certified import OPTIMUM
+from .jobs import Given, Job
+from .tiny import Shape, changed, document, drawn, made, optimum
+
+TITLE = "Instances on which heuristics are bad"
+REPETITIONS, QUICK_REPETITIONS = 8, 2
+
+TARGETS = (
+    *("gsod-i", "gsod-ii", "gsod-i-heap", "gsod-ii-heap", "gaod", "btod-sequential", "heft"),
+    *("gsod-i+ls", "gsod-ii+ls"),
+)
+
+SHAPES = (
+    Shape(2, 2, "chain-2"),
+    Shape(3, 2, "chain-1"),
+    Shape(2, 1, "chain-3"),
+    Shape(3, 2, "face"),
+    Shape(2, 2, "fork-join-2"),
+    Shape(4, 3, "chain-2"),
+    Shape(3, 1, "chain-5"),
+    Shape(4, 2, "face"),
+)
+"""Restart r has the r-th of these, around and around."""
+
+EVALUATIONS, QUICK_EVALUATIONS = 1500, 400
+"""Instances that a restart looks at."""
+
+HOT, COLD = 0.1, 0.001
+"""Temperatures at the beginning and at the end: differences of ln(ratio)."""
+
+TIME_LIMIT = 120.0
+"""Seconds for each job; a search that is cut off by it has what it found until then."""
+
+
+# The search ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a search looks for.
+
+    Parameters
+    ----------
+    target
+        The heuristic.
+    shape
+        Number of the instances' shape in :data:`SHAPES`.
+    evaluations
+        Instances that it looks at.
+    """
+
+    target: str = "gsod-i"
+    shape: int = 0
+    evaluations: int = EVALUATIONS
+
+
+SEARCH = Method(
+    "search", f"{__name__}:search", Family.HEURISTIC, "annealing over instances", "Kirkpatrick et al. 1983"
+)
+
+
+def search(instance: Instance, budget: Budget, parameters: Parameters = Parameters()) -> Result:
+    """Look for an instance on which a heuristic is bad, from a given one.
+
+    A step changes one or two numbers. What has at least the ratio of the present instance is the next one,
+    what has less with probability exp(-d/T), d being the difference of ln(ratio); T falls geometrically
+    from :data:`HOT` to :data:`COLD`. Ratios are over the optimum by enumeration: a claim that the certified
+    optimum of the instance found has to confirm.
+
+    Parameters
+    ----------
+    instance
+        The first instance, of :func:`start`'s genes with the budget's seed.
+    budget
+        Seed and time limit.
+    parameters
+        What to look for.
+
+    Returns
+    -------
+    Result
+        The heuristic's on the first instance. Its record has the instance that was ``found``, the claimed
+        ``ratio`` there, the ``first_ratio``, and the ``looked_at`` instances.
+    """
+    begun = time.perf_counter()
+    method, shape = find(parameters.target).load(), SHAPES[parameters.shape]
+    inner = Budget(seed=budget.seed)
+
+    def ratio(made_one: Instance) -> float:
+        return method(made_one, inner).objective / optimum(made_one)
+
+    genes, rng = start(shape, budget.seed)
+    first = present = best = ratio(instance)
+    found, looked_at, termination = genes, 1, Termination.FINISHED
+    cooling = (COLD / HOT) ** (1 / max(parameters.evaluations - 1, 1))
+    temperature = HOT
+    while looked_at < parameters.evaluations:
+        if time.perf_counter() - begun >= budget.time_limit:
+            termination = Termination.TIME_LIMIT
+            break
+        trial = changed(shape, genes, rng)
+        value = ratio(made(shape, trial))
+        looked_at += 1
+        temperature *= cooling
+        if value >= present or rng.random() < math.exp(math.log(value / present) / temperature):
+            genes, present = trial, value
+        if value > best:
+            found, best = trial, value
+    name = f"{parameters.target}-{budget.seed}"
+    return Result.of(
+        instance,
+        method(instance, inner).solution,
+        time.perf_counter() - begun,
+        termination=termination,
+        found=document(shape, found, name),
+        ratio=best,
+        first_ratio=first,
+        looked_at=looked_at,
+    )
+
+
+def start(shape: Shape, seed: int) -> tuple[Any, np.random.Generator]:
+    """The first genes of a search, and the source of its further draws."""
+    rng = np.random.default_rng(seed)
+    return drawn(shape, rng), rng
+
+
+# What is run --------------------------------------------------------------------------------------
+
+
+def stages(options: Options) -> Stages:
+    """The searches; the heuristic and the certified optimum where they led; all heuristics on the worst."""
+    rows = yield searches(options)
+    yield verifications(rows)
+
+
+def searches(options: Options) -> list[Job]:
+    """One job for each heuristic and restart."""
+    evaluations = QUICK_EVALUATIONS if options.quick else EVALUATIONS
+    jobs = []
+    for r in range(options.repetitions):
+        shape, seed = r % len(SHAPES), options.seed + r
+        source = Given(made(SHAPES[shape], start(SHAPES[shape], seed)[0]))
+        for target in TARGETS:
+            parameters = {"target": target, "shape": shape, "evaluations": evaluations}
+            jobs.append(Job(source, SEARCH, parameters, seed, TIME_LIMIT, timed=False))
+    return jobs
+
+
+def verifications(rows: Sequence[Row]) -> list[Job]:
+    """What the searches found is solved by its heuristic and to a certified optimum, the worst by all."""
+    worst = {row["run"]["found"]["name"] for row in _worst(rows).values()}
+    jobs = []
+    for row in rows:
+        source = Given(found(row))
+        targets = TARGETS if row["run"]["found"]["name"] in worst else (row["parameters"]["target"],)
+        jobs += [
+            Job(source, method, seed=row["seed"], time_limit=TIME_LIMIT, timed=False)
+            for method in (*map(find, targets), OPTIMUM)
+        ]
+    return jobs
+
+
+def found(row: Row) -> Instance:
+    """The instance that a search found, validated."""
+    given = row["run"]["found"]
+    return parse(json.dumps(given).encode(), given["name"])
+
+
+def _worst(rows: Sequence[Row]) -> dict[str, Row]:
+    """The search that claims the largest ratio, of each heuristic."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        target = row["parameters"]["target"]
+        if target not in best or row["run"]["ratio"] > best[target]["run"]["ratio"]:
+            best[target] = row
+    return best
+
+
+# What is shown ------------------------------------------------------------------------------------
+
+_INTRODUCTION = (
+    "For each heuristic, simulated annealing looks for small instances on which the heuristic costs many "
+    "times the optimum. Speeds, rates and works are powers of 2 from 1/8 to 8, data are 0 or one of these, "
+    "capacities 1 to 4, alpha is 1/4 to 1, costs are normalised. Ratios are over the certified optimum: "
+    "branch-and-price, with a certificate that the independent checker accepts."
+)
+
+_BOUNDED = (
+    "These ratios are what the grid allows: with numbers far apart there is no limit, which "
+    "docs/approximation.md proves with families of instances (instances/traps.py). Every instance is in the "
+    "folder instances, under the name in the table."
+)
+
+_CROSS = (
+    "How the worst instance found for one heuristic (line) is for the others (columns). GAOD is random: the "
+    "search was for its ratio with the seed that is the last part of the instance's name."
+)
+
+
+def report(options: Options, rows: Mapping[str, Row]) -> Page:
+    """The worst ratios, all restarts, the worst instances under all heuristics, and the instances."""
+    ran = [rows[job.key] for job in searches(options)]
+    instances = {row["key"]: found(row) for row in ran}
+    solved = {(row["sha256"], row["method"]): row for row in rows.values()}
+
+    def certified(row: Row) -> Row:
+        return solved[instances[row["key"]].fingerprint, OPTIMUM.name]
+
+    def ratio(row: Row, method: str) -> float:
+        cost: float = solved[instances[row["key"]].fingerprint, method]["objective"]
+        return cost / certified(row)["lower_bound"]
+
+    own = {row["key"]: ratio(row, row["parameters"]["target"]) for row in ran}
+    restarts = {
+        target: np.array([own[row["key"]] for row in ran if row["parameters"]["target"] == target])
+        for target in TARGETS
+    }
+    worst = _worst(ran)
+    summary: list[Sequence[Cell]] = [
+        [
+            target,
+            _number(own[row["key"]]),
+            _number(float(np.median(restarts[target]))),
+            str(SHAPES[row["parameters"]["shape"]]),
+            row["run"]["found"]["name"],
+        ]
+        for target, row in worst.items()
+    ]
+    cross: list[Sequence[Cell]] = [
+        [row["run"]["found"]["name"], *(_number(ratio(row, target)) for target in TARGETS)]
+        for row in worst.values()
+    ]
+    every: list[Sequence[Cell]] = [
+        [
+            row["run"]["found"]["name"],
+            str(SHAPES[row["parameters"]["shape"]]),
+            _number(row["run"]["first_ratio"]),
+            _number(own[row["key"]]),
+            Number(row["run"]["looked_at"], f"{row['run']['looked_at']:,}"),
+        ]
+        for row in ran
+    ]
+    proven = sum(certified(row)["status"] == "optimal" for row in ran)
+    difference = max(abs(own[row["key"]] / row["run"]["ratio"] - 1) for row in ran)
+    checked = (
+        f"{proven} of the {len(ran)} instances have a certified optimum. Ratios over it and over the search's "
+        f"own optimum, by enumeration, differ by at most {difference:.0e} relative."
+    )
+    figure = plots.boxes(
+        TARGETS, list(restarts.values()), "Worst ratio found, by restart", "cost / certified optimum"
+    )
+    return Page(
+        TITLE,
+        [_INTRODUCTION, checked, _BOUNDED],
+        [
+            Section(
+                "Worst ratios",
+                (),
+                [Table(("heuristic", "worst ratio", "median of the restarts", "sizes", "instance"), summary)],
+                [Picture("adversary", "The ratios that the restarts ended with.", figure)],
+            ),
+            Section(
+                "The worst instances under all heuristics", [_CROSS], [Table(("instance", *TARGETS), cross)]
+            ),
+            Section(
+                "All restarts",
+                (),
+                [Table(("instance", "sizes", "ratio at the start", "ratio found", "instances seen"), every)],
+            ),
+        ],
+        list(instances.values()),
+    )
+
+
+def _number(value: float) -> Number:
+    return Number(value, f"{value:.3f}")

@@ -1,0 +1,273 @@
+"""Approximation ratios: cost over the certified optimum, of every heuristic on all kinds of instances.
+
+Repetition r of a kind has seed ``seed + r``; the line of an instance in the table of worst cases says how
+to make it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instances.generate import Setting
+from instances.run import OPTIMAL_GAP
+
+from .. import plots
+from ..page import Cell, Number, Page, Picture, Section, Table
+from ..registry import METHODS, Family, Method
+from ..tables import percent
+from ..tables import ratio as shown_ratio
+from . import Options, Row, Stages
+from .certified import OPTIMUM
+from .jobs import Generated, Job
+from .paper_page import tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLE = "Approximation ratios of the heuristics"
+REPETITIONS, QUICK_REPETITIONS = 10, 2
+
+TIME_LIMIT = 20.0
+"""Seconds for each solve; where the optimum is not proven by then, ratios are intervals."""
+
+_PAPER = Setting(devices=20)
+_MIXED = ("face", "chain-5", "fork-join-4", "layered-8")
+
+KINDS: Mapping[str, Setting] = {
+    "paper, 5 devices": Setting(devices=5),
+    "paper, 20 devices": _PAPER,
+    "paper, 40 devices": Setting(devices=40),
+    "paper, 60 devices": Setting(devices=60),
+    "not normalised": replace(_PAPER, normalise="none"),
+    "energy alone": replace(_PAPER, alpha=(0.0, 0.0)),
+    "delay alone": replace(_PAPER, alpha=(1.0, 1.0)),
+    "single subtasks": Setting(devices=60, capacity=4, applications=("chain-1",)),
+    "chains of 5": replace(_PAPER, applications=("chain-5",), capacity=5),
+    "chains of 10": replace(_PAPER, applications=("chain-10",), capacity=10),
+    "fork-join, 2 branches": replace(_PAPER, applications=("fork-join-2",), capacity=5),
+    "fork-join, 4 branches": replace(_PAPER, applications=("fork-join-4",), capacity=6),
+    "fork-join, 8 branches": Setting(devices=15, applications=("fork-join-8",), capacity=8),
+    "layered": Setting(devices=15, applications=("layered-10",), capacity=8),
+    "series-parallel": Setting(devices=15, applications=("series-parallel-10",), capacity=8),
+    "mixed applications": Setting(devices=12, applications=_MIXED, capacity=4),
+    "scarce capacity": Setting(devices=40, capacity=4),
+    "one point": Setting(devices=10, offload_points=1, capacity=15),
+    "ample capacity": Setting(devices=30, capacity=150),
+    "channels": Setting(devices=30, offload_points=5, channels=3),
+    "unconnected devices": Setting(devices=30, capacity=6, unconnected=0.3),
+    "rates by distance": Setting(devices=25, capacity=6, area=400.0),
+    "much data": replace(_PAPER, input=(1.0, 5.0), output=(1.0, 5.0)),
+    "data along the arcs": replace(_PAPER, edge_data=(0.0, 3.0), capacity=6),
+    "unequal speeds": replace(_PAPER, device_cpu=(0.2, 3.0), point_cpu=(0.5, 10.0), capacity=6),
+}
+"""The kinds of instances."""
+
+QUICK_KINDS = (
+    *("paper, 5 devices", "paper, 20 devices", "chains of 5", "fork-join, 4 branches"),
+    *("single subtasks", "mixed applications", "channels", "unequal speeds"),
+)
+
+_WORST = 3
+"""Worst cases of each method in the table."""
+
+
+# What is run --------------------------------------------------------------------------------------
+
+
+def stages(options: Options) -> Stages:
+    """All jobs at once, one repetition after the other."""
+    yield [job for _, _, job in solves(options)]
+
+
+def solves(options: Options) -> Iterator[tuple[str, int, Job]]:
+    """Every solve: kind of instance, repetition, and job."""
+    kinds = {name: KINDS[name] for name in QUICK_KINDS} if options.quick else KINDS
+    for r in range(options.repetitions):
+        for name, setting in kinds.items():
+            for method in methods():
+                source = Generated(setting, options.seed + r)
+                yield name, r, Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
+
+
+def methods() -> list[Method]:
+    """All heuristics of the registry for structured tasks, and the certified optimum."""
+    heuristics = [
+        method
+        for method in METHODS.values()
+        if method.family is Family.HEURISTIC and "structured" in method.kinds
+    ]
+    return [*heuristics, OPTIMUM]
+
+
+# What is shown ------------------------------------------------------------------------------------
+
+
+def report(options: Options, rows: Mapping[str, Row]) -> Page:
+    """Distributions, means by kind, and worst cases."""
+    frame = measured(options, rows)
+    heuristics = frame[frame["method"] != OPTIMUM.name]
+    return Page(
+        TITLE,
+        [
+            "Cost over the certified optimum: branch-and-price, with a certificate of the bound that the "
+            "independent checker accepts. 1 is optimal.",
+            _proofs(frame),
+        ],
+        [
+            Section(
+                "All instances", [_SUMMARY], [_summary(heuristics)], [_boxes(heuristics), _shares(heuristics)]
+            ),
+            Section("By kind of instance", [_BY_KIND], [_by_kind(heuristics)]),
+            Section("Worst cases", [_RECIPES], [_worst(heuristics)]),
+        ],
+    )
+
+
+def measured(options: Options, rows: Mapping[str, Row]) -> pd.DataFrame:
+    """One line per solve, as :func:`.paper_page.tidy` gives it, and two more columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``experiment`` is the kind of the instance; ``low`` the cost over the best known cost of the
+        instance, which is below ``ratio`` where the optimum is not proven; ``seed`` that of the instance.
+    """
+    frame = tidy([(kind, 0.0, r, job.key) for kind, r, job in solves(options)], rows)
+    frame["low"] = frame["cost"] / frame.groupby("instance")["cost"].transform("min")
+    frame["seed"] = options.seed + frame["repetition"]
+    return frame
+
+
+_SUMMARY = (
+    "95% below: the 95th percentile. Optimal: the share of instances where the heuristic's cost is the "
+    "optimum. Worse than local: the share where it costs more than if nobody offloaded. Where the optimum "
+    "is not proven, ratios are over the certified bound, hence too large, and the worst one is an interval."
+)
+
+_BY_KIND = "Mean ratio on each kind of instance."
+
+_RECIPES = (
+    "The worst ratios of each heuristic, and how to make the instances again. Random methods had the "
+    "repetition's number as their seed."
+)
+
+
+def _proofs(frame: pd.DataFrame) -> str:
+    each = frame[frame["method"] == OPTIMUM.name]
+    proven = int(each["proven"].sum())
+    text = f"{len(each)} instances, of which {proven} have a certified optimum."
+    if proven < len(each):
+        gap = float((1 - each["bound"] / each["cost"]).max())
+        text += f" For the others there is an interval; the largest gap is {percent(gap, 4)}."
+    below = int((frame["ratio"] < 1 - OPTIMAL_GAP).sum())
+    if below:
+        text += f" {below} solves are below the certified bound, which cannot be: something is wrong."
+    return text
+
+
+def _methods(frame: pd.DataFrame) -> list[str]:
+    """The heuristics, by mean ratio."""
+    return [str(name) for name in frame.groupby("method")["ratio"].mean().sort_values().index]
+
+
+def _ratio(value: float) -> Number:
+    return Number(value, f"{value:.4f}")
+
+
+def _share(value: float) -> Number:
+    return Number(value, f"{100 * value:.0f}%")
+
+
+def _summary(frame: pd.DataFrame) -> Table:
+    rows: list[Sequence[Cell]] = []
+    for name in _methods(frame):
+        own = frame[frame["method"] == name]
+        solved = own[own["ratio"].notna()]
+        worst = solved.nlargest(1, "ratio").iloc[0]
+        rows.append(
+            [
+                name,
+                Number(len(own), str(len(own))),
+                Number(len(own) - len(solved), str(len(own) - len(solved))),
+                _ratio(float(solved["ratio"].mean())),
+                _ratio(float(solved["ratio"].median())),
+                _ratio(float(solved["ratio"].quantile(0.95))),
+                Number(float(worst["ratio"]), shown_ratio(float(worst["low"]), float(worst["ratio"]))),
+                _share(float((solved["ratio"] <= 1 + OPTIMAL_GAP).mean())),
+                _share(float((solved["saving"] < -OPTIMAL_GAP).mean())),
+                f"{worst['experiment']}, seed {worst['seed']}",
+            ]
+        )
+    header = (
+        *("method", "instances", "failed", "mean", "median", "95% below", "worst"),
+        *("optimal", "worse than local", "worst on"),
+    )
+    return Table(header, rows)
+
+
+def _boxes(frame: pd.DataFrame) -> Picture:
+    names = _methods(frame)
+    values = [frame.loc[frame["method"] == name, "ratio"].dropna().to_numpy() for name in names]
+    figure = plots.boxes(names, values, TITLE, "cost / certified optimum")
+    caption = "Boxes hold half of the instances, whiskers 90%; the others are points. Line: median."
+    return Picture("ratios", caption, figure)
+
+
+def _shares(frame: pd.DataFrame) -> Picture:
+    curves = []
+    for number, name in enumerate(name for name in _methods(frame) if name != "local"):
+        values = np.sort(frame.loc[frame["method"] == name, "ratio"].dropna().to_numpy())
+        share = 100 * np.arange(1, len(values) + 1) / len(values)
+        look = {
+            "marker": "",
+            "drawstyle": "steps-post",
+            "color": plots.SERIES[number % len(plots.SERIES)],
+            "linestyle": ("-", "--", ":")[number // len(plots.SERIES)],
+        }
+        curves.append(plots.Curve(name, values.tolist(), share.tolist(), [0.0] * len(values), look))
+    figure = plots.courses(
+        curves, "Share of the instances within a ratio", "cost / certified optimum", "% of the instances"
+    )
+    return Picture("shares", "How many instances each heuristic solves within a ratio.", figure)
+
+
+def _by_kind(frame: pd.DataFrame) -> Table:
+    names = _methods(frame)
+    means = frame.groupby(["experiment", "method"], sort=False)["ratio"].mean().unstack()[names]
+    rows: list[Sequence[Cell]] = [
+        [str(kind), *(_ratio(float(value)) for value in line)]
+        for kind, line in zip(means.index, means.to_numpy(), strict=True)
+    ]
+    return Table(("kind", *names), rows)
+
+
+def _worst(frame: pd.DataFrame) -> Table:
+    rows: list[Sequence[Cell]] = []
+    for name in _methods(frame):
+        own = frame[frame["method"] == name].nlargest(_WORST, "ratio")
+        for _, line in own.iterrows():
+            kind, seed = str(line["experiment"]), int(line["seed"])
+            rows.append(
+                [
+                    name,
+                    Number(float(line["ratio"]), shown_ratio(float(line["low"]), float(line["ratio"]))),
+                    kind,
+                    recipe(KINDS[kind], seed),
+                ]
+            )
+    return Table(("method", "ratio", "kind", "recipe"), rows)
+
+
+def recipe(setting: Setting, seed: int) -> str:
+    """A Python expression that makes an instance (``from instances.generate import Setting, generate``)."""
+    plain = Setting()
+    changed = [
+        f"{item.name}={getattr(setting, item.name)!r}"
+        for item in fields(Setting)
+        if getattr(setting, item.name) != getattr(plain, item.name)
+    ]
+    return f"generate(Setting({', '.join(changed)}), seed={seed})"
