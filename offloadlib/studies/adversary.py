@@ -178,13 +178,14 @@ def verifications(rows: Sequence[Row]) -> list[Job]:
     worst = {row["run"]["found"]["name"] for row in _worst(rows).values()}
     jobs = []
     for row in rows:
-        source = Given(found(row))
+        instance, seed = found(row), row["seed"]
         targets = TARGETS if row["run"]["found"]["name"] in worst else (row["parameters"]["target"],)
-        jobs += [
-            Job(source, method, seed=row["seed"], time_limit=TIME_LIMIT, timed=False)
-            for method in (*map(find, targets), OPTIMUM)
-        ]
+        jobs += [_verification(instance, method, seed) for method in (*map(find, targets), OPTIMUM)]
     return jobs
+
+
+def _verification(instance: Instance, method: Method, seed: int) -> Job:
+    return Job(Given(instance), method, seed=seed, time_limit=TIME_LIMIT, timed=False)
 
 
 def found(row: Row) -> Instance:
@@ -228,14 +229,12 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
     """The worst ratios, all restarts, the worst instances under all heuristics, and the instances."""
     ran = [rows[job.key] for job in searches(options)]
     instances = {row["key"]: found(row) for row in ran}
-    solved = {(row["sha256"], row["method"]): row for row in rows.values()}
 
-    def certified(row: Row) -> Row:
-        return solved[instances[row["key"]].fingerprint, OPTIMUM.name]
+    def solved(row: Row, method: Method) -> Row:
+        return rows[_verification(instances[row["key"]], method, row["seed"]).key]
 
     def ratio(row: Row, method: str) -> float:
-        cost: float = solved[instances[row["key"]].fingerprint, method]["objective"]
-        return cost / certified(row)["lower_bound"]
+        return float(solved(row, find(method))["objective"] / solved(row, OPTIMUM)["lower_bound"])
 
     own = {row["key"]: ratio(row, row["parameters"]["target"]) for row in ran}
     restarts = {
@@ -267,11 +266,11 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
         ]
         for row in ran
     ]
-    proven = sum(certified(row)["status"] == "optimal" for row in ran)
+    proven = sum(solved(row, OPTIMUM)["status"] == "optimal" for row in ran)
     difference = max(abs(own[row["key"]] / row["run"]["ratio"] - 1) for row in ran)
     checked = (
-        f"{proven} of the {len(ran)} instances have a certified optimum. Ratios over it and over the search's "
-        f"own optimum, by enumeration, differ by at most {difference:.0e} relative."
+        f"{proven} of the {len(ran)} instances have a certified optimum. Ratios over it and over the "
+        f"search's own optimum, by enumeration, differ by at most {difference:.0e} relative."
     )
     figure = plots.boxes(
         TARGETS, list(restarts.values()), "Worst ratio found, by restart", "cost / certified optimum"
