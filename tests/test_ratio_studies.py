@@ -35,10 +35,12 @@ from instances.cost import terms
 from instances.generate import Setting, generate
 from offloadlib import cli
 from offloadlib.check import check
+from offloadlib.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
 from offloadlib.studies import Options, Row, adversary, ratios, tiny
 from offloadlib.studies.certified import OPTIMUM
+from offloadlib.studies.report import write_report
 from offloadlib.studies.tiny import Shape
 
 GREEDY = ("gsod-i", "gsod-ii", "gsod-i-heap", "gsod-ii-heap")
@@ -276,6 +278,13 @@ def test_the_adversary_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.M
         )
         assert ratio == pytest.approx(claimed, rel=1e-9)
         assert re.search(rf"^\| {file.stem} \| \d x .* \| {ratio:.3f} \| 40 \|$", text, re.MULTILINE)
+
+
+def test_a_place_that_cannot_hold_the_instances_is_named(tmp_path: Path) -> None:
+    (tmp_path / "instances").touch()
+    settings = {"study": "made up", "quick": True, "seed": 0, "repetitions": 2}
+    with pytest.raises(InputError, match="instances: cannot be used as a folder"):
+        write_report(Page("A page", instances=[traps.returning(3)]), [], settings, tmp_path)
 
 
 KINDS = {
