@@ -52,24 +52,32 @@ def overtaking(size: int) -> Instance:
     return _instance("overtaking", size, 2, {"fast": (size * size, 1), "slow": (size, 1)}, devices)
 
 
-def crowding(size: int) -> Instance:
+def crowding(size: int, devices: int = 2) -> Instance:
     r"""As :func:`overtaking`, with chains of two subtasks that only leave together.
 
-    Both points have room for two. The second device's input takes longer than its first subtask, and the
-    data between its subtasks as long as all of its task: only both together gain by the fast point.
-    F* = 3/L; greedy heuristics, and whoever decides for the first device first, end with
-    F = 1 + 1/L^2, which is a local optimum of :mod:`heuristics.improve`.
+    The first device has a chain of 2(M - 1) subtasks, and both points have room for so many. For each
+    other device the input takes longer than the first subtask, and the data between the subtasks as long as
+    the whole task: only both together gain by the fast point. F* = 3/L for M = 2, and at most (2M - 1)/L;
+    greedy heuristics, and whoever decides for the first device first, end with F = M - 1 + 1/L^2, which
+    is a local optimum of :mod:`heuristics.improve`.
 
     Parameters
     ----------
     size
         L, at least 3.
+    devices
+        M, at least 2.
     """
-    devices = [
-        _device("ud1", cpu=1, work=[1, 1], input=[0, 0], output=[0, 0], rate=1),
-        _device("ud2", cpu=size, work=[1, size - 1], input=[1, 0], output=[size, 0], rate=size),
+    if devices < 2:
+        raise InputError("crowding", [("devices", f"must be at least 2, not {devices!r}")])
+    room = 2 * (devices - 1)
+    none = [0] * room
+    crowd = [_device("ud1", cpu=1, work=[1] * room, input=none, output=none, rate=1)]
+    crowd += [
+        _device(f"ud{m}", cpu=size, work=[1, size - 1], input=[1, 0], output=[size, 0], rate=size)
+        for m in range(2, devices + 1)
     ]
-    return _instance("crowding", size, 3, {"fast": (size * size, 2), "slow": (size, 2)}, devices)
+    return _instance("crowding", size, 3, {"fast": (size * size, room), "slow": (size, room)}, crowd)
 
 
 def _device(
@@ -92,16 +100,16 @@ def _device(
 def _instance(
     name: str, size: int, least: int, points: dict[str, tuple[int, int]], devices: list[Document]
 ) -> Instance:
-    """The instance of points with (speed, capacity), all devices being connected to the first point."""
+    """The instance of points with (speed, capacity); all devices are connected to the first point."""
     if not least <= size <= LARGEST_SIZE:
         raise InputError(name, [("size", f"must lie in {least}..{LARGEST_SIZE}, not {size!r}")])
-    task = chain(len(devices[0]["work"]))
+    tasks = [chain(length) for length in sorted({len(device["work"]) for device in devices})]
     document: dict[str, Any] = {
         "format": "offloadlib-instance",
         "version": 1,
         "kind": "structured",
         "name": f"{name}-{size}",
-        "source": {"family": f"instances.traps.{name}", "size": size},
+        "source": {"family": f"instances.traps.{name}", "size": size, "devices": len(devices)},
         "cost": {"normalise": "local"},
         "applications": [
             {
@@ -109,6 +117,7 @@ def _instance(
                 "subtasks": list(task.subtasks),
                 "edges": [[task.subtasks[j], task.subtasks[k]] for j, k in task.edges],
             }
+            for task in tasks
         ],
         "offload_points": [
             {"id": point, "cpu": cpu, "capacity": capacity, "uplink": 1, "downlink": 1}

@@ -61,6 +61,7 @@ _STYLE: Any = {
 _PANELS_PER_ROW = 3
 _NAMED_POINTS, _NAMED_ON_A_MAP = 30, 12
 _MANY_DEVICES = 2_000
+_BOXED = 10
 
 
 @dataclass(frozen=True)
@@ -280,14 +281,15 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
 
 @rc_context(_STYLE)
 def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) -> Figure:
-    """Distributions: half of the values in the box, 90% between the whiskers, the rest as points.
+    """Distributions: all values as points, half of them in the box, 90% between the whiskers.
 
     Parameters
     ----------
     names
         One per distribution, the first at the top.
     values
-        One or more numbers of each; the axis is logarithmic where they reach beyond ten times the least.
+        One or more numbers of each; fewer than ten have no box. The axis is logarithmic where they reach
+        beyond ten times the least.
     title
         Of the picture.
     x
@@ -295,17 +297,23 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
     """
     figure = _figure(7.4, 1.0 + 0.27 * len(names))
     axes = figure.subplots()
-    drawn = axes.boxplot(
-        list(values),
-        orientation="horizontal",
-        whis=(5, 95),
-        widths=0.6,
-        patch_artist=True,
-        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": GREY, "alpha": 0.6},
-        medianprops={"color": INK, "linewidth": 1.4},
-    )
-    for patch in drawn["boxes"]:
-        patch.set(facecolor=ORANGE, alpha=0.6, linewidth=0.6)
+    many = [(at, given) for at, given in enumerate(values, start=1) if len(given) >= _BOXED]
+    if many:
+        drawn = axes.boxplot(
+            [given for _, given in many],
+            positions=[at for at, _ in many],
+            orientation="horizontal",
+            whis=(5, 95),
+            widths=0.6,
+            patch_artist=True,
+            showfliers=False,
+            medianprops={"color": INK, "linewidth": 1.4},
+        )
+        for patch in drawn["boxes"]:
+            patch.set(facecolor=ORANGE, alpha=0.6, linewidth=0.6)
+    for at, given in enumerate(values, start=1):
+        axes.plot(given, np.full(len(given), at), ".", color=BLUE, markersize=4, alpha=0.5, zorder=3)
+    axes.set_ylim(0.4, len(names) + 0.6)
     axes.set_yticks(range(1, len(names) + 1), names)
     axes.invert_yaxis()
     if max(map(np.max, values)) > 10 * min(map(np.min, values)):

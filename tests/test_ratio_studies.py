@@ -25,6 +25,7 @@ from instances import (
     InputError,
     Instance,
     Result,
+    Solution,
     evaluate,
     read,
     traps,
@@ -109,6 +110,18 @@ def test_sizes_that_no_trap_can_have(name: str) -> None:
     for size in (1, traps.LARGEST_SIZE + 1):
         with pytest.raises(InputError, match=f"{name}: size: must lie in [23]..30000, not {size}"):
             getattr(traps, name)(size)
+
+
+@pytest.mark.parametrize("devices", [2, 3, 5])
+def test_the_bound_by_all_local_is_tight(devices: int) -> None:
+    size = 64
+    instance = traps.crowding(size, devices)
+    assert evaluate(instance, Solution.all_local(instance)).total == pytest.approx(devices)
+    assert _run("branch-and-price", instance).objective <= (2 * devices - 1) / size * (1 + 1e-9)
+    for method in FAMILIES["crowding"][2]:
+        assert _run(method, instance).objective == pytest.approx(devices - 1 + size**-2, rel=1e-12), method
+    with pytest.raises(InputError, match="devices: must be at least 2, not 1"):
+        traps.crowding(size, 1)
 
 
 def test_what_cures_the_lesser_traps() -> None:
