@@ -33,7 +33,7 @@ REPETITIONS, QUICK_REPETITIONS = 8, 2
 
 TARGETS = (
     *("gsod-i", "gsod-ii", "gsod-i-heap", "gsod-ii-heap", "gaod", "btod-sequential", "heft"),
-    *("gsod-i+ls", "gsod-ii+ls"),
+    *("gsod-i+ls", "gsod-ii+ls", "price"),
 )
 
 SHAPES = (
