@@ -292,6 +292,7 @@ def test_the_adversary_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.M
     for file in files:
         target, seed = re.fullmatch(r"(.*)-(\d)", file.stem).groups()  # type: ignore[union-attr]
         instance = read(file)
+        assert isinstance(instance, Instance)
         ratio = _run(target, instance, int(seed)).objective / brute_force(instance)[0]
         claimed = next(
             row["run"]["ratio"] for row in rows if row["run"].get("found", {}).get("name") == file.stem

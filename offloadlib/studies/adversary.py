@@ -8,7 +8,6 @@ them.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from instances import Budget, Instance, Result, Termination
-from instances.files import parse
+from instances.columns import build, from_document
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table
@@ -189,9 +188,8 @@ def _verification(instance: Instance, method: Method, seed: int) -> Job:
 
 
 def found(row: Row) -> Instance:
-    """The instance that a search found, validated."""
-    given = row["run"]["found"]
-    return parse(json.dumps(given).encode(), given["name"])
+    """The instance that a search found."""
+    return build(*from_document(row["run"]["found"]))
 
 
 def _worst(rows: Sequence[Row]) -> dict[str, Row]:
