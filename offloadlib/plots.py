@@ -288,7 +288,7 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
     names
         One per distribution, the first at the top.
     values
-        One or more numbers of each; fewer than ten have no box. The axis is logarithmic where they reach
+        The numbers of each; fewer than ten have no box. The axis is logarithmic where they reach
         beyond ten times the least.
     title
         Of the picture.
@@ -316,7 +316,8 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
     axes.set_ylim(0.4, len(names) + 0.6)
     axes.set_yticks(range(1, len(names) + 1), names)
     axes.invert_yaxis()
-    if max(map(np.max, values)) > 10 * min(map(np.min, values)):
+    everything = np.concatenate(list(values))
+    if len(everything) and everything.max() > 10 * everything.min():
         axes.set_xscale("log")
     axes.grid(axis="x", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)

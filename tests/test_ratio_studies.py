@@ -39,7 +39,7 @@ from offloadlib.check import check
 from offloadlib.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
-from offloadlib.studies import Options, Row, adversary, ratios, tiny
+from offloadlib.studies import Options, Row, adversary, annealing, ratios, tiny
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.report import write_report
 from offloadlib.studies.tiny import Shape
@@ -212,7 +212,7 @@ def test_speeds_bound_the_ratio_of_delays() -> None:
 # Tiny instances -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", adversary.SHAPES)
+@pytest.mark.parametrize("shape", annealing.SHAPES)
 def test_tiny_instances_are_sound_and_their_optimum_is(shape: Shape) -> None:
     rng = np.random.default_rng(3)
     genes = tiny.drawn(shape, rng)
@@ -241,9 +241,9 @@ def test_the_optimum_by_enumeration(instance: Instance) -> None:
 
 
 def _search(target: str, seed: int, evaluations: int = 60) -> Result:
-    parameters = adversary.Parameters(target, 0, evaluations)
-    first = tiny.made(adversary.SHAPES[0], adversary.start(adversary.SHAPES[0], seed)[0])
-    return adversary.search(first, Budget(seed=seed), parameters)
+    parameters = annealing.Parameters(target, 0, evaluations)
+    first = tiny.made(annealing.SHAPES[0], annealing.start(annealing.SHAPES[0], seed)[0])
+    return annealing.search(first, Budget(seed=seed), parameters)
 
 
 def test_a_search_finds_what_it_says_and_finds_it_again() -> None:
@@ -261,8 +261,8 @@ def test_a_search_finds_what_it_says_and_finds_it_again() -> None:
 
 
 def test_a_search_ends_at_its_time_limit() -> None:
-    first = tiny.made(adversary.SHAPES[0], adversary.start(adversary.SHAPES[0], 0)[0])
-    result = adversary.search(first, Budget(time_limit=0.0), adversary.Parameters())
+    first = tiny.made(annealing.SHAPES[0], annealing.start(annealing.SHAPES[0], 0)[0])
+    result = annealing.search(first, Budget(time_limit=0.0), annealing.Parameters())
     assert result.termination == "time limit"
     assert (result.run["looked_at"], result.run["ratio"]) == (1, result.run["first_ratio"])
 
@@ -299,6 +299,31 @@ def test_the_adversary_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.M
         )
         assert ratio == pytest.approx(claimed, rel=1e-9)
         assert re.search(rf"^\| {file.stem} \| \d x .* \| {ratio:.3f} \| 40 \|$", text, re.MULTILINE)
+
+
+def test_searches_and_solves_that_fail_leave_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adversary, "TARGETS", ("gsod-i", "heft"))
+    options = Options(True, 2, 0)
+    jobs = adversary.searches(options)
+    rows = {job.key: {"key": job.key, "seed": job.seed, "parameters": job.parameters} for job in jobs}
+    for row, job in zip(rows.values(), jobs, strict=True):
+        whole = annealing.Parameters(job.parameters["target"], job.parameters["shape"], 5)
+        shape = annealing.SHAPES[whole.shape]
+        first = tiny.made(shape, annealing.start(shape, job.seed)[0])
+        assert job.source.identity == {"sha256": first.fingerprint}
+        result = annealing.search(first, Budget(seed=job.seed), whole)
+        row["run"] = result.run if job is not jobs[0] else {}
+    stages = adversary.stages(options)
+    assert len(next(stages)) == 4
+    solves = stages.send(list(rows.values()))
+    for job in solves:
+        lost = job.method.name == "heft" and job.seed == 0
+        rows[job.key] = {"objective": None if lost else 2.0, "lower_bound": 1.0, "status": "optimal"}
+    page = adversary.report(options, rows)
+    every = page.sections[-1].tables[0].rows
+    assert [str(row[0]) for row in every] == ["heft-0", "gsod-i-1", "heft-1"]
+    assert [getattr(row[3], "text", None) for row in every] == ["", "2.000", "2.000"]
+    assert len(page.instances) == 3
 
 
 def test_a_place_that_cannot_hold_the_instances_is_named(tmp_path: Path) -> None:

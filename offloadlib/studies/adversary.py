@@ -1,6 +1,6 @@
 """A search for small instances on which a heuristic's ratio to the optimum is largest.
 
-Simulated annealing over tiny instances (:mod:`.tiny`) whose numbers lie on a grid: :func:`search`. Every
+Simulated annealing over tiny instances (:mod:`.tiny`) whose numbers lie on a grid: :mod:`.annealing`. Every
 restart is a job, the instance that it finds is in the record of its row. The instances found are then given
 to the heuristic and to the certified optimum as any others, and the worst one of each heuristic to all of
 them.
@@ -9,23 +9,21 @@ them.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from instances import Budget, Instance, Result, Termination
+from instances import Instance
 from instances.columns import build, from_document
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table
-from ..registry import Family, Method, find
+from ..registry import Method, find
 from . import Options, Row, Stages
+from .annealing import SEARCH, SHAPES, start
 from .certified import OPTIMUM
 from .jobs import Given, Job
-from .tiny import Shape, changed, document, drawn, made, optimum
+from .tiny import made
 
 TITLE = "Instances on which heuristics are bad"
 REPETITIONS, QUICK_REPETITIONS = 8, 2
@@ -35,119 +33,12 @@ TARGETS = (
     *("gsod-i+ls", "gsod-ii+ls", "price"),
 )
 
-SHAPES = (
-    Shape(2, 2, "chain-2"),
-    Shape(3, 2, "chain-1"),
-    Shape(2, 1, "chain-3"),
-    Shape(3, 2, "face"),
-    Shape(2, 2, "fork-join-2"),
-    Shape(4, 3, "chain-2"),
-    Shape(3, 1, "chain-5"),
-    Shape(4, 2, "face"),
-)
-"""Restart r has the r-th of these, around and around."""
-
 EVALUATIONS, QUICK_EVALUATIONS = 1500, 400
-"""Instances that a restart looks at."""
-
-HOT, COLD = 0.1, 0.001
-"""Temperatures at the beginning and at the end: differences of ln(ratio)."""
+"""Instances that a restart looks at; restart r has the r-th shape of :data:`.annealing.SHAPES`, around and
+around."""
 
 TIME_LIMIT = 120.0
 """Seconds for each job; a search that is cut off by it has what it found until then."""
-
-
-# The search ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """What a search looks for.
-
-    Parameters
-    ----------
-    target
-        The heuristic.
-    shape
-        Number of the instances' shape in :data:`SHAPES`.
-    evaluations
-        Instances that it looks at.
-    """
-
-    target: str = "gsod-i"
-    shape: int = 0
-    evaluations: int = EVALUATIONS
-
-
-SEARCH = Method(
-    "search", f"{__name__}:search", Family.HEURISTIC, "annealing over instances", "Kirkpatrick et al. 1983"
-)
-
-
-def search(instance: Instance, budget: Budget, parameters: Parameters = Parameters()) -> Result:
-    """Look for an instance on which a heuristic is bad, from a given one.
-
-    A step changes one or two numbers. What has at least the ratio of the present instance is the next one,
-    what has less with probability exp(-d/T), d being the difference of ln(ratio); T falls geometrically
-    from :data:`HOT` to :data:`COLD`. Ratios are over the optimum by enumeration: a claim that the certified
-    optimum of the instance found has to confirm.
-
-    Parameters
-    ----------
-    instance
-        The first instance, of :func:`start`'s genes with the budget's seed.
-    budget
-        Seed and time limit.
-    parameters
-        What to look for.
-
-    Returns
-    -------
-    Result
-        The heuristic's on the first instance. Its record has the instance that was ``found``, the claimed
-        ``ratio`` there, the ``first_ratio``, and the ``looked_at`` instances.
-    """
-    begun = time.perf_counter()
-    method, shape = find(parameters.target).load(), SHAPES[parameters.shape]
-    inner = Budget(seed=budget.seed)
-
-    def ratio(made_one: Instance) -> float:
-        return method(made_one, inner).objective / optimum(made_one)
-
-    genes, rng = start(shape, budget.seed)
-    first = present = best = ratio(instance)
-    found, looked_at, termination = genes, 1, Termination.FINISHED
-    cooling = (COLD / HOT) ** (1 / max(parameters.evaluations - 1, 1))
-    temperature = HOT
-    while looked_at < parameters.evaluations:
-        if time.perf_counter() - begun >= budget.time_limit:
-            termination = Termination.TIME_LIMIT
-            break
-        trial = changed(shape, genes, rng)
-        value = ratio(made(shape, trial))
-        looked_at += 1
-        temperature *= cooling
-        if value >= present or rng.random() < math.exp(math.log(value / present) / temperature):
-            genes, present = trial, value
-        if value > best:
-            found, best = trial, value
-    name = f"{parameters.target}-{budget.seed}"
-    return Result.of(
-        instance,
-        method(instance, inner).solution,
-        time.perf_counter() - begun,
-        termination=termination,
-        found=document(shape, found, name),
-        ratio=best,
-        first_ratio=first,
-        looked_at=looked_at,
-    )
-
-
-def start(shape: Shape, seed: int) -> tuple[Any, np.random.Generator]:
-    """The first genes of a search, and the source of its further draws."""
-    rng = np.random.default_rng(seed)
-    return drawn(shape, rng), rng
 
 
 # What is run --------------------------------------------------------------------------------------
@@ -156,7 +47,7 @@ def start(shape: Shape, seed: int) -> tuple[Any, np.random.Generator]:
 def stages(options: Options) -> Stages:
     """The searches; the heuristic and the certified optimum where they led; all heuristics on the worst."""
     rows = yield searches(options)
-    yield verifications(rows)
+    yield verifications(_successful(rows))
 
 
 def searches(options: Options) -> list[Job]:
@@ -170,6 +61,11 @@ def searches(options: Options) -> list[Job]:
             parameters = {"target": target, "shape": shape, "evaluations": evaluations}
             jobs.append(Job(source, SEARCH, parameters, seed, TIME_LIMIT, timed=False))
     return jobs
+
+
+def _successful(rows: Sequence[Row]) -> list[Row]:
+    """The searches that did not crash: their rows have what they found."""
+    return [row for row in rows if "found" in row["run"]]
 
 
 def verifications(rows: Sequence[Row]) -> list[Job]:
@@ -225,14 +121,15 @@ _CROSS = (
 
 def report(options: Options, rows: Mapping[str, Row]) -> Page:
     """The worst ratios, all restarts, the worst instances under all heuristics, and the instances."""
-    ran = [rows[job.key] for job in searches(options)]
+    ran = _successful([rows[job.key] for job in searches(options)])
     instances = {row["key"]: found(row) for row in ran}
 
     def solved(row: Row, method: Method) -> Row:
         return rows[_verification(instances[row["key"]], method, row["seed"]).key]
 
     def ratio(row: Row, method: str) -> float:
-        return float(solved(row, find(method))["objective"] / solved(row, OPTIMUM)["lower_bound"])
+        cost, bound = solved(row, find(method))["objective"], solved(row, OPTIMUM)["lower_bound"]
+        return math.nan if cost is None or bound is None else float(cost / bound)
 
     own = {row["key"]: ratio(row, row["parameters"]["target"]) for row in ran}
     restarts = {
@@ -244,7 +141,7 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
         [
             target,
             _number(own[row["key"]]),
-            _number(float(np.median(restarts[target]))),
+            _number(float(np.nanmedian(restarts[target]))),
             str(SHAPES[row["parameters"]["shape"]]),
             row["run"]["found"]["name"],
         ]
@@ -265,14 +162,13 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
         for row in ran
     ]
     proven = sum(solved(row, OPTIMUM)["status"] == "optimal" for row in ran)
-    difference = max(abs(own[row["key"]] / row["run"]["ratio"] - 1) for row in ran)
+    difference = np.nanmax([abs(own[row["key"]] / row["run"]["ratio"] - 1) for row in ran])
     checked = (
         f"{proven} of the {len(ran)} instances have a certified optimum. Ratios over it and over the "
         f"search's own optimum, by enumeration, differ by at most {difference:.0e} relative."
     )
-    figure = plots.boxes(
-        TARGETS, list(restarts.values()), "Worst ratio found, by restart", "cost / certified optimum"
-    )
+    ended = [values[~np.isnan(values)] for values in restarts.values()]
+    figure = plots.boxes(TARGETS, ended, "Worst ratio found, by restart", "cost / certified optimum")
     return Page(
         TITLE,
         [_INTRODUCTION, checked, _BOUNDED],
@@ -297,4 +193,4 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
 
 
 def _number(value: float) -> Number:
-    return Number(value, f"{value:.3f}")
+    return Number(math.inf, "") if math.isnan(value) else Number(value, f"{value:.3f}")
