@@ -392,5 +392,9 @@ def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.Mon
     assert frame.loc["gsod-i", "ratio"] == 1.5
     assert frame.loc["gsod-i", "low"] == pytest.approx(1.25)
     page = ratios.report(options, rows)
+    whole = {key: dict(row) for key, row in rows.items()}
     assert "1 instances, of which 0" in page.text[1] and math.isclose(frame["bound"].iloc[0], 1.0)
     assert any("1.25..1.50" in str(cell) for row in page.sections[0].tables[0].rows for cell in row)
+    for row in whole.values():
+        row.update({"lower_bound": None} | ({"status": "overrun"} if row["method"] == "optimum" else {}))
+    assert "1 have no certified bound" in ratios._proofs(ratios.measured(options, whole))

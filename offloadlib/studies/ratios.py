@@ -157,9 +157,11 @@ _RECIPES = (
 
 def _proofs(frame: pd.DataFrame) -> str:
     each = frame[frame["method"] == OPTIMUM.name]
-    proven = int(each["proven"].sum())
+    proven, unknown = int(each["proven"].sum()), int(each["bound"].isna().sum())
     text = f"{len(each)} instances, of which {proven} have a certified optimum."
-    if proven < len(each):
+    if unknown:
+        text += f" {unknown} have no certified bound, and no ratios: the search for the optimum failed."
+    if proven + unknown < len(each):
         gap = float((1 - frame["low"] / frame["ratio"]).max())
         text += (
             " For the others there is an interval, from the best cost of all methods to the certified bound; "
@@ -189,12 +191,13 @@ def _summary(frame: pd.DataFrame) -> Table:
     for name in _methods(frame):
         own = frame[frame["method"] == name]
         solved = own[own["ratio"].notna()]
+        failed = int(own["cost"].isna().sum())
         worst = solved.nlargest(1, "ratio").iloc[0]
         rows.append(
             [
                 name,
-                Number(len(own), str(len(own))),
-                Number(len(own) - len(solved), str(len(own) - len(solved))),
+                Number(len(solved), str(len(solved))),
+                Number(failed, str(failed)),
                 _ratio(float(solved["ratio"].mean())),
                 _ratio(float(solved["ratio"].median())),
                 _ratio(float(solved["ratio"].quantile(0.95))),
