@@ -160,7 +160,7 @@ def _proofs(frame: pd.DataFrame) -> str:
     proven, unknown = int(each["proven"].sum()), int(each["bound"].isna().sum())
     text = f"{len(each)} instances, of which {proven} have a certified optimum."
     if unknown:
-        text += f" {unknown} have no certified bound, and no ratios: the search for the optimum failed."
+        text += f" {unknown} have no certified bound, and no ratios: that job did not end well."
     if proven + unknown < len(each):
         gap = float((1 - frame["low"] / frame["ratio"]).max())
         text += (
