@@ -13,6 +13,8 @@ from strategies import instances, solutions
 
 from formulations.certificate import write_certificate
 from formulations.decomposition.branch_and_price import prove, solve
+from formulations.decomposition.master import best_prices
+from formulations.decomposition.pricing import difference
 from formulations.pooling import settle
 from instances import (
     Budget,
@@ -228,3 +230,18 @@ def test_settling_keeps_capacities_and_costs_no_more(data: st.DataObject) -> Non
         after = evaluate(instance, settled)
         assert after.total <= before.total * (1 + 1e-12)
         assert all("capacity" not in str(violation) for violation in after.violations)
+
+
+@settings(max_examples=60)
+@given(instance=instances(magnitudes="extreme", max_devices=3, max_subtasks=4))
+def test_prices_bound_whatever_the_magnitudes(instance: Instance) -> None:
+    """At prices of 1e26 on a channel, least costs of 1e11 would drown in the rounding of the sum."""
+    bound, _ = best_prices(instance, Solution.all_local(instance), lambda: False)
+    optimum, _ = brute_force(instance)
+    assert bound <= optimum + 1e-12 * abs(optimum)
+
+
+def test_what_high_prices_leave_is_rounded_downwards() -> None:
+    assert difference(2.5e26 + 1e11, 2.5e26) <= 1e11
+    assert difference(3.0, 1.0) == pytest.approx(2.0, rel=1e-12)
+    assert difference(float("inf"), 1.0) == float("inf")

@@ -16,7 +16,7 @@ from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from instances.model import Floats, Ints, Places
 
 from ..certificate import rounded
-from .pricing import Prices, price
+from .pricing import Prices, difference, price
 
 
 class Limits:
@@ -117,4 +117,5 @@ class Limits:
     def lagrangian(self, vector: Floats) -> tuple[float, Floats, Places]:
         """The bound at some prices, each device's least cost + prices, and the decisions that attain it."""
         found = price(self.instance, self.prices(vector))
-        return float(np.sum(found.value) - vector @ self.right), found.value, self.table(found.solution)
+        bound = difference(float(np.sum(found.value)), float(vector @ self.right))
+        return bound, found.value, self.table(found.solution)

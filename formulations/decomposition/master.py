@@ -37,7 +37,7 @@ from instances.model import Floats
 
 from ..certificate import rounded
 from ..scaling import scaled, unit_for
-from .pricing import Priced, Prices, Restrictions, price
+from .pricing import Priced, Prices, Restrictions, difference, price
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried (Wentges 1997)."""
@@ -244,7 +244,7 @@ class Master:
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
-        return float(np.sum(found.value)) - paid, found
+        return difference(float(np.sum(found.value)), paid), found
 
     def generate(
         self,

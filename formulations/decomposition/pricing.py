@@ -161,6 +161,16 @@ class Restrictions:
         return all(r < 0 or self._rows[r][p] for r, p in zip(rows.tolist(), places.tolist(), strict=True))
 
 
+ROUNDING = 2.0**-46
+"""Relative error that costs plus prices, and their sum, can have: 128 roundings in a row."""
+
+
+def difference(value: float, paid: float) -> float:
+    """Least costs plus prices, minus prices x limits, rounded downwards: at very high prices nearly all of
+    both cancels out, and what is left is no more exact than they were."""
+    return value - paid - ROUNDING * (value + paid) if value < np.inf else value
+
+
 def price(instance: Instance, prices: Prices, restrictions: Restrictions | None = None) -> Priced:
     """Solve every device's pricing problem.
 
