@@ -6,9 +6,6 @@ decision; chains of moves between devices make that fit and improve it
 (:mod:`formulations.decomposition.primal`). The better one of GSOD's two solutions is improved in the same
 way, and the best of all is the result: never worse than GSOD. The Lagrangian of all devices at the prices
 is a lower bound that comes for free.
-
-Tasks that are not in series and parallel are dear to price: with such, the prices stay 0, and chains
-improve GSOD's solution and the one without any price.
 """
 
 from __future__ import annotations
@@ -18,7 +15,6 @@ import time
 from formulations.certificate import claim
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
-from formulations.decomposition.pricing import plan
 from formulations.decomposition.primal import Primal
 from instances import Budget, Instance, Result, Solution, Termination
 from instances.bound import simple_bound
@@ -49,10 +45,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     try:
         for method in (gsod.solve_difference, gsod.solve_ratio):
             primal.offer(limits.table(method(instance, budget).solution))
-        if any(plan(group.application) is None for group in instance.groups):
-            dual.evaluate(dual.vector)
-        else:
-            dual.maximise(SAMPLE, budget.seed, ROUGH)
+        dual.maximise(SAMPLE, budget.seed, ROUGH)
         primal.improve(dual)
         primal.construct(dual, LEVEL)
         if late():
