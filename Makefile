@@ -28,8 +28,11 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## time reading, evaluating, GSOD and the MILP over growing sizes
+bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; large cities; hybrid (an hour)
 	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/decomposition.py
+	$(BIN)/python benchmarks/city_scale.py
+	$(BIN)/python benchmarks/hybrid.py --limit 5
 
 schemas: $(READY)  ## the published JSON Schemas, from the definitions
 	$(BIN)/python -m instances.schema
