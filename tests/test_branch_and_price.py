@@ -245,3 +245,14 @@ def test_what_high_prices_leave_is_rounded_downwards() -> None:
     assert difference(2.5e26 + 1e11, 2.5e26) <= 1e11
     assert difference(3.0, 1.0) == pytest.approx(2.0, rel=1e-12)
     assert difference(float("inf"), 1.0) == float("inf")
+
+
+@pytest.mark.parametrize("devices", [40, 55])
+def test_a_proof_from_a_poor_start_is_finished(devices: int) -> None:
+    """Where the incumbent improves on the way, nodes may be left that nothing divides: they are not the end."""
+    points = 1 if devices == 40 else 10
+    for seed in range(3):
+        instance = generate(Setting(devices=devices, offload_points=points), seed=seed)
+        proof = prove(instance, Solution.all_local(instance), Budget(time_limit=30))
+        assert proof.termination is Termination.FINISHED
+        assert proof.objective - proof.certificate.lower_bound <= 1e-9 * proof.objective

@@ -115,6 +115,22 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
 def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
     if instance.num_devices >= city.LARGE:
         return _one_leaf(instance, city.City(instance, start, budget).run())
+    begun = time.perf_counter()
+    proof = _searched(instance, start, budget, certify)
+    objective = evaluate(instance, start).total
+    # An incumbent that improves on the way can leave nodes that nothing divides: once more, from there.
+    while proof.termination is Termination.STALLED and proof.objective < objective:
+        left = budget.time_limit - (time.perf_counter() - begun)
+        if left <= 0:
+            break
+        objective = proof.objective
+        again = _searched(instance, proof.solution, replace(budget, time_limit=left), certify)
+        if again.certificate.lower_bound > proof.certificate.lower_bound:
+            proof = again
+    return proof
+
+
+def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
     search = _Search(instance, start, budget, certify)
     try:
         search.run()

@@ -226,9 +226,13 @@ class Master:
         return value
 
     def _solve(self) -> tuple[float, Prices, Floats]:
+        solved = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
         self._lp.run()
+        if self._lp.getModelStatus() not in solved:  # now and then from a basis; from none it works
+            self._lp.clearSolver()
+            self._lp.run()
         status = self._lp.getModelStatus()
-        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty):
+        if status not in solved:
             raise RuntimeError(f"the master ended with status {status.name}")
         solution = self._lp.getSolution()
         duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0)
