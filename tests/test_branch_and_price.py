@@ -249,7 +249,7 @@ def test_what_high_prices_leave_is_rounded_downwards() -> None:
 
 @pytest.mark.parametrize("devices", [40, 55])
 def test_a_proof_from_a_poor_start_is_finished(devices: int) -> None:
-    """Where the incumbent improves on the way, nodes may be left that nothing divides: they are not the end."""
+    """An incumbent that improves on the way may leave nodes that nothing divides: they are not the end."""
     points = 1 if devices == 40 else 10
     for seed in range(3):
         instance = generate(Setting(devices=devices, offload_points=points), seed=seed)
