@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,7 +27,7 @@ from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import Generated, Given, Job
-from offloadlib.studies.runner import FEW, Pace, conduct, locally, perform
+from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
 TESTS = Path(__file__).parent
@@ -238,18 +239,19 @@ def test_the_time_left_follows_what_was_seen() -> None:
     jobs = [
         Job(Generated(small_study.SETTING, r), find(name)) for r in (1, 2) for name in ("gsod-i", "local")
     ]
+    ahead = Counter(map(Kind.of, jobs))
     pace = Pace([])
     for _ in range(FEW):
-        assert pace.left(jobs) is None
+        assert pace.left(ahead) is None
         pace.add(_row("a", method="gsod-i", generated=jobs[0].source.identity, seconds=2.0))
-    assert pace.left(jobs) == pytest.approx(8.0)
+    assert pace.left(ahead) == pytest.approx(8.0)
     pace.add(_row("b", method="local", generated=jobs[0].source.identity, seconds=1.0))
-    assert pace.left(jobs) == pytest.approx(6.0)
+    assert pace.left(ahead) == pytest.approx(6.0)
     other = replace(jobs[0], source=Generated(replace(small_study.SETTING, devices=9), 1))
     pace.add(_row("c", method="gsod-i", generated=other.source.identity, seconds=6.0))
-    assert pace.left([other]) == pytest.approx(6.0)
+    assert pace.left({Kind.of(other): 1}) == pytest.approx(6.0)
     shared = replace(jobs[0], timed=False)
-    assert Pace([_row("a", seconds=2.0)] * FEW, parallel=4).left([shared]) == pytest.approx(0.5)
+    assert Pace([_row("a", seconds=2.0)] * FEW, parallel=4).left({Kind.of(shared): 1}) == pytest.approx(0.5)
 
 
 # The command --------------------------------------------------------------------------------------

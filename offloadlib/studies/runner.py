@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from instances import Budget, write
 
@@ -142,16 +143,17 @@ def conduct(
     while jobs is not None:
         wanted = {job.key: job for job in jobs}
         total += len(wanted)
-        todo = {key: job for key, job in wanted.items() if key not in store}
+        todo = {key: Kind.of(job) for key, job in wanted.items() if key not in store}
         done += len(wanted) - len(todo)
+        ahead = Counter(todo.values())
         for do, timed in ((shared, False), (locally, True)):
-            part = [job for job in todo.values() if job.timed == timed]
+            part = [wanted[key] for key in todo if wanted[key].timed == timed]
             for row in do(part, interrupts) if part else ():
                 store.append(row)
                 pace.add(row)
-                del todo[row["key"]]
+                ahead[todo.pop(row["key"])] -= 1
                 done += 1
-                on_row(row, done, total, pace.left(todo.values()))
+                on_row(row, done, total, pace.left(ahead))
         if todo:
             return None
         rows |= {key: store[key] for key in wanted}
@@ -162,37 +164,47 @@ def conduct(
     return rows
 
 
+class Kind(NamedTuple):
+    """Jobs that take about the same time: method, its parameters, and the recipe of the instance."""
+
+    like: tuple[str, str, str]
+    timed: bool
+
+    @classmethod
+    def of(cls, job: Job) -> Kind:
+        """The kind of a job."""
+        generated = job.source.identity if isinstance(job.source, Generated) else None
+        return cls(_like(job.method.name, plain(dict(job.parameters)), generated), job.timed)
+
+
+def _like(method: str, parameters: Row, generated: Row | None) -> tuple[str, str, str]:
+    recipe = "" if generated is None else str(generated["setting"])
+    return method, str(sorted(parameters.items())), recipe
+
+
 class Pace:
     """How long jobs take, by what has been seen: of the same kind, else of the same method, else of any."""
 
     def __init__(self, rows: Iterable[Row], parallel: int = 1) -> None:
         self.parallel = parallel
-        self.seen: dict[tuple[object, ...], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+        self.seen: dict[tuple[str, ...], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
         for row in rows:
             self.add(row)
 
     def add(self, row: Row) -> None:
         """Learn from a row."""
-        method, parameters = row["method"], str(sorted(row["parameters"].items()))
-        kind = (method, parameters, _recipe(row["generated"]))
-        for group in (kind, kind[:1], ()):
+        like = _like(row["method"], row["parameters"], row["generated"])
+        for group in (like, like[:1], ()):
             count, total = self.seen[group]
             self.seen[group] = count + 1, total + row["seconds"]
 
-    def left(self, jobs: Iterable[Job]) -> float | None:
-        """Seconds that jobs will take; None where too little has been seen."""
+    def left(self, ahead: Mapping[Kind, int]) -> float | None:
+        """Seconds that so many jobs of each kind will take; None where too little has been seen."""
         if self.seen[()][0] < FEW:
             return None
-        return math.fsum(self._expected(job) / (1 if job.timed else self.parallel) for job in jobs)
+        return math.fsum(count * self._expected(kind) for kind, count in ahead.items())
 
-    def _expected(self, job: Job) -> float:
-        generated = job.source.identity if isinstance(job.source, Generated) else None
-        parameters = str(sorted(dict(plain(job.parameters)).items()))
-        kind = (job.method.name, parameters, _recipe(generated))
-        group = next(group for group in (kind, kind[:1], ()) if group in self.seen)
+    def _expected(self, kind: Kind) -> float:
+        group = next(group for group in (kind.like, kind.like[:1], ()) if group in self.seen)
         count, total = self.seen[group]
-        return total / count
-
-
-def _recipe(generated: Row | None) -> str:
-    return "" if generated is None else str(generated["setting"])
+        return total / count / (1 if kind.timed else self.parallel)
