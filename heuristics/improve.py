@@ -1,6 +1,6 @@
-r"""Local search that can follow any heuristic: one device exactly, and places passed between devices.
+r"""Local search that can follow any heuristic: one device exactly, places and channels passed on.
 
-Two neighbourhoods take turns until neither finds anything better.
+Three neighbourhoods take turns until none finds anything better.
 
 **One device.** In file order, each device takes its cheapest decision given what all the others leave. The
 search is depth first in topological order, with the bound of :mod:`formulations.backtracking.device` at
@@ -29,11 +29,22 @@ best of all :math:`O(P^2 N)` exchanges of P subtasks is found in :math:`O(P N + 
 long as there is one that saves anything.
 
 A subtask of a device that is all local moves only where a channel is free.
+
+**Channels.** A channel counts once for all subtasks of its device, so passing it on takes several moves at
+once. Where a radio has no channel free, device g that uses it goes home, and device m of the same radio,
+which is all local, takes its cheapest decision given what all others leave, g's places included. That
+changes the cost by
+
+.. math:: C_g(\text{local}) - C_g + \min_d C_m(d) - C_m(\text{local}),
+
+the minimum found by the search above, exactly and only where it is low enough to save anything. Each m in
+turn takes the channel from the g for which that is least.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit, types
@@ -157,6 +168,25 @@ def cheapest_decision(
     return least, nodes <= LARGEST_SEARCH
 
 
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def given_room(
+    tasks: FlatTasks, m: int, cpu: Floats, by_speed: Ints, left: Ints, least: float, best: Ints
+) -> tuple[float, bool]:
+    """:func:`cheapest_decision` of device m among all points (``by_speed``) with this room (N,)."""
+    # The fastest points that hold the whole task together: a subtask elsewhere could move there.
+    count, held, size = 0, 0, len(best)
+    menu = np.empty(len(cpu), dtype=np.int64)
+    for n in by_speed:
+        if left[n] > 0 and held < size:
+            menu[count] = n
+            count += 1
+            held += min(left[n], size)
+    complete = True
+    if count > 0:
+        least, complete = cheapest_decision(tasks, m, cpu, menu[:count], left.copy(), least, best)
+    return least, complete
+
+
 @njit(
     types.UniTuple(types.int64, 2)(
         *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
@@ -198,24 +228,13 @@ def redecide(
         for n in row:
             if n >= 0:
                 left[n] += 1
-        # The fastest points that hold the whole task together: a subtask elsewhere could move there.
-        count, held = 0, 0
-        menu = np.empty(len(cpu), dtype=np.int64)
-        for n in by_speed:
-            if left[n] > 0 and held < len(row):
-                menu[count] = n
-                count += 1
-                held += min(left[n], len(row))
-        best = row.copy()
-        if count > 0:
-            least, complete = cheapest_decision(
-                tasks, m, cpu, menu[:count], left.copy(), cost[m] * (1.0 - WORTH), best
-            )
-            cut += not complete
-            if least < cost[m] * (1.0 - WORTH):
-                changed += 1
-                cost[m] = least
-                row[:] = best
+        best, below = row.copy(), cost[m] * (1.0 - WORTH)
+        least, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
+        cut += not complete
+        if least < below:
+            changed += 1
+            cost[m] = least
+            row[:] = best
         was = on_air[m] > 0
         on_air[m] = 0
         for n in row:
@@ -377,15 +396,89 @@ def exchange(
     return False
 
 
+@njit(
+    types.UniTuple(types.int64, 2)(
+        *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
+        *(_READ, types.int64, types.int64),
+    ),
+    cache=True,
+)  # type: ignore[untyped-decorator]
+def pass_channels(
+    tasks: FlatTasks,
+    cpu: Floats,
+    by_speed: Ints,
+    left: Ints,
+    air: Ints,
+    places: Ints,
+    cost: Floats,
+    on_air: Ints,
+    local: Floats,
+    begin: int,
+    end: int,
+) -> tuple[int, int]:
+    """Let the devices begin..end take a channel over, each from the device where that saves most.
+
+    Parameters
+    ----------
+    by_speed, left, air, places, cost, on_air
+        As for :func:`redecide`.
+    local
+        (M,) what each device costs when it is all local.
+
+    Returns
+    -------
+    passed, cut
+        How many channels went to another device; how many searches were cut short.
+    """
+    passed, cut = 0, 0
+    for m in range(begin, end):
+        point, row = tasks.radio[m], places[tasks.start[m] : tasks.start[m + 1]]
+        if point < 0 or on_air[m] > 0 or air[point] > 0:
+            continue
+        least, mine, giver, best = cost[m] * (1.0 - WORTH), cost[m], -1, row.copy()
+        for g in range(len(cost)):
+            if tasks.radio[g] != point or on_air[g] == 0:
+                continue
+            loss = local[g] - cost[g]
+            given = places[tasks.start[g] : tasks.start[g + 1]]
+            for n in given:
+                if n >= 0:
+                    left[n] += 1
+            below = least - loss - WORTH * local[g]
+            found, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
+            cut += not complete
+            if found < below:
+                least, mine, giver = found + loss, found, g
+            for n in given:
+                if n >= 0:
+                    left[n] -= 1
+        if giver < 0:
+            continue
+        passed += 1
+        cost[m], cost[giver] = mine, local[giver]
+        given = places[tasks.start[giver] : tasks.start[giver + 1]]
+        for n in given:
+            if n >= 0:
+                left[n] += 1
+        given[:] = LOCAL
+        on_air[giver] = 0
+        row[:] = best
+        for n in row:
+            if n >= 0:
+                left[n] -= 1
+                on_air[m] += 1
+    return passed, cut
+
+
 def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
-    """Improve a feasible solution until neither neighbourhood has a better one.
+    """Improve a feasible solution until no neighbourhood has a better one.
 
     Returns
     -------
     Result
         At the time limit and after Ctrl-C, the best so far. Its record has ``start_objective``,
-        ``final_objective``, ``redecided`` devices, ``exchanges``, and how many searches for one device's
-        decision were ``cut`` short.
+        ``final_objective``, ``redecided`` devices, ``exchanges``, channels ``passed`` on, and how many
+        searches for one device's decision were ``cut`` short.
 
     Raises
     ------
@@ -404,7 +497,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     state = left, air, places, cost, on_air
     by_speed = np.argsort(-cpu, kind="stable")
     change, made = np.empty((len(places), len(cpu) + 1)), np.array([-1])
-    devices, redecided, exchanges, cut = len(cost), 0, 0, 0
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    devices, redecided, exchanges, passed, cut = len(cost), 0, 0, 0, 0
     termination = Termination.FINISHED
 
     def pause() -> None:
@@ -414,24 +508,28 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         if seconds >= budget.time_limit:
             raise TimeoutError
 
+    def sweep(step: Callable[..., tuple[int, int]], *more: Floats) -> tuple[int, int]:
+        """One step for all devices in turn: how many changed something, how many searches were cut."""
+        counts = np.zeros(2, dtype=np.int64)
+        for begin in range(0, devices, _SLICE):
+            counts += step(tasks, cpu, by_speed, *state, *more, begin, min(begin + _SLICE, devices))
+            pause()
+        return int(counts[0]), int(counts[1])
+
     try:
         again = True
         while again:
             changed = 1
             while changed:
-                changed = 0
-                for begin in range(0, devices, _SLICE):
-                    count, unproven = redecide(
-                        tasks, cpu, by_speed, *state, begin, min(begin + _SLICE, devices)
-                    )
-                    changed, cut = changed + count, cut + unproven
-                    pause()
-                redecided += changed
+                changed, unproven = sweep(redecide)
+                redecided, cut = redecided + changed, cut + unproven
             made[0] = -1
             while not exchange(tasks, cpu, *state, change, made, _SLICE):
                 pause()
             exchanges += int(made[0])
-            again = made[0] > 0
+            handed, unproven = sweep(pass_channels, local)
+            passed, cut = passed + handed, cut + unproven
+            again = made[0] > 0 or handed > 0
     except TimeoutError:
         termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
@@ -447,5 +545,6 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         final_objective=final,
         redecided=redecided,
         exchanges=exchanges,
+        passed=passed,
         cut=cut,
     )

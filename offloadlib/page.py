@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import plots
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from instances import Instance
@@ -73,12 +74,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, an introduction, sections, and instances to be kept as files beside the page."""
+    """A title, an introduction, sections, and what is kept as files beside the page: instances, tables."""
 
     title: str
     text: Sequence[str] = ()
     sections: Sequence[Section] = field(default=())
     instances: Sequence[Instance] = ()
+    data: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def pictures(self) -> list[Picture]:

@@ -47,6 +47,8 @@ class Method:
     obstacle
         ``module:function`` that tells why the method cannot solve an instance of such a kind, or None;
         empty: it solves all of them.
+    grace
+        Seconds that it may take beyond its time limit, where that is more than the usual.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Method:
     source: str
     kinds: frozenset[str] = frozenset({"structured"})
     obstacle: str = ""
+    grace: float = 0.0
 
     def load(self) -> Function:
         """The method's function, imported."""

@@ -110,7 +110,8 @@ def run(
         As for the method itself; ``budget.on_progress`` is called here, in this process.
     grace
         Seconds after the time limit at which the process is ended; by default 30, or a tenth of the
-        limit if that is more. The clock starts once the process has imported what it needs.
+        limit, or the method's own, if that is more. The clock starts once the process has imported what
+        it needs.
     interrupts
         From :func:`counted_interrupts`, where the caller counts for several threads; by default the
         main thread counts for itself.
@@ -124,7 +125,8 @@ def run(
     if reason is not None:
         return Outcome(Ending.DOES_NOT_APPLY, message=reason)
     if grace is None:
-        grace = max(GRACE, GRACE_SHARE * budget.time_limit) if math.isfinite(budget.time_limit) else 0.0
+        usual = max(GRACE, GRACE_SHARE * budget.time_limit, method.grace)
+        grace = usual if math.isfinite(budget.time_limit) else 0.0
     counting = counted_interrupts() if interrupts is None else contextlib.nullcontext(interrupts)
     with counting as counted:
         process, receiver = _start(method, instance, budget)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,16 @@ from instances import (
     write_solution,
 )
 from instances.cost import heaviest_path, subtask_costs, terms
-from instances.flat import both_sides, device_cost, flat_places, flat_tasks, solution_of
+from instances.flat import (
+    both_sides,
+    device_cost,
+    flat_places,
+    flat_tasks,
+    solution_of,
+    subtask_starts,
+)
 from instances.generate import Setting, generate
+from instances.model import Ints
 from offloadlib.best_known import library
 from offloadlib.check import check
 from offloadlib.registry import METHODS, Family
@@ -494,8 +503,42 @@ def test_an_exchange_by_hand() -> None:
     )
     result = improve(instance, Solution.from_rows(instance, [[0], [LOCAL]]), Budget())
     assert result.solution.rows(instance) == [[LOCAL], [0]]
-    record = {"start_objective": 9.0, "final_objective": 7.0, "redecided": 0, "exchanges": 1, "cut": 0}
-    assert result.run == record
+    record = {"start_objective": 9.0, "final_objective": 7.0, "redecided": 0, "exchanges": 1, "passed": 0}
+    assert result.run == record | {"cut": 0}
+
+
+def test_a_channel_passed_on_by_hand() -> None:
+    """One channel, two places. d0 gains 4 - (1 + 1)/2 = 3 from it. d1 would gain 16 - (4 + 2 + 2)/2 = 12 with
+    both subtasks there, for which it needs d0's place too; with one of them, at the most 16 - (6 + 4 + 8)/2
+    - 8/2 = 3. d0 goes home and d1 takes all: 17 becomes 8."""
+    instance = chains(
+        {"work": [4.0], "input": [1.0], "output": [0.0]},
+        {"work": [8.0, 8.0], "input": [4.0, 0.0], "output": [4.0, 0.0]},
+        points=[{"cpu": 4.0, "capacity": 2, "channels": 1}],
+    )
+    result = improve(instance, Solution.from_rows(instance, [[0], [LOCAL, LOCAL]]), Budget())
+    assert result.solution.rows(instance) == [[LOCAL], [0, 0]]
+    record = {"start_objective": 17.0, "final_objective": 8.0, "redecided": 0, "exchanges": 0, "passed": 1}
+    assert result.run == record | {"cut": 0}
+
+
+def test_a_channel_goes_where_it_saves_most() -> None:
+    """Of d0 and d1, which hold the channels of p0, d1 loses less by going home; d3's radio is at p1."""
+    small = {"input": [1.0], "output": [0.0]}
+    instance = chains(
+        {"work": [6.0], **small},
+        {"work": [4.0], **small},
+        {"work": [8.0], **small},
+        {"work": [2.0], **small, "connected_to": "p1"},
+        points=[
+            {"cpu": 4.0, "capacity": 4, "channels": 2},
+            {"cpu": 4.0, "capacity": 4, "channels": 1},
+        ],
+    )
+    start = Solution.from_rows(instance, [[0], [0], [LOCAL], [1]])
+    result = improve(instance, start, Budget())
+    assert result.solution.rows(instance) == [[0], [LOCAL], [0], [1]]
+    assert result.run["passed"] == 1
 
 
 @settings(max_examples=80)
@@ -527,6 +570,34 @@ def test_no_move_and_no_swap_is_left(instance: Instance) -> None:
         for neighbour in neighbours:
             other = evaluate(instance, solution_of(instance, neighbour))
             assert not other.feasible or other.total >= result.objective * (1 - 1e-11)
+
+
+def _passed_on(instance: Instance, places: Ints) -> Iterator[Ints]:
+    """Where a radio is full, one of its devices goes home, and one that is all local takes any decision."""
+    start, radio = subtask_starts(instance), instance.devices.connected_to
+    on_air = np.add.reduceat(places != LOCAL, start[:-1]) > 0
+    full = np.bincount(radio[on_air], minlength=instance.num_points) >= instance.points.channels
+    for g, m in itertools.permutations(range(instance.num_devices), 2):
+        if on_air[g] and not on_air[m] and radio[g] == radio[m] and full[radio[m]]:
+            size, choices = int(start[m + 1] - start[m]), range(LOCAL, instance.num_points)
+            for decision in itertools.product(choices, repeat=size):
+                other = places.copy()
+                other[start[g] : start[g + 1]] = LOCAL
+                other[start[m] : start[m + 1]] = decision
+                yield other
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_channel_that_is_worth_passing_on_is_left(seed: int) -> None:
+    setting = Setting(devices=7, offload_points=2, capacity=5, channels=2, applications=("chain-3",))
+    instance = generate(setting, seed=seed)
+    result = improve(instance, Solution.all_local(instance), Budget())
+    places = flat_places(instance, result.solution)
+    neighbours = list(_passed_on(instance, places))
+    assert neighbours
+    for neighbour in neighbours:
+        other = evaluate(instance, solution_of(instance, neighbour))
+        assert not other.feasible or other.total >= result.objective * (1 - 1e-11)
 
 
 def test_improve_needs_a_feasible_start() -> None:

@@ -305,6 +305,13 @@ def test_the_page_of_a_whole_world() -> None:
     summary = markdown(content)
     assert "Of 22 claims: 22 hold." in summary
     assert summary.count("GAOD otherwise") == 1
+    table = content.data["means"].set_index(["experiment", "x", "method"])
+    found, costs = table.loc["devices", "40", GSOD1], world.set_index(["experiment", "x", "method"])["cost"]
+    own = estimate(costs.loc["devices", 40.0, GSOD1])
+    assert found["cost"] == pytest.approx(own.mean, rel=1e-5)
+    assert found["cost_95"] == pytest.approx(own.half, rel=1e-5) and own.half > 0
+    assert found["instances"] == 4
+    assert ("sensitivity", "GAOD otherwise", GAOD) in table.index
 
 
 def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,3 +330,6 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (proven["objective"] <= best[proven.index] * (1 + 1e-8)).all()
     assert "which cannot be" not in (tmp_path / "summary.md").read_text()
     assert (tmp_path / "fig11-devices-cost.svg").exists()
+    means = pd.read_csv(tmp_path / "means.csv")
+    assert set(means["instances"]) == {2}
+    assert (means["bound"] <= means["cost"] * (1 + 1e-5)).all()

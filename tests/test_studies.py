@@ -193,6 +193,15 @@ def test_a_method_that_fails_is_a_row_that_says_so(
     assert json.loads(json.dumps(row)) == row
 
 
+def test_a_method_may_have_more_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "GRACE", 0.05)
+    slow = small_study.own("dawdle")  # it takes 0.2 s, and no notice of its limit
+    patient = replace(slow, grace=20.0)
+    rows = [perform(Job(RECIPE, method, time_limit=0.01, timed=False)) for method in (slow, patient)]
+    assert [row and row["status"] for row in rows] == ["overrun", "feasible"]
+    assert OPTIMUM.grace > 0
+
+
 def test_the_optimum_is_certified() -> None:
     row = perform(Job(RECIPE, OPTIMUM))
     exact = find("milp-arrays").load()(RECIPE.instance(), Budget())

@@ -170,7 +170,32 @@ def page(title: str, frame: pd.DataFrame, variations: Sequence[str]) -> Page:
             Section("Fairness", [_FAIRNESS], pictures=list(_fairness(measured))),
             Section("What the paper leaves open", [_SENSITIVITY], [_sensitivity_table(frame, variations)]),
         ],
+        data={"means": means(frame, variations)},
     )
+
+
+def means(frame: pd.DataFrame, variations: Sequence[str]) -> pd.DataFrame:
+    """The mean of everything at each setting, with half the width of its 95% interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``experiment``, ``x`` (the reading in the experiment ``sensitivity``), ``method``, how many
+        ``instances``; and for each value of :func:`tidy` its mean, and ``..._95``.
+    """
+    records = []
+    for (experiment, x, method), group in frame.groupby(["experiment", "x", "method"], sort=False):
+        place = variations[int(_place(x))] if experiment == "sensitivity" else f"{_place(x):g}"
+        record = {"experiment": experiment, "x": place, "method": method, "instances": len(group)}
+        for name in ("cost", "bound", "ratio", "saving", "utilisation", "fairness", "worse_off", "time"):
+            found = estimate(group[name])
+            record |= {name: _rounded(found.mean), f"{name}_95": _rounded(found.half)}
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 _RULES = (
@@ -414,9 +439,9 @@ def _excess(measured: Measurements) -> Iterator[Picture]:
         others = [name for name in dict.fromkeys(frame["method"]) if name not in (LOCAL, OPTIMUM)]
         scale, what = _SCALES.get(experiment, 1.0), _X[experiment]
         curves = [_curve(frame, "excess", name, scale) for name in others]
-        figure = plots.courses(curves, "Cost above the certified optimum", what, "excess in %")
-        caption = f"Mean cost above the certified optimum, by {what}."
-        yield Picture(f"excess-{experiment}", caption, figure)
+        title = f"Cost above the certified optimum, by {what}"
+        figure = plots.courses(curves, title, what, "excess in %")
+        yield Picture(f"excess-{experiment}", f"{title}: means with 95% intervals.", figure)
 
 
 def _fairness(measured: Measurements) -> Iterator[Picture]:
@@ -448,13 +473,14 @@ def _sensitivity_table(frame: pd.DataFrame, variations: Sequence[str]) -> Table:
     for number, name in enumerate(variations):
         here = own[own["x"] == number]
         whole = pd.concat([here, plain[~plain["method"].isin(here["method"])]]) if _solo(here) else here
-        by_method = whole.groupby("method")[["saving", "ratio", "cost"]].mean().reindex([OPTIMUM, *FOUR])
+        by_method = {method: whole[whole["method"] == method] for method in (OPTIMUM, *FOUR)}
+        costs = {method: by_method[method]["cost"].mean() for method in FOUR}
         rows.append(
             [
                 name,
-                *(_share(value, 1) for value in by_method["saving"]),
-                *(_share(value - 1, 2) for value in by_method.loc[list(FOUR), "ratio"]),
-                " < ".join(map(str, by_method.loc[list(FOUR), "cost"].sort_values().index)),
+                *(_share_interval(own["saving"], 1) for own in by_method.values()),
+                *(_share_interval(by_method[method]["ratio"] - 1, 2) for method in FOUR),
+                " < ".join(sorted(costs, key=costs.__getitem__)),
             ]
         )
     header = (
@@ -483,6 +509,11 @@ def _interval(found: Estimate, digits: int) -> tuple[Number, Number]:
 
 def _share(value: float, digits: int) -> Number:
     return _number(value, percent(value, digits))
+
+
+def _share_interval(values: pd.Series[float], digits: int) -> Number:
+    found = estimate(values)
+    return _number(found.mean, f"{percent(found.mean, digits)} ± {percent(found.half, digits)}")
 
 
 def _time(value: float) -> Number:

@@ -30,7 +30,7 @@ _JSON_COLUMNS = ("generated", "parameters", "run")
 
 
 def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any], folder: Path) -> None:
-    """Write the page, its pictures and instances, and the rows as CSV and Parquet.
+    """Write the page, its pictures, instances and tables, and the rows as CSV and Parquet.
 
     Parameters
     ----------
@@ -56,8 +56,9 @@ def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any]
         with replacing(folder / name) as file:
             file.write(text.encode())
     table = frame(rows)
-    with replacing(folder / CSV) as file:
-        file.write(table.to_csv(index=False).encode())
+    for name, values in {Path(CSV).stem: table, **content.data}.items():
+        with replacing(folder / f"{name}.csv") as file:
+            file.write(values.to_csv(index=False).encode())
     with replacing(folder / PARQUET) as file:
         table.to_parquet(file, index=False)
 
