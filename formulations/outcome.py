@@ -182,7 +182,8 @@ def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
     begun = time.perf_counter()
     reference = evaluate(instance, budget.start or Solution.all_local(instance)).total
     result = run(instance, budget, method)
-    while FAR * result.objective < reference and result.termination is Termination.FINISHED:
+    ended = Termination.FINISHED, Termination.GAP  # not by the time limit, nor by Ctrl-C
+    while FAR * result.objective < reference and result.termination in ended:
         left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
         again = replace(budget, start=result.solution, time_limit=left)
         reference, result = result.objective, run(instance, again, method)

@@ -30,7 +30,7 @@ from formulations.milp import levels, potentials, pyomo_run
 from formulations.milp import paths as path_rows
 from formulations.milp.disjunctive import disjunctive_model, solve_big_m
 from formulations.milp.inequalities import PARTS
-from formulations.outcome import can_offload, unconnected_cost
+from formulations.outcome import Search, can_offload, run_in_scale, unconnected_cost
 from formulations.series_parallel import DEEPEST, Leaf, Node, Parallel, Series, decompose, reduction
 from instances import (
     LOCAL,
@@ -481,12 +481,32 @@ def test_small_coefficients_are_not_lost() -> None:
         assert solve(name, instance).objective == pytest.approx(24.045 * 2.0**-30, rel=1e-9), name
 
 
-def test_an_optimum_far_below_the_start_is_found() -> None:
+def _far_below() -> Instance:
     """All-local costs 2, and a device that offloads all some 1e-9."""
     free = [put("devices", m, "power", {"execute": 12, "send": 0, "receive": 0}) for m in (0, 1)]
     slow = [put("devices", m, "alpha", 1e-9) for m in (0, 1)]
     room = [put("offload_points", 1, "capacity", 10), put("offload_points", 1, "channels", 2)]
-    instance = instance_of(changed(*free, *slow, *room, put("cost", "normalise", "local")))
+    return instance_of(changed(*free, *slow, *room, put("cost", "normalise", "local")))
+
+
+@pytest.mark.parametrize(
+    ("ended", "runs"), [(Termination.FINISHED, 2), (Termination.GAP, 2), (Termination.TIME_LIMIT, 1)]
+)
+def test_what_is_far_below_the_start_is_solved_again_from_there(ended: Termination, runs: int) -> None:
+    starts = []
+
+    def method(search: Search) -> tuple[Termination, dict[str, Any]]:
+        starts.append(search.objective)
+        search.offer(Solution.from_rows(instance, [[1] * 5, [1] * 5]))
+        return ended, {}
+
+    instance = _far_below()
+    result = run_in_scale(instance, Budget(), method)
+    assert starts == [2.0, result.objective][:runs]
+
+
+def test_an_optimum_far_below_the_start_is_found() -> None:
+    instance = _far_below()
     optimum, _ = brute_force(instance)
     assert optimum < 1e-8
     for name in NAMES:
