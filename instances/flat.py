@@ -57,6 +57,12 @@ class FlatTasks(NamedTuple):
     down_energy: Floats
 
 
+PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")
+"""Their values of each subtask."""
+
+PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
+"""Their values of each arc."""
+
 FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 9, FlatTasks)
 """Their type in the signature of a kernel."""
 
@@ -68,26 +74,22 @@ def flat_tasks(instance: Instance) -> FlatTasks:
     first_arc = np.cumsum(np.append(0, arcs[instance.devices.application]))
     into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
     into[-1] = first_arc[-1]
-    values = {name: np.zeros(start[-1]) for name in _PER_SUBTASK}
-    values |= {name: np.zeros(first_arc[-1]) for name in _PER_ARC}
+    values = {name: np.zeros(start[-1]) for name in PER_SUBTASK}
+    values |= {name: np.zeros(first_arc[-1]) for name in PER_ARC}
     for term in terms(instance):
         members, (arc, origin, begins) = term.group.members, _incoming(term.group.application)
         at, at_arc = positions(start, term.group), first_arc[members][:, None] + np.arange(len(arc))
         into[start[members][:, None] + np.arange(len(begins))] = first_arc[members][:, None] + begins
         before[at_arc] = start[members][:, None] + origin
         weighted = _weighted(term)
-        for name in _PER_SUBTASK:
+        for name in PER_SUBTASK:
             values[name][at] = weighted[name]
-        for name in _PER_ARC:
+        for name in PER_ARC:
             values[name][at_arc] = weighted[name][:, arc]
     for array in (start, into, before, *values.values()):
         array.flags.writeable = False
     # An instance that came from another process has arrays that can be written to.
     return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, **values)
-
-
-_PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")
-_PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
 
 
 def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:

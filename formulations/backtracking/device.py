@@ -116,7 +116,7 @@ class DeviceSearch:
 
     def solution(self, places: Ints) -> Solution:
         """The solution of the pooled instance that places (P,) stand for."""
-        return solution_of(self._instance, self.devices, self.tasks, self._pools, places)
+        return solution_of(self._instance, self.devices, self._pools, places)
 
     def alone(self, price: Floats, charge: Floats, pause: Pause) -> tuple[Ints, Floats]:
         """Each device's decision of least cost and price, as if it were the only one.

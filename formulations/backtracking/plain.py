@@ -60,7 +60,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     try:
         while time.perf_counter() - begun < budget.time_limit:
             code = as_written(tasks, tables, state, speed, price, places, least, STEPS)
-            found = solution_of(instance, devices, tasks, np.arange(instance.num_points), places)
+            found = solution_of(instance, devices, np.arange(instance.num_points), places)
             cost = evaluate(instance, found).total
             if cost < objective:
                 solution, objective = found, cost
