@@ -20,13 +20,13 @@ import pandas as pd
 import pytest
 import small_study
 
-from instances import Budget, InputError, evaluate
+from instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
 from instances.generate import Setting, generate
 from offloadlib import cli, workers
 from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row
 from offloadlib.studies.certified import OPTIMUM
-from offloadlib.studies.jobs import Generated, Given, Job
+from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
@@ -141,12 +141,35 @@ def test_parameters_reach_the_method() -> None:
     assert wrong["status"] == "failed" and "tims" in wrong["message"]
 
 
-@pytest.mark.parametrize(("pause", "runs"), [(0.0, 9), (0.1, 2), (1.0, None)])
-def test_a_timed_method_runs_until_its_time_is_known(pause: float, runs: int | None) -> None:
-    row = perform(Job(RECIPE, small_study.own("tunable"), {"pause": pause}))
-    assert row is not None
-    assert row["time"] == pause
-    assert row["run"].get("timed_runs") == runs
+@pytest.mark.parametrize(
+    ("seconds", "ended", "runs"),
+    [
+        (0.0, Termination.FINISHED, 1 + REPEATS),
+        (LONG / 2, Termination.FINISHED, 2),  # the first run warms up
+        (100 * LONG, Termination.FINISHED, 1),
+        (0.0, Termination.INTERRUPTED, 1),
+    ],
+)
+def test_a_timed_method_runs_until_its_time_is_known(seconds: float, ended: Termination, runs: int) -> None:
+    calls = []
+
+    def function(instance: Instance, budget: Budget) -> Result:
+        calls.append(budget.seed)
+        return Result.of(instance, Solution.all_local(instance), seconds, termination=ended)
+
+    method = replace(find("local"), path="small_study:tunable")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_study, "tunable", function)
+        found = Job(RECIPE, method).prepared().load()(RECIPE.instance(), Budget(seed=3))
+    assert calls == [3] * runs
+    assert found.run["timed_runs"] == max(runs - 1, 1)
+    assert 0 <= found.runtime <= seconds
+
+
+def test_time_without_the_processor_does_not_count() -> None:
+    rows = [perform(Job(RECIPE, small_study.own("dawdle"), timed=timed)) for timed in (False, True)]
+    assert rows[0] is not None and rows[0]["time"] == 0.2  # of which it sleeps nearly all
+    assert rows[1] is not None and rows[1]["time"] < 0.1
 
 
 def test_a_row_says_what_ran_and_what_came_of_it() -> None:

@@ -6,12 +6,13 @@ import hashlib
 import inspect
 import json
 import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
-from instances import Budget, Instance, Problem, Result
+from instances import Budget, Instance, Problem, Result, Termination
 from instances.generate import VERSION as GENERATOR
 from instances.generate import Setting, generate, recorded
 
@@ -22,7 +23,10 @@ REPEATS = 9
 """How often a timed method runs at most, after a first run that warms it up; its time is the median."""
 
 REPEATS_WITHIN = 0.25
-"""Seconds that these runs may take together."""
+"""Seconds after which there is no further run."""
+
+LONG = 2.0
+"""Seconds from which on the first run counts, and is the only one: what warms up is little of it."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ class Job:
     time_limit
         Seconds; what has not ended some time after that is ended.
     timed
-        Whether its time counts: then nothing else of the study runs beside it, and a short method runs
-        several times.
+        Whether its time counts: then nothing else of the study runs beside it, a short method runs
+        several times, and its time is without that in which the processor served others.
     """
 
     source: Generated | Given
@@ -139,10 +143,17 @@ class Prepared(Method):
 
 def _timed(function: Function, instance: Instance, budget: Budget) -> Result:
     """The result, with the median time of further runs: the first of a few milliseconds is mostly paging."""
-    result = function(instance, budget)
-    times: list[float] = []
-    while len(times) < REPEATS and sum(times) + result.runtime < REPEATS_WITHIN:
-        times.append(function(instance, budget).runtime)
-    if not times:
-        return result
+    result, first = _clocked(function, instance, budget)
+    short = first < LONG and result.termination is not Termination.INTERRUPTED
+    times = [] if short else [first]
+    while short and len(times) < REPEATS and sum(times) < REPEATS_WITHIN:
+        times.append(_clocked(function, instance, budget)[1])
     return replace(result, runtime=statistics.median(times), run={**result.run, "timed_runs": len(times)})
+
+
+def _clocked(function: Function, instance: Instance, budget: Budget) -> tuple[Result, float]:
+    """A result, and its time, less the share in which this process did not have the processor."""
+    begun, worked = time.perf_counter(), time.process_time()
+    result = function(instance, budget)
+    worked, passed = time.process_time() - worked, time.perf_counter() - begun
+    return result, result.runtime * min(worked / passed, 1.0)

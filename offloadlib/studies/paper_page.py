@@ -208,7 +208,7 @@ _RULES = (
 _ALL = (
     "Every instance of experiments 2 to 4. The excess is cost over the certified optimum minus 1 (over the "
     "certified bound where the optimum is not proven). Worse off are devices that cost more than if they had "
-    "offloaded nothing. Times were measured one solve at a time, in a warm process."
+    "offloaded nothing. Times were measured one solve at a time, in a warm process, and are the processor's."
 )
 
 _FAIRNESS = (

@@ -247,7 +247,7 @@ def _by_kind(frame: pd.DataFrame) -> Table:
     names = _methods(frame)
     means = frame.groupby(["experiment", "method"], sort=False)["ratio"].mean().unstack()[names]
     rows: list[Sequence[Cell]] = [
-        [str(kind), *(_ratio(float(value)) for value in line)]
+        [str(kind), *(Number(float(value), f"{value:.3f}") for value in line)]
         for kind, line in zip(means.index, means.to_numpy(), strict=True)
     ]
     return Table(("kind", *names), rows)
