@@ -380,8 +380,10 @@ def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: in
     order = np.lexsort((moves.loss, pair))
     start = np.searchsorted(pair[order], np.arange((points + 1) ** 2 + 1)).astype(np.int64)
     excess = (limits.used(table)[:points] - limits.instance.points.capacity).astype(np.int64)
+    # Where there is too much, that is sent away first: without negative losses there are no negative cycles.
+    loss = moves.loss[order] if excess.max() <= 0 else np.maximum(moves.loss[order], 0.0)
     pushed, feasible = _chains(
-        *(start, moves.device[order], moves.subtask[order], moves.loss[order]),
+        *(start, moves.device[order], moves.subtask[order], loss),
         *(np.append(vector[:points], 0.0), excess, table, most),
     )
     return int(pushed), bool(feasible)

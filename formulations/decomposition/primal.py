@@ -75,28 +75,21 @@ class Primal:
         self.table, self.objective = table.copy(), objective
         return True
 
-    def construct(self, dual: Dual, step: float = 1e-5) -> None:
-        """Steps 1 to 3 from the decisions that attain the best bound.
-
-        Parameters
-        ----------
-        dual
-            Prices and decisions.
-        step
-            By how much, relatively, the first prices of step 2 differ.
-        """
-        table = dual.table.copy()
+    def construct(self, dual: Dual) -> None:
+        """Steps 1 to 3 from the decisions that attain the best bound."""
         self._others = list(dual.recent)
+        table = self.cheapest(dual)
+        self._level(dual, table)
+        self.improve(dual, table)
+
+    def cheapest(self, dual: Dual) -> Places:
+        """Step 1: decisions that attain the best bound, and fit the radios."""
+        table = dual.table.copy()
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
-        self._level(dual, table, step)
-        self._chain(dual, table)
+        return table
 
-    def improve(self, dual: Dual) -> None:
-        """Step 3 from the incumbent."""
-        self._chain(dual, self.table.copy())
-
-    def _level(self, dual: Dual, table: Places, step: float) -> None:
+    def _level(self, dual: Dual, table: Places) -> None:
         limits = self.limits
         points = limits.instance.num_points
         slots = slice(0, points)
@@ -110,7 +103,7 @@ class Primal:
         unpriced = np.any((dual.vector[slots] == 0) & (limits.right[slots] > limits.used(table)[slots]))
         if left == 0 or unpriced or not dual.vector[slots].any():
             return
-        upwards = left < 0
+        upwards, step = left < 0, 1e-5
         for _ in range(LEVELS):
             if self._late():
                 return
@@ -142,24 +135,57 @@ class Primal:
         paid = self.limits.paid(table[devices], devices, dual.vector)
         return np.maximum(cost + paid - dual.value[devices], 0.0)
 
-    def _chain(self, dual: Dual, table: Places) -> None:
-        """Rounds of chains: with moves of more loss until all is feasible, then until nothing improves."""
+    def improve(
+        self,
+        dual: Dual,
+        table: Places,
+        least: float = 1e-6,
+        factor: float = 4.0,
+        worth: float = 0.0,
+        patience: int = 2,
+    ) -> None:
+        """Rounds of chains: with moves of more loss until all is feasible, then until little improves.
+
+        Parameters
+        ----------
+        dual
+            Prices.
+        table
+            Decisions to begin with, which change.
+        least
+            Loss of the first moves, over the mean cost of a device.
+        factor
+            By which it grows.
+        worth
+            What gains less, relative to the objective, is little, and so is a hundredth of the gap.
+        patience
+            Rounds of many moves that may gain little before the last one.
+        """
         mean = float(np.mean(np.abs(dual.value))) or 1.0
-        most, largest, patience = 1e-6 * mean, 1e9 * mean, 2
+        most, largest = least * mean, 1e9 * mean
+        over = self._over(table)
         self.offer(table)
-        while most <= largest and not self._late():
+        while not self._late():
             moves = self._scanner.scan(table, dual.vector, most)
             pushed, feasible = chains(moves, self.limits, dual.vector, table, max(CHAINS, len(table)))
             if feasible:
                 before, gap = self.objective, self.objective - dual.bound
                 self.offer(table)
-                if before - self.objective <= 0.01 * max(gap, 0.0):
-                    if most > gap or patience == 0:
-                        return
+                if before - self.objective <= max(0.01 * gap, worth * self.objective):
                     patience -= len(moves.loss) > LARGEST_CORE
-                    most *= 4
-            elif not (self._scanner.truncated and pushed):
-                most *= 4
+                    if most > gap or patience < 0:
+                        return
+                    most *= factor
+                continue
+            last, over = over, self._over(table)
+            if most > largest and over == last:
+                return
+            if 2 * over > last and not (self._scanner.truncated and pushed):
+                most = min(factor * most, factor * largest)
+
+    def _over(self, table: Places) -> int:
+        """How many subtasks are too many, in sum."""
+        return int(np.maximum(self.limits.used(table) - self.limits.right, 0).sum())
 
     def core(self, dual: Dual, budget: Budget, time_limit: float) -> None:
         """Step 4 around the decisions that attain the best bound and the incumbent."""
