@@ -16,7 +16,7 @@ import numpy as np
 from formulations.certificate import claim
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
-from formulations.decomposition.primal import Primal
+from formulations.decomposition.primal import Primal, pack
 from formulations.decomposition.tatonnement import Tatonnement, answer
 from instances import Budget, Instance, Result, Solution, Termination
 from instances.bound import simple_bound
@@ -62,7 +62,10 @@ def solve(instance: Instance, budget: Budget) -> Result:
             if sample is limits:
                 dual.seen(*found)
         dual.seen(*answer(limits, prices.vector(limits)))
-        primal.improve(dual, primal.cheapest(dual), LEAST, FACTOR, WORTH, 0)
+        table = primal.cheapest(dual)
+        primal.shed(dual, table)
+        pack(limits, table)
+        primal.improve(dual, table, LEAST, FACTOR, WORTH, 0)
         if late():
             termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:

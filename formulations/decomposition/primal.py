@@ -25,6 +25,7 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from instances import LOCAL, Budget, Solution, evaluate
+from instances.cost import terms
 from instances.model import Floats, Ints, Places
 
 from .. import highs
@@ -37,6 +38,9 @@ LEVELS = 12
 
 CHAINS = 20_000
 """Chains between two looks at the clock, or as many as there are devices."""
+
+SMALL = 0.1
+"""Loss over price of the slots at which a device is all-local without another look."""
 
 LARGEST_CORE = 20_000
 """Columns of the core, at the most."""
@@ -88,6 +92,17 @@ class Primal:
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
         return table
+
+    def shed(self, dual: Dual, table: Places) -> None:
+        """All-local, by the least loss per slot, what is too many in sum, if that loses little."""
+        points = self.limits.instance.num_points
+        free = (self.limits.right - self.limits.used(table))[:points]
+        over = -int(free[(dual.vector[:points] > 0) | (free < 0)].sum())
+        loss, paid = self.limits.local_cost - dual.value, self.limits.paid(table, None, dual.vector)
+        devices = np.flatnonzero((table != LOCAL).any(axis=1) & (loss <= SMALL * paid))
+        if over > 0 and len(devices):
+            change = (table[devices] != LOCAL).sum(axis=1)
+            table[devices[_fitting(change, loss[devices], over, False)]] = LOCAL
 
     def _level(self, dual: Dual, table: Places) -> None:
         limits = self.limits
@@ -180,7 +195,7 @@ class Primal:
             last, over = over, self._over(table)
             if most > largest and over == last:
                 return
-            if 2 * over > last and not (self._scanner.truncated and pushed):
+            if over > 0.9 * last and not (self._scanner.truncated and pushed):
                 most = min(factor * most, factor * largest)
 
     def _over(self, table: Places) -> int:
@@ -281,6 +296,21 @@ def _spread(limits: Limits, table: Places) -> None:
             room = np.minimum(points.capacity[equal], len(at))
             number = np.searchsorted(np.cumsum(room), np.arange(len(at)), side="right")
             table.flat[at] = equal[np.minimum(number, len(equal) - 1)]
+
+
+def pack(limits: Limits, table: Places) -> None:
+    """Fill the points from the fastest on: the order among the points stays, and at a point goes by a w."""
+    instance = limits.instance
+    order = np.argsort(-instance.points.cpu, kind="stable")
+    room = np.minimum(instance.points.capacity[order], table.size)
+    weighted = np.zeros(table.shape)
+    for term in terms(instance):
+        work = term.group.work
+        weighted[term.group.members, : work.shape[1]] = term.delay_weight[:, None] * work
+    at = np.flatnonzero(table != LOCAL)
+    at = at[np.lexsort((-weighted.flat[at], np.argsort(order)[table.flat[at]]))]
+    number = np.searchsorted(np.cumsum(room), np.arange(len(at)), side="right")
+    table.flat[at] = order[np.minimum(number, np.flatnonzero(room)[-1])] if len(at) else 0
 
 
 def _keep_channels(limits: Limits, dual: Dual, table: Places) -> None:
