@@ -1,8 +1,8 @@
 r"""Price-guided offloading: prices on what is scarce, each device's best answer, and repair.
 
 Rough prices on the limits come from a sample of the devices
-(:mod:`formulations.decomposition.tatonnement`), then from all of them. At these prices each device takes its
-cheapest decision; chains of moves between devices make that fit and improve it
+(:mod:`formulations.decomposition.tatonnement`). At these prices each device takes its cheapest decision;
+the points are filled in order of their speed, and chains of moves between devices repair and improve that
 (:mod:`formulations.decomposition.primal`). The result is never worse than GSOD's two solutions, which are
 made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
 """
@@ -10,6 +10,7 @@ made first. The Lagrangian of all devices at the prices is a lower bound that co
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,13 +26,16 @@ from instances.subset import subset
 from . import gsod
 
 SAMPLE, SHARE = 100, 0.02
-"""Devices on which prices are sought, and as many more for each device."""
+"""Devices in the sample, and as many more for each device; all of them if that is all."""
 
-TURNS = 8
-"""Changes of the prices."""
+TURNS = 5
+"""Evaluations of the sample with which the prices change."""
+
+LAST = 3
+"""Evaluations of all devices at the most, where there was a sample that was too far off."""
 
 SEARCH = 20_000
-"""Effort for one device's decision where its task is not series-parallel."""
+"""Effort for one device's decision where its task needs a search."""
 
 LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
 """See :meth:`.Primal.improve`."""
@@ -51,27 +55,37 @@ def solve(instance: Instance, budget: Budget) -> Result:
     try:
         for method in (gsod.solve_difference, gsod.solve_ratio):
             primal.offer(limits.table(method(instance, budget).solution))
-        sample = _sample(limits, budget.seed)
-        prices = Tatonnement(sample)
-        prices.find_level(sample, late)
-        for _ in range(TURNS):
-            if late():
-                break
-            found = answer(sample, prices.vector(sample))
-            prices.follow(sample, found[3])
-            if sample is limits:
-                dual.seen(*found)
-        dual.seen(*answer(limits, prices.vector(limits)))
-        table = primal.cheapest(dual)
-        primal.shed(dual, table)
-        pack(limits, table)
-        primal.improve(dual, table, LEAST, FACTOR, WORTH, 0)
+        _find_prices(dual, budget.seed, late)
+        if dual.evaluations:
+            table = primal.cheapest(dual)
+            primal.shed(dual, table)
+            pack(limits, table)
+            primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
         if late():
             termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED
     bound = max(claim(dual.bound), simple_bound(instance)) if dual.evaluations else None
     return Result.of(instance, primal.solution, time.perf_counter() - begun, bound, termination)
+
+
+def _find_prices(dual: Dual, seed: int, late: Callable[[], bool]) -> None:
+    """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
+    limits = dual.limits
+    sample = _sample(limits, seed)
+    prices = Tatonnement(sample)
+    prices.find_level(sample, late)
+    if sample is not limits:
+        for _ in range(TURNS):
+            prices.follow(sample, answer(sample, prices.vector(sample))[3])
+    for _ in range(TURNS if sample is limits else LAST):
+        if late():
+            return
+        found = answer(limits, prices.vector(limits))
+        dual.seen(*found)
+        prices.follow(limits, found[3])
+        if sample is not limits and prices.balanced:
+            return
 
 
 def _sample(limits: Limits, seed: int) -> Limits:

@@ -299,18 +299,23 @@ def _spread(limits: Limits, table: Places) -> None:
 
 
 def pack(limits: Limits, table: Places) -> None:
-    """Fill the points from the fastest on: the order among the points stays, and at a point goes by a w."""
-    instance = limits.instance
+    """Fill the points from the fastest on, as the prices have ordered the subtasks.
+
+    Who is at a faster point stays ahead; at the same point larger a w goes first. What is too many in sum
+    stays at the slowest point.
+    """
+    instance, at = limits.instance, np.flatnonzero(table != LOCAL)
+    if not len(at):
+        return
     order = np.argsort(-instance.points.cpu, kind="stable")
     room = np.minimum(instance.points.capacity[order], table.size)
     weighted = np.zeros(table.shape)
     for term in terms(instance):
         work = term.group.work
         weighted[term.group.members, : work.shape[1]] = term.delay_weight[:, None] * work
-    at = np.flatnonzero(table != LOCAL)
     at = at[np.lexsort((-weighted.flat[at], np.argsort(order)[table.flat[at]]))]
     number = np.searchsorted(np.cumsum(room), np.arange(len(at)), side="right")
-    table.flat[at] = order[np.minimum(number, np.flatnonzero(room)[-1])] if len(at) else 0
+    table.flat[at] = order[np.minimum(number, np.flatnonzero(room)[-1])]
 
 
 def _keep_channels(limits: Limits, dual: Dual, table: Places) -> None:

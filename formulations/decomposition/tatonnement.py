@@ -37,6 +37,9 @@ from .pricing import difference
 CLOSE = 0.1
 """Relative width of the bracket of the level at which bisection stops."""
 
+BALANCED = 0.03
+"""What may be used too much or too little in sum, relatively."""
+
 LARGEST_CHANGE = 4.0
 """Factor of one change, before the power is taken."""
 
@@ -48,6 +51,11 @@ class Tatonnement:
     ----------
     limits
         The devices with which the prices begin.
+
+    Attributes
+    ----------
+    balanced
+        Whether about as much was used in sum as there is, when the prices last changed, or the level is 0.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -59,7 +67,7 @@ class Tatonnement:
         right = np.cumsum(limits.right[self._order])
         kept = right / min(len(weighted), right[-1]) if len(right) else right
         self._edges: Floats = 0.5 * np.quantile(weighted, np.clip(1.0 - kept, 0.0, 1.0))
-        self._level, self._turn = 0.0, 0
+        self._level, self._turn, self.balanced = 0.0, 0, False
 
     def vector(self, limits: Limits) -> Floats:
         """The prices on capacities; those on channels are 0."""
@@ -94,6 +102,7 @@ class Tatonnement:
         self._edges = np.minimum.accumulate(self._edges * change ** (0.7 / (1 + 0.15 * self._turn)))
         self._level *= change[-1] ** (0.5 / (1 + 0.3 * self._turn))
         self._turn += 1
+        self.balanced = self._level == 0.0 or abs(change[-1] - 1.0) <= BALANCED
 
 
 def answer(limits: Limits, vector: Floats) -> tuple[Floats, float, Floats, Places]:
@@ -115,7 +124,7 @@ def answer(limits: Limits, vector: Floats) -> tuple[Floats, float, Floats, Place
         room = int(limits.right[row])
         if len(at) > room:
             vector[row] = gain[at[np.argsort(-gain[at], kind="stable")[room]]]
-    vector = limits.rounded(vector)
+    vector[points:] = limits.rounded(vector)[points:]
     on_air = np.flatnonzero((limits.radio >= 0) & (table != LOCAL).any(axis=1))
     value[on_air] += vector[limits.radio[on_air]]
     stays = on_air[value[on_air] >= limits.local_cost[on_air]]
