@@ -23,6 +23,7 @@ offloading is worth to the first device that gets none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -36,6 +37,9 @@ from .pricing import difference
 
 CLOSE = 0.1
 """Relative width of the bracket of the level at which bisection stops."""
+
+STEPS = 12
+"""Of the bisection, at the most."""
 
 BALANCED = 0.03
 """What may be used too much or too little in sum, relatively."""
@@ -78,15 +82,17 @@ class Tatonnement:
     def find_level(self, limits: Limits, late: Callable[[], bool]) -> None:
         """Bisection for the level at equal prices."""
         edges, self._edges = self._edges, np.zeros(len(self._edges))
-        low, high = 0.0, float(limits.local_cost.mean())
+        low, high = 0.0, float(limits.local_cost.max())
         if self._excess(limits) > 0:
-            self._level = high / 5
-            while high - low > CLOSE * high and not late():
+            self._level = float(limits.local_cost.mean()) / 5
+            for _ in range(STEPS):
                 if self._excess(limits) > 0:
                     low = self._level
                 else:
                     high = self._level
-                self._level = 0.5 * (low + high)
+                self._level = math.sqrt(low) * math.sqrt(high) if low > 0 else high / 4
+                if high - low <= CLOSE * high or late():
+                    break
         self._edges = edges
 
     def _excess(self, limits: Limits) -> float:
