@@ -58,7 +58,6 @@ def solve(instance: Instance, budget: Budget) -> Result:
         _find_prices(dual, budget.seed, late)
         if dual.evaluations:
             table = primal.cheapest(dual)
-            primal.shed(dual, table)
             pack(limits, table)
             primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
         if late():

@@ -39,9 +39,6 @@ LEVELS = 12
 CHAINS = 20_000
 """Chains between two looks at the clock, or as many as there are devices."""
 
-SMALL = 0.1
-"""Loss over price of the slots at which a device is all-local without another look."""
-
 LARGEST_CORE = 20_000
 """Columns of the core, at the most."""
 
@@ -92,17 +89,6 @@ class Primal:
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
         return table
-
-    def shed(self, dual: Dual, table: Places) -> None:
-        """All-local, by the least loss per slot, what is too many in sum, if that loses little."""
-        points = self.limits.instance.num_points
-        free = (self.limits.right - self.limits.used(table))[:points]
-        over = -int(free[(dual.vector[:points] > 0) | (free < 0)].sum())
-        loss, paid = self.limits.local_cost - dual.value, self.limits.paid(table, None, dual.vector)
-        devices = np.flatnonzero((table != LOCAL).any(axis=1) & (loss <= SMALL * paid))
-        if over > 0 and len(devices):
-            change = (table[devices] != LOCAL).sum(axis=1)
-            table[devices[_fitting(change, loss[devices], over, False)]] = LOCAL
 
     def _level(self, dual: Dual, table: Places) -> None:
         limits = self.limits
