@@ -17,7 +17,6 @@ from instances.model import Floats, Ints, Places
 
 from ..certificate import rounded
 from .pricing import Prices, difference, price
-from .search import LARGEST_SEARCH
 
 
 class Limits:
@@ -32,7 +31,7 @@ class Limits:
     """
 
     def __init__(
-        self, instance: Instance, right: Floats | None = None, largest_search: int = LARGEST_SEARCH
+        self, instance: Instance, right: Floats | None = None, largest_search: int | None = None
     ) -> None:
         points = instance.points
         self.instance, self.largest_search = instance, largest_search

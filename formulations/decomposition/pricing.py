@@ -175,7 +175,7 @@ def price(
     instance: Instance,
     prices: Prices,
     restrictions: Restrictions | None = None,
-    largest_search: int = LARGEST_SEARCH,
+    largest_search: int | None = None,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -188,8 +188,8 @@ def price(
     restrictions
         The branches above a node; none by default.
     largest_search
-        Nodes times (subtasks + arcs) of a device's search. If there may be fewer than
-        :data:`.search.LARGEST_SEARCH`, what is not found by then stays a relaxation.
+        Nodes times (subtasks + arcs) of a device's search, after which its value stays a relaxation. By
+        default :data:`.search.LARGEST_SEARCH`, after which labels are tried.
 
     Returns
     -------
@@ -210,9 +210,9 @@ def price(
         found = plan(term.group.application)
         if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            searched = (*arguments, *graph, largest_search, cut_short, places, least)
+            searched = (*arguments, *graph, largest_search or LARGEST_SEARCH, cut_short, places, least)
             _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
-            if found is not None and largest_search == LARGEST_SEARCH:
+            if found is not None and largest_search is None:
                 for i in np.flatnonzero(cut_short).tolist():
                     exact = places.copy(), least.copy()
                     if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
