@@ -1,34 +1,44 @@
 r"""Price-guided offloading: prices on what is scarce, each device's best answer, and repair.
 
-Prices on the limits come from the Lagrangian dual of a sample of the devices
-(:mod:`formulations.decomposition.dual`), solved roughly. At these prices each device takes its cheapest
-decision; chains of moves between devices make that fit and improve it
-(:mod:`formulations.decomposition.primal`). The better one of GSOD's two solutions is improved in the same
-way, and the best of all is the result: never worse than GSOD. The Lagrangian of all devices at the prices
-is a lower bound that comes for free.
+Rough prices on the limits come from a sample of the devices
+(:mod:`formulations.decomposition.tatonnement`). At these prices each device takes its cheapest decision;
+the points are filled in order of their speed, and chains of moves between devices repair and improve that
+(:mod:`formulations.decomposition.primal`). The result is never worse than GSOD's two solutions, which are
+made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+import numpy as np
 
 from formulations.certificate import claim
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
-from formulations.decomposition.primal import Primal
+from formulations.decomposition.primal import Primal, pack
+from formulations.decomposition.tatonnement import Tatonnement, answer
 from instances import Budget, Instance, Result, Solution, Termination
 from instances.bound import simple_bound
+from instances.subset import subset
 
 from . import gsod
 
-SAMPLE = 300
-"""Devices on which prices are sought."""
+SAMPLE, SHARE = 100, 0.02
+"""Devices in the sample, and as many more for each device; all of them if that is all."""
 
-ROUGH = 1e-4
-"""Relative gain of the bound at which prices are good enough."""
+TURNS = 5
+"""Evaluations of the sample with which the prices change."""
 
-LEVEL = 1e-3
-"""By how much higher or lower prices are where the total does not fit."""
+LAST = 3
+"""Evaluations of all devices at the most, where there was a sample that was too far off."""
+
+SEARCH = 20_000
+"""Effort for one device's decision where its task needs a search."""
+
+LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
+"""See :meth:`.Primal.improve`."""
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -38,19 +48,50 @@ def solve(instance: Instance, budget: Budget) -> Result:
     def late() -> bool:
         return time.perf_counter() - begun > budget.time_limit
 
-    limits = Limits(instance)
+    limits = Limits(instance, largest_search=SEARCH)
     start = budget.start or Solution.all_local(instance)
     primal, dual = Primal(limits, start, late), Dual(limits, late)
     termination = Termination.FINISHED
     try:
         for method in (gsod.solve_difference, gsod.solve_ratio):
             primal.offer(limits.table(method(instance, budget).solution))
-        dual.maximise(SAMPLE, budget.seed, ROUGH)
-        primal.improve(dual)
-        primal.construct(dual, LEVEL)
+        _find_prices(dual, budget.seed, late)
+        if dual.evaluations:
+            table = primal.cheapest(dual)
+            pack(limits, table)
+            primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
         if late():
             termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED
     bound = max(claim(dual.bound), simple_bound(instance)) if dual.evaluations else None
     return Result.of(instance, primal.solution, time.perf_counter() - begun, bound, termination)
+
+
+def _find_prices(dual: Dual, seed: int, late: Callable[[], bool]) -> None:
+    """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
+    limits = dual.limits
+    sample = _sample(limits, seed)
+    prices = Tatonnement(sample)
+    prices.find_level(sample, late)
+    if sample is not limits:
+        for _ in range(TURNS):
+            prices.follow(sample, answer(sample, prices.vector(sample))[3])
+    for _ in range(TURNS if sample is limits else LAST):
+        if late():
+            return
+        found = answer(limits, prices.vector(limits))
+        dual.seen(*found)
+        prices.follow(limits, found[3])
+        if sample is not limits and prices.balanced:
+            return
+
+
+def _sample(limits: Limits, seed: int) -> Limits:
+    """Some of the devices, with their share of the limits."""
+    devices = limits.instance.num_devices
+    size = SAMPLE + int(SHARE * devices)
+    if size >= devices:
+        return limits
+    members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
+    return Limits(subset(limits.instance, members), size / devices * limits.right, SEARCH)

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from brute import brute_force
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import instances
 
 from formulations.decomposition.limits import Limits
 from formulations.decomposition.moves import Scanner
+from formulations.decomposition.primal import pack
+from formulations.decomposition.tatonnement import answer
 from heuristics import gsod, price
 from instances import Budget, Instance, Solution, Termination, evaluate, read
 from instances.generate import Setting, generate
-from offloadlib.best_known import library
+from offloadlib.best_known import library, read_best_known
 
 FILES = sorted(path for path in library().glob("*.json") if path.name != "best_known.json")
 STEMS = [path.stem for path in FILES if read(path).kind == "structured"]
@@ -103,3 +106,57 @@ def test_losses_of_moves(instance: Instance) -> None:
         expected = after[m] - before[m] + paid[0] - paid[1]
         assert loss == pytest.approx(expected, rel=1e-9, abs=1e-12 * max(1.0, before[m]))
     assert isinstance(limits.solution(table), Solution)
+
+
+@pytest.mark.parametrize("stem", [stem for stem in STEMS if read_best_known()[stem].objective])
+def test_close_to_the_best_known(stem: str) -> None:
+    best = read_best_known()[stem].objective
+    assert best is not None
+    result = price.solve(read(library() / f"{stem}.json"), Budget())
+    assert best.value * (1 - 1e-9) <= result.objective <= 1.005 * best.value
+    assert result.lower_bound is not None
+    assert 0.99 * best.value <= result.lower_bound <= best.value
+
+
+@settings(max_examples=60, deadline=None)
+@given(instance=instances(max_devices=4), price_of_all=st.floats(0.0, 10.0))
+def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> None:
+    """The answer is the Lagrangian at its prices, and no other prices on channels give a greater bound."""
+    limits = Limits(instance)
+    vector = np.zeros(len(limits))
+    vector[: instance.num_points] = price_of_all
+    vector, bound, value, table = answer(limits, vector)
+    again, least, _ = limits.lagrangian(vector)
+    tiny = 1e-9 * (1 + float(np.abs(value).sum()) + float(vector @ limits.right))
+    assert bound == pytest.approx(again, abs=tiny)
+    assert value == pytest.approx(least, abs=tiny)
+    cost = evaluate(instance, limits.solution(table)).cost
+    assert cost + limits.paid(table, None, vector) == pytest.approx(value, abs=tiny)
+    for row in range(instance.num_points, len(limits)):
+        for factor in (0.0, 0.5, 0.9, 1.1, 2.0):
+            other = vector.copy()
+            other[row] *= factor
+            assert limits.lagrangian(other)[0] <= bound + tiny
+
+
+@settings(max_examples=60, deadline=None)
+@given(instance=instances(max_devices=4), seed=st.integers(0, 2**16))
+def test_points_are_filled_by_speed(instance: Instance, seed: int) -> None:
+    """Who is offloaded stays so, faster points fill up first, and nobody overtakes."""
+    limits, cpu = Limits(instance), instance.points.cpu
+    if not instance.points.capacity.any():
+        return
+    usable = np.flatnonzero(instance.points.capacity > 0)
+    shape = limits.table(Solution.all_local(instance)).shape
+    before = np.random.default_rng(seed).choice(np.append(usable, -1), size=shape).astype(np.int32)
+    after = before.copy()
+    pack(limits, after)
+    assert np.array_equal(after >= 0, before >= 0)
+    away = before.ravel() >= 0
+    was, now = cpu[before.ravel()[away]], cpu[after.ravel()[away]]
+    assert not np.any((was[:, None] > was) & (now[:, None] < now))
+    used = limits.used(after)[: instance.num_points]
+    slowest = cpu[usable].min()
+    assert np.all((used <= instance.points.capacity) | (cpu == slowest))
+    emptier = [n for n in usable if used[n] < instance.points.capacity[n]]
+    assert all(used[n] == 0 for n in usable if any(cpu[n] < cpu[i] for i in emptier))

@@ -26,11 +26,15 @@ class Limits:
     ----------
     right
         (R,) right-hand sides; those of a sample of the devices may be fractions.
+    largest_search
+        Effort for one device's decision, as for :func:`~.pricing.price`.
     """
 
-    def __init__(self, instance: Instance, right: Floats | None = None) -> None:
+    def __init__(
+        self, instance: Instance, right: Floats | None = None, largest_search: int | None = None
+    ) -> None:
         points = instance.points
-        self.instance = instance
+        self.instance, self.largest_search = instance, largest_search
         self._limited = np.flatnonzero(points.channels != UNLIMITED)
         exact = np.concatenate([points.capacity, points.channels[self._limited]]).astype(np.float64)
         self.right: Floats = exact if right is None else right
@@ -116,6 +120,6 @@ class Limits:
 
     def lagrangian(self, vector: Floats) -> tuple[float, Floats, Places]:
         """The bound at some prices, each device's least cost + prices, and the decisions that attain it."""
-        found = price(self.instance, self.prices(vector))
+        found = price(self.instance, self.prices(vector), largest_search=self.largest_search)
         bound = difference(float(np.sum(found.value)), float(vector @ self.right))
         return bound, found.value, self.table(found.solution)

@@ -55,7 +55,7 @@ def _cost(  # type: ignore[no-untyped-def]
     m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, a, b, cpu,
     order, into, into_start, finish,
 ):  # fmt: skip
-    """Equation (3) of one device."""
+    """Equation (3) of one device: weighted delay and weighted energy."""
     longest, energy = 0.0, 0.0
     for k in order:
         n = chosen[k]
@@ -77,7 +77,7 @@ def _cost(  # type: ignore[no-untyped-def]
         energy += up * send[m] + down * receive[m]
         finish[k] = begun + seconds + up + down
         longest = max(longest, finish[k])
-    return a[m] * longest + b[m] * energy
+    return a[m] * longest, b[m] * energy
 
 
 @njit(
@@ -103,11 +103,13 @@ def _scan(  # type: ignore[no-untyped-def]
     points = len(cpu)
     finish = np.empty(size)
     chosen = np.empty(size, np.int64)
-    fastest, cheapest = -1, np.inf
+    fastest, slowest, cheapest = -1, -1, np.inf
     for n in usable:
         cheapest = min(cheapest, prices[n])
         if fastest < 0 or cpu[n] > cpu[fastest]:
             fastest = n
+        if slowest < 0 or cpu[n] < cpu[slowest]:
+            slowest = n
     if fastest < 0:
         return count, devices
     for step in range(devices):
@@ -122,41 +124,46 @@ def _scan(  # type: ignore[no-untyped-def]
             away += 1 if chosen[k] >= 0 else 0
         if away == 0 and radio[m] >= 0:
             continue  # this would need a channel
-        before = _cost(
+        delay, energy = _cost(
             m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
             delay_weight, energy_weight, cpu, order, into, into_start, finish,
         )  # fmt: skip
+        before = delay + energy
         for k in range(size):
             here = chosen[k]
             paid = prices[here] if here >= 0 else 0.0
-            if here < 0:
-                # At best it goes to the fastest point for the least price.
-                chosen[k] = fastest
-                after = _cost(
+            if here >= 0:
+                chosen[k] = -1
+                delay, energy = _cost(
                     m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
                     delay_weight, energy_weight, cpu, order, into, into_start, finish,
                 )  # fmt: skip
-                chosen[k] = here
-                if after - before + cheapest > WIDER * most:
-                    continue
-            for i in range(len(usable) + 1):
-                n = usable[i] if i < len(usable) else -1
-                if n == here:
-                    continue
-                change = (prices[n] if n >= 0 else 0.0) - paid
-                if n >= 0 and here >= 0:
-                    gain = delay_weight[m] * work[m, k] * (1.0 / cpu[here] - 1.0 / cpu[n])
-                    if change - max(gain, 0.0) > most:
-                        continue
-                chosen[k] = n
-                after = _cost(
-                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
-                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
-                )  # fmt: skip
-                if after - before + change <= (most if n >= 0 and here >= 0 else WIDER * most):
-                    device[count], subtask[count], place[count] = members[m], k, n
-                    loss[count] = after - before + change
+                if delay + energy - before - paid <= WIDER * most:
+                    device[count], subtask[count], place[count] = members[m], k, -1
+                    loss[count] = delay + energy - before - paid
                     count += 1
+            # With seconds t away the delay is max(L, C + t): its values at the fastest and the slowest
+            # point give it at the others.
+            largest = most if here >= 0 else WIDER * most
+            chosen[k] = fastest
+            least, energy = _cost(
+                m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+                delay_weight, energy_weight, cpu, order, into, into_start, finish,
+            )  # fmt: skip
+            if least + energy - before + cheapest - paid <= largest:
+                chosen[k] = slowest
+                delay, energy = _cost(
+                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
+                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
+                )  # fmt: skip
+                weight = delay_weight[m] * work[m, k]
+                delay -= weight / cpu[slowest]
+                for n in usable:
+                    lost = max(least, delay + weight / cpu[n]) + energy - before + prices[n] - paid
+                    if n != here and lost <= largest:
+                        device[count], subtask[count], place[count] = members[m], k, n
+                        loss[count] = lost
+                        count += 1
             chosen[k] = here
     return count, devices
 
@@ -373,8 +380,10 @@ def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: in
     order = np.lexsort((moves.loss, pair))
     start = np.searchsorted(pair[order], np.arange((points + 1) ** 2 + 1)).astype(np.int64)
     excess = (limits.used(table)[:points] - limits.instance.points.capacity).astype(np.int64)
+    # Where there is too much, that is sent away first: without negative losses there are no negative cycles.
+    loss = moves.loss[order] if excess.max() <= 0 else np.maximum(moves.loss[order], 0.0)
     pushed, feasible = _chains(
-        *(start, moves.device[order], moves.subtask[order], moves.loss[order]),
+        *(start, moves.device[order], moves.subtask[order], loss),
         *(np.append(vector[:points], 0.0), excess, table, most),
     )
     return int(pushed), bool(feasible)

@@ -171,7 +171,12 @@ def difference(value: float, paid: float) -> float:
     return value - paid - ROUNDING * (value + paid) if value < np.inf else value
 
 
-def price(instance: Instance, prices: Prices, restrictions: Restrictions | None = None) -> Priced:
+def price(
+    instance: Instance,
+    prices: Prices,
+    restrictions: Restrictions | None = None,
+    largest_search: int | None = None,
+) -> Priced:
     """Solve every device's pricing problem.
 
     Parameters
@@ -182,6 +187,9 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
         On capacities and channels.
     restrictions
         The branches above a node; none by default.
+    largest_search
+        Nodes times (subtasks + arcs) of a device's search, after which its value stays a relaxation. By
+        default :data:`.search.LARGEST_SEARCH`, after which labels are tried.
 
     Returns
     -------
@@ -202,9 +210,9 @@ def price(instance: Instance, prices: Prices, restrictions: Restrictions | None 
         found = plan(term.group.application)
         if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            searched = (*arguments, *graph, LARGEST_SEARCH, cut_short, places, least)
+            searched = (*arguments, *graph, largest_search or LARGEST_SEARCH, cut_short, places, least)
             _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
-            if found is not None:
+            if found is not None and largest_search is None:
                 for i in np.flatnonzero(cut_short).tolist():
                     exact = places.copy(), least.copy()
                     if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):

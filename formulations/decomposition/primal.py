@@ -25,6 +25,7 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from instances import LOCAL, Budget, Solution, evaluate
+from instances.cost import terms
 from instances.model import Floats, Ints, Places
 
 from .. import highs
@@ -75,28 +76,21 @@ class Primal:
         self.table, self.objective = table.copy(), objective
         return True
 
-    def construct(self, dual: Dual, step: float = 1e-5) -> None:
-        """Steps 1 to 3 from the decisions that attain the best bound.
-
-        Parameters
-        ----------
-        dual
-            Prices and decisions.
-        step
-            By how much, relatively, the first prices of step 2 differ.
-        """
-        table = dual.table.copy()
+    def construct(self, dual: Dual) -> None:
+        """Steps 1 to 3 from the decisions that attain the best bound."""
         self._others = list(dual.recent)
+        table = self.cheapest(dual)
+        self._level(dual, table)
+        self.improve(dual, table)
+
+    def cheapest(self, dual: Dual) -> Places:
+        """Step 1: decisions that attain the best bound, and fit the radios."""
+        table = dual.table.copy()
         _spread(self.limits, table)
         _keep_channels(self.limits, dual, table)
-        self._level(dual, table, step)
-        self._chain(dual, table)
+        return table
 
-    def improve(self, dual: Dual) -> None:
-        """Step 3 from the incumbent."""
-        self._chain(dual, self.table.copy())
-
-    def _level(self, dual: Dual, table: Places, step: float) -> None:
+    def _level(self, dual: Dual, table: Places) -> None:
         limits = self.limits
         points = limits.instance.num_points
         slots = slice(0, points)
@@ -110,7 +104,7 @@ class Primal:
         unpriced = np.any((dual.vector[slots] == 0) & (limits.right[slots] > limits.used(table)[slots]))
         if left == 0 or unpriced or not dual.vector[slots].any():
             return
-        upwards = left < 0
+        upwards, step = left < 0, 1e-5
         for _ in range(LEVELS):
             if self._late():
                 return
@@ -142,24 +136,57 @@ class Primal:
         paid = self.limits.paid(table[devices], devices, dual.vector)
         return np.maximum(cost + paid - dual.value[devices], 0.0)
 
-    def _chain(self, dual: Dual, table: Places) -> None:
-        """Rounds of chains: with moves of more loss until all is feasible, then until nothing improves."""
+    def improve(
+        self,
+        dual: Dual,
+        table: Places,
+        least: float = 1e-6,
+        factor: float = 4.0,
+        worth: float = 0.0,
+        patience: int = 2,
+    ) -> None:
+        """Rounds of chains: with moves of more loss until all is feasible, then until little improves.
+
+        Parameters
+        ----------
+        dual
+            Prices.
+        table
+            Decisions to begin with, which change.
+        least
+            Loss of the first moves, over the mean cost of a device.
+        factor
+            By which it grows.
+        worth
+            What gains less, relative to the objective, is little, and so is a hundredth of the gap.
+        patience
+            Rounds of many moves that may gain little before the last one.
+        """
         mean = float(np.mean(np.abs(dual.value))) or 1.0
-        most, largest, patience = 1e-6 * mean, 1e9 * mean, 2
+        most, largest = least * mean, 1e9 * mean
+        over = self._over(table)
         self.offer(table)
-        while most <= largest and not self._late():
+        while not self._late():
             moves = self._scanner.scan(table, dual.vector, most)
             pushed, feasible = chains(moves, self.limits, dual.vector, table, max(CHAINS, len(table)))
             if feasible:
                 before, gap = self.objective, self.objective - dual.bound
                 self.offer(table)
-                if before - self.objective <= 0.01 * max(gap, 0.0):
-                    if most > gap or patience == 0:
-                        return
+                if before - self.objective <= max(0.01 * gap, worth * self.objective):
                     patience -= len(moves.loss) > LARGEST_CORE
-                    most *= 4
-            elif not (self._scanner.truncated and pushed):
-                most *= 4
+                    if most > gap or patience < 0:
+                        return
+                    most *= factor
+                continue
+            last, over = over, self._over(table)
+            if most > largest and over == last:
+                return
+            if over > 0.9 * last and not (self._scanner.truncated and pushed):
+                most = min(factor * most, factor * largest)
+
+    def _over(self, table: Places) -> int:
+        """How many subtasks are too many, in sum."""
+        return int(np.maximum(self.limits.used(table) - self.limits.right, 0).sum())
 
     def core(self, dual: Dual, budget: Budget, time_limit: float) -> None:
         """Step 4 around the decisions that attain the best bound and the incumbent."""
@@ -255,6 +282,26 @@ def _spread(limits: Limits, table: Places) -> None:
             room = np.minimum(points.capacity[equal], len(at))
             number = np.searchsorted(np.cumsum(room), np.arange(len(at)), side="right")
             table.flat[at] = equal[np.minimum(number, len(equal) - 1)]
+
+
+def pack(limits: Limits, table: Places) -> None:
+    """Fill the points from the fastest on, as the prices have ordered the subtasks.
+
+    Who is at a faster point stays ahead; at the same point larger a w goes first. What is too many in sum
+    stays at the slowest point.
+    """
+    instance, at = limits.instance, np.flatnonzero(table != LOCAL)
+    if not len(at):
+        return
+    order = np.argsort(-instance.points.cpu, kind="stable")
+    room = np.minimum(instance.points.capacity[order], table.size)
+    weighted = np.zeros(table.shape)
+    for term in terms(instance):
+        work = term.group.work
+        weighted[term.group.members, : work.shape[1]] = term.delay_weight[:, None] * work
+    at = at[np.lexsort((-weighted.flat[at], np.argsort(order)[table.flat[at]]))]
+    number = np.searchsorted(np.cumsum(room), np.arange(len(at)), side="right")
+    table.flat[at] = order[np.minimum(number, np.flatnonzero(room)[-1])]
 
 
 def _keep_channels(limits: Limits, dual: Dual, table: Places) -> None:
