@@ -244,7 +244,8 @@ def _row(instance: str, method: str, cost: float | None, bound: float | None = N
     numbers = {"saving": 0.5, "utilisation": 0.5, "fairness": 1.0, "worse_off": 0, "time": 0.25}
     status = "failed" if cost is None else "feasible"
     row = {"sha256": instance, "method": method, "objective": cost, "lower_bound": bound, "status": status}
-    return {**row, **(numbers if cost is not None else dict.fromkeys(numbers)), "alone": True, **fields}
+    known = numbers if cost is not None else dict.fromkeys(numbers)
+    return {**row, **known, "run": {"timed_runs": 1}, "alone": True, **fields}
 
 
 def test_rows_get_ratios_to_what_is_proven() -> None:
@@ -255,12 +256,13 @@ def test_rows_get_ratios_to_what_is_proven() -> None:
         "d": _row("j", OPTIMUM, 10.0, 8.0),
         "e": _row("j", GSOD1, 9.0, alone=False),
         "f": _row("j", GSOD2, 10.0, status="rejected"),
+        "g": _row("j", GSOD2, 10.0, run={}),
     }
     frame = tidy([("devices", 40, 0, key) for key in rows], rows).set_index(pd.Index(rows))
-    assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8}
-    assert frame["proven"].tolist() == [True, True, True, False, False, False]
-    assert frame["time"].isna().tolist() == [False, False, True, False, True, True]
-    assert frame["cost"].isna().tolist() == [False, False, True, False, False, True]
+    assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8, "g": 10 / 8}
+    assert frame["proven"].tolist() == [True, True, True, False, False, False, False]
+    assert frame["time"].isna().tolist() == [False, False, True, False, True, True, True]
+    assert frame["cost"].isna().tolist() == [False, False, True, False, False, True, False]
 
 
 # The plan and the page ----------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def tidy(places: Iterable[Place], rows: Mapping[str, Row]) -> pd.DataFrame:
         ``experiment``, ``x``, ``repetition``, ``method``, ``cost``, ``bound`` (the certified one of the
         instance), ``proven`` (whether it closes the gap of the best cost), ``ratio`` (cost over the optimum,
         or over the bound where that is not proven), ``saving``, ``utilisation``, ``fairness``, ``worse_off``,
-        ``time`` (NaN unless measured alone). What the checker did not accept has no numbers.
+        ``time`` (NaN unless measured, alone). What the checker did not accept has no numbers.
     """
     records = []
     for experiment, x, repetition, key in places:
@@ -99,7 +99,7 @@ def tidy(places: Iterable[Place], rows: Mapping[str, Row]) -> pd.DataFrame:
                 "method": row["method"],
                 "instance": row["sha256"],
                 **{_NUMBERS[name]: value for name, value in number.items()},
-                "time": number["time"] if row["alone"] else math.nan,
+                "time": number["time"] if row["alone"] and "timed_runs" in row["run"] else math.nan,
             }
         )
     frame = pd.DataFrame(records)
