@@ -79,7 +79,7 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
 
 
 def write_nodes(
-    nodes: Sequence[Mapping[str, Any]], lower_bound: float, instance: Problem, path: str | Path
+    nodes: Sequence[Mapping[str, Any]], lower_bound: float, instance: Problem, path: str | Path, **more: Any
 ) -> None:
     """Write the nodes of a certificate of an instance of any kind, a line each.
 
@@ -93,6 +93,7 @@ def write_nodes(
         "version": 1,
         "instance": {"name": instance.name, "sha256": instance.fingerprint},
         "lower_bound": _decimal(lower_bound, floor=True),
+        **more,
     }
     lines = ",\n  ".join(map(json.dumps, nodes))
     text = json.dumps(header, indent=1)[:-2] + ',\n "nodes": [\n  ' + lines + "\n ]\n}\n"

@@ -13,6 +13,7 @@ from typing import Any
 
 from instances.hybrid import HybridInstance
 from instances.hybrid.forms import PLACES
+from instances.model import Ints
 
 from ..certificate import write_nodes
 
@@ -31,8 +32,24 @@ class Branch:
     different: int
 
 
-Node = Branch | float
-"""A branch, or a leaf: its price on the uplink."""
+@dataclass(frozen=True)
+class UnitBranch:
+    """A number of units, and the nodes where at most so many are uploaded in all, and where more are."""
+
+    units: int
+    equal: int
+    different: int
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """The price on the uplink, and the toll on each unit that is uploaded, which may be negative."""
+
+    price: float
+    toll: float
+
+
+Node = Branch | UnitBranch | Leaf
 
 
 @dataclass(frozen=True)
@@ -45,10 +62,13 @@ class Certificate:
         The claim: the least bound of a leaf, lowered by a hair.
     nodes
         Each comes after its parent.
+    units
+        (N, M) what the tasks count, if there are branches on units.
     """
 
     lower_bound: float
     nodes: Sequence[Node]
+    units: Ints | None = None
 
 
 def write_certificate(certificate: Certificate, instance: HybridInstance, path: str | Path) -> None:
@@ -60,11 +80,17 @@ def write_certificate(certificate: Certificate, instance: HybridInstance, path: 
         If the file cannot be written.
     """
     nodes = [_node(instance, node) for node in certificate.nodes]
-    write_nodes(nodes, certificate.lower_bound, instance, path)
+    more: dict[str, Any] = {}
+    if any(isinstance(node, UnitBranch) for node in certificate.nodes) and certificate.units is not None:
+        more["units"] = dict(zip(instance.devices, certificate.units.tolist(), strict=True))
+    write_nodes(nodes, certificate.lower_bound, instance, path, **more)
 
 
 def _node(instance: HybridInstance, node: Node) -> dict[str, Any]:
-    if not isinstance(node, Branch):
-        return {"prices": {"bandwidth": repr(float(node))}}
+    if isinstance(node, Leaf):
+        prices = {"bandwidth": node.price, "units": node.toll} if node.toll else {"bandwidth": node.price}
+        return {"prices": {key: repr(float(price)) for key, price in prices.items()}}
+    if isinstance(node, UnitBranch):
+        return {"branch": {"units": node.units}, "equal": node.equal, "different": node.different}
     branch = {"device": instance.devices[node.device], "task": node.task, "place": NAMES[node.place]}
     return {"branch": branch, "equal": node.equal, "different": node.different}

@@ -25,8 +25,11 @@ a bound, and among all prices where the best one may lie elsewhere.
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +40,17 @@ from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
 from ..certificate import claim
-from .certificate import Branch, Certificate, Node
+from .certificate import Branch, Certificate, Leaf, Node, UnitBranch
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
 from .patterns import Menu, all_patterns, menu
+from .units import uploaded, whole_units
 
 TOLERANCE = 1e-13
 """Relative difference to the best value of the dual at which the search for the best price ends."""
+
+TOLL_TOLERANCE, MOST_TOLLS = 1e-12, 60
+"""The same for the toll on units, and how many are tried."""
 
 WINDOW = 2.0
 """Prices are sought first between the best one of the root, divided by this, and that times this."""
@@ -54,20 +61,47 @@ MOST_TRIED = 64
 _Step = tuple[int, int, int, bool]
 """A branch taken: device, task, place, equal."""
 
+Limits = tuple[int, int]
+"""Units that are uploaded in all: at least, at most."""
 
-@dataclass
-class _Open:
-    """A node that is not closed: where it is in the tree, how it was reached, its price and patterns.
 
-    ``below`` and ``above`` are (N,) numbers of patterns, chosen just below and just above the price.
+@dataclass(frozen=True)
+class Found:
+    """The best prices of a node.
+
+    Attributes
+    ----------
+    price, toll
+        Of a Mbit/s, and of a unit uploaded: positive where the upper limit on units counts, negative where
+        the lower one does.
+    bound
+        The dual there, rounded downwards.
+    chosen
+        (., N) numbers of patterns: the cheapest ones on all sides of the prices.
+    units
+        That a mixture of them uploads which uses up the bandwidth; not always a whole number.
     """
+
+    price: float
+    toll: float
+    bound: float
+    chosen: Ints
+    units: float = 0.0
+
+    @classmethod
+    def guess(cls, price: float) -> Found:
+        """A price to begin with."""
+        return cls(price, 0.0, 0.0, np.empty((0, 0), np.int64))
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A node that is not closed: where it is in the tree, how it was reached, and its best prices."""
 
     index: int
     path: tuple[_Step, ...]
-    price: float
-    bound: float
-    below: Ints
-    above: Ints
+    limits: Limits
+    found: Found
 
 
 @dataclass(frozen=True)
@@ -129,7 +163,7 @@ class _Search:
         self.solution = start
         self.objective = instance.evaluate(start).total
         self.termination = Termination.FINISHED
-        self.tree: list[Node] = [0.0]
+        self.tree: list[Node] = [Leaf(0.0, 0.0)]
         # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
         # when its children are not bounded yet. No cost is negative.
         self.closed, self.in_hand = np.inf, 0.0
@@ -144,45 +178,57 @@ class _Search:
 
     def run(self) -> None:
         self.prices = Prices(self.instance)
-        self._open(0, (), self.prices.highest)
+        self._root()
         while self.queue and self.queue[0][0] < self.cutoff:
             if time.perf_counter() - self.begun > self.budget.time_limit:
                 self.termination = Termination.TIME_LIMIT
                 return
             node = self.queue[0][2]
-            self.in_hand = node.bound
+            self.in_hand = node.found.bound
             heapq.heappop(self.queue)
             self._branch(node)
             self.in_hand = np.inf
         if self.bound < self.cutoff:  # rounding alone is left, and branching cannot mend that
             self.termination = Termination.STALLED
 
-    def _open(self, index: int, path: tuple[_Step, ...], guess: float) -> None:
-        """Bound a node and queue it."""
-        price, bound, below, above = self.prices.best(path, guess, self.cutoff if path else np.inf)
+    def _root(self) -> None:
+        found = self.prices.best((), self.prices.everything, Found.guess(self.prices.highest), np.inf)
+        self.prices.narrow(found.price)
+        self._queue(_Open(0, (), self.prices.everything, found))
+        self.in_hand = np.inf
+        self._combine(found)
+        self._report()
+
+    def _open(self, node: _Open) -> None:
+        """Bound a node, of which the best prices are a guess so far, and queue it."""
+        found = self.prices.best(node.path, node.limits, node.found, self.cutoff)
+        self._queue(replace(node, found=found))
+        self._report()
+
+    def _queue(self, node: _Open) -> None:
+        found = node.found
         self.explored += 1
-        self.tree[index] = price
-        if not path:
-            self.prices.narrow(price)
-        heapq.heappush(self.queue, (bound, index, _Open(index, path, price, bound, below, above)))
-        if not path:
-            self.in_hand = np.inf
-        if bound < self.cutoff:
-            self._offer(self._mixtures(below, above))
-        if not path:
-            self._combine(price, bound, above)
+        self.tree[node.index] = Leaf(found.price, found.toll)
+        heapq.heappush(self.queue, (found.bound, node.index, node))
+        if found.bound < self.cutoff:
+            self._offer(self._mixtures(found.chosen))
+
+    def _report(self) -> None:
         if self.budget.on_progress is not None:
             seconds = time.perf_counter() - self.begun
             self.budget.on_progress(Progress(seconds, self.objective, self.bound))
 
-    def _mixtures(self, below: Ints, above: Ints) -> Ints:
-        """(., N) numbers of patterns: those below and above a price, and some on the way between them."""
-        differ = np.flatnonzero(below != above)
-        count = np.unique(np.linspace(0, len(differ), min(len(differ) + 1, MOST_TRIED)).astype(int))
-        mixed = np.tile(below, (len(count), 1))
-        for row, changed in zip(mixed, count.tolist(), strict=True):
-            row[differ[:changed]] = above[differ[:changed]]
-        return mixed
+    def _mixtures(self, chosen: Ints) -> Ints:
+        """(., N) numbers of patterns: those on all sides of the prices, and some on the way between them."""
+        found = [chosen]
+        for one, other in itertools.pairwise(chosen):
+            differ = np.flatnonzero(one != other)
+            count = np.unique(np.linspace(0, len(differ), min(len(differ) + 1, MOST_TRIED)).astype(int))
+            mixed = np.tile(one, (len(count), 1))
+            for row, changed in zip(mixed, count.tolist(), strict=True):
+                row[differ[:changed]] = other[differ[:changed]]
+            found.append(mixed)
+        return np.concatenate(found)
 
     def _offer(self, numbers: Ints) -> None:
         """Try (., N) patterns of all devices, each with its best split."""
@@ -195,35 +241,49 @@ class _Search:
         if objective < self.objective:
             self.solution, self.objective = solution, objective
 
-    def _combine(self, price: float, bound: float, above: Ints) -> None:
+    def _combine(self, root: Found) -> None:
         """Try combinations of patterns of small reduced cost that use up the uplink."""
-        while price > 0.0 and bound < self.cutoff:
+        prices = self.prices
+        while root.price > 0.0 and root.bound < self.cutoff:
             before = self.objective
-            self._offer(combinations(self.prices.menu, price, before - bound, above, self.prices.bandwidth))
-            if self.objective > before - 0.1 * (before - bound):
+            gap = before - root.bound
+            self._offer(combinations(prices.menu, root.price, gap, root.chosen[-1], prices.bandwidth))
+            if self.objective > before - 0.1 * gap:
                 return
 
     def _branch(self, node: _Open) -> None:
-        step = self._choice(node)
-        if step is None:
-            self.closed = min(self.closed, node.bound)
-            return
+        found, (low, high) = node.found, node.limits
+        whole = math.floor(found.units)
         equal, different = len(self.tree), len(self.tree) + 1
-        self.tree[node.index] = Branch(*step, equal, different)
-        self.tree += [node.price, node.price]
-        for index, same in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (*step, same)), node.price)
+        if found.toll == 0.0 and low <= whole < found.units:
+            self.tree[node.index] = UnitBranch(whole, equal, different)
+            children = [
+                replace(node, index=equal, limits=(low, whole)),
+                replace(node, index=different, limits=(whole + 1, high)),
+            ]
+        else:
+            step = self._choice(found.chosen)
+            if step is None:
+                self.closed = min(self.closed, found.bound)
+                return
+            self.tree[node.index] = Branch(*step, equal, different)
+            children = [
+                replace(node, index=equal, path=(*node.path, (*step, True))),
+                replace(node, index=different, path=(*node.path, (*step, False))),
+            ]
+        self.tree += [Leaf(found.price, found.toll)] * 2
+        for child in children:
+            self._open(child)
 
-    def _choice(self, node: _Open) -> tuple[int, int, int] | None:
-        """The largest task, of those that the patterns below and above the price place differently."""
-        patterns = self.prices.patterns
-        devices = np.flatnonzero(node.below != node.above)
-        below, above = patterns[node.below[devices]], patterns[node.above[devices]]
-        size = np.where(below != above, self.instance.sizes[devices], -1.0)
+    def _choice(self, chosen: Ints) -> tuple[int, int, int] | None:
+        """The largest task, of those that the patterns around the prices place differently."""
+        devices = np.flatnonzero((chosen != chosen[0]).any(axis=0))
+        places = self.prices.patterns[chosen[:, devices]]
+        size = np.where((places != places[0]).any(axis=0), self.instance.sizes[devices], -1.0)
         if not (size >= 0.0).any():
             return None
         row, task = np.unravel_index(int(np.argmax(size)), size.shape)
-        return int(devices[row]), int(task), int(below[row, task])
+        return int(devices[row]), int(task), int(places[0, row, task])
 
     @property
     def bound(self) -> float:
@@ -232,12 +292,12 @@ class _Search:
         return min(max(0.0, min(least, self.closed, self.in_hand)), self.objective)
 
     def proof(self) -> Proof:
-        certificate = Certificate(claim(self.bound), self.tree)
+        certificate = Certificate(claim(self.bound), self.tree, self.prices.units)
         return Proof(self.solution, self.objective, certificate, self.termination, self.explored)
 
 
 class Prices:
-    """Finds the best price of a node of the tree.
+    """Finds the best prices of a node of the tree.
 
     Parameters
     ----------
@@ -250,6 +310,10 @@ class Prices:
         (P, M) places: all patterns of a device.
     highest
         A price at which no more than the bandwidth is asked for.
+    units
+        (N, M) sizes in whole units, or None.
+    everything
+        Limits on units that are none.
     """
 
     def __init__(self, instance: HybridInstance) -> None:
@@ -261,6 +325,18 @@ class Prices:
         self.highest = float(most.sum() / self.bandwidth) ** 2
         self.window = 0.0, self.highest
         self._skip = np.zeros(instance.num_devices, np.bool_)
+        self.units = whole_units(instance)
+        self.everything = 0, 0 if self.units is None else int(self.units.sum())
+
+    @cached_property
+    def _units(self) -> Ints:
+        """(N, P) units that patterns upload."""
+        return uploaded(self.units, self.patterns)
+
+    @cached_property
+    def _counted(self) -> Menu:
+        """The patterns that may be the cheapest ones at some price and toll."""
+        return self.menu.cheapest_by(self._units.ravel(), self.highest)
 
     def costs(self, numbers: Ints) -> Floats:
         """(S,) what (S, N) patterns cost with their best split."""
@@ -274,26 +350,76 @@ class Prices:
         self.window = price / WINDOW, min(price * WINDOW, self.highest)
         self.near = self.menu.between(*self.window)
 
-    def best(self, path: tuple[_Step, ...], guess: float, cutoff: float) -> tuple[float, float, Ints, Ints]:
-        """Price, bound, and the patterns just below and just above it, (N,) each.
-
-        The bound is infinite where the branches of the path leave a device no pattern.
-        """
+    def best(self, path: tuple[_Step, ...], limits: Limits, guess: Found, cutoff: float) -> Found:
+        """The best prices; the bound is infinite where the branches of the path leave a device no pattern."""
         allowed = self._allowed(path)
         own = self._menu_of(allowed)
         if (np.diff(own.start) == 0).any():
-            nothing = np.zeros(len(self._skip), np.int64)
-            return guess, np.inf, nothing, nothing
+            return replace(guess, bound=np.inf)
+        devices = list(allowed)
         low, high = self.window
-        guess = min(max(guess, low), high)
-        price, bound, below, above, outside = self._search(
-            self.near, own, list(allowed), guess, low, high, cutoff
+        found, outside = self._search(
+            self.near, own, devices, min(max(guess.price, low), high), low, high, cutoff
         )
-        if outside and bound < cutoff:
-            price, bound, below, above, _ = self._search(
-                self.menu, own, list(allowed), guess, 0.0, self.highest, cutoff
-            )
-        return price, bound, below, above
+        if outside and found.bound < cutoff:
+            found, _ = self._search(self.menu, own, devices, guess.price, 0.0, self.highest, cutoff)
+        if found.bound >= cutoff or limits[0] <= found.units <= limits[1]:
+            return found
+        return self._with_toll(found, own, devices, limits, guess.toll, cutoff)
+
+    def _with_toll(
+        self, free: Found, own: Menu, devices: list[int], limits: Limits, guess: float, cutoff: float
+    ) -> Found:
+        """The best prices where those without a toll upload too many units, or too few.
+
+        The dual is concave in the toll, too, and the same search finds the best one.
+        """
+        sign = 1.0 if free.units > limits[1] else -1.0
+        limit = limits[1] if sign > 0.0 else limits[0]
+
+        def at(toll: float, guess: float) -> tuple[Found, float]:
+            """The best price at a toll, and by how much the limit is exceeded."""
+            menus = [self._charged(menu, names, sign * toll) for menu, names in sides]
+            charge = toll * (limit if sign > 0 else self.everything[1] - limit)
+            found, _ = self._search(*menus, devices, guess, 0.0, self.highest, cutoff + charge)
+            bound = found.bound - charge - ROUNDING * charge
+            return replace(found, bound=bound, toll=sign * toll), sign * (found.units - limit)
+
+        sides = (self._counted, np.arange(len(self._skip))), (own, np.array(devices, np.int64))
+        low, high, best = (0.0, free, sign * (free.units - limit)), None, free
+        toll = abs(guess) or max(free.price * self.bandwidth, 1e-3 * free.bound) / max(self.everything[1], 1)
+        for step in range(MOST_TOLLS):
+            found, excess = at(toll, best.price)
+            if found.bound > best.bound:
+                best = found
+            if excess > 0.0:
+                low = toll, found, excess
+            else:
+                high = toll, found, excess
+            if best.bound >= cutoff or excess == 0.0:
+                break
+            if high is None:
+                toll *= 4.0
+                continue
+            # Where the tangents of both ends meet, which is above all that is left to find.
+            meet = (high[1].bound - low[1].bound + low[2] * low[0] - high[2] * high[0]) / (low[2] - high[2])
+            ceiling = low[1].bound + low[2] * (meet - low[0])
+            if ceiling - best.bound <= TOLL_TOLERANCE * best.bound:
+                break
+            toll = meet
+            if step % 3 == 2 or not low[0] < toll < high[0]:
+                toll = 0.5 * (low[0] + high[0])
+        ends = [best, low[1], *([] if high is None else [high[1]])]
+        rows = {row.tobytes(): row for end in ends for row in end.chosen}
+        return replace(best, chosen=np.array(list(rows.values())))
+
+    def _charged(self, menu: Menu, devices: Ints, toll: float) -> Menu:
+        """Patterns with a toll on what they upload, or on what they do not; no cost is negative."""
+        owner = np.repeat(devices, np.diff(menu.start))
+        units = self._units[owner, menu.number]
+        if toll < 0.0:
+            units = self.units.sum(axis=1)[owner] - units
+        return replace(menu, base=menu.base + abs(toll) * units)
 
     def _search(
         self,
@@ -304,7 +430,7 @@ class Prices:
         low: float,
         high: float,
         cutoff: float,
-    ) -> tuple[float, float, Ints, Ints, bool]:
+    ) -> tuple[Found, bool]:
         self._skip[devices] = True
         chosen = np.empty((2, len(self._skip)), np.int64)
         own_chosen = np.empty((2, len(devices)), np.int64)
@@ -316,7 +442,17 @@ class Prices:
         self._skip[devices] = False
         numbers = others.number[chosen]
         numbers[:, devices] = own.number[own_chosen]
-        return price, bound, numbers[0], numbers[1], outside
+        return Found(price, 0.0, bound, numbers, self._uploaded(numbers, price)), outside
+
+    def _uploaded(self, numbers: Ints, price: float) -> float:
+        """Units that are uploaded where two sets of patterns are mixed to use up the bandwidth."""
+        if self.units is None:
+            return 0.0
+        index = self.menu.start[:-1] + numbers
+        above, below = self._units[np.arange(len(self._skip)), numbers].sum(axis=1)
+        more, less = self.menu.asked(index, price).sum(axis=1)
+        part = (self.bandwidth - less) / (more - less) if more > less else 0.0
+        return float(below + min(max(part, 0.0), 1.0) * (above - below))
 
     def _allowed(self, path: tuple[_Step, ...]) -> dict[int, NDArray[np.bool_]]:
         """Device -> the patterns that the branches of a path leave it."""

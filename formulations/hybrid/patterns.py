@@ -73,11 +73,40 @@ class Menu:
 
     def between(self, low: float, high: float, steps: int = 16) -> Menu:
         """Without patterns that are not the cheapest one of their device at any price in [low, high]."""
-        relevant = np.zeros(len(self.number), np.bool_)
         prices = np.linspace(np.sqrt(low), np.sqrt(high), steps + 1) ** 2
         prices[0], prices[-1] = low, high
-        mark_relevant(self.start, self.base, self.pull, self.knee, prices, relevant)
-        return self.only(relevant)
+        return self.only(self._relevant(self.start, prices))
+
+    def cheapest_by(self, label: Ints, highest: float, steps: int = 64) -> Menu:
+        """Without patterns that are not the cheapest one of their device and label at any price.
+
+        Parameters
+        ----------
+        label
+            Of each pattern, not negative.
+        highest
+            Price.
+        """
+        owner = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        order = np.lexsort((label, owner))
+        ordered = replace(self, **{key: getattr(self, key)[order] for key in ("base", "pull", "knee", "number")})
+        label = label[order]
+        new = np.flatnonzero((np.diff(label) != 0) | (np.diff(owner) != 0)) + 1
+        groups = np.concatenate([[0], new, [len(label)]])
+        prices = np.linspace(0.0, np.sqrt(highest), steps + 1) ** 2
+        prices[-1] = highest
+        return ordered.only(ordered._relevant(groups, prices))
+
+    def _relevant(self, start: Ints, prices: Floats) -> NDArray[np.bool_]:
+        marked = np.zeros(len(self.number), np.bool_)
+        mark_relevant(start, self.base, self.pull, self.knee, prices, marked)
+        return marked
+
+    def asked(self, index: Ints, price: float) -> Floats:
+        """The shares that patterns, by their indices, ask for at a price."""
+        pull, reach = self.pull[index], np.maximum(np.sqrt(price), self.knee[index])
+        share = np.divide(pull, reach, out=np.full_like(reach, np.inf), where=reach > 0)
+        return np.where(pull > 0, share, 0.0)
 
     def only(self, kept: NDArray[np.bool_]) -> Menu:
         """The patterns that are marked."""
