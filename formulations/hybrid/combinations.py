@@ -13,13 +13,18 @@ CELLS = 1 << 14
 """Of the grid of sums of shares, for few devices; fewer for more."""
 
 MOST_STATES = 1 << 23
-"""Cells times devices."""
+"""Cells times numbers of units times devices."""
+
+MOST_UNITS = 64
+"""Difference of units that is kept."""
 
 MOST = 64
 """Combinations that are returned."""
 
 
-def combinations(menu: Menu, price: float, gap: float, above: Ints, bandwidth: float) -> Ints:
+def combinations(
+    menu: Menu, price: float, gap: float, above: Ints, bandwidth: float, units: Ints, missing: int
+) -> Ints:
     """Patterns of all devices that may cost little.
 
     A pattern that costs more than the cheapest one of its device, by the gap or more, is in no better
@@ -38,6 +43,10 @@ def combinations(menu: Menu, price: float, gap: float, above: Ints, bandwidth: f
         (N,) the cheapest patterns just above the price.
     bandwidth
         B.
+    units
+        That each pattern uploads; zeros where they do not matter.
+    missing
+        Units that a combination must upload more than the patterns ``above``.
 
     Returns
     -------
@@ -61,19 +70,28 @@ def combinations(menu: Menu, price: float, gap: float, above: Ints, bandwidth: f
     difference = share[kept] - share[chosen][owner[kept]]
     room = bandwidth - float(share[chosen].sum())
     width = abs(room) + 4.0 * float(np.abs(difference).max())
-    cells = min(CELLS, max(256, MOST_STATES // len(devices)))
-    cost, total = np.empty(cells), np.empty(cells)
-    parent, option = np.empty((len(devices), cells), np.int32), np.empty((len(devices), cells), np.int16)
-    combine(start, reduced[kept], difference, width, cost, total, parent, option)
+    more = units[kept] - units[chosen][owner[kept]]
+    span = min(abs(missing) + 2 * int(np.abs(more).max()), MOST_UNITS)
+    if abs(missing) > span:
+        return above[None, :]
+    rows = 2 * span + 1
+    cells = min(CELLS, max(256, MOST_STATES // (len(devices) * rows)))
+    cost, total = np.empty((rows, cells)), np.empty((rows, cells))
+    parent = np.empty((len(devices), rows * cells), np.int32)
+    option = np.empty((len(devices), rows * cells), np.int16)
+    combine(start, reduced[kept], difference, more, width, cost, total, parent, option)
 
-    reached = np.flatnonzero(np.isfinite(cost))
-    loss = _loss(menu, price, chosen, room - total[reached])
-    best = reached[np.argsort(cost[reached] + loss)[:MOST]]
+    row = span + missing
+    reached = np.flatnonzero(np.isfinite(cost[row]))
+    if not len(reached):
+        return above[None, :]
+    loss = _loss(menu, price, chosen, room - total[row, reached])
+    best = reached[np.argsort(cost[row, reached] + loss)[:MOST]]
     result = np.tile(above, (len(best), 1))
-    cell = best.copy()
+    state = row * cells + best
     for i in range(len(devices) - 1, -1, -1):
-        result[:, devices[i]] = menu.number[kept[start[i] + option[i, cell]]]
-        cell = parent[i, cell].astype(np.int64)
+        result[:, devices[i]] = menu.number[kept[start[i] + option[i, state]]]
+        state = parent[i, state].astype(np.int64)
     return result
 
 

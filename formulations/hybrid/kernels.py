@@ -239,45 +239,49 @@ def least_costs(chosen, base, pull, knee, bandwidth, cost):  # type: ignore[no-u
 
 @njit(
     types.void(
-        *(_I, _F, _F, types.float64),
-        *(writable("float64"), writable("float64"), writable("int32", 2), writable("int16", 2)),
+        *(_I, _F, _F, _I, types.float64),
+        *(writable("float64", 2), writable("float64", 2), writable("int32", 2), writable("int16", 2)),
     ),
     cache=True,
     nogil=True,
 )
-def combine(start, reduced, share, width, cost, total, parent, option):  # type: ignore[no-untyped-def]
-    """Combine options of devices to every sum of shares, as cheaply as a grid of sums can tell.
+def combine(start, reduced, share, units, width, cost, total, parent, option):  # type: ignore[no-untyped-def]
+    """Combine options of devices to every sum of units and shares, as cheaply as a grid of sums can tell.
 
     Parameters
     ----------
-    start, reduced, share
-        Options of the i-th device at start[i]..start[i+1]-1: reduced cost and share, which may be
-        negative, as the difference to another option.
+    start, reduced, share, units
+        Options of the i-th device at start[i]..start[i+1]-1: reduced cost, and share and units, which may
+        be negative, as the difference to another option.
     width
-        Sums from minus this to this are kept, one for each of the cells of the grid.
+        Sums of shares from minus this to this are kept, one for each of the cells of the grid.
     cost, total
-        (cells,) output: the least reduced cost found in a cell, infinite where none is, and the sum of
-        shares there.
+        (2 span + 1, cells) output: the least reduced cost found for units from -span to span and a cell of
+        the grid, infinite where none is, and the sum of shares there.
     parent, option
-        (devices, cells) output: from which cell of the device before, and by which option, it came.
+        (devices, (2 span + 1) cells) output: from which state of the device before, and by which option,
+        it came.
     """
-    cells = len(cost)
+    rows, cells = cost.shape
     scale = (cells - 1) / (2.0 * width)
     cost[:] = np.inf
     origin = np.int64(np.round(width * scale))
-    cost[origin], total[origin] = 0.0, 0.0
-    new_cost, new_total = np.empty(cells), np.empty(cells)
+    cost[rows // 2, origin], total[rows // 2, origin] = 0.0, 0.0
+    new_cost, new_total = np.empty_like(cost), np.empty_like(total)
     for i in range(len(start) - 1):
         new_cost[:] = np.inf
-        for cell in range(cells):
-            if cost[cell] == np.inf:
-                continue
-            for k in range(start[i], start[i + 1]):
-                value, sums = cost[cell] + reduced[k], total[cell] + share[k]
-                if abs(sums) > width:
+        for row in range(rows):
+            for cell in range(cells):
+                if cost[row, cell] == np.inf:
                     continue
-                to = np.int64(np.round((sums + width) * scale))
-                if value < new_cost[to]:
-                    new_cost[to], new_total[to] = value, sums
-                    parent[i, to], option[i, to] = cell, k - start[i]
+                for k in range(start[i], start[i + 1]):
+                    value, sums = cost[row, cell] + reduced[k], total[row, cell] + share[k]
+                    to_row = row + units[k]
+                    if abs(sums) > width or not 0 <= to_row < rows:
+                        continue
+                    to = np.int64(np.round((sums + width) * scale))
+                    if value < new_cost[to_row, to]:
+                        new_cost[to_row, to], new_total[to_row, to] = value, sums
+                        state = to_row * cells + to
+                        parent[i, state], option[i, state] = row * cells + cell, k - start[i]
         cost[:], total[:] = new_cost, new_total

@@ -194,15 +194,19 @@ class _Search:
     def _root(self) -> None:
         found = self.prices.best((), self.prices.everything, Found.guess(self.prices.highest), np.inf)
         self.prices.narrow(found.price)
-        self._queue(_Open(0, (), self.prices.everything, found))
+        root = _Open(0, (), self.prices.everything, found)
+        self._queue(root)
         self.in_hand = np.inf
-        self._combine(found)
+        self._combine(root)
         self._report()
 
     def _open(self, node: _Open) -> None:
         """Bound a node, of which the best prices are a guess so far, and queue it."""
         found = self.prices.best(node.path, node.limits, node.found, self.cutoff)
-        self._queue(replace(node, found=found))
+        node = replace(node, found=found)
+        self._queue(node)
+        if found.toll and not node.path:
+            self._combine(node)
         self._report()
 
     def _queue(self, node: _Open) -> None:
@@ -241,13 +245,13 @@ class _Search:
         if objective < self.objective:
             self.solution, self.objective = solution, objective
 
-    def _combine(self, root: Found) -> None:
-        """Try combinations of patterns of small reduced cost that use up the uplink."""
-        prices = self.prices
-        while root.price > 0.0 and root.bound < self.cutoff:
+    def _combine(self, node: _Open) -> None:
+        """Try combinations of patterns of small reduced cost that use up the uplink, and the limit on units."""
+        found = node.found
+        while found.price > 0.0 and found.bound < self.cutoff:
             before = self.objective
-            gap = before - root.bound
-            self._offer(combinations(prices.menu, root.price, gap, root.chosen[-1], prices.bandwidth))
+            gap = before - found.bound
+            self._offer(self.prices.combinations(found, node.limits[found.toll > 0.0], gap))
             if self.objective > before - 0.1 * gap:
                 return
 
@@ -412,6 +416,28 @@ class Prices:
         ends = [best, low[1], *([] if high is None else [high[1]])]
         rows = {row.tobytes(): row for end in ends for row in end.chosen}
         return replace(best, chosen=np.array(list(rows.values())))
+
+    def combinations(self, found: Found, limit: int, gap: float) -> Ints:
+        """(., N) numbers of patterns that may cost little; see :func:`.combinations`."""
+        if not found.toll:
+            nothing = np.zeros(len(self.menu.number), np.int64)
+            return combinations(
+                self.menu, found.price, gap, found.chosen[-1], self.bandwidth, nothing, 0
+            )
+        everyone = np.arange(len(self._skip))
+        uploads = self._units[everyone, found.chosen].sum(axis=1)
+        missing = limit - uploads
+        nearest = int(np.argmin(np.abs(missing)))
+        charged = self._charged(self.menu, everyone, found.toll)
+        return combinations(
+            charged,
+            found.price,
+            gap,
+            found.chosen[nearest],
+            self.bandwidth,
+            self._units.ravel(),
+            int(missing[nearest]),
+        )
 
     def _charged(self, menu: Menu, devices: Ints, toll: float) -> Menu:
         """Patterns with a toll on what they upload, or on what they do not; no cost is negative."""
