@@ -1219,20 +1219,33 @@ class Branch(NamedTuple):
     different: int
 
 
+class UnitBranch(NamedTuple):
+    """A node with two children (hybrid): there at most so many units are uploaded in all, or more are."""
+
+    units: int
+    equal: int
+    different: int
+
+
 class Leaf(NamedTuple):
-    """A node with prices, by ids of offload points, or with one on the bandwidth (hybrid)."""
+    """A node with prices: by ids of offload points, or on the bandwidth and on each unit (hybrid)."""
 
     capacity: dict[str, Fraction]
     channels: dict[str, Fraction]
     bandwidth: Fraction | None
+    units: Fraction | None = None
+
+
+Node = Branch | UnitBranch | Leaf
 
 
 class Certificate(NamedTuple):
-    """What a certificate file claims."""
+    """What a certificate file claims; `units` are those of each device's tasks (hybrid)."""
 
     sha256: str
     lower_bound: Fraction
-    nodes: list[Branch | Leaf]
+    nodes: list[Node]
+    units: dict[str, list[int]] | None = None
 
 
 # Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
@@ -1254,7 +1267,11 @@ def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fract
 
 
 _index = _of_kind(lambda value: type(value) is int, "a whole number")
-_PRICES = _Record({}, {"capacity": _decimals, "channels": _decimals, "bandwidth": _decimal})
+_MOST_UNITS = 10**9  # of a task
+_natural = _of_kind(lambda value: type(value) is int and 0 <= value <= _MOST_UNITS, "a whole number of units")
+_PRICES = _Record(
+    {}, {"capacity": _decimals, "channels": _decimals, "bandwidth": _decimal, "units": _decimal}
+)
 _LEAF = _Record({"prices": _PRICES}, {})
 
 
@@ -1279,7 +1296,19 @@ def _branch_of(what: dict[str, Parser]) -> Parser:
     return parse
 
 
+def _units(problems: list[Problem], value: Any, path: str) -> dict[str, list[Any]] | None:
+    """Parse a whole number for each task of each device."""
+    if _object(problems, value, path) is None:
+        return None
+    return {
+        key: [_natural(problems, unit, f"{_join(path, key)}[{i}]") for i, unit in enumerate(units)]
+        for key, units in value.items()
+        if _filled(problems, units, _join(path, key)) is not None
+    }
+
+
 _BRANCH, _HYBRID_BRANCH = _branch_of({"subtask": _text}), _branch_of({"task": _index})
+_UNIT_BRANCH = _Record({"branch": _Record({"units": _index}, {}), "equal": _index, "different": _index}, {})
 _CERTIFICATE_MARKS: dict[str, Parser] = {"format": _one_of("offloadlib-certificate"), "version": _one_of(1)}
 _CERTIFICATE = _Record(
     {
@@ -1288,7 +1317,7 @@ _CERTIFICATE = _Record(
         "lower_bound": _decimal,
         "nodes": _filled,
     },
-    {},
+    {"units": _units},
 )
 
 
@@ -1317,24 +1346,33 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
     nodes = [_node(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
     if problems:
         raise Unusable(str(path), problems)
-    return Certificate(fields["instance"]["sha256"], fields["lower_bound"], [node for node in nodes if node])
+    return Certificate(
+        fields["instance"]["sha256"],
+        fields["lower_bound"],
+        [node for node in nodes if node],
+        fields.get("units"),
+    )
 
 
-def _node(problems: list[Problem], value: Any, path: str) -> Branch | Leaf | None:
+def _node(problems: list[Problem], value: Any, path: str) -> Node | None:
     before = len(problems)
     is_branch = type(value) is dict and "branch" in value
-    of_task = is_branch and type(value["branch"]) is dict and "task" in value["branch"]
-    parser = _HYBRID_BRANCH if of_task else _BRANCH if is_branch else _LEAF
+    keys = value["branch"] if is_branch and type(value["branch"]) is dict else {}
+    of_task, of_units = "task" in keys, "units" in keys
+    parser = _UNIT_BRANCH if of_units else _HYBRID_BRANCH if of_task else _BRANCH if is_branch else _LEAF
     fields = parser(problems, value, path)
     if len(problems) > before:
         return None
     if is_branch:
         at = fields["branch"]
+        if of_units:
+            return UnitBranch(at["units"], fields["equal"], fields["different"])
         subtask = at["task" if of_task else "subtask"]
         places = at["places"] if "places" in at else [at.get("place")]
         return Branch(at["device"], subtask, places, fields["equal"], fields["different"])
     prices = fields["prices"]
-    return Leaf(prices.get("capacity", {}), prices.get("channels", {}), prices.get("bandwidth"))
+    shared = prices.get("bandwidth"), prices.get("units")
+    return Leaf(prices.get("capacity", {}), prices.get("channels", {}), *shared)
 
 
 def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[str]:
@@ -1360,13 +1398,15 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
     for i, node in enumerate(certificate.nodes):
         if isinstance(node, Branch):
             found = [*_branch_faults(devices, points, node)]
+        elif isinstance(node, UnitBranch):
+            found = ["a branch on units, which a structured instance does not have"]
         else:
             found = [*_price_faults(points, node)]
         faults += [f"nodes[{i}]: {fault}" for fault in found]
     return faults
 
 
-def _tree_faults(nodes: Sequence[Branch | Leaf]) -> list[str]:
+def _tree_faults(nodes: Sequence[Node]) -> list[str]:
     """Tell where the nodes are not one tree with the first one as its root.
 
     Where nothing is found every node but the first has one parent, which is earlier in the list: from
@@ -1375,7 +1415,7 @@ def _tree_faults(nodes: Sequence[Branch | Leaf]) -> list[str]:
     faults = []
     parents = [0] * len(nodes)
     for i, node in enumerate(nodes):
-        for child in (node.equal, node.different) if isinstance(node, Branch) else ():
+        for child in () if isinstance(node, Leaf) else (node.equal, node.different):
             if i < child < len(nodes):
                 parents[child] += 1
             else:
@@ -1406,8 +1446,9 @@ def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[st
                 yield f"a price on channels of {name!r}, which are not limited"
             if price < 0:
                 yield f"a negative price on {what} of {name!r}"
-    if leaf.bandwidth is not None:
-        yield "a price on bandwidth, which a structured instance does not have"
+    for what, price in (("bandwidth", leaf.bandwidth), ("units", leaf.units)):
+        if price is not None:
+            yield f"a price on {what}, which a structured instance does not have"
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -2230,7 +2271,7 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
         The least bound of a leaf, rounded downwards.
     """
     if isinstance(instance, HybridInstance):
-        return TreeBound(_hybrid_tree_bound(instance, certificate.nodes), [])
+        return TreeBound(_hybrid_tree_bound(instance, certificate), [])
     leaves = [node for node in certificate.nodes if isinstance(node, Leaf)]
     prices = _shared_prices(instance, leaves)
     totals: list[int | None] = [-_charge(instance, leaf) for leaf in leaves]
@@ -2278,7 +2319,7 @@ def _charge(instance: Instance, leaf: Leaf) -> int:
 
 
 def _places_left(
-    nodes: Sequence[Branch | Leaf],
+    nodes: Sequence[Node],
     device: str,
     anywhere: tuple[int, ...],
     position: Mapping[Any, int],
@@ -2296,7 +2337,7 @@ def _places_left(
             result.append(allowed)
             continue
         left[node.equal] = left[node.different] = allowed
-        if node.device == device:
+        if isinstance(node, Branch) and node.device == device:
             k = position[node.subtask]
             places = 0
             for name in node.places:
@@ -2377,6 +2418,11 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
                 found.append("a price on capacity or channels, which a hybrid instance does not have")
             if node.bandwidth is not None and node.bandwidth < 0:
                 found.append("a negative price on bandwidth")
+            if node.units is not None and certificate.units is None:
+                found.append("a price on units, which are not given")
+        elif isinstance(node, UnitBranch):
+            if certificate.units is None:
+                found.append("a branch on units, which are not given")
         else:
             device = devices.get(node.device)
             if device is None:
@@ -2385,28 +2431,46 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
                 found.append(f"unknown task {node.subtask!r} of device {node.device!r}")
             found += [f"unknown place {place!r}" for place in node.places if place not in places]
         faults += [f"nodes[{i}]: {fault}" for fault in found]
+    if certificate.units is not None and (
+        {name: len(units) for name, units in certificate.units.items()}
+        != {device.id: len(device.sizes) for device in instance.devices}
+    ):
+        return [*faults, "units: are not one for each task of each device"]
     for device in instance.devices:
+        units = _units_of(device, certificate)
         try:
-            _sizes_by_place(device, ((1 << len(places)) - 1,) * len(device.sizes))
+            _loads_by_place(device, units, ((1 << len(places)) - 1,) * len(device.sizes))
         except TooLarge:
             faults.append(f"device {device.id!r} has more than {_MOST_LOADS} different loads to look at")
     return faults
 
 
-def _sizes_by_place(device: HybridDevice, allowed: Sequence[int]) -> set[tuple[Fraction, ...]]:
-    """Return the sizes that a device can have at the places, where each task may be at some (as bits).
+def _units_of(device: HybridDevice, certificate: Certificate) -> list[int]:
+    """Return the units of a device's tasks, which are 0 where the certificate has none."""
+    return [0] * len(device.sizes) if certificate.units is None else certificate.units[device.id]
 
-    There is one for each decision, but equal ones are merged task by task: what they lack is the same.
+
+def _loads_by_place(
+    device: HybridDevice, units: Sequence[int], allowed: Sequence[int]
+) -> set[tuple[int, tuple[Fraction, ...]]]:
+    """Return the units and the sizes that a device can have at the places.
+
+    Each task may be at some places (as bits). There is one of them for each decision, but equal ones are
+    merged task by task: what they lack is the same.
 
     Raises
     ------
     TooLarge
         If there are too many.
     """
-    found: set[tuple[Fraction, ...]] = {(_ZERO, _ZERO, _ZERO)}
-    for size, places in zip(map(Fraction, device.sizes), allowed, strict=True):
+    found: set[tuple[int, tuple[Fraction, ...]]] = {(0, (_ZERO, _ZERO, _ZERO))}
+    for size, unit, places in zip(map(Fraction, device.sizes), units, allowed, strict=True):
         here = [place for place in HYBRID_PLACES.values() if places >> place & 1]
-        found = {(*sizes[:p], sizes[p] + size, *sizes[p + 1 :]) for sizes in found for p in here}
+        found = {
+            (count + unit * (p > 0), (*sizes[:p], sizes[p] + size, *sizes[p + 1 :]))
+            for count, sizes in found
+            for p in here
+        }
         if len(found) > _MOST_LOADS:
             raise TooLarge
     return found
@@ -2447,11 +2511,32 @@ def _choice(tariff: Tariff, weight: Fraction, load: Load) -> Choice:
     return Choice(waiting, load.upload / spare, weight * rho * spare**2 / load.upload, sending, pull)
 
 
-def _hybrid_tree_bound(instance: HybridInstance, nodes: Sequence[Branch | Leaf]) -> Fraction:
+def _unit_limits(certificate: Certificate) -> list[tuple[int, int]]:
+    """Return for each leaf, in their order, the least and the greatest number of units that are uploaded."""
+    left = {0: (0, sum(map(sum, (certificate.units or {}).values())))}
+    result = []
+    for i, node in enumerate(certificate.nodes):  # a parent stands before its children
+        low, high = left.pop(i)
+        if isinstance(node, Leaf):
+            result.append((low, high))
+            continue
+        left[node.equal] = left[node.different] = low, high
+        if isinstance(node, UnitBranch):
+            left[node.equal] = low, min(high, node.units)
+            left[node.different] = max(low, node.units + 1), high
+    return result
+
+
+def _hybrid_tree_bound(instance: HybridInstance, certificate: Certificate) -> Fraction:
     """Return the least bound of a leaf, rounded downwards."""
     tariff = Tariff(instance.parameters)
-    prices = [node.bandwidth or _ZERO for node in nodes if isinstance(node, Leaf)]
-    totals: list[int | None] = [-_up(price * tariff.bandwidth) for price in prices]
+    nodes = certificate.nodes
+    leaves = [node for node in nodes if isinstance(node, Leaf)]
+    prices = [(leaf.bandwidth or _ZERO, leaf.units or _ZERO) for leaf in leaves]
+    totals: list[int | None] = [
+        None if low > high else -_up(price * tariff.bandwidth + toll * (high if toll > 0 else low))
+        for (price, toll), (low, high) in zip(prices, _unit_limits(certificate), strict=True)
+    ]
     bits = {name: 1 << place for name, place in tariff.places.items()}
     position = {k: k for k in range(len(instance.devices[0].sizes))}
     branched = {node.device for node in nodes if isinstance(node, Branch)}
@@ -2461,20 +2546,23 @@ def _hybrid_tree_bound(instance: HybridInstance, nodes: Sequence[Branch | Leaf])
         left = [anywhere] * len(prices)
         if device.id in branched:
             left = _places_left(nodes, device.id, anywhere, position, bits)
+        units = _units_of(device, certificate)
         choices = {
             allowed: [
-                _choice(tariff, weight, tariff.load(sizes[: len(bits)]))
-                for sizes in _sizes_by_place(device, allowed)
+                (count, _choice(tariff, weight, tariff.load(sizes[: len(bits)])))
+                for count, sizes in _loads_by_place(device, units, allowed)
             ]
             for allowed in set(left)
         }
-        known: dict[tuple[Fraction, tuple[int, ...]], int | None] = {}
+        known: dict[tuple[tuple[Fraction, Fraction], tuple[int, ...]], int | None] = {}
         for i, key in enumerate(zip(prices, left, strict=True)):
             total = totals[i]
             if total is None:
                 continue
             if key not in known:
-                known[key] = min([choice.least(key[0]) for choice in choices[key[1]]], default=None)
+                (price, toll), allowed = key
+                values = [choice.least(price) + _down(toll * count) for count, choice in choices[allowed]]
+                known[key] = min(values, default=None)
             value = known[key]
             totals[i] = None if value is None else total + value
     # All-local obeys the branches above some leaf: not all are infinite.

@@ -22,6 +22,10 @@ MOST = 64
 """Combinations that are returned."""
 
 
+NEVER = 1e150
+"""A root of a price that is beyond all others."""
+
+
 def combinations(
     menu: Menu, price: float, gap: float, above: Ints, bandwidth: float, units: Ints, missing: int
 ) -> Ints:
@@ -99,11 +103,13 @@ def _loss(menu: Menu, price: float, chosen: Ints, surplus: Floats) -> Floats:
     """About what it costs that shares at a price do not add up to B: a surplus of it, or a lack.
 
     Devices below their caps take more or less at first for the price alone, and then for a change of
-    the price that is proportional to the change: a parabola. Who is at the cap takes no more.
+    the price that is proportional to the change: a parabola. Who is at the cap takes no more, and less for
+    no price below that of the knee.
     """
     root = np.sqrt(price)
     pull, knee = menu.pull[chosen], menu.knee[chosen]
     give = float(pull[knee <= root].sum()) / (2.0 * root**3) if root > 0 else 0.0
     parabola = surplus**2 / (2.0 * give) if give > 0 else np.full(len(surplus), np.inf)
-    loss: Floats = np.where(surplus < 0, parabola, np.minimum(parabola, price * surplus))
+    squeezed = float(np.min(knee[knee > root], initial=NEVER)) ** 2 - price
+    loss: Floats = np.minimum(parabola, np.where(surplus < 0, -squeezed * surplus, price * surplus))
     return loss

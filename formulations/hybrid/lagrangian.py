@@ -197,7 +197,7 @@ class _Search:
         root = _Open(0, (), self.prices.everything, found)
         self._queue(root)
         self.in_hand = np.inf
-        self._combine(root)
+        self._combine(found)
         self._report()
 
     def _open(self, node: _Open) -> None:
@@ -205,8 +205,8 @@ class _Search:
         found = self.prices.best(node.path, node.limits, node.found, self.cutoff)
         node = replace(node, found=found)
         self._queue(node)
-        if found.toll and not node.path:
-            self._combine(node)
+        if found.toll < 0.0 and not node.path:
+            self._combine(found, node.limits[0])
         self._report()
 
     def _queue(self, node: _Open) -> None:
@@ -245,13 +245,12 @@ class _Search:
         if objective < self.objective:
             self.solution, self.objective = solution, objective
 
-    def _combine(self, node: _Open) -> None:
-        """Try combinations of patterns of small reduced cost that use up the uplink, and the limit on units."""
-        found = node.found
+    def _combine(self, found: Found, units: int | None = None) -> None:
+        """Try combinations of patterns of small reduced cost that use up the uplink, with so many units."""
         while found.price > 0.0 and found.bound < self.cutoff:
             before = self.objective
             gap = before - found.bound
-            self._offer(self.prices.combinations(found, node.limits[found.toll > 0.0], gap))
+            self._offer(self.prices.combinations(found, gap, units))
             if self.objective > before - 0.1 * gap:
                 return
 
@@ -260,6 +259,8 @@ class _Search:
         whole = math.floor(found.units)
         equal, different = len(self.tree), len(self.tree) + 1
         if found.toll == 0.0 and low <= whole < found.units:
+            if not node.path:
+                self._combine(found, whole)
             self.tree[node.index] = UnitBranch(whole, equal, different)
             children = [
                 replace(node, index=equal, limits=(low, whole)),
@@ -417,27 +418,17 @@ class Prices:
         rows = {row.tobytes(): row for end in ends for row in end.chosen}
         return replace(best, chosen=np.array(list(rows.values())))
 
-    def combinations(self, found: Found, limit: int, gap: float) -> Ints:
+    def combinations(self, found: Found, gap: float, units: int | None) -> Ints:
         """(., N) numbers of patterns that may cost little; see :func:`.combinations`."""
-        if not found.toll:
+        if units is None:
             nothing = np.zeros(len(self.menu.number), np.int64)
-            return combinations(
-                self.menu, found.price, gap, found.chosen[-1], self.bandwidth, nothing, 0
-            )
+            return combinations(self.menu, found.price, gap, found.chosen[-1], self.bandwidth, nothing, 0)
         everyone = np.arange(len(self._skip))
-        uploads = self._units[everyone, found.chosen].sum(axis=1)
-        missing = limit - uploads
+        missing = units - self._units[everyone, found.chosen].sum(axis=1)
         nearest = int(np.argmin(np.abs(missing)))
-        charged = self._charged(self.menu, everyone, found.toll)
-        return combinations(
-            charged,
-            found.price,
-            gap,
-            found.chosen[nearest],
-            self.bandwidth,
-            self._units.ravel(),
-            int(missing[nearest]),
-        )
+        menu, chosen = self._charged(self.menu, everyone, found.toll), found.chosen[nearest]
+        own = self._units.ravel()
+        return combinations(menu, found.price, gap, chosen, self.bandwidth, own, int(missing[nearest]))
 
     def _charged(self, menu: Menu, devices: Ints, toll: float) -> Menu:
         """Patterns with a toll on what they upload, or on what they do not; no cost is negative."""

@@ -89,7 +89,9 @@ class Menu:
         """
         owner = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
         order = np.lexsort((label, owner))
-        ordered = replace(self, **{key: getattr(self, key)[order] for key in ("base", "pull", "knee", "number")})
+        ordered = replace(
+            self, **{key: getattr(self, key)[order] for key in ("base", "pull", "knee", "number")}
+        )
         label = label[order]
         new = np.flatnonzero((np.diff(label) != 0) | (np.diff(owner) != 0)) + 1
         groups = np.concatenate([[0], new, [len(label)]])
