@@ -1236,7 +1236,7 @@ class Leaf(NamedTuple):
     units: Fraction | None = None
 
 
-Node = Branch | UnitBranch | Leaf
+TreeNode = Branch | UnitBranch | Leaf
 
 
 class Certificate(NamedTuple):
@@ -1244,7 +1244,7 @@ class Certificate(NamedTuple):
 
     sha256: str
     lower_bound: Fraction
-    nodes: list[Node]
+    nodes: list[TreeNode]
     units: dict[str, list[int]] | None = None
 
 
@@ -1354,7 +1354,7 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
     )
 
 
-def _node(problems: list[Problem], value: Any, path: str) -> Node | None:
+def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
     before = len(problems)
     is_branch = type(value) is dict and "branch" in value
     keys = value["branch"] if is_branch and type(value["branch"]) is dict else {}
@@ -1406,7 +1406,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
     return faults
 
 
-def _tree_faults(nodes: Sequence[Node]) -> list[str]:
+def _tree_faults(nodes: Sequence[TreeNode]) -> list[str]:
     """Tell where the nodes are not one tree with the first one as its root.
 
     Where nothing is found every node but the first has one parent, which is earlier in the list: from
@@ -1446,9 +1446,9 @@ def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[st
                 yield f"a price on channels of {name!r}, which are not limited"
             if price < 0:
                 yield f"a negative price on {what} of {name!r}"
-    for what, price in (("bandwidth", leaf.bandwidth), ("units", leaf.units)):
-        if price is not None:
-            yield f"a price on {what}, which a structured instance does not have"
+    if leaf.bandwidth is not None or leaf.units is not None:
+        what = "bandwidth" if leaf.bandwidth is not None else "units"
+        yield f"a price on {what}, which a structured instance does not have"
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -2319,7 +2319,7 @@ def _charge(instance: Instance, leaf: Leaf) -> int:
 
 
 def _places_left(
-    nodes: Sequence[Node],
+    nodes: Sequence[TreeNode],
     device: str,
     anywhere: tuple[int, ...],
     position: Mapping[Any, int],

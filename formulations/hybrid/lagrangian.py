@@ -336,6 +336,7 @@ class Prices:
     @cached_property
     def _units(self) -> Ints:
         """(N, P) units that patterns upload."""
+        assert self.units is not None
         return uploaded(self.units, self.patterns)
 
     @cached_property
@@ -384,14 +385,16 @@ class Prices:
 
         def at(toll: float, guess: float) -> tuple[Found, float]:
             """The best price at a toll, and by how much the limit is exceeded."""
-            menus = [self._charged(menu, names, sign * toll) for menu, names in sides]
+            others = self._charged(self._counted, everyone, sign * toll)
+            theirs = self._charged(own, np.array(devices, np.int64), sign * toll)
             charge = toll * (limit if sign > 0 else self.everything[1] - limit)
-            found, _ = self._search(*menus, devices, guess, 0.0, self.highest, cutoff + charge)
+            found, _ = self._search(others, theirs, devices, guess, 0.0, self.highest, cutoff + charge)
             bound = found.bound - charge - ROUNDING * charge
             return replace(found, bound=bound, toll=sign * toll), sign * (found.units - limit)
 
-        sides = (self._counted, np.arange(len(self._skip))), (own, np.array(devices, np.int64))
-        low, high, best = (0.0, free, sign * (free.units - limit)), None, free
+        everyone = np.arange(len(self._skip))
+        low, best = (0.0, free, sign * (free.units - limit)), free
+        high: tuple[float, Found, float] | None = None
         toll = abs(guess) or max(free.price * self.bandwidth, 1e-3 * free.bound) / max(self.everything[1], 1)
         for step in range(MOST_TOLLS):
             found, excess = at(toll, best.price)
@@ -435,7 +438,7 @@ class Prices:
         owner = np.repeat(devices, np.diff(menu.start))
         units = self._units[owner, menu.number]
         if toll < 0.0:
-            units = self.units.sum(axis=1)[owner] - units
+            units = self._units.max(axis=1)[owner] - units
         return replace(menu, base=menu.base + abs(toll) * units)
 
     def _search(

@@ -67,9 +67,7 @@ class Menu:
         """What each pattern costs at a price, and its share of the uplink."""
         reach = np.maximum(np.sqrt(price), self.knee)
         paid = np.divide(price, reach, out=np.zeros_like(reach), where=reach > 0)
-        takes = self.pull > 0
-        share = np.divide(self.pull, reach, out=np.full_like(reach, np.inf), where=takes & (reach > 0))
-        return self.base + self.pull * (reach + paid), np.where(takes, share, 0.0)
+        return self.base + self.pull * (reach + paid), self.asked(slice(None), price)
 
     def between(self, low: float, high: float, steps: int = 16) -> Menu:
         """Without patterns that are not the cheapest one of their device at any price in [low, high]."""
@@ -104,11 +102,12 @@ class Menu:
         mark_relevant(start, self.base, self.pull, self.knee, prices, marked)
         return marked
 
-    def asked(self, index: Ints, price: float) -> Floats:
+    def asked(self, index: Ints | slice, price: float) -> Floats:
         """The shares that patterns, by their indices, ask for at a price."""
         pull, reach = self.pull[index], np.maximum(np.sqrt(price), self.knee[index])
         share = np.divide(pull, reach, out=np.full_like(reach, np.inf), where=reach > 0)
-        return np.where(pull > 0, share, 0.0)
+        asked: Floats = np.where(pull > 0, share, 0.0)
+        return asked
 
     def only(self, kept: NDArray[np.bool_]) -> Menu:
         """The patterns that are marked."""

@@ -1,8 +1,8 @@
 """Whole units in which the sizes of all tasks are multiples of one another, where there are such.
 
 Where sizes are whole multiples of a unit, so is what a solution uploads. If costs depend on that sum
-alone, or nearly, the optimum is at the last whole number below a fractional one, and a branch on the number of
-units proves what branches on single tasks would have to prove for each way to reach it.
+alone, or nearly, the optimum is at the last whole number below a fractional one, and a branch on the
+number of units proves what branches on single tasks would have to prove for each way to reach it.
 """
 
 from __future__ import annotations
