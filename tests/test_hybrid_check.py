@@ -92,8 +92,11 @@ def test_it_runs_alone(tmp_path: Path) -> None:
 # --- certificates -----------------------------------------------------------------------------------
 
 
-def certificate(instance: HybridInstance, nodes: list[Any], claim: str = "0") -> Document:
+def certificate(
+    instance: HybridInstance, nodes: list[Any], claim: str = "0", units: Document | None = None
+) -> Document:
     return {
+        **({} if units is None else {"units": units}),
         "format": "offloadlib-certificate",
         "version": 1,
         "instance": {"name": "x", "sha256": instance.fingerprint},
@@ -102,8 +105,15 @@ def certificate(instance: HybridInstance, nodes: list[Any], claim: str = "0") ->
     }
 
 
-def random_tree(rng: random.Random, document: Document, branches: int) -> list[Any]:
-    """A tree of random branches with a random price at each leaf."""
+def random_units(rng: random.Random, document: Document) -> Document:
+    """A random number for each task: what it says about the sizes does not matter."""
+    return {device["id"]: [rng.randrange(5) for _ in device["sizes"]] for device in document["devices"]}
+
+
+def random_tree(
+    rng: random.Random, document: Document, branches: int, units: Document | None = None
+) -> list[Any]:
+    """A tree of random branches, some on units if there are any, with random prices at each leaf."""
     nodes: list[Any] = [None]
     leaves = [0]
     places = [None, "edge"] + (["cloud"] if document["parameters"]["cloud"] else [])
@@ -115,20 +125,39 @@ def random_tree(rng: random.Random, document: Document, branches: int) -> list[A
             "task": rng.randrange(len(device["sizes"])),
             "place": rng.choice(places),
         }
+        if units is not None and rng.random() < 0.6:
+            where = {"units": rng.randrange(-1, 1 + sum(map(sum, units.values())))}
         nodes[at] = {"branch": where, "equal": len(nodes), "different": len(nodes) + 1}
         leaves += [len(nodes), len(nodes) + 1]
         nodes += [None, None]
     for leaf in leaves:
         price = rng.choice(["0", f"{10 ** rng.uniform(-6, 2):.12g}", f"{10 ** rng.uniform(-2, 1):.3f}"])
         nodes[leaf] = {"prices": {"bandwidth": price} if price != "0" or rng.random() < 0.5 else {}}
+        if units is not None and rng.random() < 0.7:
+            nodes[leaf]["prices"]["units"] = f"{rng.choice([-1, 1]) * 10 ** rng.uniform(-2, 2):.6g}"
     return nodes
 
 
-def judged_leaf(document: Document, obeyed: list[tuple[dict[str, Any], bool]], price: float) -> float:
+def judged_leaf(
+    document: Document,
+    obeyed: list[tuple[dict[str, Any], bool]],
+    price: float,
+    toll: float,
+    units: Document | None = None,
+) -> float:
     """The bound of a leaf in plain arithmetic, with the best share found by golden section."""
+    units = units or {device["id"]: [0] * len(device["sizes"]) for device in document["devices"]}
+    low, high = 0, sum(map(sum, units.values()))
+    for where, at_most in obeyed:
+        if "units" in where and at_most:
+            high = min(high, where["units"])
+        elif "units" in where:
+            low = max(low, where["units"] + 1)
+    if low > high:
+        return math.inf
     parameters = document["parameters"]
     cloud, rho = parameters["cloud"], parameters["delay_weight"]
-    total = -price * parameters["bandwidth"]
+    total = -price * parameters["bandwidth"] - toll * (high if toll > 0 else low)
     for device in document["devices"]:
         best = math.inf
         weight = device.get("weight", 1)
@@ -136,10 +165,13 @@ def judged_leaf(document: Document, obeyed: list[tuple[dict[str, Any], bool]], p
             [None, "edge", *(["cloud"] if cloud else [])], repeat=len(device["sizes"])
         ):
             if any(
-                where["device"] == device["id"] and (row[where["task"]] == where["place"]) != equal
+                where.get("device") == device["id"] and (row[where["task"]] == where["place"]) != equal
                 for where, equal in obeyed
             ):
                 continue
+            charge = toll * sum(
+                unit for unit, place in zip(units[device["id"]], row, strict=True) if place is not None
+            )
             at = {
                 p: sum(d for d, q in zip(device["sizes"], row, strict=True) if q == p)
                 for p in (None, "edge", "cloud")
@@ -162,9 +194,9 @@ def judged_leaf(document: Document, obeyed: list[tuple[dict[str, Any], bool]], p
                 return weight * (energy + rho * max(local, upload / share + remote)) + price * share
 
             if upload == 0:
-                best = min(best, weight * (energy + rho * max(local, remote)))
+                best = min(best, weight * (energy + rho * max(local, remote)) + charge)
             else:
-                best = min(best, minimum(cost))
+                best = min(best, minimum(cost) + charge)
         total += best
     return total
 
@@ -181,7 +213,7 @@ def minimum(function: Any) -> float:
     return float(function(0.5 * (low + high)))
 
 
-def leaves_of(nodes: list[Any]) -> list[tuple[list[tuple[dict[str, Any], bool]], float]]:
+def leaves_of(nodes: list[Any]) -> list[tuple[list[tuple[dict[str, Any], bool]], float, float]]:
     found = []
     pending: list[tuple[int, list[tuple[dict[str, Any], bool]]]] = [(0, [])]
     while pending:
@@ -193,13 +225,16 @@ def leaves_of(nodes: list[Any]) -> list[tuple[list[tuple[dict[str, Any], bool]],
                 for key, equal in (("equal", True), ("different", False))
             ]
         else:
-            found.append((obeyed, float(node["prices"].get("bandwidth", 0))))
+            prices = [float(node["prices"].get(key, 0)) for key in ("bandwidth", "units")]
+            found.append((obeyed, *prices))
     return found
 
 
-def proven(instance: HybridInstance, nodes: list[Any], folder: Path) -> Fraction:
+def proven(
+    instance: HybridInstance, nodes: list[Any], folder: Path, units: Document | None = None
+) -> Fraction:
     model.write(instance, folder / "i.json")
-    (folder / "c.json").write_text(json.dumps(certificate(instance, nodes)))
+    (folder / "c.json").write_text(json.dumps(certificate(instance, nodes, units=units)))
     data, read = checker.read_instance(folder / "i.json"), checker.read_certificate(folder / "c.json")
     assert checker.certificate_faults(data, read) == []
     return checker.tree_bound(data, read).value
@@ -225,11 +260,13 @@ def test_trees_bound_every_solution_often(
 def judge(document: Document, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     rng = random.Random(seed)
     instance = instance_of(document)
-    nodes = random_tree(rng, document, rng.randrange(4))
-    bound = proven(instance, nodes, tmp_path_factory.getbasetemp())
-    assert bound <= Fraction(brute_force(document)) * (1 + Fraction(1, 10**9))
-    expected = min(judged_leaf(document, *leaf) for leaf in leaves_of(nodes))
-    assert float(bound) == pytest.approx(expected, rel=1e-7, abs=1e-7 * max(1.0, brute_force(document)))
+    units = random_units(rng, document) if rng.random() < 0.5 else None
+    nodes = random_tree(rng, document, rng.randrange(4), units)
+    bound = proven(instance, nodes, tmp_path_factory.getbasetemp(), units)
+    optimum = brute_force(document)
+    assert bound <= Fraction(optimum) * (1 + Fraction(1, 10**9))
+    expected = min(judged_leaf(document, *leaf, units) for leaf in leaves_of(nodes))
+    assert float(bound) == pytest.approx(expected, rel=1e-7, abs=1e-7 * max(1.0, optimum))
 
 
 @settings(max_examples=60)
@@ -243,11 +280,11 @@ def test_no_mutation_proves_too_much(
     instance = instance_of(document)
     places, cost, _ = best_decision(instance, instance.places)
     files = written(instance, with_best_split(instance, places), folder)
-    nodes = random_tree(rng, document, rng.randrange(1, 4))
-    bound = proven(instance, nodes, folder)
-    good = certificate(
-        instance, nodes, claim=repr(max(float(bound) - 1e-9 * abs(float(bound)) - 1e-30, -1e300))
-    )
+    units = random_units(rng, document)
+    nodes = random_tree(rng, document, rng.randrange(1, 4), units)
+    bound = proven(instance, nodes, folder, units)
+    claim = repr(max(float(bound) - 1e-9 * abs(float(bound)) - 1e-30, -1e300))
+    good = certificate(instance, nodes, claim, units)
     (folder / "c.json").write_text(json.dumps(good))
     verdict = checker.check(*files, folder / "c.json")
     assert verdict.accepted, verdict.rules
@@ -266,9 +303,11 @@ def test_no_mutation_proves_too_much(
 
 def mutate(rng: random.Random, document: Document) -> None:
     node = rng.choice(document["nodes"])
-    choice = rng.randrange(6)
+    choice = rng.randrange(8)
     if choice == 0:
         document["lower_bound"] = repr(float(document["lower_bound"]) * 2 + 1)
+    elif choice == 1 and "units" in node.get("branch", {}):
+        node["branch"]["units"] = rng.choice([0, 1, -5, 10**30, "1", 2.5])
     elif choice == 1 and "branch" in node:
         node["branch"] |= rng.choice(
             [{"task": 99}, {"task": -1}, {"place": "op1"}, {"device": "?"}, {"task": 0}]
@@ -279,11 +318,22 @@ def mutate(rng: random.Random, document: Document) -> None:
         node["prices"] = {"bandwidth": rng.choice(["-1", "1e9", "0.5", "nan", "1e-9"])}
     elif choice == 4:
         document["nodes"].remove(node)
+    elif choice == 5:
+        change = rng.choice([{"d1": [9]}, {"?": [1]}, None, *document["units"]])
+        if isinstance(change, str):
+            document["units"][change][0] += rng.choice([-1, 1, 0.5, 10**10])
+        elif change is None:
+            del document["units"]
+        else:
+            document["units"] |= change
+    elif choice == 6 and "prices" in node:
+        node["prices"]["units"] = rng.choice(["-1e3", "1e3", 5, "x"])
     else:
         document["instance"]["sha256"] = "0" * 64
 
 
 LEAF: dict[str, Any] = {"prices": {"bandwidth": "0.01"}}
+UNITS: list[Any] = [{"branch": {"units": 3}, "equal": 1, "different": 2}, LEAF, LEAF]
 
 
 def branch(**changes: Any) -> list[Any]:
@@ -303,6 +353,8 @@ def branch(**changes: Any) -> list[Any]:
         (branch(task=2), "nodes[0]: unknown task 2 of device 'd1'"),
         (branch(task=-1), "nodes[0]: unknown task -1 of device 'd1'"),
         (branch(place="op1"), "nodes[0]: unknown place 'op1'"),
+        (UNITS, "nodes[0]: a branch on units, which are not given"),
+        ([{"prices": {"units": "-1"}}], "nodes[0]: a price on units, which are not given"),
         (branch()[:2], "nodes[0]: its child 2 is not a later node"),
         ([LEAF, LEAF], "nodes[1]: has 0 parents"),
         (
@@ -323,13 +375,34 @@ def test_faults_of_certificates(nodes: list[Any], fault: str, tmp_path: Path) ->
     assert [rule.message for rule in rules if not rule.ok] == [fault]
 
 
-def test_a_price_on_bandwidth_is_not_for_structured_instances(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "units", [{}, {"d1": [1, 2]}, {"d1": [1, 2], "d2": [1]}, {"d2": [1, 2], "d3": [1, 2]}]
+)
+def test_units_are_those_of_all_tasks(units: Document, tmp_path: Path) -> None:
+    instance = instance_of(DOCUMENT)
+    files = written(instance, with_best_split(instance, np.zeros((2, 2))), tmp_path)
+    (tmp_path / "c.json").write_text(json.dumps(certificate(instance, UNITS, units=units)))
+    rules = checker.check(*files, tmp_path / "c.json").rules
+    assert [rule.message for rule in rules if not rule.ok] == [
+        "units: are not one for each task of each device"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fault"),
+    [
+        ([LEAF], "a price on bandwidth, which a structured instance does not have"),
+        ([{"prices": {"units": "1"}}], "a price on units, which a structured instance does not have"),
+        (UNITS, "a branch on units, which a structured instance does not have"),
+    ],
+)
+def test_what_is_not_for_structured_instances(nodes: list[Any], fault: str, tmp_path: Path) -> None:
     path = Path(model.__file__).parent / "library" / "worked-example.json"
     instance = checker.read_instance(path)
-    document = certificate(model.read(path), [LEAF])  # type: ignore[arg-type]
+    document = certificate(model.read(path), nodes)  # type: ignore[arg-type]
     (tmp_path / "c.json").write_text(json.dumps(document))
     faults = checker.certificate_faults(instance, checker.read_certificate(tmp_path / "c.json"))
-    assert faults == ["nodes[0]: a price on bandwidth, which a structured instance does not have"]
+    assert faults[0] == f"nodes[0]: {fault}"
 
 
 def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formulations.hybrid import lagrangian, milp
-from formulations.hybrid.certificate import Branch, write_certificate
+from formulations.hybrid.certificate import Branch, UnitBranch, write_certificate
 from formulations.hybrid.kernels import least_costs
 from formulations.hybrid.patterns import all_patterns, menu, obstacle
+from formulations.hybrid.units import whole_units
 from instances import Budget, Result, Status, Termination, write, write_solution
 from instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
 from instances.hybrid.cost import device_costs
@@ -75,6 +78,96 @@ def test_extreme_numbers(instance: HybridInstance, tmp_path_factory: pytest.Temp
     assert result.lower_bound <= best * (1 + 1e-14)
     assert result.termination is Termination.FINISHED
     assert not rejections(files(instance, tmp_path_factory.mktemp("extreme")))
+
+
+@st.composite
+def in_units(draw: st.DrawFn) -> HybridInstance:
+    """Instances with sizes in whole units, some with little bandwidth for many devices, some with twins."""
+    devices, tasks = draw(st.sampled_from([(2, 3), (3, 2), (4, 2), (8, 1), (1, 5)]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**31 - 1)))
+    sizes = 8.388608 * rng.integers(0, draw(st.sampled_from([3, 10, 31])), (devices, tasks))
+    weight = np.ones(devices) if draw(st.booleans()) else rng.uniform(0.5, 2.0, devices)
+    if draw(st.booleans()):
+        sizes[1:] = sizes[:1]
+    prices = draw(st.sampled_from([(0.15, 0.15), (0.15, 0.1), (0.0, 0.4)]))
+    bandwidth = float(rng.uniform(0.5, 12.0) * devices)
+    parameters = Parameters(bandwidth=bandwidth, price_e=prices[0], price_c=prices[1])
+    return HybridInstance("units", tuple(f"d{i}" for i in range(devices)), sizes, weight, parameters)
+
+
+def units_agree(instance: HybridInstance, folder: Path) -> int:
+    """Without a tree on tasks first: the optimum, and an accepted certificate. Its branches on units."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lagrangian, "MOST_TASKS", 0)
+        lagrangian_agrees(instance)
+        assert not rejections(files(instance, folder))
+        proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget())
+    return sum(isinstance(node, UnitBranch) for node in proof.certificate.nodes)
+
+
+@settings(max_examples=60)
+@given(instance=in_units())
+def test_branches_on_units_equal_enumeration(
+    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    units_agree(instance, tmp_path_factory.mktemp("units"))
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(instance=in_units())
+def test_branches_on_units_equal_enumeration_many(
+    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    units_agree(instance, tmp_path_factory.mktemp("units"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_certificates_with_units_are_accepted_and_mutated_ones_are_not(seed: int, tmp_path: Path) -> None:
+    """100 devices with an uplink for a few: branches on tasks alone leave a gap."""
+    instance = drawn(100, seed)
+    proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget(gap=1e-6))
+    assert any(isinstance(node, UnitBranch) for node in proof.certificate.nodes)
+    result = Result.of(instance, proof.solution, 0.0, proof.certificate.lower_bound)
+    assert result.gap is not None and result.gap <= 1e-6
+    names = tmp_path / "i.json", tmp_path / "s.json", tmp_path / "c.json"
+    write(instance, names[0])
+    write_solution(result.stored("lagrangian"), instance, names[1])
+    write_certificate(proof.certificate, instance, names[2])
+    assert not rejections(names)
+    document = json.loads(names[2].read_text())
+
+    def mutated(change: Callable[[dict[str, Any]], object]) -> bool:
+        changed = json.loads(json.dumps(document))
+        change(changed)
+        names[2].write_text(json.dumps(changed))
+        return bool(rejections(names))
+
+    first = next(i for i, node in enumerate(document["nodes"]) if "units" in node.get("branch", {}))
+    units = document["nodes"][first]["branch"]["units"]
+    tolls = [i for i, node in enumerate(document["nodes"]) if "units" in node.get("prices", {})]
+    assert tolls
+    # A branch that says less on one side says more on the other one: one of the two leaves loses its bound.
+    for other in (units - 30, units + 30):
+        assert mutated(lambda file, other=other: file["nodes"][first]["branch"].update(units=other))
+    assert mutated(lambda file: file.pop("units"))
+    assert mutated(lambda file: file["units"]["d1"].pop())
+    for i in tolls[:5]:
+        toll = float(document["nodes"][i]["prices"]["units"])
+        for factor in (-1.0, 0.5, 2.0):
+            prices = {"units": repr(factor * toll)}
+            assert mutated(lambda file, i=i, prices=prices: file["nodes"][i]["prices"].update(prices))
+
+
+def test_whole_units() -> None:
+    rng = np.random.default_rng(1)
+    for unit in (8.388608, 0.1, 1.0, 1e-7, 3e8, 1 / 3):
+        whole = rng.integers(0, 40, (7, 3))
+        found = whole_units(unit * whole)
+        assert found is not None
+        assert (found * np.gcd.reduce(whole.ravel()) == whole).all()
+    assert whole_units(np.zeros((2, 2))) is None
+    assert whole_units(rng.uniform(10.0, 30.0, (3, 3))) is None
 
 
 def milp_agrees(instance: HybridInstance) -> None:
@@ -181,8 +274,10 @@ def test_the_bound_at_the_time_limit_is_valid(method: Method) -> None:
 
 
 def test_scarce_uplink_at_the_time_limit() -> None:
-    """Here the gap takes long to close: whatever is returned is in order."""
-    instance, seen = drawn(100, 2), []
+    """Weights and sizes of all kinds, where the gap takes long to close: whatever is returned is in order."""
+    rng = np.random.default_rng(2)
+    instance, seen = drawn(300, 2), []
+    instance = replace(instance, weight=rng.uniform(0.5, 2.0, 300))
     result = lagrangian.solve(instance, Budget(time_limit=0.3, on_progress=seen.append))
     assert result.termination is Termination.TIME_LIMIT
     assert result.gap is not None and result.gap < 1e-4

@@ -49,6 +49,12 @@ from .units import uploaded, whole_units
 TOLERANCE = 1e-13
 """Relative difference to the best value of the dual at which the search for the best price ends."""
 
+MOST_TASKS = 200
+"""Nodes of the first tree, which branches on tasks alone; it is enough where few devices share much."""
+
+FRACTION = 1e-3
+"""What is as near to a whole number of units is one."""
+
 TOLL_TOLERANCE, MOST_TOLLS = 1e-12, 60
 """The same for the toll on units, and how many are tried."""
 
@@ -169,6 +175,8 @@ class _Search:
         self.closed, self.in_hand = np.inf, 0.0
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
+        self.by_units = False
+        self.first: tuple[float, list[Node]] = 0.0, self.tree
 
     @property
     def cutoff(self) -> float:
@@ -179,7 +187,16 @@ class _Search:
     def run(self) -> None:
         self.prices = Prices(self.instance)
         self._root()
-        while self.queue and self.queue[0][0] < self.cutoff:
+        self._explore(MOST_TASKS)
+        if self.queue and self.queue[0][0] < self.cutoff and self.prices.count_units():
+            self._start_again()
+        self._explore(np.inf)
+        if self.bound < self.cutoff and self.termination is Termination.FINISHED:
+            self.termination = Termination.STALLED  # rounding is left, and branching cannot mend that
+
+    def _explore(self, most: float) -> None:
+        """Branch until the queue is closed, the time is over, or there are so many nodes."""
+        while self.queue and self.queue[0][0] < self.cutoff and self.explored < most:
             if time.perf_counter() - self.begun > self.budget.time_limit:
                 self.termination = Termination.TIME_LIMIT
                 return
@@ -188,17 +205,22 @@ class _Search:
             heapq.heappop(self.queue)
             self._branch(node)
             self.in_hand = np.inf
-        if self.bound < self.cutoff:  # rounding alone is left, and branching cannot mend that
-            self.termination = Termination.STALLED
 
     def _root(self) -> None:
         found = self.prices.best((), self.prices.everything, Found.guess(self.prices.highest), np.inf)
         self.prices.narrow(found.price)
-        root = _Open(0, (), self.prices.everything, found)
-        self._queue(root)
+        self.root = _Open(0, (), self.prices.everything, found)
+        self._queue(self.root)
         self.in_hand = np.inf
         self._combine(found)
         self._report()
+
+    def _start_again(self) -> None:
+        """A new tree, with branches on units; until its bound is higher the first tree's counts."""
+        self.first, self.in_hand = (self.bound, self.tree), self.root.found.bound
+        self.tree, self.queue, self.closed, self.by_units = [Leaf(0.0, 0.0)], [], np.inf, True
+        self._open(replace(self.root, limits=self.prices.everything))
+        self.in_hand = np.inf
 
     def _open(self, node: _Open) -> None:
         """Bound a node, of which the best prices are a guess so far, and queue it."""
@@ -258,7 +280,7 @@ class _Search:
         found, (low, high) = node.found, node.limits
         whole = math.floor(found.units)
         equal, different = len(self.tree), len(self.tree) + 1
-        if found.toll == 0.0 and low <= whole < found.units:
+        if self.by_units and low <= whole < high and FRACTION < found.units - whole < 1.0 - FRACTION:
             if not node.path:
                 self._combine(found, whole)
             self.tree[node.index] = UnitBranch(whole, equal, different)
@@ -294,10 +316,11 @@ class _Search:
     def bound(self) -> float:
         """The least bound of a leaf, at most the incumbent's cost."""
         least = self.queue[0][0] if self.queue else np.inf
-        return min(max(0.0, min(least, self.closed, self.in_hand)), self.objective)
+        return min(max(self.first[0], min(least, self.closed, self.in_hand)), self.objective)
 
     def proof(self) -> Proof:
-        certificate = Certificate(claim(self.bound), self.tree, self.prices.units)
+        tree = self.first[1] if self.by_units and self.bound <= self.first[0] else self.tree
+        certificate = Certificate(claim(self.bound), tree, self.prices.units)
         return Proof(self.solution, self.objective, certificate, self.termination, self.explored)
 
 
@@ -316,9 +339,9 @@ class Prices:
     highest
         A price at which no more than the bandwidth is asked for.
     units
-        (N, M) sizes in whole units, or None.
+        (N, M) sizes in whole units, or None while they are not counted.
     everything
-        Limits on units that are none.
+        The limits on units that exclude nothing.
     """
 
     def __init__(self, instance: HybridInstance) -> None:
@@ -330,14 +353,19 @@ class Prices:
         self.highest = float(most.sum() / self.bandwidth) ** 2
         self.window = 0.0, self.highest
         self._skip = np.zeros(instance.num_devices, np.bool_)
-        self.units = whole_units(instance)
-        self.everything = 0, 0 if self.units is None else int(self.units.sum())
+        self.sizes = instance.sizes
+        self.units: Ints | None = None
+        self._units = np.empty((0, 0), np.int64)
+        self.everything = 0, 0
 
-    @cached_property
-    def _units(self) -> Ints:
-        """(N, P) units that patterns upload."""
-        assert self.units is not None
-        return uploaded(self.units, self.patterns)
+    def count_units(self) -> bool:
+        """Count units from now on; False where sizes have none."""
+        units = whole_units(self.sizes)
+        if units is None:
+            return False
+        self.units, self._units = units, uploaded(units, self.patterns)
+        self.everything = 0, int(units.sum())
+        return True
 
     @cached_property
     def _counted(self) -> Menu:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from instances.hybrid import HybridInstance
 from instances.hybrid.model import DEVICE, TaskPlaces
 from instances.model import Floats, Ints
 
@@ -20,9 +19,8 @@ PRECISION = 1e-9
 """Relative to the largest size: what sizes may be off a multiple, as products of decimal numbers are."""
 
 
-def whole_units(instance: HybridInstance) -> Ints | None:
+def whole_units(sizes: Floats) -> Ints | None:
     """(N, M) sizes in units of their greatest common measure, or None where that is too small."""
-    sizes = instance.sizes
     largest = float(sizes.max())
     if not largest > 0:
         return None
