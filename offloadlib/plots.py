@@ -25,6 +25,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from instances import LOCAL, Instance, Solution, evaluate
+from instances.hybrid import HybridInstance, HybridSolution
 from instances.model import Floats
 from instances.storage import replacing
 
@@ -39,9 +40,10 @@ GREY, LINK, LIGHT, INK = "#8A8A8A", "#BBBBBB", "#DDDDDD", "#333333"
 SERIES = (BLUE, ORANGE, GREEN, "#D55E00", "#CC79A7", "#56B4E9", INK)
 FAMILY_COLOURS = {Family.EXACT: BLUE, Family.HEURISTIC: ORANGE}
 ACTIVITY_COLOURS = {Activity.EXECUTE: BLUE, Activity.SEND: ORANGE, Activity.RECEIVE: GREEN}
+PLACE_COLOURS = {"device": BLUE, "edge": ORANGE, "cloud": GREEN}
 LOAD_COLOURS, DEVICE_LOAD_COLOURS = "Blues", "Oranges"
 
-_STYLE: Any = {
+STYLE: Any = {  # of all figures: ``rc_context(STYLE)``
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -94,7 +96,7 @@ class Loads:
     total: Floats
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure, as PNG or SVG by the name of the file, whole or not at all.
 
@@ -108,7 +110,8 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(file, format=path.suffix[1:], dpi=150)
 
 
-def _figure(width: float, height: float) -> Figure:
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -122,13 +125,13 @@ def _number(value: float) -> str:
 # Comparisons --------------------------------------------------------------------------------------
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def cost_by_method(panels: Sequence[CostPanel]) -> Figure:
     """Cost by method as bars, with the certified bound as a line; one panel per instance."""
     columns = min(len(panels), _PANELS_PER_ROW)
     rows = math.ceil(len(panels) / columns)
     most = max(len(panel.bars) for panel in panels)
-    figure = _figure(2.2 + 3.6 * columns, 0.7 + rows * (1.0 + 0.26 * most))
+    figure = canvas(2.2 + 3.6 * columns, 0.7 + rows * (1.0 + 0.26 * most))
     grid = figure.subplots(rows, columns, squeeze=False)
     for number, axes in enumerate(grid.flat):
         if number < len(panels):
@@ -184,13 +187,13 @@ def _excess(cost: float, bound: float | None) -> str:
     return f"  +{100 * share:.2g} %" if share < 0.1 else f"  +{100 * share:.0f} %"
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def utilisation(loads: Loads) -> Figure:
     """How much of each offload point's capacity each method uses, as a table of colours."""
     methods, points = len(loads.methods), len(loads.points)
     named = points <= _NAMED_POINTS
     width = max(min(2.6 + 0.42 * points, 13.0), 5.0)
-    figure = _figure(width, 1.5 + 0.3 * methods)
+    figure = canvas(width, 1.5 + 0.3 * methods)
     axes = figure.subplots()
     norm = Normalize(0, 1)
     mesh = axes.pcolormesh(
@@ -230,6 +233,74 @@ def utilisation(loads: Loads) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """What methods make of a hybrid instance: (methods, places) shares of all Mbit, and of the uplink."""
+
+    title: str
+    methods: Sequence[str]
+    places: Floats
+    uplink: Floats
+
+
+@rc_context(STYLE)
+def sharing(shares: Sharing) -> Figure:
+    """Where the Mbit of all tasks go, and how much of the uplink is given away, by method."""
+    rows = np.arange(len(shares.methods))
+    figure = canvas(6.4, 1.3 + 0.28 * len(rows))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    begin = np.zeros(len(rows))
+    for share, name, colour in zip(shares.places.T, PLACE_COLOURS, PLACE_COLOURS.values(), strict=True):
+        left.barh(rows, share, left=begin, height=0.7, color=colour, label=name)
+        for row in np.flatnonzero(share >= 0.08):
+            middle = begin[row] + 0.5 * share[row]
+            left.text(middle, row, _percent(share[row]), ha="center", va="center", fontsize=7, color="white")
+        begin += share
+    right.barh(rows, shares.uplink, height=0.7, color=GREY)
+    left.set_yticks(rows, shares.methods)
+    left.invert_yaxis()
+    left.set_title(shares.title)
+    for axes, label in ((left, "share of all Mbit"), (right, "uplink given away")):
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.5, 1] if axes is right else np.linspace(0, 1, 6))
+        axes.xaxis.set_major_formatter(_percent)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(label)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(PLACE_COLOURS))
+    return figure
+
+
+@rc_context(STYLE)
+def devices(instance: HybridInstance, solution: HybridSolution, title: str) -> Figure:
+    """What each device runs itself and uploads, and its share of the uplink."""
+    many = instance.num_devices > _NAMED_POINTS
+    uploaded = np.where(solution.places > 0, instance.sizes, 0.0).sum(axis=1)
+    order = np.argsort(-uploaded, kind="stable") if many else np.arange(instance.num_devices)
+    figure = canvas(min(max(5.0, 1.6 + 0.3 * instance.num_devices), 10.0), 4.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    at, begin = np.arange(instance.num_devices), np.zeros(instance.num_devices)
+    width = 1.0 if many else 0.7
+    for place, (name, colour) in enumerate(PLACE_COLOURS.items()):
+        size = np.where(solution.places == place, instance.sizes, 0.0).sum(axis=1)[order]
+        upper.bar(at, size, width, begin, color=colour, label=name)
+        begin += size
+    lower.bar(at, solution.split[order], width, color=GREY)
+    lower.set_xlim(-0.8, instance.num_devices - 0.2)
+    if many:
+        lower.set_xlabel(f"the {instance.num_devices} devices, who uploads most first")
+        lower.set_xticks([])
+    else:
+        names = [instance.devices[i] for i in order]
+        turned = max(map(len, names)) > 4
+        lower.set_xticks(at, names, rotation=45 if turned else 0, ha="right" if turned else "center")
+    upper.tick_params(axis="x", length=0)
+    upper.set_ylabel("Mbit")
+    lower.set_ylabel("Mbit/s")
+    upper.set_title(title)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=len(PLACE_COLOURS))
+    return figure
+
+
 # Studies ------------------------------------------------------------------------------------------
 
 
@@ -244,7 +315,7 @@ class Curve:
     look: Mapping[str, Any] = field(default_factory=dict)
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = False) -> Figure:
     """Curves with bands for their intervals, and their names beside the picture.
 
@@ -259,7 +330,7 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
     log
         Whether y is logarithmic.
     """
-    figure = _figure(7.4, 4.0)
+    figure = canvas(7.4, 4.0)
     axes = figure.subplots()
     for curve in curves:
         mean, half = np.asarray(curve.mean, dtype=float), np.asarray(curve.half, dtype=float)
@@ -279,7 +350,7 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
     return figure
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) -> Figure:
     """Distributions: all values as points, half of them in the box, 90% between the whiskers.
 
@@ -295,7 +366,7 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
     x
         Name of the axis.
     """
-    figure = _figure(7.4, 1.0 + 0.27 * len(names))
+    figure = canvas(7.4, 1.0 + 0.27 * len(names))
     axes = figure.subplots()
     many = [(at, given) for at, given in enumerate(values, start=1) if len(given) >= _BOXED]
     if many:
@@ -329,7 +400,7 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
 # One solution -------------------------------------------------------------------------------------
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     """Devices and offload points where they are, coloured by load.
 
@@ -339,7 +410,7 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     layout = _positions(instance)
     evaluation = evaluate(instance, solution)
     width, height = np.ptp(np.vstack([layout.names, layout.devices]), axis=0)
-    figure = _figure(8.6, 1.2 + 6.0 * float(np.clip(height / max(width, 1e-12), 0.6, 1.1)))
+    figure = canvas(8.6, 1.2 + 6.0 * float(np.clip(height / max(width, 1e-12), 0.6, 1.1)))
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 0.02], hspace=0.15)
     axes = figure.add_subplot(grid[:, 0])
     _draw_links(axes, instance, layout)
@@ -486,7 +557,7 @@ def _name_points(axes: Axes, instance: Instance, layout: _Layout, used: list[int
         )
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def device_timeline(instance: Instance, solution: Solution, title: str, device: int | None = None) -> Figure:
     """The timeline of one device's task: what runs where, and what its radio sends and receives when.
 
@@ -507,7 +578,7 @@ def device_timeline(instance: Instance, solution: Solution, title: str, device: 
     lanes = list(dict.fromkeys([DEVICE_LANE, RADIO_LANE, *(span.lane for span in spans)]))
     rows = _rows(spans, lanes)
     height = sum(max(row.values(), default=0) + 1 for row in rows.values())
-    figure = _figure(9.5, 1.7 + 0.42 * height)
+    figure = canvas(9.5, 1.7 + 0.42 * height)
     axes = figure.subplots()
     ticks, base = [], 0
     for lane in lanes:
@@ -583,12 +654,12 @@ def _draw_span(axes: Axes, span: Span, row: int, delay: float) -> None:
 _SHOWN_LIMITS = 24
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def prices(explanation: Explanation) -> Figure:
     """What one more of each limit is worth, by its price and as tried; and a device's reduced costs."""
     limits = [limit for limit in explanation.limits[:_SHOWN_LIMITS] if limit.worth > 0 or limit.saved]
     choices, points = explanation.choices, explanation.instance.points.ids
-    figure = _figure(11.0, 1.6 + 0.28 * max(len(limits), len(choices), 6))
+    figure = canvas(11.0, 1.6 + 0.28 * max(len(limits), len(choices), 6))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.4])
     _draw_prices(left, limits)
     _draw_reduced_costs(figure, right, explanation, [*points, "local"])

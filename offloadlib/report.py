@@ -7,11 +7,12 @@ from datetime import date
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instances import Evaluation, Instance, Solution
+from instances import Evaluation, Instance
+from instances.hybrid import HybridEvaluation
 from instances.storage import replacing
 
 from . import plots, tables
@@ -83,13 +84,14 @@ def _bar(run: Run) -> plots.Bar:
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
-    """The pictures of one instance: loads of all methods, and map and timeline of the best solution."""
+    """The pictures of one instance: what all methods use, and how the best solution looks."""
     sound = [run for run in runs if run.sound]
     if not sound:
         return
     label, instance = sound[0].row.instance, sound[0].case.instance
     if not isinstance(instance, Instance):
-        return  # a hybrid instance has no map and no graphs
+        yield from _hybrid_pictures(sound)
+        return
     evaluations = [run.evaluation for run in sound if isinstance(run.evaluation, Evaluation)]
     loads = plots.Loads(
         title=label,
@@ -113,7 +115,28 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     yield Picture(f"timeline-{label}", caption, plots.device_timeline(instance, best, title))
 
 
-def _best(runs: Sequence[Run]) -> tuple[str, Solution]:
+def _hybrid_pictures(runs: Sequence[Run]) -> Iterator[Picture]:
+    """The same for a hybrid instance, which has no map and no graphs."""
+    label = runs[0].row.instance
+    found = [run.evaluation for run in runs if isinstance(run.evaluation, HybridEvaluation)]
+    shares = plots.Sharing(
+        title=label,
+        methods=[run.method.name for run in runs],
+        places=np.array([evaluation.placed for evaluation in found]),
+        uplink=np.array([evaluation.utilisation for evaluation in found]),
+    )
+    caption = "Where the Mbit of all tasks run by each method, and how much of the uplink it gives away."
+    yield Picture(f"places-{label}", caption, plots.sharing(shares))
+    method, best = _best(runs)
+    caption = (
+        f"What each device keeps and uploads, and its share of the uplink, in the best solution found, "
+        f"that of {method}."
+    )
+    picture = plots.devices(found[0].instance, best, f"{label}, {method}")
+    yield Picture(f"devices-{label}", caption, picture)
+
+
+def _best(runs: Sequence[Run]) -> tuple[str, Any]:
     costs = {
         run.method.name: (run.result.objective, run.result.solution) for run in runs if run.result is not None
     }

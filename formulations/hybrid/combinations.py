@@ -9,8 +9,8 @@ from instances.model import Floats, Ints
 from .kernels import combine
 from .patterns import Menu
 
-CELLS = 1 << 14
-"""Of the grid of sums of shares, for few devices; fewer for more."""
+CELLS, CELLS_BY_UNITS = 1 << 14, 1 << 10
+"""Of the grid of sums of shares, alone and for each number of units, for few devices; fewer for more."""
 
 MOST_STATES = 1 << 23
 """Cells times numbers of units times devices."""
@@ -79,7 +79,7 @@ def combinations(
     if abs(missing) > span:
         return above[None, :]
     rows = 2 * span + 1
-    cells = min(CELLS, max(256, MOST_STATES // (len(devices) * rows)))
+    cells = min(CELLS_BY_UNITS if span else CELLS, max(256, MOST_STATES // (len(devices) * rows)))
     cost, total = np.empty((rows, cells)), np.empty((rows, cells))
     parent = np.empty((len(devices), rows * cells), np.int32)
     option = np.empty((len(devices), rows * cells), np.int16)

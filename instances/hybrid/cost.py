@@ -142,6 +142,13 @@ class HybridEvaluation:
         return 1.0 - self.total / self.local.total if self.local.total else 0.0
 
     @property
+    def placed(self) -> Floats:
+        """(3,) shares of all Mbit that run on the devices, at the edge and in the cloud."""
+        sizes, places = self.instance.sizes, self.solution.places
+        mbit = np.array([sizes[places == place].sum() for place in (DEVICE, EDGE, CLOUD)])
+        return mbit / max(float(sizes.sum()), np.finfo(np.float64).tiny)
+
+    @property
     def given(self) -> float:
         """Mbit/s of the uplink that are given away."""
         return math.fsum(self.solution.split.tolist())

@@ -31,7 +31,7 @@ SCHEMES = (
 """Compared methods of the registry."""
 
 FEW_NETWORKS = (3,)
-FEW_SCHEMES = ("best-of-random", "coordinate-descent")
+FEW_SCHEMES = ("best-of-random", "equal-split", "coordinate-descent")
 """What is compared where parameters vary."""
 
 FRAMES, FEW_FRAMES = 6_250, 2_000

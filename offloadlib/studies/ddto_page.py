@@ -266,10 +266,10 @@ def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
 # Pictures -----------------------------------------------------------------------------------------
 
 
-@rc_context(plots._STYLE)
+@rc_context(plots.STYLE)
 def trade_off(values: Mapping[str, Figures]) -> Figure:
     """Cost above the optimum, in per cent, over the time per frame; what is optimal is at the bottom."""
-    figure = plots._figure(6.4, 4.2)
+    figure = plots.canvas(6.4, 4.2)
     axes = figure.subplots()
     ranked = sorted(values.items(), key=lambda item: float(item[1].ratio.mean()))
     for number, (name, value) in enumerate(ranked):
@@ -294,10 +294,10 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
     return figure
 
 
-@rc_context(plots._STYLE)
+@rc_context(plots.STYLE)
 def learning(curves: Mapping[str, Floats]) -> Figure:
     """Curves over the share of the training."""
-    figure = plots._figure(6.4, 3.4)
+    figure = plots.canvas(6.4, 3.4)
     axes = figure.subplots()
     for number, (name, values) in enumerate(curves.items()):
         share = 100.0 * (np.arange(len(values)) + 0.5) / len(values)
@@ -307,10 +307,10 @@ def learning(curves: Mapping[str, Floats]) -> Figure:
     return figure
 
 
-@rc_context(plots._STYLE)
+@rc_context(plots.STYLE)
 def sensitivity(xs: Sequence[float], lines: Mapping[str, Sequence[float]], axis: str) -> Figure:
     """A line for each method over what varies."""
-    figure = plots._figure(6.4, 3.0)
+    figure = plots.canvas(6.4, 3.0)
     axes = figure.subplots()
     for number, (name, values) in enumerate(lines.items()):
         axes.plot(xs, values, "o-", color=LINES[number % len(LINES)], label=name)
