@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from formulations.hybrid import exhaustive, lagrangian, milp
-from formulations.hybrid.lagrangian import Prices
+from formulations.hybrid.lagrangian import Found, Prices
 from formulations.hybrid.patterns import menu
 from instances import Budget, Result
 from instances.hybrid import HybridInstance
@@ -47,7 +47,7 @@ def price_search(instance: HybridInstance) -> str:
     prices, listed = Prices(instance), menu(instance)
 
     def ours() -> float:
-        return prices.best((), prices.highest, np.inf)[1]
+        return prices.best((), prices.everything, Found.guess(prices.highest), np.inf).bound
 
     def dual(price: float) -> float:
         return prices.bandwidth * price - float(

@@ -272,3 +272,9 @@ def test_data_is_frozen() -> None:
     assert repr(instance) == "<HybridInstance 'two': 2 devices, 4 tasks, edge and cloud>"
     assert (instance.num_devices, instance.num_tasks, instance.num_points) == (2, 2, 2)
     assert instance.places == (DEVICE, EDGE, CLOUD)
+
+
+def test_shares_of_the_places() -> None:
+    instance = instance_of(DOCUMENT)
+    found = instance.evaluate(HybridSolution(np.array([[0, 1], [2, 1]]), np.array([50.0, 50.0]))).placed
+    assert found == pytest.approx(np.array([83.88608, 251.65824 + 134.217728, 100.663296]) / 570.425344)

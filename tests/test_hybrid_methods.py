@@ -275,7 +275,12 @@ def test_compare_has_the_methods_for_the_kind(tmp_path: Path) -> None:
     assert frame["certified_bound"].iloc[0] == pytest.approx(643.3888046234321, rel=1e-9)
     assert set(frame["checked"]) == {"accepted", ""}
     assert (frame["ratio_low"].dropna() >= 1 - 1e-12).all()
-    assert (tmp_path / "report.html").exists()
+    assert {path.stem for path in tmp_path.glob("*.png")} == {
+        "cost",
+        "places-hybrid-3x3",
+        "devices-hybrid-3x3",
+    }
+    assert (tmp_path / "report.html").read_text().count('<img src="data:image/png;base64,') == 3
 
 
 def test_with_best_split_is_never_worse_than_an_equal_split() -> None:

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from instances import InputError, Instance, Solution, evaluate, read
 from instances.generate import Setting, generate
+from instances.hybrid import generate as hybrid
+from instances.hybrid import with_best_split
+from instances.hybrid.generate import HybridSetting
 from offloadlib import plots
 from offloadlib.best_known import library
 from offloadlib.registry import Family
@@ -39,6 +43,34 @@ def inside(figure: Figure) -> bool:
 
 
 # Comparisons --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("devices", "tasks"), [(1, 1), (3, 3), (30, 3), (31, 2), (2000, 1)])
+def test_devices_of_a_hybrid_instance_show_what_they_have(devices: int, tasks: int) -> None:
+    instance = hybrid.generate(HybridSetting(devices=devices, tasks=tasks), seed=1)
+    rng = np.random.default_rng(1)
+    solution = with_best_split(instance, rng.integers(0, 3, instance.sizes.shape))
+    figure = plots.devices(instance, solution, "best")
+    upper, lower = figure.axes
+    bars = [bar for bar in upper.patches if isinstance(bar, Rectangle)]
+    shares = [bar.get_height() for bar in lower.patches if isinstance(bar, Rectangle)]
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(float(instance.sizes.sum()))
+    assert sorted(shares) == pytest.approx(sorted(solution.split.tolist()))
+    assert inside(figure)
+
+
+@pytest.mark.parametrize("methods", [1, 5, 20])
+def test_sharing_adds_up(methods: int) -> None:
+    places = np.random.default_rng(methods).dirichlet(np.ones(3), methods)
+    figure = plots.sharing(
+        plots.Sharing("an instance", METHODS[:methods], places, np.linspace(0, 1, methods))
+    )
+    left, right = figure.axes
+    ends = [bar.get_x() + bar.get_width() for bar in left.patches if isinstance(bar, Rectangle)]
+    assert ends[-methods:] == pytest.approx([1.0] * methods)
+    used = [bar.get_width() for bar in right.patches if isinstance(bar, Rectangle)]
+    assert used == pytest.approx(np.linspace(0, 1, methods).tolist())
+    assert inside(figure)
 
 
 def panel(number: int, methods: int, *, bound: float | None = 10.0) -> plots.CostPanel:
