@@ -17,6 +17,18 @@ a task of such a device, to which the two patterns give different places, is bra
 places or not. A closed tree proves the incumbent, and with the price at each leaf it is its certificate
 (:mod:`.certificate`). Nodes are explored by least bound.
 
+Where sizes are multiples of a unit, a tree that does not close is begun again with branches on the number of
+units n that all devices upload: at most a whole number h, or at least h + 1. Then patterns also pay a toll mu
+on each of their n_ip units,
+
+.. math::
+
+   L(\lambda, \mu) = \sum_i \min_p [\phi_{ip}(\lambda) + \mu n_{ip}] - \lambda B - \mu h
+
+with mu >= 0 under a limit n <= h, and mu <= 0 under n >= h. It is concave in both prices, and the best
+toll is found by tangents around the search for the best price. Costs of less than 0 are avoided: a negative
+toll is a positive one on the units that are not uploaded.
+
 What a branch leaves of a device is listed anew. Of all other devices, and near the first price, only
 patterns count that can be the cheapest there; prices are sought there first, which never invalidates
 a bound, and among all prices where the best one may lie elsewhere.
@@ -188,6 +200,8 @@ class _Search:
         self.prices = Prices(self.instance)
         self._root()
         self._explore(MOST_TASKS)
+        if self.termination is Termination.TIME_LIMIT:
+            return
         if self.queue and self.queue[0][0] < self.cutoff and self.prices.count_units():
             self._start_again()
         self._explore(np.inf)
@@ -217,8 +231,9 @@ class _Search:
 
     def _start_again(self) -> None:
         """A new tree, with branches on units; until its bound is higher the first tree's counts."""
-        self.first, self.in_hand = (self.bound, self.tree), self.root.found.bound
-        self.tree, self.queue, self.closed, self.by_units = [Leaf(0.0, 0.0)], [], np.inf, True
+        # In this order, so that an interrupt finds one tree or the other.
+        self.first, self.in_hand, self.by_units = (self.bound, self.tree), self.root.found.bound, True
+        self.tree, self.queue, self.closed = [Leaf(0.0, 0.0)], [], np.inf
         self._open(replace(self.root, limits=self.prices.everything))
         self.in_hand = np.inf
 
