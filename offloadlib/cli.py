@@ -98,7 +98,7 @@ def solve(
     if certificate is not None:
         from .proofs import certify
 
-        solution, certified = certify(data, solution, certificate, time_limit)
+        solution, certified = certify(data, solution, certificate, time_limit, gap)
         if not certified:
             _say(f"{certificate}: the checker does not accept this certificate")
     try:

@@ -16,7 +16,11 @@ from .kinds import KINDS
 
 
 def certify(
-    instance: Problem, stored: StoredSolution[Any], path: str | Path, time_limit: float = math.inf
+    instance: Problem,
+    stored: StoredSolution[Any],
+    path: str | Path,
+    time_limit: float = math.inf,
+    gap: float = 0.0,
 ) -> tuple[StoredSolution[Any], bool]:
     """Prove a lower bound of an instance, write the certificate, and let the checker judge it.
 
@@ -32,8 +36,8 @@ def certify(
         The instance and the solution that the bound goes with.
     path
         Where to write the certificate.
-    time_limit
-        Seconds for the proof.
+    time_limit, gap
+        Seconds for the proof, and the relative gap that is enough.
 
     Returns
     -------
@@ -49,7 +53,9 @@ def certify(
         If the certificate cannot be written.
     """
     prove = KINDS[instance.kind].function("prove")
-    return judge(instance, stored, prove(instance, stored.solution, Budget(time_limit=time_limit)), path)
+    return judge(
+        instance, stored, prove(instance, stored.solution, Budget(time_limit=time_limit, gap=gap)), path
+    )
 
 
 def judge(
