@@ -28,11 +28,12 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; large cities; hybrid (an hour)
+bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; large cities; price; hybrid (an hour)
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/decomposition.py
 	$(BIN)/python benchmarks/city_scale.py
-	$(BIN)/python benchmarks/hybrid.py --limit 5
+	$(BIN)/python benchmarks/price_table.py
+	$(BIN)/python benchmarks/hybrid.py --limit 60
 
 schemas: $(READY)  ## the published JSON Schemas, from the definitions
 	$(BIN)/python -m instances.schema
