@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -69,9 +70,9 @@ def solve(
 ) -> None:
     """Solve an instance with one method.
 
-    At the time limit and after Ctrl-C the best solution so far is the result. With --certificate the
-    lower bound of the result is the one that the checker accepts; the proof has a time limit of its own,
-    as long as the first.
+    At the time limit, after Ctrl-C and when terminated, the best solution so far is the result. With
+    --certificate the lower bound of the result is the one that the checker accepts; the proof has a time
+    limit of its own, as long as the first.
     """
     from instances import Budget, read, write_solution
 
@@ -80,6 +81,7 @@ def solve(
     from .registry import find
     from .solving import solve as run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     chosen = find(method)
     data: Problem = read(instance)
     start = None if warm_start is None else _start(warm_start, data)

@@ -243,13 +243,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_still_tells_the_result(
     assert [path.name for path in Path().iterdir()] == ["a.sol.json"]
 
 
-def _interrupt(process: subprocess.Popen[str], mark: Path) -> tuple[str, str]:
-    """Press Ctrl-C once the method has begun."""
+def _interrupt(
+    process: subprocess.Popen[str], mark: Path, number: signal.Signals = signal.SIGINT
+) -> tuple[str, str]:
+    """Press Ctrl-C (or send another signal) once the method has begun."""
     while not mark.exists():
         assert process.poll() is None
         time.sleep(0.02)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     try:
         return process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
@@ -265,15 +267,16 @@ def _marked(tmp_path: Path) -> tuple[str, Path]:
     return str(path), mark
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(("name", "status"), [("patient", 0), ("empty_handed", 130)])
-def test_ctrl_c_during_solve(tmp_path: Path, name: str, status: int) -> None:
+def test_interrupted_during_solve(tmp_path: Path, name: str, status: int, number: signal.Signals) -> None:
     instance, mark = _marked(tmp_path)
     command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
     arguments = ["solve", instance, "--method", name, "--json", "-o", str(tmp_path / "a.sol.json")]
     with subprocess.Popen(
         [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        out, err = _interrupt(process, mark)
+        out, err = _interrupt(process, mark, number)
     assert process.returncode == status
     assert "Traceback" not in err
     if status == 0:
