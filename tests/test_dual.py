@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from strategies import instances
 
 from formulations.certificate import write_certificate
-from formulations.decomposition import branch_and_price, city
+from formulations.decomposition import branch_and_price, city, moves, pricing
 from formulations.decomposition.city import City
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
 from formulations.decomposition.master import Master
-from formulations.decomposition.pricing import Prices
+from formulations.decomposition.pricing import Prices, price
+from heuristics import gsod
 from instances import Budget, Instance, Progress, Solution, Termination, evaluate, write, write_solution
+from instances.bound import simple_bound
 from instances.generate import Setting, generate
 from instances.subset import subset
 from offloadlib import check
@@ -117,6 +119,7 @@ def test_a_sample_prices_its_devices_as_the_whole_does() -> None:
 def small_cities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Branch-and-price treats every instance as a city."""
     monkeypatch.setattr(city, "LARGE", 1)
+    monkeypatch.setattr(city, "ALONE", 1)
     monkeypatch.setattr(city, "FIRST", 30)
     monkeypatch.setattr(city, "SAMPLES", (60, 100))
 
@@ -160,6 +163,70 @@ def test_interrupted_at_any_moment() -> None:
             break
         count += 1 + count // 3
     assert count > 3
+
+
+@pytest.mark.usefixtures("small_cities")
+def test_what_one_set_of_prices_leaves_open_is_branched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = generate(Setting(devices=40, offload_points=4, capacity=10), seed=10)
+    alone = branch_and_price.prove(instance, Solution.all_local(instance), Budget())
+    assert alone.termination is Termination.STALLED
+    monkeypatch.setattr(city, "ALONE", 1000)
+    both = branch_and_price.prove(instance, Solution.all_local(instance), Budget())
+    assert both.termination is Termination.FINISHED
+    assert alone.certificate.lower_bound < both.certificate.lower_bound <= both.objective <= alone.objective
+    assert both.objective - both.certificate.lower_bound <= 1e-9 * both.objective
+
+
+@pytest.mark.usefixtures("small_cities")
+@pytest.mark.parametrize("interrupt", [False, True], ids=["time limit", "Ctrl-C"])
+def test_stopped_within_an_evaluation(monkeypatch: pytest.MonkeyPatch, interrupt: bool) -> None:
+    """The clock is read every few devices; wherever it stops the search, what is known then is valid."""
+    monkeypatch.setattr(pricing, "LABELLED", 10)
+    monkeypatch.setattr(moves, "LOOKED_AT", 10)
+    instance = generate(SETTINGS["channels"], seed=6)
+    right = Limits(instance).right
+    start = gsod.solve_difference(instance, Budget()).solution
+    whole = branch_and_price.prove(instance, start, Budget(gap=1e-3))
+    stops, calls = 0, 1
+    while True:
+        left = calls
+
+        def late(self: City) -> bool:
+            nonlocal left
+            left -= 1
+            if left < 0 and interrupt:
+                raise KeyboardInterrupt
+            return left < 0
+
+        monkeypatch.setattr(City, "late", late)
+        proof = branch_and_price.prove(instance, start, Budget(gap=1e-3))
+        evaluation = evaluate(instance, proof.solution)
+        assert evaluation.feasible
+        assert whole.certificate.lower_bound <= evaluation.total <= evaluate(instance, start).total
+        bound = proof.certificate.lower_bound
+        assert bound <= whole.objective
+        prices = proof.certificate.nodes[0]
+        assert isinstance(prices, Prices)
+        paid = np.concatenate([prices.capacity, prices.channels]) @ right
+        assert bound <= float(price(instance, prices).value.sum() - paid) * (1 + 1e-12)
+        if proof.termination is Termination.FINISHED:
+            break
+        assert proof.termination is (Termination.INTERRUPTED if interrupt else Termination.TIME_LIMIT)
+        stops, calls = stops + 1, calls + 1 + calls // 5
+    assert stops > 5
+
+
+def test_interrupted_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(city, "LARGE", 1)
+    monkeypatch.setattr(city, "Limits", interrupt)
+    instance = generate(SETTINGS["face"], seed=1)
+    result = branch_and_price.solve(instance, Budget())
+    assert result.termination is Termination.INTERRUPTED
+    assert result.objective == pytest.approx(evaluate(instance, Solution.all_local(instance)).total)
+    assert result.lower_bound == simple_bound(instance)
 
 
 @pytest.mark.usefixtures("small_cities")

@@ -202,12 +202,7 @@ def test_many_devices_are_priced_in_parallel_as_one_by_one(monkeypatch: pytest.M
     instance = generate(Setting(devices=40, offload_points=4, applications=("layered-10",)), seed=2)
     prices = Prices(np.full(4, 0.03), np.zeros(4))
     whole = price(instance, prices)
-    parallel = pricing._in_parallel
-
-    def in_a_row(kernel: Any, arguments: Any, size: int, **_: int) -> bool:
-        return parallel(kernel, arguments, size, parts=1, worth=size + 1)
-
-    monkeypatch.setattr(pricing, "_in_parallel", in_a_row)
+    monkeypatch.setattr(pricing, "SEARCHED", 40)
     alone = price(instance, prices)
     np.testing.assert_array_equal(whole.value, alone.value)
     for one, other in zip(whole.solution.places, alone.solution.places, strict=True):

@@ -113,8 +113,30 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
 
 
 def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
-    if instance.num_devices >= city.LARGE:
-        return _one_leaf(instance, city.City(instance, start, budget).run())
+    try:
+        return _closed(instance, start, budget, certify)
+    except KeyboardInterrupt:  # before there is more than this
+        certificate = Certificate(simple_bound(instance), [Prices.zero(instance)])
+        objective = evaluate(instance, start).total
+        return Proof(start, objective, certificate, Termination.INTERRUPTED, 0, 0)
+
+
+def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    if instance.num_devices < city.LARGE:
+        return _branched(instance, start, budget, certify)
+    begun = time.perf_counter()
+    closed = city.City(instance, start, budget).run()
+    proof = _one_leaf(instance, closed)
+    left = budget.time_limit - (time.perf_counter() - begun)
+    if closed.termination is not Termination.STALLED or instance.num_devices >= city.ALONE or left <= 0:
+        return proof
+    again = _branched(instance, closed.solution, replace(budget, time_limit=left), certify)
+    if again.certificate.lower_bound < proof.certificate.lower_bound:
+        return replace(again, certificate=proof.certificate)
+    return again
+
+
+def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
     begun = time.perf_counter()
     proof = _searched(instance, start, budget, certify)
     objective = evaluate(instance, start).total

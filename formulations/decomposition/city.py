@@ -17,13 +17,17 @@ from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
 from ..certificate import claim
+from .chunks import OutOfTime
 from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices
 from .primal import Primal
 
-LARGE = 5000
-"""Devices from which on branch-and-price works as here."""
+LARGE = 2000
+"""Devices from which on branch-and-price begins as here."""
+
+ALONE = 5000
+"""Devices from which on it also ends here: a tree of branches would be too slow."""
 
 FIRST = 300
 """Devices in the sample that gives the first prices."""
@@ -68,9 +72,9 @@ class City:
         self._instance, self._budget = instance, budget
         self._floor = simple_bound(instance)
         self._termination = Termination.FINISHED
-        limits = Limits(instance)
-        self._primal = Primal(limits, start, self.late)
-        self._dual = Dual(limits, self.late, self._report)
+        limits = Limits(instance, late=self.late)
+        self._primal = Primal(limits, start, self._done)
+        self._dual = Dual(limits, self._done, self._report)
 
     def _left(self) -> float:
         return self._budget.time_limit - (time.perf_counter() - self._begun)
@@ -90,6 +94,9 @@ class City:
         gap = max(self._budget.gap, 0.5 * OPTIMAL_GAP)
         return self._primal.objective - self.bound <= gap * abs(self._primal.objective)
 
+    def _done(self) -> bool:
+        return self.late() or self.closed()
+
     def _report(self) -> None:
         notify: Callable[[Progress], None] | None = self._budget.on_progress
         if notify is not None:
@@ -99,6 +106,8 @@ class City:
         """Close in until the gap is reached, time is up, Ctrl-C, or nothing is left to try."""
         try:
             self._run()
+        except OutOfTime:
+            self._termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             self._termination = Termination.INTERRUPTED
         dual = self._dual
@@ -112,15 +121,16 @@ class City:
         )
 
     def _run(self) -> None:
+        self._report()
         devices = self._instance.num_devices
         sizes = [size for size in SAMPLES if size < devices]
         if len(sizes) < len(SAMPLES):
             sizes.append(devices)
         if sizes[0] > FIRST:
-            self._dual.maximise(FIRST, self._budget.seed, 100 * STEP)
+            self._dual.begin(FIRST, self._budget.seed)
         for size in sizes:
-            tolerance = STEP if size < devices else CONVERGED
-            self._dual.maximise(size, self._budget.seed, max(tolerance, 0.1 * self._budget.gap))
+            tolerance = max(STEP if size < devices else CONVERGED, self._budget.gap)
+            self._dual.maximise(size, self._budget.seed, tolerance)
             self._solutions()
             if self.closed():
                 return
@@ -135,7 +145,7 @@ class City:
             lambda: self._primal.core(self._dual, self._budget, min(self._left(), CORE_SECONDS)),
         )
         for step in steps:
-            if self.closed() or self.late() or not np.isfinite(self._dual.bound):
+            if self._done():
                 return
             step()
             self._report()

@@ -255,6 +255,18 @@ class Dual:
         self.seen(vector, *self.limits.lagrangian(vector))
         return self.bound > before
 
+    def begin(self, size: int, seed: int) -> None:
+        """First prices from a sample alone: no bound yet, but larger samples begin near their optimum."""
+        model = Model(self._sample(size, seed), self.vector)
+        model.maximise(self._late, SAMPLE_CONVERGED)
+        self.vector = self.limits.rounded(model.vector)
+
+    def _sample(self, size: int, seed: int) -> Limits:
+        """Some of the devices, with their share of the limits."""
+        instance, devices = self.limits.instance, self.limits.instance.num_devices
+        members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
+        return Limits(subset(instance, members), size / devices * self.limits.right, late=self.limits.late)
+
     def maximise(self, size: int, seed: int, tolerance: float = CONVERGED) -> None:
         """Raise the bound with a sample of the devices.
 
@@ -273,10 +285,7 @@ class Dual:
             model = Model(limits, self.vector, self.seen)
             model.maximise(self._late, tolerance, self._radius())
             return
-        members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
-        share = size / devices
-        sample = Limits(subset(limits.instance, members), share * limits.right)
-        model = Model(sample, self.vector)
+        model = Model(self._sample(size, seed), self.vector)
         if self.evaluations == 0:
             model.maximise(self._late, max(SAMPLE_CONVERGED, 0.1 * tolerance))
             self.evaluate(model.vector)
@@ -284,7 +293,7 @@ class Dual:
             if self._late():
                 return
             before = self.bound
-            self._step(model, share, tolerance)
+            self._step(model, size / devices, tolerance)
             if self.bound - before <= tolerance * abs(self.bound):
                 return
 

@@ -7,6 +7,7 @@ smaller task leaves over is :data:`~instances.LOCAL`, which uses nothing and cos
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from instances.model import Floats, Ints, Places
 
 from ..certificate import rounded
+from .chunks import never
 from .pricing import Prices, difference, price
 
 
@@ -28,13 +30,20 @@ class Limits:
         (R,) right-hand sides; those of a sample of the devices may be fractions.
     largest_search
         Effort for one device's decision, as for :func:`~.pricing.price`.
+    late
+        Asked on the way through many devices, which is given up by
+        :class:`~formulations.decomposition.chunks.OutOfTime`.
     """
 
     def __init__(
-        self, instance: Instance, right: Floats | None = None, largest_search: int | None = None
+        self,
+        instance: Instance,
+        right: Floats | None = None,
+        largest_search: int | None = None,
+        late: Callable[[], bool] = never,
     ) -> None:
         points = instance.points
-        self.instance, self.largest_search = instance, largest_search
+        self.instance, self.largest_search, self.late = instance, largest_search, late
         self._limited = np.flatnonzero(points.channels != UNLIMITED)
         exact = np.concatenate([points.capacity, points.channels[self._limited]]).astype(np.float64)
         self.right: Floats = exact if right is None else right
@@ -120,6 +129,6 @@ class Limits:
 
     def lagrangian(self, vector: Floats) -> tuple[float, Floats, Places]:
         """The bound at some prices, each device's least cost + prices, and the decisions that attain it."""
-        found = price(self.instance, self.prices(vector), largest_search=self.largest_search)
+        found = price(self.instance, self.prices(vector), largest_search=self.largest_search, late=self.late)
         bound = difference(float(np.sum(found.value)), float(vector @ self.right))
         return bound, found.value, self.table(found.solution)

@@ -16,7 +16,7 @@ negative cycles. A free slot is an arc to local that costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -28,10 +28,14 @@ from instances.compiled import readable, writable
 from instances.cost import terms
 from instances.model import Floats, Ints, Places, frozen
 
+from .chunks import chunks, in_threads
 from .limits import Limits
 
 LARGEST_LIST = 2_000_000
-"""Moves that one scan keeps, at the most."""
+"""Moves after which a scan ends."""
+
+LOOKED_AT, LISTED = 2000, 500_000
+"""Devices, and possible moves, between two looks at the clock."""
 
 WIDER = 64.0
 """Moves to and from local may lose so many times as much: there are fewer of them."""
@@ -81,7 +85,7 @@ def _cost(  # type: ignore[no-untyped-def]
 
 
 @njit(
-    types.UniTuple(types.int64, 2)(
+    types.int64(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
         *(_I1, _I1, _I1, _F1, _F1, _I1, _I1, _I2, _I1),
         *(readable("int32", 2), types.float64, types.int64, types.int64),
@@ -93,14 +97,10 @@ def _cost(  # type: ignore[no-untyped-def]
 def _scan(  # type: ignore[no-untyped-def]
     local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, delay_weight, energy_weight,
     members, connected, radio, cpu, prices, usable, order, into, into_start,
-    table, most, first, count, device, subtask, place, loss,
+    table, most, first, last, device, subtask, place, loss,
 ):  # fmt: skip
-    """List moves that lose at most so much, from ``first`` on in the lists; stops where they are full.
-
-    Returns how many there are now, and how many devices were looked at.
-    """
-    devices, size = work.shape
-    points = len(cpu)
+    """List moves of the devices first..last of a group that lose at most so much; returns how many."""
+    size, count = work.shape[1], 0
     finish = np.empty(size)
     chosen = np.empty(size, np.int64)
     fastest, slowest, cheapest = -1, -1, np.inf
@@ -111,11 +111,8 @@ def _scan(  # type: ignore[no-untyped-def]
         if slowest < 0 or cpu[n] < cpu[slowest]:
             slowest = n
     if fastest < 0:
-        return count, devices
-    for step in range(devices):
-        if count + size * (points + 1) > len(loss):
-            return count, step
-        m = (first + step) % devices
+        return count
+    for m in range(first, last):
         if connected[m] < 0:
             continue
         away = 0
@@ -165,7 +162,7 @@ def _scan(  # type: ignore[no-untyped-def]
                         loss[count] = lost
                         count += 1
             chosen[k] = here
-    return count, devices
+    return count
 
 
 @dataclass(frozen=True)
@@ -178,22 +175,26 @@ class Moves:
     loss: Floats
 
 
+_NAMES = tuple(item.name for item in fields(Moves))
+
+
 class Scanner:
-    """Looks for moves; where not all of them fit, it goes on where it stopped.
+    """Looks for moves; where a scan ended before all devices were looked at, the next one goes on there.
 
     Attributes
     ----------
     truncated
-        Whether not all fitted in the last scan.
+        Whether the last scan ended so.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.truncated = False
         self._groups: list[tuple[Any, ...]] = []
+        self._parts: list[tuple[int, int, int]] = []
         instance = limits.instance
         self._usable = np.flatnonzero(instance.points.capacity > 0)
-        for term in terms(instance):
+        for g, term in enumerate(terms(instance)):
             group = term.group
             self._groups.append(
                 (
@@ -203,25 +204,40 @@ class Scanner:
                     *(limits.radio[group.members], instance.points.cpu),
                 )
             )
-        self._first = [0] * len(self._groups)
-        places = instance.num_points + 1
-        widest = max(group.work.shape[1] for group in instance.groups) * places
-        size = min(LARGEST_LIST, instance.num_subtasks * places) + widest
-        self._lists = (*(np.empty(size, dtype=np.int64) for _ in range(3)), np.empty(size))
+            most = max(1, min(LOOKED_AT, LISTED // self._possible(g)))
+            self._parts += [(g, first, last) for first, last in chunks(len(group), most)]
+
+    def _possible(self, g: int) -> int:
+        """Moves of one device of a group."""
+        size: int = self._limits.instance.groups[g].work.shape[1]
+        return size * (len(self._usable) + 1)
 
     def scan(self, table: Places, vector: Floats, most: float) -> Moves:
         """Moves from some decisions that lose at most so much (:data:`WIDER`) at some prices."""
-        instance, count = self._limits.instance, 0
-        prices = vector[: instance.num_points].copy()
-        self.truncated = False
-        for g, (arguments, group) in enumerate(zip(self._groups, instance.groups, strict=True)):
-            count, seen = _scan(
-                *(*arguments, prices, self._usable, *_graph(group.application)),
-                *(table, most, self._first[g], count, *self._lists),
+        prices = vector[: self._limits.instance.num_points].copy()
+
+        def moves(part: tuple[int, int, int]) -> Moves:
+            g, first, last = part
+            size = (last - first) * self._possible(g)
+            lists: tuple[Any, ...] = (*(np.empty(size, dtype=np.int64) for _ in range(3)), np.empty(size))
+            graph = _graph(self._limits.instance.groups[g].application)
+            count = _scan(
+                *(*self._groups[g], prices, self._usable, *graph),
+                *(table, most, first, last, *lists),
             )
-            self.truncated |= seen < len(group)
-            self._first[g] = (self._first[g] + seen) % len(group)
-        return Moves(*(values[:count].copy() for values in self._lists))
+            return Moves(*(values[:count].copy() for values in lists))
+
+        few = self._limits.instance.num_devices <= LOOKED_AT
+        found: list[Moves] = []
+        count = 0
+        for moved in map(moves, self._parts) if few else in_threads(moves, self._parts, self._limits.late):
+            found.append(moved)
+            count += len(moved.loss)
+            if count >= LARGEST_LIST:
+                break
+        self.truncated = len(found) < len(self._parts)
+        self._parts = self._parts[len(found) :] + self._parts[: len(found)]
+        return Moves(*(np.concatenate([getattr(moved, name) for moved in found]) for name in _NAMES))
 
 
 @njit(

@@ -23,12 +23,9 @@ and price, so only the points that no other one beats in both are tried.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,6 +35,7 @@ from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, evaluate, terms
 from instances.model import Floats, Ints, Places
 
+from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
 from .plan import Plan, plan_of
 from .search import LARGEST_SEARCH, price_by_search, search_order
@@ -171,11 +169,16 @@ def difference(value: float, paid: float) -> float:
     return value - paid - ROUNDING * (value + paid) if value < np.inf else value
 
 
+LABELLED, SEARCHED = 2000, 16
+"""Devices that are priced between two looks at the clock, by labels and by search."""
+
+
 def price(
     instance: Instance,
     prices: Prices,
     restrictions: Restrictions | None = None,
     largest_search: int | None = None,
+    late: Callable[[], bool] = never,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -190,6 +193,8 @@ def price(
     largest_search
         Nodes times (subtasks + arcs) of a device's search, after which its value stays a relaxation. By
         default :data:`.search.LARGEST_SEARCH`, after which labels are tried.
+    late
+        Whether time is up.
 
     Returns
     -------
@@ -200,6 +205,8 @@ def price(
     ------
     TooManyLabels
         If a task has more Pareto labels than the limit allows.
+    OutOfTime
+        If time is up before all devices are priced.
     """
     value, relaxed = np.empty(instance.num_devices), np.zeros(instance.num_devices, dtype=np.bool_)
     chosen: list[Places] = []
@@ -211,15 +218,18 @@ def price(
         if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
             searched = (*arguments, *graph, largest_search or LARGEST_SEARCH, cut_short, places, least)
-            _in_parallel(price_by_search, searched, len(term.group), parts=8, worth=16)
+            _run(price_by_search, searched, chunks(len(term.group), SEARCHED), late)
             if found is not None and largest_search is None:
                 for i in np.flatnonzero(cut_short).tolist():
                     exact = places.copy(), least.copy()
                     if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
                         places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
             relaxed[term.group.members] = cut_short
-        elif not _in_parallel(
-            price_by_labels, (*arguments, *found.arrays, places, least), len(term.group), parts=2, worth=2000
+        elif not _run(
+            price_by_labels,
+            (*arguments, *found.arrays, places, least),
+            chunks(len(term.group), LABELLED),
+            late,
         ):
             raise TooManyLabels(f"application {term.group.application.id!r} has too many labels")
         value[term.group.members] = least
@@ -271,15 +281,11 @@ def _undominated(cpu: Floats, price: Floats, points: Ints) -> Ints:
     return np.array(kept, dtype=np.int64)
 
 
-_WORKERS = min(2, os.cpu_count() or 1)
-
-
-def _in_parallel(
-    kernel: Callable[..., bool], arguments: tuple[Any, ...], size: int, parts: int, worth: int
+def _run(
+    kernel: Callable[..., bool],
+    arguments: tuple[Any, ...],
+    parts: Sequence[tuple[int, int]],
+    late: Callable[[], bool],
 ) -> bool:
-    """Run a kernel over all devices of a group, in threads from so many on that it is worth it."""
-    if size < worth:
-        return bool(kernel(*arguments, 0, size))
-    bounds = pairwise(np.linspace(0, size, parts + 1).astype(int).tolist())
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return all(pool.map(lambda part: kernel(*arguments, *part), bounds))
+    """Run a kernel over chunks of the devices of a group."""
+    return all(in_threads(lambda part: kernel(*arguments, *part), parts, late))

@@ -104,13 +104,15 @@ class Primal:
         unpriced = np.any((dual.vector[slots] == 0) & (limits.right[slots] > limits.used(table)[slots]))
         if left == 0 or unpriced or not dual.vector[slots].any():
             return
-        upwards, step = left < 0, 1e-5
+        upwards, step = left < 0, 1e-4
+        prices, value = dual.vector, dual.value
         for _ in range(LEVELS):
             if self._late():
                 return
-            vector = dual.vector.copy()
+            vector = prices.copy()
             vector[slots] *= 1 + step if upwards else 1 - step
-            other = limits.lagrangian(limits.rounded(vector))[2]
+            dual.evaluate(vector)
+            other = dual.recent[-1]
             self._others.append(other)
             devices = np.flatnonzero((other != table).any(axis=1))
             change = (table[devices] != LOCAL).sum(axis=1) - (other[devices] != LOCAL).sum(axis=1)
@@ -118,11 +120,11 @@ class Primal:
             kept = right_way & self._joinable(table, other, devices)
             devices, change = devices[kept], np.abs(change[kept])
             if change.sum() >= abs(left) or step > 0.5:
-                loss = self._loss(dual, other, devices)
+                loss = self._loss(prices, value, other, devices)
                 chosen = devices[_fitting(change, loss, abs(left), upwards)]
                 table[chosen] = other[chosen]
                 return
-            step *= 4
+            step *= max(4.0, min(1.2 * abs(left) / max(change.sum(), 1), 100.0))
 
     def _joinable(self, table: Places, other: Places, devices: Ints) -> np.ndarray:
         """Devices that need no channel for the change."""
@@ -130,11 +132,11 @@ class Primal:
         joinable: np.ndarray = ~joins | (self.limits.radio[devices] < 0)
         return joinable
 
-    def _loss(self, dual: Dual, table: Places, devices: Ints) -> Floats:
-        """What decisions cost + pay above the least."""
+    def _loss(self, vector: Floats, value: Floats, table: Places, devices: Ints) -> Floats:
+        """What decisions cost + pay above the least at some prices."""
         cost = evaluate(self.limits.instance, self.limits.solution(table)).cost[devices]
-        paid = self.limits.paid(table[devices], devices, dual.vector)
-        return np.maximum(cost + paid - dual.value[devices], 0.0)
+        paid = self.limits.paid(table[devices], devices, vector)
+        return np.maximum(cost + paid - value[devices], 0.0)
 
     def improve(
         self,
@@ -194,7 +196,7 @@ class Primal:
         excess = self.objective - dual.bound
         # The incumbent's decisions stand for the cheapest ones where they are as cheap.
         everyone = np.arange(limits.instance.num_devices)
-        own = self._loss(dual, self.table, everyone)
+        own = self._loss(dual.vector, dual.value, self.table, everyone)
         tiny = 1e-6 * max(excess, 0.0) / len(everyone)
         base = np.where((own <= tiny)[:, None], self.table, dual.table)
         devices, table, loss = self._candidates(dual, base, own, excess)
@@ -232,7 +234,7 @@ class Primal:
         devices, loss = moves.device, np.maximum(moves.loss, 0.0)
         for other in self._others:
             extra = np.flatnonzero((other != base).any(axis=1))
-            lost = self._loss(dual, other, extra)
+            lost = self._loss(dual.vector, dual.value, other, extra)
             extra, lost = extra[lost <= excess], lost[lost <= excess]
             devices, loss = np.concatenate([devices, extra]), np.concatenate([loss, lost])
             table = np.vstack([table, other[extra]])
