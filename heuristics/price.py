@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from formulations.certificate import claim
+from formulations.decomposition.chunks import OutOfTime
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
 from formulations.decomposition.primal import Primal, pack
@@ -48,7 +49,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     def late() -> bool:
         return time.perf_counter() - begun > budget.time_limit
 
-    limits = Limits(instance, largest_search=SEARCH)
+    limits = Limits(instance, largest_search=SEARCH, late=late)
     start = budget.start or Solution.all_local(instance)
     primal, dual = Primal(limits, start, late), Dual(limits, late)
     termination = Termination.FINISHED
@@ -62,6 +63,8 @@ def solve(instance: Instance, budget: Budget) -> Result:
             primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
         if late():
             termination = Termination.TIME_LIMIT
+    except OutOfTime:
+        termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED
     bound = max(claim(dual.bound), simple_bound(instance)) if dual.evaluations else None
@@ -94,4 +97,4 @@ def _sample(limits: Limits, seed: int) -> Limits:
     if size >= devices:
         return limits
     members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
-    return Limits(subset(limits.instance, members), size / devices * limits.right, SEARCH)
+    return Limits(subset(limits.instance, members), size / devices * limits.right, SEARCH, limits.late)
