@@ -37,6 +37,53 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """A rounding cut: over all devices, the sum of floor((u + shift)/divisor) is at most
+    floor((Q + all shifts)/divisor), where u subtasks are, and at most Q can be, at points as fast as this.
+
+    Attributes
+    ----------
+    shifts
+        By device; 0 for those that are missing.
+    """
+
+    point: int
+    divisor: int
+    shifts: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Charged:
+    """Prices on the limits, and on cuts by their numbers."""
+
+    prices: Prices
+    cuts: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """From here on the patterns that these prices leave below the claim take the place of decisions."""
+
+    at: Charged
+    below: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """A device and a point: at most so many subtasks at points as fast, or more."""
+
+    device: int
+    point: int
+    most: int
+    equal: int
+    different: int
+
+
+Vertex = Branch | Enumeration | Count | Prices | Charged
+"""A node of a certificate's tree."""
+
+
+@dataclass(frozen=True)
 class Certificate:
     """A tree of branches with prices at its leaves, root first.
 
@@ -46,10 +93,13 @@ class Certificate:
         The claim: the least bound of a leaf, lowered by a hair.
     nodes
         Each comes after its parent.
+    cuts
+        Those that prices below enumerations may be on.
     """
 
     lower_bound: float
-    nodes: Sequence[Branch | Prices]
+    nodes: Sequence[Vertex]
+    cuts: Sequence[Cut] = ()
 
 
 def claim(bound: float) -> float:
@@ -75,11 +125,25 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         If the file cannot be written.
     """
     nodes = [_node(instance, node) for node in certificate.nodes]
-    write_nodes(nodes, certificate.lower_bound, instance, path)
+    ids = instance.devices.ids
+    cuts = [
+        {
+            "fast_as": instance.points.ids[cut.point],
+            "divisor": cut.divisor,
+            "shifts": {ids[m]: shift for m, shift in cut.shifts.items()},
+        }
+        for cut in certificate.cuts
+    ]
+    write_nodes(nodes, certificate.lower_bound, instance, path, cuts)
 
 
 def write_nodes(
-    nodes: Sequence[Mapping[str, Any]], lower_bound: float, instance: Problem, path: str | Path, **more: Any
+    nodes: Sequence[Mapping[str, Any]],
+    lower_bound: float,
+    instance: Problem,
+    path: str | Path,
+    cuts: Sequence[Mapping[str, Any]] = (),
+    **more: Any,
 ) -> None:
     """Write the nodes of a certificate of an instance of any kind, a line each.
 
@@ -95,13 +159,30 @@ def write_nodes(
         "lower_bound": _decimal(lower_bound, floor=True),
         **more,
     }
-    lines = ",\n  ".join(map(json.dumps, nodes))
-    text = json.dumps(header, indent=1)[:-2] + ',\n "nodes": [\n  ' + lines + "\n ]\n}\n"
+    text = json.dumps(header, indent=1)[:-2]
+    for key, items in (("cuts", cuts), ("nodes", nodes)):
+        if items:
+            text += f',\n "{key}": [\n  ' + ",\n  ".join(map(json.dumps, items)) + "\n ]"
+    text += "\n}\n"
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def _node(instance: Instance, node: Branch | Prices) -> dict[str, Any]:
+def _node(instance: Instance, node: Vertex) -> dict[str, Any]:
+    if isinstance(node, Enumeration):
+        return {"patterns": _node(instance, node.at)["prices"], "below": node.below}
+    if isinstance(node, Charged):
+        prices: dict[str, Any] = _node(instance, node.prices)["prices"]
+        if node.cuts:
+            prices["cuts"] = {str(i): _decimal(price) for i, price in node.cuts.items()}
+        return {"prices": prices}
+    if isinstance(node, Count):
+        count = {
+            "device": instance.devices.ids[node.device],
+            "fast_as": instance.points.ids[node.point],
+            "most": node.most,
+        }
+        return {"branch": count, "equal": node.equal, "different": node.different}
     if isinstance(node, Branch):
         m = node.device
         application = instance.applications[int(instance.devices.application[m])]

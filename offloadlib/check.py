@@ -44,6 +44,7 @@ import io
 import itertools
 import json
 import math
+import operator
 import re
 import struct
 import sys
@@ -56,10 +57,11 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from heapq import heappop, heappush
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 __all__ = [
@@ -1227,16 +1229,45 @@ class UnitBranch(NamedTuple):
     different: int
 
 
+class Count(NamedTuple):
+    """A node with two children: a device has at most so many subtasks at points as fast as this, or more."""
+
+    device: str
+    point: str
+    most: int
+    equal: int
+    different: int
+
+
 class Leaf(NamedTuple):
-    """A node with prices: by ids of offload points, or on the bandwidth and on each unit (hybrid)."""
+    """A node with prices: by ids of points and numbers of cuts, or on bandwidth and units (hybrid)."""
 
     capacity: dict[str, Fraction]
     channels: dict[str, Fraction]
     bandwidth: Fraction | None
     units: Fraction | None = None
+    cuts: Mapping[str, Fraction] = MappingProxyType({})
 
 
-TreeNode = Branch | UnitBranch | Leaf
+class Enumeration(NamedTuple):
+    """A node with one child, below which the patterns that these prices leave stand for decisions."""
+
+    leaf: Leaf
+    below: int
+
+
+TreeNode = Branch | UnitBranch | Count | Leaf | Enumeration
+
+
+class Cut(NamedTuple):
+    """The sum over the devices of floor((u + shift)/divisor) is at most floor((limit + shifts)/divisor).
+
+    Of a device u subtasks, and of all at most `limit`, are at points as fast as this one.
+    """
+
+    point: str
+    divisor: int
+    shifts: dict[str, int]
 
 
 class Certificate(NamedTuple):
@@ -1246,6 +1277,7 @@ class Certificate(NamedTuple):
     lower_bound: Fraction
     nodes: list[TreeNode]
     units: dict[str, list[int]] | None = None
+    cuts: Sequence[Cut] = ()
 
 
 # Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
@@ -1270,9 +1302,35 @@ _index = _of_kind(lambda value: type(value) is int, "a whole number")
 _MOST_UNITS = 10**9  # of a task
 _natural = _of_kind(lambda value: type(value) is int and 0 <= value <= _MOST_UNITS, "a whole number of units")
 _PRICES = _Record(
-    {}, {"capacity": _decimals, "channels": _decimals, "bandwidth": _decimal, "units": _decimal}
+    {},
+    {
+        "capacity": _decimals,
+        "channels": _decimals,
+        "bandwidth": _decimal,
+        "units": _decimal,
+        "cuts": _decimals,
+    },
 )
 _LEAF = _Record({"prices": _PRICES}, {})
+_ENUMERATION = _Record({"patterns": _PRICES, "below": _index}, {})
+_COUNT = _Record(
+    {
+        "branch": _Record({"device": _text, "fast_as": _text, "most": _whole}, {}),
+        "equal": _index,
+        "different": _index,
+    },
+    {},
+)
+
+
+def _shifts(problems: list[Problem], value: Any, path: str) -> dict[str, int] | None:
+    if _object(problems, value, path) is None:
+        return None
+    found = {key: _whole(problems, item, _join(path, key)) for key, item in value.items()}
+    return {key: shift for key, shift in found.items() if shift is not None}
+
+
+_CUT = _Record({"fast_as": _text, "divisor": _whole, "shifts": _shifts}, {})
 
 
 def _names(problems: list[Problem], value: Any, path: str) -> list[str | None] | None:
@@ -1317,7 +1375,7 @@ _CERTIFICATE = _Record(
         "lower_bound": _decimal,
         "nodes": _filled,
     },
-    {"units": _units},
+    {"units": _units, "cuts": _array},
 )
 
 
@@ -1344,6 +1402,7 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
     problems: list[Problem] = []
     fields = _CERTIFICATE(problems, document, "")
     nodes = [_node(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
+    cuts = [_CUT(problems, cut, f"cuts[{i}]") for i, cut in enumerate(fields.get("cuts", ()))]
     if problems:
         raise Unusable(str(path), problems)
     return Certificate(
@@ -1351,13 +1410,23 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
         fields["lower_bound"],
         [node for node in nodes if node],
         fields.get("units"),
+        [Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts],
     )
 
 
 def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
     before = len(problems)
+    if type(value) is dict and "patterns" in value:
+        fields = _ENUMERATION(problems, value, path)
+        return Enumeration(_leaf(fields["patterns"]), fields["below"]) if len(problems) == before else None
     is_branch = type(value) is dict and "branch" in value
     keys = value["branch"] if is_branch and type(value["branch"]) is dict else {}
+    if "fast_as" in keys:
+        fields = _COUNT(problems, value, path)
+        if len(problems) > before:
+            return None
+        at = fields["branch"]
+        return Count(at["device"], at["fast_as"], at["most"], fields["equal"], fields["different"])
     of_task, of_units = "task" in keys, "units" in keys
     parser = _UNIT_BRANCH if of_units else _HYBRID_BRANCH if of_task else _BRANCH if is_branch else _LEAF
     fields = parser(problems, value, path)
@@ -1370,9 +1439,12 @@ def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
         subtask = at["task" if of_task else "subtask"]
         places = at["places"] if "places" in at else [at.get("place")]
         return Branch(at["device"], subtask, places, fields["equal"], fields["different"])
-    prices = fields["prices"]
-    shared = prices.get("bandwidth"), prices.get("units")
-    return Leaf(prices.get("capacity", {}), prices.get("channels", {}), *shared)
+    return _leaf(fields["prices"])
+
+
+def _leaf(prices: dict[str, Any]) -> Leaf:
+    limits = prices.get("capacity", {}), prices.get("channels", {})
+    return Leaf(*limits, prices.get("bandwidth"), prices.get("units"), prices.get("cuts", {}))
 
 
 def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[str]:
@@ -1395,15 +1467,60 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
         return faults + _hybrid_faults(instance, certificate)
     devices = {device.id: device for device in instance.devices}
     points = {point.id: point for point in instance.points}
+    faults += [
+        f"cuts[{i}]: {fault}"
+        for i, cut in enumerate(certificate.cuts)
+        for fault in _cut_faults(devices, points, cut)
+    ]
+    inside = _inside(certificate.nodes)
     for i, node in enumerate(certificate.nodes):
         if isinstance(node, Branch):
             found = [*_branch_faults(devices, points, node)]
+            if inside[i]:
+                found.append("a branch on a subtask below an enumeration")
+        elif isinstance(node, Count):
+            found = [f"unknown device {node.device!r}"] if node.device not in devices else []
+            found += [f"unknown offload point {node.point!r}"] if node.point not in points else []
+            if not inside[i]:
+                found.append("a branch on a number of subtasks that is not below an enumeration")
         elif isinstance(node, UnitBranch):
             found = ["a branch on units, which a structured instance does not have"]
         else:
-            found = [*_price_faults(points, node)]
+            leaf = node.leaf if isinstance(node, Enumeration) else node
+            found = [*_price_faults(points, leaf)]
+            for name, price in leaf.cuts.items():
+                if name not in map(str, range(len(certificate.cuts))):
+                    found.append(f"a price on the unknown cut {name!r}")
+                if price < 0:
+                    found.append(f"a negative price on cut {name!r}")
+            if leaf.cuts and not inside[i]:
+                found.append("a price on cuts that is not below an enumeration")
         faults += [f"nodes[{i}]: {fault}" for fault in found]
     return faults
+
+
+def _inside(nodes: Sequence[TreeNode]) -> list[bool]:
+    """Tell which nodes are below an enumeration."""
+    inside = [False] * len(nodes)
+    for i, node in enumerate(nodes):
+        for child in _children(node):
+            if i < child < len(nodes):
+                inside[child] = inside[i] or isinstance(node, Enumeration)
+    return inside
+
+
+def _children(node: TreeNode) -> tuple[int, ...]:
+    if isinstance(node, Leaf):
+        return ()
+    return (node.below,) if isinstance(node, Enumeration) else (node.equal, node.different)
+
+
+def _cut_faults(devices: Container[str], points: Container[str], cut: Cut) -> Iterator[str]:
+    if cut.point not in points:
+        yield f"unknown offload point {cut.point!r}"
+    if cut.divisor < 1:
+        yield "a divisor of 0"
+    yield from (f"unknown device {name!r}" for name in cut.shifts if name not in devices)
 
 
 def _tree_faults(nodes: Sequence[TreeNode]) -> list[str]:
@@ -1415,7 +1532,7 @@ def _tree_faults(nodes: Sequence[TreeNode]) -> list[str]:
     faults = []
     parents = [0] * len(nodes)
     for i, node in enumerate(nodes):
-        for child in () if isinstance(node, Leaf) else (node.equal, node.different):
+        for child in _children(node):
             if i < child < len(nodes):
                 parents[child] += 1
             else:
@@ -1596,6 +1713,10 @@ class Costs:
 Label = tuple[int, int, int]
 Labels = list[Label]
 
+# A delay, other costs, and how many subtasks are where (see `Levels.mark`).
+Marked = list[tuple[int, int, int]]
+_NEVER = 1 << 20_000  # more than anything costs
+
 _LARGEST_CONTEXT = 10  # a block has up to 2^this lists of labels
 _MOST_LABELS = 100_000  # in a list, before it is reduced
 _DEEPEST = 100  # blocks within blocks
@@ -1687,6 +1808,25 @@ class Step(NamedTuple):
     context: list[int]
     ahead: bool  # whether a label may add to the delay of the subtask after the block
     compute: Callable[[Moves, list[Move], list[list[Labels]]], list[Labels]]
+    of: Single | Pair  # what it is made of
+
+
+class Single(NamedTuple):
+    """What a step of one subtask knows."""
+
+    subtask: int
+    on_every_path: bool
+    options: list[list[tuple[int, Transfers]]]
+
+
+class Pair(NamedTuple):
+    """What a step of two blocks knows: their steps, and for each list the pairs of theirs."""
+
+    first: int
+    second: int
+    series: bool
+    on_every_path: bool
+    pairs: list[list[tuple[int, int]]]
 
 
 class SeriesParallel:
@@ -1744,6 +1884,96 @@ class SeriesParallel:
         (labels,) = done[-1]
         return labels[0][2] if labels else None
 
+    def patterns(
+        self,
+        moves: Moves,
+        marks: Sequence[Sequence[int]],
+        arcs: list[Move],
+        ceiling: int,
+        paid: Callable[[int], int],
+        guard: int,
+    ) -> list[tuple[int, int]]:
+        """Return (cost, used) of all decisions up to a cost, but for those that another one makes needless.
+
+        That one costs no more without prices, and has no higher number in any field of `used`.
+
+        Parameters
+        ----------
+        moves, arcs
+            As for `least`; all ways to offload a subtask, not only the cheapest of equal delay.
+        marks : sequence of sequence of int
+            For each subtask and each way to offload it what that adds to `used`.
+        ceiling : int
+            Decisions that cost more are left out.
+        paid : callable
+            The prices of `used`.
+        guard : int
+            A bit above each field of `used`.
+
+        Raises
+        ------
+        TooLarge
+            If there are too many labels, or some of a kind for which this is not done.
+        """
+        if any(
+            step.ahead or (isinstance(step.of, Pair) and step.of.series and not step.of.on_every_path)
+            for step in self._steps
+        ):
+            raise TooLarge
+        done: list[list[Labels]] = []
+        for step in self._steps:
+            done.append(step.compute(moves, arcs, done))
+        rest = self._rest(done)
+        kept: list[list[Marked]] = []
+        for step, least, others in zip(self._steps, done, rest, strict=True):
+            lists = []
+            for number, labels in enumerate(least):
+                outside = _Outside(labels, others[number])
+                if isinstance(step.of, Single):
+                    found = self._ways(step.of, number, moves, marks, arcs)
+                else:
+                    found = _pairs(step.of, number, kept)
+                some: dict[tuple[int, int], int] = {}  # for each delay and use the cost without prices
+                for d, c, used in found if labels else ():
+                    if c + outside(d) <= ceiling:
+                        cost = c - paid(used)
+                        if some.get((d, used), cost) >= cost:
+                            some[d, used] = cost
+                            _check_count(len(some))
+                lists.append([(d, cost + paid(used), used) for cost, used, d in _needed(some.items(), guard)])
+            kept.append(lists)
+        return [(c, used) for _, c, used in kept[-1][0]]
+
+    def _rest(self, done: list[list[Labels]]) -> list[list[list[int]]]:
+        """Return for each label the least that the rest of the task adds to it."""
+        rest = [[[_NEVER] * len(labels) for labels in lists] for lists in done]
+        rest[-1][0] = [0] * len(done[-1][0])
+        for number in range(len(done) - 1, -1, -1):
+            of = self._steps[number].of
+            if isinstance(of, Single):
+                continue
+            for i, some in enumerate(of.pairs):
+                labels, own = done[number][i], rest[number][i]
+                if not labels:
+                    continue
+                outside = (lambda d, own=own: own[0] + d) if of.on_every_path else _Outside(labels, own)
+                for x, y in some:
+                    one, two = done[of.first][x], done[of.second][y]
+                    _lower(rest[of.first][x], one, two, outside)
+                    _lower(rest[of.second][y], two, one, outside)
+        return rest
+
+    def _ways(
+        self, of: Single, number: int, moves: Moves, marks: Sequence[Sequence[int]], arcs: list[Move]
+    ) -> Iterator[tuple[int, int, int]]:
+        for own, transfers in of.options[number]:
+            delay = sum([arcs[i][0] for i in transfers.own])
+            cost = sum([arcs[i][1] for i in transfers.own])
+            cost += sum([arcs[i][0] + arcs[i][1] for i in transfers.paid])
+            for i, (d, c) in enumerate(moves[of.subtask][own]):
+                used = marks[of.subtask][i] if own else 0
+                yield (0, delay + d + cost + c, used) if of.on_every_path else (delay + d, cost + c, used)
+
     def _block(self, block: Block, on_every_path: bool) -> int:
         """Add the steps of a block; return the number of the last one."""
         if isinstance(block, int):
@@ -1782,7 +2012,7 @@ class SeriesParallel:
                 result.append([(0, 0, min(costs))] if costs else [])
             return result
 
-        return Step(1 << k, context, False, compute)
+        return Step(1 << k, context, False, compute, Single(k, True, options))
 
     def _in_branch(self, k: int) -> Step:
         """Return the step of a subtask that some paths miss."""
@@ -1809,7 +2039,7 @@ class SeriesParallel:
                 result.append(keep(labels))
             return result
 
-        return Step(1 << k, context, ahead, compute)
+        return Step(1 << k, context, ahead, compute, Single(k, False, options))
 
     def _options(self, k: int, context: Sequence[int]) -> list[list[tuple[int, Transfers]]]:
         """Return for each assignment whether the subtask may be offloaded (1) or not (0), and what for."""
@@ -1860,7 +2090,60 @@ class SeriesParallel:
                 result.append(keep(labels))
             return result
 
-        return Step(left.members | right.members, context, ahead and not on_every_path, compute)
+        of = Pair(first, second, series, on_every_path, pairs)
+        return Step(left.members | right.members, context, ahead and not on_every_path, compute, of)
+
+
+def _needed(costs: Iterable[tuple[tuple[int, int], int]], guard: int) -> list[tuple[int, int, int]]:
+    """Return (cost, used, delay) for which no other one is nowhere higher; `used` in each of its fields."""
+    kept: list[tuple[int, int, int]] = []
+    # Where no field is higher the number is not, so that whoever makes another one needless comes first.
+    for cost, used, d in sorted([(cost, used, d) for (d, used), cost in costs]):
+        high = used | guard
+        for _, other, delay in kept:
+            if delay <= d and (high - other) & guard == guard:
+                break
+        else:
+            kept.append((cost, used, d))
+    return kept
+
+
+class _Outside:
+    """What the rest adds at least to a delay: as much as to the label with the greatest one up to it."""
+
+    def __init__(self, labels: Labels, rest: Sequence[int]) -> None:
+        self._delays = [d for d, _, _ in labels]
+        self._rest = rest
+
+    def __call__(self, delay: int) -> int:
+        return self._rest[bisect_right(self._delays, delay) - 1]
+
+
+def _lower(rest: list[int], one: Labels, two: Labels, outside: Callable[[int], int]) -> None:
+    """Lower what the rest adds to labels, by what those of another block and all else can add."""
+    if not two:
+        return
+    after = [_NEVER]  # the least of the other labels from here on, if theirs is the delay
+    for d, _, c in reversed(two):
+        after.append(min(after[-1], c + outside(d)))
+    after.reverse()
+    j = 0
+    for i, (d, _, _) in enumerate(one):
+        while j < len(two) and two[j][0] <= d:
+            j += 1
+        least = min(after[j], two[j - 1][2] + outside(d)) if j else after[j]
+        rest[i] = min(rest[i], least)
+
+
+def _pairs(of: Pair, number: int, kept: Sequence[Sequence[Marked]]) -> Iterator[tuple[int, int, int]]:
+    for x, y in of.pairs[number]:
+        for d1, c1, used1 in kept[of.first][x]:
+            for d2, c2, used2 in kept[of.second][y]:
+                delay = max(d1, d2)
+                if of.on_every_path:
+                    yield 0, delay + c1 + c2, used1 + used2
+                else:
+                    yield delay, c1 + c2, used1 + used2
 
 
 class Transfers(NamedTuple):
@@ -2228,6 +2511,40 @@ class Bounder:
         delay = _heaviest_path(device.application, [delay for delay, _ in local])
         return min(least + channel, delay + sum([cost for _, cost in local]))
 
+    def patterns(
+        self, costs: Costs, levels: Levels, prices: Prices, allowed: Sequence[int], ceiling: int
+    ) -> list[Pattern] | None:
+        """Return the patterns of a device up to a cost with prices, None if that takes too long."""
+        device = costs.device
+        if device.application.id not in self._series_parallel:
+            return None
+        channel = 0 if device.point is None else prices.channels[device.point]
+        size = len(device.work)
+        moves: Moves = []
+        marks: list[list[int]] = []
+        for k, (places, local, (wait, pay)) in enumerate(zip(allowed, costs.local, costs.ends, strict=True)):
+            left = [i for i, level in enumerate(levels.points) if any(places & _bit(n) for n in level)]
+            points = [levels.points[i][0] for i in left]
+            away = [(costs.execution(n)[k] + wait, prices.capacity[n] + pay) for n in points]
+            moves.append(([local] if places & _bit(LOCAL) else [], away))
+            marks.append([levels.mark(i, size) for i in left])
+        steps = levels.steps(levels.of_levels(prices))
+
+        @cache
+        def paid(mark: int) -> int:
+            return sum(map(operator.mul, steps, levels.used(mark, size)))
+
+        task = self._series_parallel[device.application.id]
+        try:
+            found = task.patterns(moves, marks, costs.arcs, ceiling, paid, levels.guard(size))
+        except TooLarge:
+            return None
+        return [
+            (cost - paid(mark), mark, levels.used(mark, size))
+            for cost, mark in found
+            if cost + (channel if mark else 0) <= ceiling
+        ]
+
     def _least(self, application: str, moves: Moves, arcs: list[Move]) -> int | None:
         if application in self._series_parallel:
             with contextlib.suppress(TooLarge):
@@ -2238,6 +2555,151 @@ class Bounder:
     def limited(self) -> list[str]:
         """The applications of devices whose least cost may be higher than what was returned."""
         return [name for name, search in self._search.items() if search.limited]
+
+
+Pattern = tuple[int, int, tuple[int, ...]]
+"""A cost without prices, the subtasks at each level or a faster one as one number, and as a tuple."""
+
+
+class Levels:
+    """The speeds of the offload points that have capacity, fastest first.
+
+    Attributes
+    ----------
+    points : list of list of int
+        The points of each level.
+    limits : list of int
+        The capacity of a level and of all faster ones.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        usable = [n for n, point in enumerate(instance.points) if point.capacity]
+        speeds = sorted({instance.points[n].cpu for n in usable}, reverse=True)
+        self.points = [[n for n in usable if instance.points[n].cpu == speed] for speed in speeds]
+        sums = (sum(instance.points[n].capacity for n in level) for level in self.points)
+        self.limits = list(itertools.accumulate(sums))
+        self._speeds = [-speed for speed in speeds]
+
+    def number(self, speed: float) -> int:
+        """Return the level of the slowest points that are at least so fast, -1 if there are none."""
+        return bisect_right(self._speeds, -speed) - 1
+
+    def raised(self, instance: Instance, leaf: Leaf) -> Prices:
+        """Return prices that do not fall with speed: each point's is raised to that of all slower ones."""
+        capacity = [_down(leaf.capacity.get(point.id, _ZERO)) for point in instance.points]
+        channels = [_down(leaf.channels.get(point.id, _ZERO)) for point in instance.points]
+        highest = 0
+        for level in reversed(self.points):
+            highest = max([highest] + [capacity[n] for n in level])
+            for n in level:
+                capacity[n] = highest
+        return Prices(instance, capacity, channels)
+
+    def of_levels(self, prices: Prices) -> list[int]:
+        """Return the price of each level."""
+        return [prices.capacity[level[0]] for level in self.points]
+
+    def steps(self, of_levels: Sequence[int]) -> list[int]:
+        """Return the prices, none negative, of subtasks at each level or a faster one."""
+        return [price - next_ for price, next_ in zip(of_levels, [*of_levels[1:], 0], strict=True)]
+
+    def mark(self, level: int, size: int) -> int:
+        """Return one subtask at a level: 1 for it and all slower ones, in fields of one number."""
+        width = size.bit_length() + 1
+        return sum(1 << i * width for i in range(level, len(self.points)))
+
+    def guard(self, size: int) -> int:
+        """Return a bit above each field."""
+        width = size.bit_length() + 1
+        return sum(1 << i * width + width - 1 for i in range(len(self.points)))
+
+    def used(self, mark: int, size: int) -> tuple[int, ...]:
+        """Return the fields of a number."""
+        width = size.bit_length() + 1
+        return tuple([mark >> i * width & (1 << width) - 1 for i in range(len(self.points))])
+
+
+class Enumerated:
+    """What is below an enumeration: the patterns of each device, and the bounds that they give.
+
+    Parameters
+    ----------
+    instance, levels : Instance, Levels
+        The instance.
+    certificate : Certificate
+        Its nodes and cuts.
+    """
+
+    def __init__(self, instance: Instance, levels: Levels, certificate: Certificate) -> None:
+        self._instance, self._levels, self._nodes = instance, levels, certificate.nodes
+        self._position = {device.id: m for m, device in enumerate(instance.devices)}
+        self._level = {point.id: levels.number(point.cpu) for point in instance.points}
+        self._claim = _up(certificate.lower_bound)
+        self._cuts: dict[str, tuple[int, int, list[int], int]] = {}
+        for i, cut in enumerate(certificate.cuts):
+            level = self._level[cut.point]
+            limit = levels.limits[level] if level >= 0 else 0
+            shifts = [cut.shifts.get(device.id, 0) for device in instance.devices]
+            limit = (limit + sum(shifts)) // cut.divisor
+            self._cuts[str(i)] = (level, cut.divisor, shifts, limit)
+
+    def bound(self, index: int, patterns: list[list[Pattern]]) -> int:
+        """Return the least bound of the leaves below a node, which has these patterns, or the claim."""
+        least = self._claim
+        pending = [(index, patterns)]
+        while pending:
+            i, mine = pending.pop()
+            node = self._nodes[i]
+            if isinstance(node, Count):
+                m, level = self._position[node.device], self._level[node.point]
+                few = [one for one in mine[m] if self._used(one, level) <= node.most]
+                many = [one for one in mine[m] if self._used(one, level) > node.most]
+                for child, some in ((node.equal, few), (node.different, many)):
+                    pending.append((child, [*mine[:m], some, *mine[m + 1 :]]))
+                continue
+            if not all(mine):
+                continue  # no solution gets here
+            assert isinstance(node, Leaf | Enumeration)
+            leaf = node.leaf if isinstance(node, Enumeration) else node
+            values, charge = self._values(leaf, mine)
+            bound = sum(map(min, values)) - charge
+            if isinstance(node, Leaf) or bound >= self._claim:
+                least = min(least, bound)
+                continue
+            room = self._claim - bound
+            left = [
+                [one for one, value in zip(some, costs, strict=True) if value <= min(costs) + room]
+                for some, costs in zip(mine, values, strict=True)
+            ]
+            pending.append((node.below, left))
+        return least
+
+    def _used(self, pattern: Pattern, level: int) -> int:
+        return pattern[2][level] if level >= 0 else 0
+
+    def _values(self, leaf: Leaf, patterns: list[list[Pattern]]) -> tuple[list[list[int]], int]:
+        """Return the costs with prices of all patterns, and prices times limits."""
+        prices = self._levels.raised(self._instance, leaf)
+        steps = self._levels.steps(self._levels.of_levels(prices))
+        charge = sum(map(operator.mul, steps, self._levels.limits))
+        charge += sum(
+            price * (point.channels or 0)
+            for price, point in zip(prices.channels, self._instance.points, strict=True)
+        )
+        cuts = [(_down(price), *self._cuts[name]) for name, price in leaf.cuts.items()]
+        charge += sum(price * limit for price, _, _, _, limit in cuts)
+        values = []
+        for m, (device, some) in enumerate(zip(self._instance.devices, patterns, strict=True)):
+            channel = 0 if device.point is None else prices.channels[device.point]
+            mine = [(price, level, divisor, shifts[m]) for price, level, divisor, shifts, _ in cuts]
+            costs = []
+            for cost, mark, used in some:
+                value = cost + sum(map(operator.mul, steps, used)) + (channel if mark else 0)
+                for price, level, divisor, shift in mine:
+                    value += price * (((used[level] if level >= 0 else 0) + shift) // divisor)
+                costs.append(value)
+            values.append(costs)
+        return values, charge
 
 
 class TreeBound(NamedTuple):
@@ -2272,11 +2734,18 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     """
     if isinstance(instance, HybridInstance):
         return TreeBound(_hybrid_tree_bound(instance, certificate), [])
-    leaves = [node for node in certificate.nodes if isinstance(node, Leaf)]
-    prices = _shared_prices(instance, leaves)
-    totals: list[int | None] = [-_charge(instance, leaf) for leaf in leaves]
+    levels = Levels(instance)
+    inside = _inside(certificate.nodes)
+    ends = [
+        node
+        for node, below in zip(certificate.nodes, inside, strict=True)
+        if not below and isinstance(node, Leaf | Enumeration)
+    ]
+    prices = _shared_prices(instance, levels, ends)
+    totals: list[int | None] = [-_charge(instance, *one) for one in zip(ends, prices, strict=True)]
     bounder = Bounder(instance)
     bits = {None: _bit(LOCAL)} | {point.id: _bit(n) for n, point in enumerate(instance.points)}
+    shares: list[list[tuple[int, tuple[int, ...]]]] = [[] for _ in ends]  # where there is an enumeration
     for device in instance.devices:
         costs = Costs(instance, device)
         # Many leaves have the same prices, and leave a device the same places.
@@ -2291,29 +2760,54 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
                 known[key] = bounder.least(costs, *key)
             value = known[key]
             totals[i] = None if value is None else total + value
+            if value is not None and isinstance(ends[i], Enumeration):
+                shares[i].append((value, allowed))
+    limited = set(bounder.limited)
+    below = Enumerated(instance, levels, certificate)
+    claim = _up(certificate.lower_bound)
+    for i, node in enumerate(ends):
+        total = totals[i]
+        if total is None or total >= claim or not isinstance(node, Enumeration):
+            continue
+        patterns: list[list[Pattern]] = []
+        for device, (value, allowed) in zip(instance.devices, shares[i], strict=True):
+            ceiling = claim - (total - value)
+            found = bounder.patterns(Costs(instance, device), levels, prices[i], allowed, ceiling)
+            if found is None:
+                limited.add(device.application.id)
+                break
+            patterns.append(found)
+        else:
+            totals[i] = below.bound(node.below, patterns)
     # All-local obeys the branches above some leaf: not all are infinite.
     least = min(total for total in totals if total is not None)
-    return TreeBound(Fraction(least, 1 << _FINE), bounder.limited)
+    return TreeBound(Fraction(least, 1 << _FINE), sorted(limited))
 
 
-def _shared_prices(instance: Instance, leaves: Iterable[Leaf]) -> list[Prices]:
-    """Return the prices of each leaf, one object for equal ones."""
+def _shared_prices(instance: Instance, levels: Levels, ends: Iterable[Leaf | Enumeration]) -> list[Prices]:
+    """Return the prices of each leaf, one object for equal ones, and those of each enumeration, raised."""
     known: dict[tuple[tuple[int, ...], tuple[int, ...]], Prices] = {}
     result = []
-    for leaf in leaves:
-        capacity = tuple([_down(leaf.capacity.get(point.id, _ZERO)) for point in instance.points])
-        channels = tuple([_down(leaf.channels.get(point.id, _ZERO)) for point in instance.points])
+    for end in ends:
+        if isinstance(end, Enumeration):
+            result.append(levels.raised(instance, end.leaf))
+            continue
+        capacity = tuple([_down(end.capacity.get(point.id, _ZERO)) for point in instance.points])
+        channels = tuple([_down(end.channels.get(point.id, _ZERO)) for point in instance.points])
         if (capacity, channels) not in known:
             known[capacity, channels] = Prices(instance, capacity, channels)
         result.append(known[capacity, channels])
     return result
 
 
-def _charge(instance: Instance, leaf: Leaf) -> int:
+def _charge(instance: Instance, end: Leaf | Enumeration, prices: Prices) -> int:
     """Return prices times limits, rounded upwards since it is subtracted."""
+    if isinstance(end, Enumeration):  # these prices are on the grid
+        pairs = zip(prices.capacity, prices.channels, instance.points, strict=True)
+        return sum(one * point.capacity + other * (point.channels or 0) for one, other, point in pairs)
     return sum(
-        _up(leaf.capacity.get(point.id, _ZERO) * point.capacity)
-        + _up(leaf.channels.get(point.id, _ZERO) * (point.channels or 0))
+        _up(end.capacity.get(point.id, _ZERO) * point.capacity)
+        + _up(end.channels.get(point.id, _ZERO) * (point.channels or 0))
         for point in instance.points
     )
 
@@ -2325,15 +2819,18 @@ def _places_left(
     position: Mapping[Any, int],
     bits: Mapping[str | None, int],
 ) -> list[tuple[int, ...]]:
-    """Return for each leaf, in their order, the places that it leaves to a device's subtasks, as bits.
+    """Return for each leaf, and each enumeration that is not below another one, in their order, the places
+    that it leaves to a device's subtasks, as bits.
 
     `anywhere` are those without any branch, and `position` tells which subtask a branch is about.
     """
     left = {0: anywhere}
     result = []
     for i, node in enumerate(nodes):  # a parent stands before its children
+        if i not in left:
+            continue  # below an enumeration
         allowed = left.pop(i)
-        if isinstance(node, Leaf):
+        if isinstance(node, Leaf | Enumeration):
             result.append(allowed)
             continue
         left[node.equal] = left[node.different] = allowed
@@ -2413,9 +2910,13 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
     places = Tariff(instance.parameters).places
     for i, node in enumerate(certificate.nodes):
         found = []
-        if isinstance(node, Leaf):
+        if isinstance(node, Count | Enumeration):
+            found.append("patterns, which a hybrid instance does not have")
+        elif isinstance(node, Leaf):
             if node.capacity or node.channels:
                 found.append("a price on capacity or channels, which a hybrid instance does not have")
+            if node.cuts:
+                found.append("a price on cuts, which a hybrid instance does not have")
             if node.bandwidth is not None and node.bandwidth < 0:
                 found.append("a negative price on bandwidth")
             if node.units is not None and certificate.units is None:
@@ -2520,6 +3021,7 @@ def _unit_limits(certificate: Certificate) -> list[tuple[int, int]]:
         if isinstance(node, Leaf):
             result.append((low, high))
             continue
+        assert isinstance(node, Branch | UnitBranch)
         left[node.equal] = left[node.different] = low, high
         if isinstance(node, UnitBranch):
             left[node.equal] = low, min(high, node.units)

@@ -13,6 +13,10 @@ device's least of all. A solution with k there costs at least L + r. Where that 
 incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. This makes
 pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
 (:func:`prove`), the bound of every node is computed again at its prices, without fixing.
+
+**Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
+enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
+(:mod:`.finish`). Where there are too many, those of a smaller gap may hold an incumbent that leaves fewer.
 """
 
 from __future__ import annotations
@@ -31,12 +35,15 @@ from scipy.sparse import csr_array, vstack
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
+from instances.model import Places
 from instances.run import OPTIMAL_GAP
 
 from .. import highs, pooling
-from ..certificate import Branch, Certificate, claim
+from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
 from . import city
+from .finish import Finish, enumerated
 from .master import Column, Master, Node, Step
+from .patterns import Levels, enumerable
 from .pricing import Prices, Restrictions, price
 
 PATIENCE = 0.1
@@ -53,6 +60,12 @@ SETTLED = 0.1
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
+
+LESS = 0.7
+"""Where there were too many patterns, they are enumerated again when so much of the gap is left."""
+
+SMALLEST_SHARE = 0.1
+"""Share of the gap with which patterns are enumerated for an incumbent, where all of it leaves too many."""
 
 
 @dataclass
@@ -175,6 +188,17 @@ def _prohibitive(instance: Instance, prices: Prices) -> Prices:
     return Prices(np.where(closed, prohibitive, prices.capacity), prices.channels)
 
 
+def _closing(instance: Instance, node: Vertex) -> Vertex:
+    """A node with its prices as :func:`_prohibitive`."""
+    if isinstance(node, Prices):
+        return _prohibitive(instance, node)
+    if isinstance(node, Charged):
+        return replace(node, prices=_prohibitive(instance, node.prices))
+    if isinstance(node, Enumeration):
+        return replace(node, at=replace(node.at, prices=_prohibitive(instance, node.at.prices)))
+    return node
+
+
 class _Search:
     def __init__(self, instance: Instance, start: Solution, budget: Budget, certify: bool = True) -> None:
         self.begun = time.perf_counter()
@@ -182,7 +206,8 @@ class _Search:
         self.solution = start
         self.objective = evaluate(instance, start).total
         self.termination = Termination.FINISHED
-        self.tree: list[Branch | Prices] = [Prices.zero(instance)]
+        self.tree: list[Vertex] = [Prices.zero(instance)]
+        self.cuts: list[Cut] = []
         self.floor = simple_bound(instance)
         # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
         # when its children are not bounded yet.
@@ -193,7 +218,8 @@ class _Search:
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
-        self.beyond = np.inf  # what fixing has left out costs at least this
+        self.beyond = np.inf  # what fixing and enumeration have left out costs at least this
+        self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
     @property
     def cutoff(self) -> float:
@@ -224,7 +250,10 @@ class _Search:
             node = self.queue[0][2]
             self.in_hand = node.node.bound
             heapq.heappop(self.queue)
-            self._branch(node)
+            if not self._finished(node):
+                self._branch(node)
+            if self.termination is Termination.TIME_LIMIT:
+                return
             self.in_hand = np.inf
             if self.queue and self.explored >= rounds:
                 rounds *= 4
@@ -284,6 +313,10 @@ class _Search:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for column in columns:
             rows[column.device] = list(column.places)
+        self._take(rows)
+
+    def _take(self, rows: list[list[int]]) -> None:
+        """A better solution is the incumbent, once single points' capacities are kept."""
         solution = pooling.settle(self.instance, Solution.from_rows(self.instance, rows))
         if solution is None:
             return
@@ -291,6 +324,59 @@ class _Search:
         if evaluation.feasible and evaluation.total < self.objective:
             self.solution, self.objective = solution, evaluation.total
             self._refix()
+
+    def _finished(self, node: _Open) -> bool:
+        """Close a node by the finish, if its gap leaves few enough patterns."""
+        if self.fixing_cutoff - node.node.bound > self.manageable:
+            return False
+        restrictions = self._restrictions(node.path, fixed=False)
+        prices = rounded(self._levels.raised(node.node.prices))
+        bound, found = self.master.lagrangian(prices, restrictions)
+        share = 1.0
+        while True:
+            ceiling, objective = self.fixing_cutoff, self.objective
+            ceilings = found.value + share * (ceiling - bound)
+            pool = enumerated(self.instance, self._levels, prices, restrictions, ceilings)
+            if pool is not None and share == 1.0:
+                break
+            if pool is not None:  # among some patterns there may be an incumbent that leaves few enough
+                Finish(self, self._levels, pool).seek(prices)
+            better = self.objective < objective
+            share = 1.0 if better else share / 2
+            if share < SMALLEST_SHARE or (pool is not None and not better) or self.late():
+                self.manageable = LESS * (self.fixing_cutoff - node.node.bound)
+                return False
+        self.beyond = min(self.beyond, ceiling)
+        finish, at, below = Finish(self, self._levels, pool), Charged(prices, {}), len(self.tree)
+        self.tree.append(at)
+        self.tree[node.index] = Enumeration(at, below)
+        if not finish.run(below, at):
+            self.termination = Termination.TIME_LIMIT
+        else:
+            self.closed = min(self.closed, finish.bound)
+        self.explored += finish.explored
+        return True
+
+    def ceiling(self) -> float:
+        """The highest cost that is looked for from now on."""
+        self.beyond = min(self.beyond, self.fixing_cutoff)
+        return self.fixing_cutoff
+
+    def report(self, bound: float) -> None:
+        """Take note of the bound of all that is open in the finish."""
+        self.in_hand = max(bound, self.in_hand)
+        self._report()
+
+    @cached_property
+    def _levels(self) -> Levels:
+        return Levels(self.instance)
+
+    def offer(self, decisions: dict[int, Places]) -> None:
+        """Take an incumbent that need not keep the capacities of single points."""
+        rows = Solution.all_local(self.instance).rows(self.instance)
+        for m, places in decisions.items():
+            rows[m] = places.tolist()
+        self._take(rows)
 
     def _branch(self, node: _Open) -> None:
         step = self._choice(node)
@@ -407,8 +493,8 @@ class _Search:
             notify(Progress(seconds, self.objective, self.bound))
 
     def proof(self) -> Proof:
-        tree = [node if isinstance(node, Branch) else _prohibitive(self.instance, node) for node in self.tree]
-        certificate = Certificate(claim(self.bound), tree)
+        tree = [_closing(self.instance, node) for node in self.tree]
+        certificate = Certificate(claim(self.bound), tree, self.cuts)
         return Proof(
             self.solution,
             self.objective,

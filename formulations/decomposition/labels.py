@@ -70,6 +70,25 @@ def _prune(d, p, c, left, right, start, end, has_p):  # type: ignore[no-untyped-
     return kept
 
 
+@njit(cache=True, nogil=True)
+def transfers(m, o, bits, arcs, start, end, arc_up, arc_down, send, receive):  # type: ignore[no-untyped-def]
+    """Delay of a subtask, delay of the one that follows, and energy of the transfers charged to it."""
+    into, ahead, energy = 0.0, 0.0, 0.0
+    for i in range(start, end):
+        arc, charged_first = arcs[i, 0], arcs[i, 1] == 1
+        other = (bits >> (i - start)) & 1
+        if other == o:
+            continue
+        upward = (o == 0) if charged_first else (o == 1)
+        t = arc_up[m, arc] if upward else arc_down[m, arc]
+        energy += t * (send[m] if upward else receive[m])
+        if charged_first:
+            ahead += t
+        else:
+            into += t
+    return into, ahead, energy
+
+
 @njit(
     types.boolean(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
@@ -147,20 +166,9 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                             continue
                         if o == 0 and r >= 0 and not allowed[r, len(cpu)]:
                             continue
-                        # Transfers charged to this subtask.
-                        into, ahead, energy = 0.0, 0.0, 0.0
-                        for i in range(arc_start[s], arc_start[s + 1]):
-                            arc, charged_first = arcs[i, 0], arcs[i, 1] == 1
-                            other = (bits >> (i - arc_start[s])) & 1
-                            if other == o:
-                                continue
-                            upward = (o == 0) if charged_first else (o == 1)
-                            t = arc_up[m, arc] if upward else arc_down[m, arc]
-                            energy += t * (send[m] if upward else receive[m])
-                            if charged_first:
-                                ahead += t
-                            else:
-                                into += t
+                        into, ahead, energy = transfers(
+                            m, o, bits, arcs, arc_start[s], arc_start[s + 1], arc_up, arc_down, send, receive
+                        )
                         fixed = 0.0
                         if pay:
                             fixed, ahead = a * ahead, 0.0

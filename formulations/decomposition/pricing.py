@@ -213,7 +213,8 @@ def price(
     for g, term in enumerate(terms(instance)):
         places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
         least = np.empty(len(term.group))
-        arguments = (*_task(instance, term), *_market(instance, term, prices, g, restrictions))
+        devices = _devices(instance, term.group.members)
+        arguments = (*tasks(term), *devices, *_market(instance, term, prices, g, restrictions))
         found = plan(term.group.application)
         if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
@@ -237,14 +238,17 @@ def price(
     return Priced(value, Solution(tuple(chosen)), relaxed)
 
 
-def _task(instance: Instance, term: Terms) -> tuple[Any, ...]:
+def tasks(term: Terms) -> tuple[Floats, ...]:
     """What the kernels know of a group's tasks, whatever the prices."""
-    group = term.group
     return (
-        *(term.local, group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
+        *(term.local, term.group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
         *(term.execute, term.send, term.receive, term.delay_weight, term.energy_weight),
-        *(instance.devices.connected_to[group.members], _local_cost(instance)[group.members]),
     )
+
+
+def _devices(instance: Instance, members: Ints) -> tuple[Any, ...]:
+    """The links of a group's devices, and what all-local costs them."""
+    return instance.devices.connected_to[members], _local_cost(instance)[members]
 
 
 def _market(
