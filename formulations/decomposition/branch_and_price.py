@@ -36,8 +36,8 @@ from instances.run import OPTIMAL_GAP
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
 from . import city
-from .master import Column, Master, Node, Step
-from .pricing import Prices, Restrictions, price
+from .master import PRECISION, Column, Master, Node, Step
+from .pricing import NEVER, Prices, Restrictions, alarm, price
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
@@ -153,11 +153,12 @@ def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool
 
 
 def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
-    search = _Search(instance, start, budget, certify)
-    try:
-        search.run()
-    except KeyboardInterrupt:
-        search.termination = Termination.INTERRUPTED
+    with alarm(budget.time_limit) as passed:
+        search = _Search(instance, start, budget, certify, passed)
+        try:
+            search.run()
+        except KeyboardInterrupt:
+            search.termination = Termination.INTERRUPTED
     return search.proof()
 
 
@@ -176,7 +177,14 @@ def _prohibitive(instance: Instance, prices: Prices) -> Prices:
 
 
 class _Search:
-    def __init__(self, instance: Instance, start: Solution, budget: Budget, certify: bool = True) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        start: Solution,
+        budget: Budget,
+        certify: bool = True,
+        stopped: NDArray[np.bool_] = NEVER,
+    ) -> None:
         self.begun = time.perf_counter()
         self.instance, self.budget, self.certify = instance, budget, certify
         self.solution = start
@@ -189,7 +197,7 @@ class _Search:
         self.closed, self.in_hand = np.inf, self.floor
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
-        self.master = Master(instance, self.objective)
+        self.master = Master(instance, self.objective, stopped)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
@@ -212,10 +220,12 @@ class _Search:
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance))
         if self.queue[0][0] < self.cutoff:
-            self.fixing = _Fixing(self.instance, self.master, self.queue[0][2].node, self.late)
-            self._refix()
             self._round()
             self._dive(self.queue[0][2])
+            self.fixing = _Fixing(
+                self.instance, self.master, self.queue[0][2].node, self.fixing_cutoff, self.late
+            )
+            self._refix()
         rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -240,13 +250,13 @@ class _Search:
             self.beyond = min(self.beyond, self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
 
-    def _open(self, index: int, path: tuple[Step, ...], prices: Prices) -> None:
+    def _open(self, index: int, path: tuple[Step, ...], prices: Prices, floor: float = -np.inf) -> None:
         """Bound a node and queue it."""
         patience = PATIENCE if path else 0.0
         self.master.restrict(path)
-        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience)
+        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience, floor)
         if self.certify and self.fixing is not None:
-            node = self._verified(node, path)
+            node = self._verified(node, path, prices, floor)
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
@@ -264,10 +274,12 @@ class _Search:
             restrictions.divide(*step)
         return restrictions
 
-    def _verified(self, node: Node, path: tuple[Step, ...]) -> Node:
+    def _verified(self, node: Node, path: tuple[Step, ...], start: Prices, floor: float) -> Node:
         """The node's bound as a certificate proves it, which knows of no fixing."""
         whole = self._restrictions(path, fixed=False)
         bound, found = self.master.lagrangian(node.prices, whole)
+        if bound < floor:  # pricing was cut short: the parent's prices do as well
+            return replace(node, bound=floor, prices=start)
         if bound >= self.cutoff or node.bound < self.cutoff:
             return replace(node, bound=bound)
         self.master.restrict(path, fixed=False)
@@ -302,7 +314,7 @@ class _Search:
         self.tree[node.index] = Branch(m, k, places, equal, different)
         self.tree += [node.node.prices, node.node.prices]
         for index, inside in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices)
+            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices, node.node.bound)
 
     def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
         """The split subtask and places whose branches raise the known columns' program most.
@@ -376,7 +388,9 @@ class _Search:
             for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
                 path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
             self.master.restrict(path)
-            node = self.master.generate(self._restrictions(path), node.prices, self.cutoff, self.late, 1.0)
+            node = self.master.generate(
+                self._restrictions(path), node.prices, self.cutoff, self.late, 1.0, node.bound
+            )
             self._accept(node)
 
     def _round(self) -> None:
@@ -445,10 +459,13 @@ def _restricted(
 class _Fixing:
     """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
 
-    def __init__(self, instance: Instance, master: Master, root: Node, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, instance: Instance, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]
+    ) -> None:
         self.instance, self.master, self.prices = instance, master, root.prices
         self.bound, found = master.lagrangian(root.prices, None)
         self.least = found.value
+        self.tolerance = PRECISION * max(cutoff - self.bound, 0.0) / instance.num_devices
         # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
         self.restrictions: Restrictions | None = None
@@ -464,7 +481,7 @@ class _Fixing:
         having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
         for g, _ in having:
             restrictions.limit(g, k, side)
-        slack = price(self.instance, self.prices, restrictions).value - self.least
+        slack = price(self.instance, self.prices, restrictions, self.tolerance).value - self.least
         for g, group in having:
             self.slack[g][:, k, side] = slack[group.members, None]
 
