@@ -683,7 +683,7 @@ def price_by_search(  # type: ignore[no-untyped-def]
     first,
     last,
 ):
-    """Price the devices first..last of a group, each up to a tolerance; False where a value is a relaxation."""
+    """Price the devices first..last of a group, up to a tolerance; False where a value is a relaxation."""
     graph = _Graph(order, into, into_start, beside, beside_start, ends)
     points, size, arcs = len(cpu), len(order), len(ends)
     home_delay, home_paid = np.empty(size), np.empty(size)
