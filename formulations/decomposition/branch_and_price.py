@@ -36,11 +36,17 @@ from instances.run import OPTIMAL_GAP
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, claim
 from . import city
-from .master import PRECISION, Column, Master, Node, Step
+from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .pricing import NEVER, Prices, Restrictions, alarm, price
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+AT_ROOT = 0.2
+"""Share of the time limit after which the root's column generation waits for better incumbents."""
+
+PATIENCE_AT_ROOT = 0.01
+"""As above, when it goes on."""
 
 FIRST_ROUND = 8
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
@@ -50,6 +56,9 @@ DEEPEST = 60
 
 SETTLED = 0.1
 """Share of the split devices that a step of a dive settles."""
+
+NEARLY_EQUAL = 1e-6
+"""Prices that differ by less, relatively, are made equal in a certificate if it proves as much with them."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -214,14 +223,20 @@ class _Search:
         """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
         return 0.5 * (self.cutoff + self.objective)
 
-    def late(self) -> bool:
-        return time.perf_counter() - self.begun > self.budget.time_limit
+    def late(self, share: float = 1.0) -> bool:
+        """Whether the time, or a share of it, is up."""
+        return time.perf_counter() - self.begun > share * self.budget.time_limit
 
     def run(self) -> None:
-        self._open(0, (), Prices.zero(self.instance))
+        self._open(0, (), Prices.zero(self.instance), share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
+            root, slow = self.queue[0][2], self.late(AT_ROOT)
             self._round()
-            self._dive(self.queue[0][2])
+            self._dive(root)
+            if slow:  # the incumbent tells how exact the root's bound has to be
+                self.in_hand = root.node.bound
+                self.queue.clear()
+                self._open(0, (), root.node.prices, root.node.bound)
             self.fixing = _Fixing(
                 self.instance, self.master, self.queue[0][2].node, self.fixing_cutoff, self.late
             )
@@ -250,13 +265,24 @@ class _Search:
             self.beyond = min(self.beyond, self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
 
-    def _open(self, index: int, path: tuple[Step, ...], prices: Prices, floor: float = -np.inf) -> None:
-        """Bound a node and queue it."""
-        patience = PATIENCE if path else 0.0
+    def _open(
+        self,
+        index: int,
+        path: tuple[Step, ...],
+        prices: Prices,
+        floor: float = -np.inf,
+        share: float = 1.0,
+    ) -> None:
+        """Bound a node, in a share of the time limit, and queue it."""
+        patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
         self.master.restrict(path)
-        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience, floor)
+        node = self.master.generate(
+            self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
+        )
         if self.certify and self.fixing is not None:
             node = self._verified(node, path, prices, floor)
+        if self.certify:
+            node = self._levelled(node, path)
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
@@ -285,6 +311,24 @@ class _Search:
         self.master.restrict(path, fixed=False)
         self.master.add(found.solution)
         return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+
+    def _levelled(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """The node with equal prices for nearly equal ones where that costs no bound worth mentioning.
+
+        Where several points are in demand, their prices differ by no more than the tolerance of a linear
+        program, which leaves a search with many all but equal decisions to tell apart.
+        """
+        capacity, level = node.prices.capacity.copy(), 0.0
+        for n in np.argsort(capacity).tolist():
+            if capacity[n] > level * (1 + NEARLY_EQUAL):
+                level = capacity[n]
+            capacity[n] = level
+        levelled = Prices(capacity, node.prices.channels)
+        bound, _ = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
+        least = self.cutoff if node.bound >= self.cutoff else node.bound - CONVERGED * abs(node.bound)
+        if bound < least:
+            return node
+        return replace(node, bound=bound, prices=levelled)
 
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
