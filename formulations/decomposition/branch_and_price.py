@@ -525,7 +525,7 @@ class _Fixing:
         having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
         for g, _ in having:
             restrictions.limit(g, k, side)
-        slack = price(self.instance, self.prices, restrictions, self.tolerance).value - self.least
+        slack = price(self.instance, self.prices, restrictions, tolerance=self.tolerance).value - self.least
         for g, group in having:
             self.slack[g][:, k, side] = slack[group.members, None]
 
