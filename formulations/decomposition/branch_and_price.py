@@ -304,10 +304,10 @@ class _Search:
         """The node's bound as a certificate proves it, which knows of no fixing."""
         whole = self._restrictions(path, fixed=False)
         bound, found = self.master.lagrangian(node.prices, whole)
-        if bound < floor:  # pricing was cut short: the parent's prices do as well
-            return replace(node, bound=floor, prices=start)
-        if bound >= self.cutoff or node.bound < self.cutoff:
+        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= floor):
             return replace(node, bound=bound)
+        if self.late():  # the parent's prices prove as much as there
+            return replace(node, bound=floor, prices=start)
         self.master.restrict(path, fixed=False)
         self.master.add(found.solution)
         return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
