@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,43 @@ def test_a_search_that_is_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     assert bound.relaxed.any()
     assert (bound.value[bound.relaxed] < exact.value[bound.relaxed]).all()
     np.testing.assert_allclose(bound.value[~bound.relaxed], exact.value[~bound.relaxed], rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_tolerance_is_kept(seed: int) -> None:
+    """Bounds and decisions are within it, and together as well."""
+    case = larger("layered-20", seed)
+    exact = price(*case)
+    scale = exact.value[np.isfinite(exact.value)].max()
+    for tolerance in (1e-5 * scale, 1e-2 * scale):
+        near = price(*case, tolerance=tolerance)
+        assert not near.relaxed.any()
+        assert (near.value <= exact.value * (1 + 1e-12)).all()
+        costs = evaluate(case[0], near.solution).cost
+        for m, row in enumerate(near.solution.rows(case[0])):
+            if np.isfinite(exact.value[m]):
+                attained = costs[m] + used_price(case[0], case[1], m, row)
+                assert exact.value[m] * (1 - 1e-12) <= attained
+                assert attained <= near.value[m] + tolerance + 1e-12 * scale
+
+
+def test_pricing_that_is_stopped_has_a_bound() -> None:
+    case = larger("layered-20", 1)
+    exact = price(*case)
+    stopped = price(*case, stopped=np.ones(1, dtype=np.bool_))
+    assert stopped.relaxed.any()
+    assert (stopped.value <= exact.value).all()
+    assert (stopped.value >= 0.5 * exact.value).all()
+
+
+def test_an_alarm_goes_off_in_time() -> None:
+    with pricing.alarm(0.0) as passed:
+        deadline = time.monotonic() + 10.0
+        while not passed[0] and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert passed[0]
+    with pricing.alarm(np.inf) as passed:
+        assert not passed[0]
 
 
 def test_many_devices_are_priced_in_parallel_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,12 +42,18 @@ from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
 from . import city
 from .finish import Finish, enumerated
-from .master import Column, Master, Node, Step
+from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
-from .pricing import Prices, Restrictions, price
+from .pricing import NEVER, Prices, Restrictions, alarm, price
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+AT_ROOT = 0.2
+"""Share of the time limit after which the root's column generation waits for better incumbents."""
+
+PATIENCE_AT_ROOT = 0.01
+"""As above, when it goes on."""
 
 FIRST_ROUND = 8
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
@@ -57,6 +63,9 @@ DEEPEST = 60
 
 SETTLED = 0.1
 """Share of the split devices that a step of a dive settles."""
+
+NEARLY_EQUAL = 1e-6
+"""Prices that differ by less, relatively, are made equal in a certificate if it proves as much with them."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -166,11 +175,12 @@ def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool
 
 
 def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
-    search = _Search(instance, start, budget, certify)
-    try:
-        search.run()
-    except KeyboardInterrupt:
-        search.termination = Termination.INTERRUPTED
+    with alarm(budget.time_limit) as passed:
+        search = _Search(instance, start, budget, certify, passed)
+        try:
+            search.run()
+        except KeyboardInterrupt:
+            search.termination = Termination.INTERRUPTED
     return search.proof()
 
 
@@ -200,7 +210,14 @@ def _closing(instance: Instance, node: Vertex) -> Vertex:
 
 
 class _Search:
-    def __init__(self, instance: Instance, start: Solution, budget: Budget, certify: bool = True) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        start: Solution,
+        budget: Budget,
+        certify: bool = True,
+        stopped: NDArray[np.bool_] = NEVER,
+    ) -> None:
         self.begun = time.perf_counter()
         self.instance, self.budget, self.certify = instance, budget, certify
         self.solution = start
@@ -214,7 +231,7 @@ class _Search:
         self.closed, self.in_hand = np.inf, self.floor
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
-        self.master = Master(instance, self.objective)
+        self.master = Master(instance, self.objective, stopped)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
@@ -232,16 +249,24 @@ class _Search:
         """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
         return 0.5 * (self.cutoff + self.objective)
 
-    def late(self) -> bool:
-        return time.perf_counter() - self.begun > self.budget.time_limit
+    def late(self, share: float = 1.0) -> bool:
+        """Whether the time, or a share of it, is up."""
+        return time.perf_counter() - self.begun > share * self.budget.time_limit
 
     def run(self) -> None:
-        self._open(0, (), Prices.zero(self.instance))
+        self._open(0, (), Prices.zero(self.instance), share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
-            self.fixing = _Fixing(self.instance, self.master, self.queue[0][2].node, self.late)
-            self._refix()
+            root, slow = self.queue[0][2], self.late(AT_ROOT)
             self._round()
-            self._dive(self.queue[0][2])
+            self._dive(root)
+            if slow:  # the incumbent tells how exact the root's bound has to be
+                self.in_hand = root.node.bound
+                self.queue.clear()
+                self._open(0, (), root.node.prices, root.node.bound)
+            self.fixing = _Fixing(
+                self.instance, self.master, self.queue[0][2].node, self.fixing_cutoff, self.late
+            )
+            self._refix()
         rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -269,13 +294,24 @@ class _Search:
             self.beyond = min(self.beyond, self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
 
-    def _open(self, index: int, path: tuple[Step, ...], prices: Prices) -> None:
-        """Bound a node and queue it."""
-        patience = PATIENCE if path else 0.0
+    def _open(
+        self,
+        index: int,
+        path: tuple[Step, ...],
+        prices: Prices,
+        floor: float = -np.inf,
+        share: float = 1.0,
+    ) -> None:
+        """Bound a node, in a share of the time limit, and queue it."""
+        patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
         self.master.restrict(path)
-        node = self.master.generate(self._restrictions(path), prices, self.cutoff, self.late, patience)
+        node = self.master.generate(
+            self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
+        )
         if self.certify and self.fixing is not None:
-            node = self._verified(node, path)
+            node = self._verified(node, path, prices, floor)
+        if self.certify:
+            node = self._levelled(node, path)
         self.explored += 1
         self.tree[index] = node.prices
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
@@ -293,15 +329,35 @@ class _Search:
             restrictions.divide(*step)
         return restrictions
 
-    def _verified(self, node: Node, path: tuple[Step, ...]) -> Node:
+    def _verified(self, node: Node, path: tuple[Step, ...], start: Prices, floor: float) -> Node:
         """The node's bound as a certificate proves it, which knows of no fixing."""
         whole = self._restrictions(path, fixed=False)
         bound, found = self.master.lagrangian(node.prices, whole)
-        if bound >= self.cutoff or node.bound < self.cutoff:
+        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= floor):
             return replace(node, bound=bound)
+        if self.late():  # the parent's prices prove as much as there
+            return replace(node, bound=floor, prices=start)
         self.master.restrict(path, fixed=False)
         self.master.add(found.solution)
         return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+
+    def _levelled(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """The node with equal prices for nearly equal ones where that costs no bound worth mentioning.
+
+        Where several points are in demand, their prices differ by no more than the tolerance of a linear
+        program, which leaves a search with many all but equal decisions to tell apart.
+        """
+        capacity, level = node.prices.capacity.copy(), 0.0
+        for n in np.argsort(capacity).tolist():
+            if capacity[n] > level * (1 + NEARLY_EQUAL):
+                level = capacity[n]
+            capacity[n] = level
+        levelled = Prices(capacity, node.prices.channels)
+        bound, _ = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
+        least = self.cutoff if node.bound >= self.cutoff else node.bound - CONVERGED * abs(node.bound)
+        if bound < least:
+            return node
+        return replace(node, bound=bound, prices=levelled)
 
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
@@ -388,7 +444,7 @@ class _Search:
         self.tree[node.index] = Branch(m, k, places, equal, different)
         self.tree += [node.node.prices, node.node.prices]
         for index, inside in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices)
+            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices, node.node.bound)
 
     def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
         """The split subtask and places whose branches raise the known columns' program most.
@@ -462,7 +518,9 @@ class _Search:
             for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
                 path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
             self.master.restrict(path)
-            node = self.master.generate(self._restrictions(path), node.prices, self.cutoff, self.late, 1.0)
+            node = self.master.generate(
+                self._restrictions(path), node.prices, self.cutoff, self.late, 1.0, node.bound
+            )
             self._accept(node)
 
     def _round(self) -> None:
@@ -531,10 +589,13 @@ def _restricted(
 class _Fixing:
     """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
 
-    def __init__(self, instance: Instance, master: Master, root: Node, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, instance: Instance, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]
+    ) -> None:
         self.instance, self.master, self.prices = instance, master, root.prices
         self.bound, found = master.lagrangian(root.prices, None)
         self.least = found.value
+        self.tolerance = PRECISION * max(cutoff - self.bound, 0.0) / instance.num_devices
         # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
         self.restrictions: Restrictions | None = None
@@ -550,7 +611,7 @@ class _Fixing:
         having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
         for g, _ in having:
             restrictions.limit(g, k, side)
-        slack = price(self.instance, self.prices, restrictions).value - self.least
+        slack = price(self.instance, self.prices, restrictions, tolerance=self.tolerance).value - self.least
         for g, group in having:
             self.slack[g][:, k, side] = slack[group.members, None]
 

@@ -30,6 +30,7 @@ from typing import Any
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
@@ -37,13 +38,16 @@ from instances.model import Floats
 
 from ..certificate import rounded
 from ..scaling import scaled, unit_for
-from .pricing import Priced, Prices, Restrictions, difference, price
+from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried (Wentges 1997)."""
 
 CONVERGED = 1e-10
 """Relative distance between the linear program and the bound at which generation stops."""
+
+PRECISION = 0.05
+"""Pricing is exact up to this share of the distance between the linear program and the bound."""
 
 LARGEST_PENALTY = 1e6
 """Artificial columns cost at the most so many times all-local: beyond, a node is left as it is."""
@@ -81,10 +85,14 @@ def exchanges(instance: Instance) -> list[tuple[int, int]]:
 
 
 class Master:
-    """Columns of an instance, and their linear program under changing restrictions."""
+    """Columns of an instance, and their linear program under changing restrictions.
 
-    def __init__(self, instance: Instance, upper: float) -> None:
+    Pricing ends with weaker bounds as soon as ``stopped`` is true (:func:`.pricing.alarm`).
+    """
+
+    def __init__(self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER) -> None:
         self.instance = instance
+        self._stopped = stopped
         self.columns: list[Column] = []
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
@@ -242,9 +250,12 @@ class Master:
         values = np.array(solution.col_value)
         return self._lp.getObjectiveValue() + self.constant, Prices(duals[:points], channels), values
 
-    def lagrangian(self, prices: Prices, restrictions: Restrictions | None) -> tuple[float, Priced]:
-        """The Lagrangian bound at some prices, and the decisions that attain it."""
-        found = price(self.instance, prices, restrictions)
+    def lagrangian(
+        self, prices: Prices, restrictions: Restrictions | None, tolerance: float = 0.0
+    ) -> tuple[float, Priced]:
+        """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance."""
+        each = tolerance / self.instance.num_devices
+        found = price(self.instance, prices, restrictions, tolerance=each, stopped=self._stopped)
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
@@ -257,8 +268,12 @@ class Master:
         cutoff: float,
         stop: Callable[[], bool],
         patience: float = 0.0,
+        floor: float = -np.inf,
     ) -> Node:
         """Column generation until the bound passes the cutoff, converges, or time is up.
+
+        Far from the end, nearly the cheapest decisions will do: pricing has a tolerance that shrinks with
+        what the bound can still gain, until nothing but exact pricing can find a column.
 
         Parameters
         ----------
@@ -273,9 +288,13 @@ class Master:
         patience
             A node whose linear program stays below the cutoff has to be divided: then it is left as soon as
             this share of the distance between bound and cutoff is all that it could gain.
+        floor
+            A bound that the node has at the prices to begin with: its parent's, if any.
         """
-        best, found = self.lagrangian(start, restrictions)
-        prices = start
+        tolerance = PRECISION * patience * max(cutoff - floor, 0.0) if floor > -np.inf else 0.0
+        best, found = self.lagrangian(start, restrictions, tolerance)
+        best = max(best, floor)  # pricing may have been cut short
+        prices, precision = start, PRECISION
         if np.isinf(best):
             return Node(best, prices)
         self.add(found.solution)
@@ -295,16 +314,18 @@ class Master:
                     weight * prices.channels + (1 - weight) * duals.channels,
                 )
             )
-            bound, found = self.lagrangian(trial, restrictions)
+            bound, found = self.lagrangian(trial, restrictions, precision * max(objective - best, 0.0))
             new = self.add(found.solution)
             if bound > best:
                 best, prices = bound, trial
-            if new == 0:
-                if weight == 0 and not self._raise_penalty(values):
-                    return Node(best, prices, self._weights(values))
+            if new > 0:
+                weight, precision = SMOOTHING, PRECISION
+            elif weight > 0:
                 weight = 0.0 if weight < 0.2 else weight / 2
-            else:
-                weight = SMOOTHING
+            elif precision > 0:
+                precision = 0.0
+            elif not self._raise_penalty(values):
+                return Node(best, prices, self._weights(values))
 
     def _divisible(self, values: Floats) -> bool:
         """Whether columns are split, and no device needs its artificial one."""

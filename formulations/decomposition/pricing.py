@@ -23,7 +23,9 @@ and price, so only the points that no other one beats in both are tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -73,13 +75,13 @@ class Priced:
     Attributes
     ----------
     value
-        (M,) least cost + prices of each device, or a lower bound of it where ``relaxed``; infinite where
-        its branches leave no decision.
+        (M,) least cost + prices of each device, or a lower bound of it, within the tolerance or
+        ``relaxed``; infinite where its branches leave no decision.
     solution
         The decisions that attain them, and the best ones seen where the value is a bound (all-local for
         a device without any).
     relaxed
-        (M,) where the search for the least value reached its limit.
+        (M,) where the search for the least value reached its limit, or time was up.
     """
 
     value: Floats
@@ -173,12 +175,31 @@ LABELLED, SEARCHED = 2000, 16
 """Devices that are priced between two looks at the clock, by labels and by search."""
 
 
+NEVER: NDArray[np.bool_] = np.zeros(1, dtype=np.bool_)
+"""For searches that nothing stops."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[NDArray[np.bool_]]:
+    """(1,) False until so many seconds have passed: what compiled searches look at."""
+    passed = np.zeros(1, dtype=np.bool_)
+    timer = threading.Timer(min(max(seconds, 0.0), threading.TIMEOUT_MAX), passed.fill, (True,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield passed
+    finally:
+        timer.cancel()
+
+
 def price(
     instance: Instance,
     prices: Prices,
     restrictions: Restrictions | None = None,
     largest_search: int | None = None,
     late: Callable[[], bool] = never,
+    tolerance: float = 0.0,
+    stopped: NDArray[np.bool_] = NEVER,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -195,6 +216,10 @@ def price(
         default :data:`.search.LARGEST_SEARCH`, after which labels are tried.
     late
         Whether time is up.
+    tolerance
+        A device's value may be a lower bound, and its decision dearer than the least, by so much in all.
+    stopped
+        From :func:`alarm`: as soon as it is true, searches end with the bounds that they have.
 
     Returns
     -------
@@ -218,9 +243,10 @@ def price(
         found = plan(term.group.application)
         if found is None or found.multiplies:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            searched = (*arguments, *graph, largest_search or LARGEST_SEARCH, cut_short, places, least)
+            nodes = largest_search or LARGEST_SEARCH
+            searched = (*arguments, *graph, nodes, tolerance, stopped, cut_short, places, least)
             _run(price_by_search, searched, chunks(len(term.group), SEARCHED), late)
-            if found is not None and largest_search is None:
+            if found is not None and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(cut_short).tolist():
                     exact = places.copy(), least.copy()
                     if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):

@@ -25,10 +25,13 @@ flows, the node is branched on.
 **Branches.** A decision with a move costs at least L plus what the move adds to the cut: moves with which
 nothing can be cheaper than the incumbent are dropped (the other side of a subtask; the fastest and the
 dearest, the slowest and the cheapest offload points of its menu). Of the others, the mix of decisions
-names the subtask to divide: between local and offloaded where that is in doubt, else its menu in two. So
+names the subtasks that can be divided: between local and offloaded where that is in doubt, else a menu in
+two. The one is taken where doubt times gain is greatest, the mean that the bounds of a division of that
+subtask have gained so far (pseudo-costs). So
 every decision is in one of the parts or costs no less than the incumbent, and the least bound of the open
 parts is a lower bound at any time: the nodes are explored by least bound, and where their number reaches a
-limit, that bound is the result, a relaxation.
+limit, or time is up, that bound is the result, a relaxation. Who asks for a tolerance gets a bound
+within it: parts that are so near are not divided.
 
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
@@ -46,7 +49,7 @@ from instances import Application
 from instances.compiled import readable, writable
 from instances.model import Floats, Ints, frozen
 
-LARGEST_SEARCH = 400_000
+LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
 
 _POOL = 16  # decisions and paths in a game
@@ -54,6 +57,7 @@ _TURNS = 12  # flows that a node tries at the most
 _ENOUGH = 0.2  # of a node's gap: if flows can close no more, it is branched on
 _TOLERANCE = 1e-13
 _NONE = 1e-9  # a share in a mix that is no more than rounding
+_SOME = 0.2  # doubt that counts for a subtask whatever its own is
 
 _F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
 
@@ -91,6 +95,14 @@ class _Left(NamedTuple):
     home: Any
     low: Any
     high: Any
+
+
+class _Gains(NamedTuple):
+    """What divisions have added to bounds, and how many there were: by kind (sides, menus) and subtask,
+    and in the last column of all subtasks."""
+
+    total: Any
+    count: Any
 
 
 class _Network(NamedTuple):
@@ -433,10 +445,24 @@ def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest):  # t
 
 
 @njit(cache=True, nogil=True)
-def _divide(left, pool, rows, count):  # type: ignore[no-untyped-def]
+def _learn_gain(gains, kind, k, gain):  # type: ignore[no-untyped-def]
+    for at in (k, gains.total.shape[1] - 1):
+        gains.total[kind, at] += gain
+        gains.count[kind, at] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def _score(gains, kind, k, doubt):  # type: ignore[no-untyped-def]
+    """Doubt times gain; a subtask without experience counts as the mean of all."""
+    mean = gains.total[kind, -1] / max(gains.count[kind, -1], 1.0) + _TOLERANCE
+    return (_SOME + doubt) * (gains.total[kind, k] + mean) / (gains.count[kind, k] + 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
     """The subtask to branch on, and where its menu is divided (-1: local or offloaded); -1: none left."""
     size = len(left.home)
-    chosen, middle, most = -1, -1, _NONE
+    chosen, middle, most = -1, -1, 0.0
     for k in range(size):
         if left.home[k] == 1 and left.low[k] < left.high[k]:
             away = 0.0
@@ -444,8 +470,10 @@ def _divide(left, pool, rows, count):  # type: ignore[no-untyped-def]
                 if pool.decision[rows[i], k] >= 0:
                     away += pool.weight[i]
             doubt = min(away, 1.0 - away)
-            if doubt > most:
-                chosen, most = k, doubt
+            if doubt > _NONE:
+                score = _score(gains, 0, k, doubt)
+                if score > most:
+                    chosen, most = k, score
     if chosen >= 0:
         return chosen, -1
     for k in range(size):
@@ -457,8 +485,11 @@ def _divide(left, pool, rows, count):  # type: ignore[no-untyped-def]
                     after += pool.weight[i]
                 elif at >= 0:
                     before += pool.weight[i]
-            if min(before, after) > most:
-                chosen, middle, most = k, split, min(before, after)
+            doubt = min(before, after)
+            if doubt > _NONE:
+                score = _score(gains, 1, k, doubt)
+                if score > most:
+                    chosen, middle, most = k, split, score
     if chosen >= 0:
         return chosen, middle
     for k in range(size):
@@ -468,8 +499,10 @@ def _divide(left, pool, rows, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):  # type: ignore[no-untyped-def]
-    """Least cost below ``best``, or ``best``, and a lower bound of all decisions' costs.
+def _search(  # type: ignore[no-untyped-def]
+    costs, root, graph, even, best, limit, tolerance, stopped, net, spare, pool, incumbent
+):
+    """Least cost below ``best``, or ``best``, up to a tolerance, and a lower bound of all decisions' costs.
 
     The decision goes into ``incumbent``, which is left alone where none is better.
     """
@@ -479,20 +512,24 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
     phi, best_phi, cheapest = np.empty(size), even.copy(), np.empty(size)
     choice, rows = np.empty(size, np.int64), np.empty(_POOL, np.int64)
     pool.count[:], clock = 0, 0
-    # Open nodes: bound, moves left (home, low, high) and flow.
+    gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
+    closed_at = np.inf  # the least bound of a closed node
+    # Open nodes: bound, moves left (home, low, high), flow, and what was divided (2·subtask + kind).
     room, opened = 32, 1
     bounds, flows, moves = np.empty(room), np.empty((room, size)), np.empty((room, 3, size), np.int32)
+    divided = np.full(room, -1)
     bounds[0], flows[0] = 0.0, even
     moves[0, 0], moves[0, 1], moves[0, 2] = left.home, left.low, left.high
     while opened > 0 and limit > 0:
         at = np.argmin(bounds[:opened])
-        if bounds[at] >= best - _TOLERANCE * best:
+        if bounds[at] >= best - max(tolerance, _TOLERANCE * best):
             break
-        limit -= 1
-        bound, phi[:] = bounds[at], flows[at]
+        limit = 0 if stopped[0] else limit - 1
+        bound, phi[:], division = bounds[at], flows[at], divided[at]
         left.home[:], left.low[:], left.high[:] = moves[at, 0], moves[at, 1], moves[at, 2]
         opened -= 1
         bounds[at], flows[at], moves[at] = bounds[opened], flows[opened], moves[opened]
+        divided[at] = divided[opened]
         # The decisions of the pool that are left play.
         count = 0
         for x in range(pool.count[0]):
@@ -513,8 +550,8 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
                 best, incumbent[:] = cost, choice
             if total > level:
                 level, best_phi[:] = total, phi
-            if level >= best - _TOLERANCE * best:
-                closed = True
+            if level >= best - max(tolerance, _TOLERANCE * best):
+                closed, closed_at = True, min(closed_at, max(bound, level))
                 break
             before = count
             count = _learn_decision(pool, rows, count, choice, delay, paid, clock)
@@ -539,6 +576,8 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
             pull = 0.5 if news else 0.0
             for k in range(size):
                 phi[k] = pull * best_phi[k] + (1.0 - pull) * phi[k]
+        if division >= 0:
+            _learn_gain(gains, division % 2, division // 2, max(0.0, min(level, best) - bound) / best)
         if closed:
             continue
         bound = max(bound, level)
@@ -546,7 +585,7 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
         enough = best - _TOLERANCE * best
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest):
             continue
-        k, middle = _divide(left, pool, rows, count)
+        k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left
             for k in range(size):
                 choice[k] = -1 if left.home[k] == 1 else left.low[k]
@@ -557,9 +596,9 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
         if opened + 2 > room:
             room *= 2
             bounds, flows = np.concatenate((bounds, bounds)), np.concatenate((flows, flows))
-            moves = np.concatenate((moves, moves))
+            moves, divided = np.concatenate((moves, moves)), np.concatenate((divided, divided))
         for side in range(2):
-            bounds[opened], flows[opened] = bound, best_phi
+            bounds[opened], flows[opened], divided[opened] = bound, best_phi, 2 * k + (middle >= 0)
             moves[opened, 0], moves[opened, 1], moves[opened, 2] = left.home, left.low, left.high
             if middle >= 0:
                 moves[opened, 2 - side, k] = middle
@@ -568,7 +607,7 @@ def _search(costs, root, graph, even, best, limit, net, spare, pool, incumbent):
             else:
                 moves[opened, 0, k] = 0
             opened += 1
-    proven = best - _TOLERANCE * best
+    proven = min(best - _TOLERANCE * best, closed_at)
     if opened > 0:
         proven = min(proven, np.min(bounds[:opened]))
     return best, proven - _TOLERANCE * abs(proven)
@@ -601,7 +640,7 @@ def _fill_menu(place, cpu, prices, menu, r, allowed):  # type: ignore[no-untyped
     types.boolean(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
         *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
-        *(_I1, _I2, _I1, _I2, _I1, _I2, _F1, types.int64),
+        *(_I1, _I2, _I1, _I2, _I1, _I2, _F1, types.int64, types.float64, readable("boolean")),
         *(writable("boolean"), writable("int32", 2), writable("float64"), types.int64, types.int64),
     ),
     cache=True,
@@ -636,13 +675,15 @@ def price_by_search(  # type: ignore[no-untyped-def]
     ends,
     even,
     limit,
+    tolerance,
+    stopped,
     relaxed,
     places,
     least,
     first,
     last,
 ):
-    """Price the devices first..last of a group; False where a value is a relaxation."""
+    """Price the devices first..last of a group, up to a tolerance; False where a value is a relaxation."""
     graph = _Graph(order, into, into_start, beside, beside_start, ends)
     points, size, arcs = len(cpu), len(order), len(ends)
     home_delay, home_paid = np.empty(size), np.empty(size)
@@ -685,12 +726,14 @@ def price_by_search(  # type: ignore[no-untyped-def]
             costs.up_delay[e], costs.up_paid[e] = a * arc_up[m, e], b * arc_up[m, e] * send[m]
             costs.down_delay[e], costs.down_paid[e] = a * arc_down[m, e], b * arc_down[m, e] * receive[m]
         nodes = max(1, limit // (size + arcs))
-        found, proven = _search(costs, left, graph, even, best, nodes, net, spare, pool, incumbent)
+        found, proven = _search(
+            costs, left, graph, even, best, nodes, tolerance, stopped, net, spare, pool, incumbent
+        )
         if found < best:
             for k in range(size):
                 places[m, k] = -1 if incumbent[k] < 0 else costs.place[k, incumbent[k]]
             least[m] = found + radio[m]
-        if proven < found - 3 * _TOLERANCE * found:
+        if proven < found - tolerance - 3 * _TOLERANCE * found:
             relaxed[m], complete = True, False
         least[m] = min(least[m], proven + radio[m])
     return complete
