@@ -66,6 +66,10 @@ class Outcome:
     nodes: int
 
 
+class InfeasibleError(RuntimeError):
+    """A program has no solution."""
+
+
 def minimise(
     program: MixedIntegerProgram,
     budget: Budget,
@@ -96,6 +100,11 @@ def minimise(
     -------
     Outcome
         Also at the time limit and after Ctrl-C.
+
+    Raises
+    ------
+    InfeasibleError
+        If the program is infeasible.
     """
     scale = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_OBJECTIVE / max(reference, SMALLEST_REFERENCE))))
     begun = time.perf_counter()
@@ -286,4 +295,6 @@ def _termination(status: Any, interrupted: bool, gap: float) -> Termination:
         return Termination.TIME_LIMIT
     if interrupted or status == kinds.kInterrupt:
         return Termination.INTERRUPTED
+    if status == kinds.kInfeasible:
+        raise InfeasibleError("the program is infeasible")
     raise RuntimeError(f"HiGHS ended with status {status.name}")

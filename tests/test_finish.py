@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from strategies import instances
 
 from formulations.certificate import write_certificate
 from formulations.decomposition import branch_and_price, finish
-from formulations.decomposition.finish import Pool, enumerated, violated
+from formulations.decomposition.finish import Finish, Pool, enumerated, violated
 from formulations.decomposition.patterns import Levels, enumerable, enumerate_patterns
 from formulations.decomposition.pricing import Prices, Restrictions, price
 from instances import LOCAL, Budget, Instance, Progress, Solution, evaluate, write
@@ -161,6 +162,21 @@ def test_the_finish_closes_random_instances_many(
 ) -> None:
     assume(enumerable(instance))
     closes(instance, tmp_path_factory.mktemp("proof"))
+
+
+def test_patterns_that_do_not_fit_together_give_no_incumbent() -> None:
+    instance = scarce(0)
+    search = branch_and_price._Search(instance, Solution.all_local(instance), Budget())
+    levels, prices = Levels(instance), Prices.zero(instance)
+    pool = enumerated(instance, levels, prices, None, np.full(instance.num_devices, np.inf))
+    assert pool is not None
+    largest = np.array(
+        [a + np.argmax(pool.used[a:b, -1]) for a, b in pairwise([*pool.start, len(pool.cost)])]
+    )
+    alone = pool.within(np.isin(np.arange(len(pool.cost)), largest))
+    assert alone.used[:, -1].sum() > instance.points.capacity.sum()
+    Finish(search, levels, alone).seek(prices)
+    assert search.solution == Solution.all_local(instance)
 
 
 @pytest.mark.parametrize("cuts", [True, False])

@@ -4,8 +4,9 @@ Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does
 the incumbent, a subtask of a device that the master splits between places is branched on: local or not,
 else at one of the fastest offload points or not. A closed tree proves the incumbent optimal, and the tree
 with the leaves' prices is its certificate (:mod:`formulations.certificate`). Nodes are explored by least
-bound. New incumbents come from dives, which settle one split device after the other and generate
-columns as they go, and from the mixed-integer program over the columns generated so far.
+bound. The first incumbents come from the root's prices (:mod:`.primal`), new ones from dives, which settle
+one split device after the other and generate columns as they go, and from the mixed-integer program over
+the columns generated so far.
 
 **Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
 prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
@@ -21,6 +22,7 @@ enumerated, and the node is closed over the list, with cuts and with branches on
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import math
 import time
@@ -41,10 +43,14 @@ from instances.run import OPTIMAL_GAP
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
 from . import city
+from .chunks import OutOfTime
+from .dual import Dual
 from .finish import Finish, enumerated
+from .limits import Limits
 from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, alarm, price
+from .primal import Primal, pack
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
@@ -54,6 +60,12 @@ AT_ROOT = 0.2
 
 PATIENCE_AT_ROOT = 0.01
 """As above, when it goes on."""
+
+ROUGH_SEARCH = 20_000
+"""Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
+
+NEAR = 1e-3
+"""Relative gap at the root from which on the finish is tried at once."""
 
 FIRST_ROUND = 8
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
@@ -256,17 +268,7 @@ class _Search:
     def run(self) -> None:
         self._open(0, (), Prices.zero(self.instance), share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
-            root, slow = self.queue[0][2], self.late(AT_ROOT)
-            self._round()
-            self._dive(root)
-            if slow:  # the incumbent tells how exact the root's bound has to be
-                self.in_hand = root.node.bound
-                self.queue.clear()
-                self._open(0, (), root.node.prices, root.node.bound)
-            self.fixing = _Fixing(
-                self.instance, self.master, self.queue[0][2].node, self.fixing_cutoff, self.late
-            )
-            self._refix()
+            self._construct(self.queue[0][2])
         rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -275,8 +277,9 @@ class _Search:
             node = self.queue[0][2]
             self.in_hand = node.node.bound
             heapq.heappop(self.queue)
-            if not self._finished(node):
-                self._branch(node)
+            prepared = self.fixing is not None
+            if not ((prepared or self._near(node)) and self._finished(node)):
+                (self._branch if prepared else self._prepare)(node)
             if self.termination is Termination.TIME_LIMIT:
                 return
             self.in_hand = np.inf
@@ -287,6 +290,28 @@ class _Search:
         if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
             self.termination = Termination.STALLED
         self._report()
+
+    def _near(self, root: _Open) -> bool:
+        """Whether the first incumbent is so good that the finish may do without a better one."""
+        return self.objective - root.node.bound <= NEAR * abs(self.objective)
+
+    def _prepare(self, root: _Open) -> None:
+        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow."""
+        slow = self.late(AT_ROOT)
+        heapq.heappush(self.queue, (root.node.bound, root.index, root))
+        if not slow:
+            self._fix()
+        self._round()
+        self._dive(root)
+        if slow:  # the incumbent tells how exact the root's bound has to be
+            self.queue.clear()
+            self._open(0, (), root.node.prices, root.node.bound)
+            self._fix()
+
+    def _fix(self) -> None:
+        root = self.queue[0][2].node
+        self.fixing = _Fixing(self.instance, self.master, root, self.fixing_cutoff, self.late)
+        self._refix()
 
     def _refix(self) -> None:
         """Fix as much as the incumbent allows."""
@@ -503,6 +528,18 @@ class _Search:
             score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
 
+    def _construct(self, root: _Open) -> None:
+        """Solutions from the prices of the root, two ways (:mod:`.primal`)."""
+        limits = Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late)
+        primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
+        with contextlib.suppress(OutOfTime):
+            dual.evaluate(limits.vector(root.node.prices))
+            table = primal.cheapest(dual)
+            pack(limits, table)
+            primal.improve(dual, table)
+            primal.construct(dual)
+        self._take(primal.solution.rows(self.instance))
+
     def _dive(self, top: _Open) -> None:
         """Settle the most settled of the devices that the master splits, again and again."""
         node, path = top.node, top.path
@@ -525,6 +562,7 @@ class _Search:
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""
+        self.master.add(self.solution)
         columns = self.master.columns
         program, start = _restricted(self.master, self.solution)
         left = max(self.budget.time_limit - (time.perf_counter() - self.begun), 0.0)
@@ -574,10 +612,11 @@ def _restricted(
     decisions = incumbent.rows(instance)
     chosen = np.array([decisions[column.device] == list(column.places) for column in columns])
     is_column = np.arange(size) < len(columns)
+    fixed = np.isin(np.arange(size), [i for i in master.fixed if not chosen[i]])
     program = highs.MixedIntegerProgram(
         cost=np.append([column.cost for column in columns], np.zeros(size - len(columns))),
         lower=np.zeros(size),
-        upper=np.where(is_column, 1.0, np.inf),
+        upper=np.where(fixed, 0.0, np.where(is_column, 1.0, np.inf)),
         integer=np.flatnonzero(is_column),
         matrix=matrix,
         row_lower=np.array([1.0] * devices + [-np.inf] * len(limits)),

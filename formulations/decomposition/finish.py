@@ -566,6 +566,9 @@ class Finish:
             row_upper=np.append(np.ones(devices), self.program.limits),
         )
         budget = Budget(gap=1e-7, seed=self.host.budget.seed, threads=self.host.budget.threads)
-        outcome = highs.minimise(program, budget, time_limit=1.0, reference=self.program.unit)
+        try:
+            outcome = highs.minimise(program, budget, time_limit=1.0, reference=self.program.unit)
+        except highs.InfeasibleError:  # so few patterns of each device need not fit together
+            return
         if outcome.values is not None:
             self._offer_patterns(some[outcome.values > 0.5].tolist())

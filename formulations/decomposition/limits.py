@@ -66,10 +66,13 @@ class Limits:
         channels[self._limited] = vector[self.instance.num_points :]
         return Prices(vector[: self.instance.num_points].copy(), channels)
 
+    def vector(self, prices: Prices) -> Floats:
+        """(R,) prices as a vector."""
+        return np.concatenate([prices.capacity, prices.channels[self._limited]])
+
     def rounded(self, vector: Floats) -> Floats:
         """Prices that a certificate can state."""
-        prices = rounded(self.prices(vector))
-        return np.concatenate([prices.capacity, prices.channels[self._limited]])
+        return self.vector(rounded(self.prices(vector)))
 
     def table(self, solution: Solution) -> Places:
         """(M, largest K) decisions."""

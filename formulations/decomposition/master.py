@@ -88,6 +88,17 @@ class Master:
     """Columns of an instance, and their linear program under changing restrictions.
 
     Pricing ends with weaker bounds as soon as ``stopped`` is true (:func:`.pricing.alarm`).
+
+    Attributes
+    ----------
+    instance, columns
+        The instance, and the decisions of its devices that are known.
+    limited
+        Offload points with limited channels.
+    constant
+        Cost of the devices that are connected to none.
+    fixed
+        Columns that :meth:`fix` has closed.
     """
 
     def __init__(self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER) -> None:
@@ -111,7 +122,7 @@ class Master:
         self._penalty = 1.0
         self._swaps = exchanges(instance)
         self._first = len(self._devices) + len(self._swaps)
-        self._fixed: set[int] = set()
+        self.fixed: set[int] = set()
         self._closed: set[int] = set()
         self._lp = self._empty_lp(self._unit)
 
@@ -140,8 +151,8 @@ class Master:
         costs = evaluate(self.instance, solution).cost if evaluation_cost is None else evaluation_cost
         rows, cost = solution.rows(self.instance), costs.tolist()
         known = [self._known.get((m, tuple(rows[m]))) for m in self._devices.tolist()]
-        again = {i for i in known if i is not None} & self._fixed
-        self._fixed -= again  # what pricing asks for cannot stay closed
+        again = {i for i in known if i is not None} & self.fixed
+        self.fixed -= again  # what pricing asks for cannot stay closed
         self._close(self._closed - again)
         new = [
             Column(m, places, cost[m])
@@ -203,11 +214,11 @@ class Master:
         device = np.array([column.device for column in self.columns])
         cost = np.array([column.cost for column in self.columns])
         slack = cost + use @ row - least[device]
-        self._fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
+        self.fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
 
     def restrict(self, path: Iterable[Step], fixed: bool = True) -> None:
         """Close the columns that branches forbid, and those of :meth:`fix` if wanted; open all others."""
-        closed = set(self._fixed) if fixed else set()
+        closed = set(self.fixed) if fixed else set()
         for step in path:
             closed.update(self._against(step))
         self._close(closed)
