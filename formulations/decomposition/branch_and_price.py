@@ -51,6 +51,7 @@ from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, alarm, price
 from .primal import Primal, pack
+from .tatonnement import Tatonnement, answer
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
@@ -63,6 +64,9 @@ PATIENCE_AT_ROOT = 0.01
 
 ROUGH_SEARCH = 20_000
 """Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
+
+TURNS = 5
+"""Evaluations with rough prices."""
 
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
@@ -266,9 +270,9 @@ class _Search:
         return time.perf_counter() - self.begun > share * self.budget.time_limit
 
     def run(self) -> None:
-        self._open(0, (), Prices.zero(self.instance), share=AT_ROOT)
+        self._open(0, (), self._rough(), share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
-            self._construct(self.queue[0][2])
+            self._construct(self.queue[0][2].node.prices)
         rounds = FIRST_ROUND
         while self.queue and self.queue[0][0] < self.cutoff:
             if self.late():
@@ -528,12 +532,26 @@ class _Search:
             score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
 
-    def _construct(self, root: _Open) -> None:
-        """Solutions from the prices of the root, two ways (:mod:`.primal`)."""
+    def _rough(self) -> Prices:
+        """Rough prices to begin with (:mod:`.tatonnement`), their decisions in the master."""
+        limits = Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late)
+        dual = Dual(limits, self.late)
+        with contextlib.suppress(OutOfTime):
+            prices = Tatonnement(limits)
+            prices.find_level(limits, self.late)
+            for _ in range(TURNS):
+                found = answer(limits, prices.vector(limits))
+                dual.seen(*found)
+                self.master.add(limits.solution(found[3]))
+                prices.follow(limits, found[3])
+        return limits.prices(dual.vector)
+
+    def _construct(self, prices: Prices) -> None:
+        """Solutions from the root's prices, two ways (:mod:`.primal`)."""
         limits = Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late)
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            dual.evaluate(limits.vector(root.node.prices))
+            dual.evaluate(limits.vector(prices))
             table = primal.cheapest(dual)
             pack(limits, table)
             primal.improve(dual, table)
