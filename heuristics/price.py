@@ -3,7 +3,8 @@ r"""Price-guided offloading: prices on what is scarce, each device's best answer
 Rough prices on the limits come from a sample of the devices
 (:mod:`formulations.decomposition.tatonnement`). At these prices each device takes its cheapest decision;
 the points are filled in order of their speed, and chains of moves between devices repair and improve that
-(:mod:`formulations.decomposition.primal`). The result is never worse than GSOD's two solutions, which are
+(:mod:`formulations.decomposition.primal`). Where this leaves places free that have a price, devices near the
+edge change their decisions first, and once more. The result is never worse than GSOD's two solutions, which are
 made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
 """
 
@@ -38,6 +39,9 @@ LAST = 3
 SEARCH = 20_000
 """Effort for one device's decision where its task needs a search."""
 
+UNUSED = 1e-3
+"""What may be left free at the prices, relative to the cost, without another try."""
+
 LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
 """See :meth:`.Primal.improve`."""
 
@@ -61,6 +65,10 @@ def solve(instance: Instance, budget: Budget) -> Result:
             table = primal.cheapest(dual)
             pack(limits, table)
             primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
+            if primal.unused(dual) > UNUSED * primal.objective:
+                table = primal.cheapest(dual)
+                primal.balance(dual, table)
+                primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
         if late():
             termination = Termination.TIME_LIMIT
     except OutOfTime:

@@ -80,7 +80,7 @@ class Primal:
         """Steps 1 to 3 from the decisions that attain the best bound."""
         self._others = list(dual.recent)
         table = self.cheapest(dual)
-        self._level(dual, table)
+        self.balance(dual, table)
         self.improve(dual, table)
 
     def cheapest(self, dual: Dual) -> Places:
@@ -90,7 +90,13 @@ class Primal:
         _keep_channels(self.limits, dual, table)
         return table
 
-    def _level(self, dual: Dual, table: Places) -> None:
+    def unused(self, dual: Dual) -> float:
+        """What the incumbent leaves free, at the prices."""
+        limits = self.limits
+        return float(dual.vector @ (limits.right - limits.used(self.table)))
+
+    def balance(self, dual: Dual, table: Places) -> None:
+        """Step 2."""
         limits = self.limits
         points = limits.instance.num_points
         slots = slice(0, points)
