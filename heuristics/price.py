@@ -4,8 +4,8 @@ Rough prices on the limits come from a sample of the devices
 (:mod:`formulations.decomposition.tatonnement`). At these prices each device takes its cheapest decision;
 the points are filled in order of their speed, and chains of moves between devices repair and improve that
 (:mod:`formulations.decomposition.primal`). Where this leaves places free that have a price, devices near the
-edge change their decisions first, and once more. The result is never worse than GSOD's two solutions, which are
-made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
+edge change their decisions first, and once more. The result is never worse than GSOD's two solutions,
+which are made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
 """
 
 from __future__ import annotations
