@@ -1473,6 +1473,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
         for fault in _cut_faults(devices, points, cut)
     ]
     inside = _inside(certificate.nodes)
+    cuts = set(map(str, range(len(certificate.cuts))))
     for i, node in enumerate(certificate.nodes):
         if isinstance(node, Branch):
             found = [*_branch_faults(devices, points, node)]
@@ -1489,7 +1490,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
             leaf = node.leaf if isinstance(node, Enumeration) else node
             found = [*_price_faults(points, leaf)]
             for name, price in leaf.cuts.items():
-                if name not in map(str, range(len(certificate.cuts))):
+                if name not in cuts:
                     found.append(f"a price on the unknown cut {name!r}")
                 if price < 0:
                     found.append(f"a negative price on cut {name!r}")
@@ -1720,10 +1721,31 @@ _NEVER = 1 << 20_000  # more than anything costs
 _LARGEST_CONTEXT = 10  # a block has up to 2^this lists of labels
 _MOST_LABELS = 100_000  # in a list, before it is reduced
 _DEEPEST = 100  # blocks within blocks
+_MOST_COMPARISONS = 100_000_000  # of labels, and pairs of them, at one enumeration
+_MOST_PATTERNS = 100_000  # at one enumeration, besides one of each device
 
 
 class TooLarge(Exception):
     """A task is beyond a limit of the dynamic programming."""
+
+
+class Effort:
+    """What one enumeration of patterns may still take."""
+
+    def __init__(self) -> None:
+        self._comparisons, self._patterns = _MOST_COMPARISONS, _MOST_PATTERNS
+
+    def compare(self, count: int) -> None:
+        """Take note of comparisons."""
+        self._comparisons -= count
+        if self._comparisons < 0:
+            raise TooLarge
+
+    def keep(self, count: int) -> None:
+        """Take note of a device's patterns."""
+        self._patterns -= max(count - 1, 0)
+        if self._patterns < 0:
+            raise TooLarge
 
 
 @dataclass(frozen=True)
@@ -1892,6 +1914,7 @@ class SeriesParallel:
         ceiling: int,
         paid: Callable[[int], int],
         guard: int,
+        effort: Effort,
     ) -> list[tuple[int, int]]:
         """Return (cost, used) of all decisions up to a cost, but for those that another one makes needless.
 
@@ -1909,6 +1932,8 @@ class SeriesParallel:
             The prices of `used`.
         guard : int
             A bit above each field of `used`.
+        effort : Effort
+            What is left of it.
 
         Raises
         ------
@@ -1932,7 +1957,7 @@ class SeriesParallel:
                 if isinstance(step.of, Single):
                     found = self._ways(step.of, number, moves, marks, arcs)
                 else:
-                    found = _pairs(step.of, number, kept)
+                    found = _pairs(step.of, number, kept, effort)
                 some: dict[tuple[int, int], int] = {}  # for each delay and use the cost without prices
                 for d, c, used in found if labels else ():
                     if c + outside(d) <= ceiling:
@@ -1940,7 +1965,8 @@ class SeriesParallel:
                         if some.get((d, used), cost) >= cost:
                             some[d, used] = cost
                             _check_count(len(some))
-                lists.append([(d, cost + paid(used), used) for cost, used, d in _needed(some.items(), guard)])
+                needed = _needed(some.items(), guard, effort)
+                lists.append([(d, cost + paid(used), used) for cost, used, d in needed])
             kept.append(lists)
         return [(c, used) for _, c, used in kept[-1][0]]
 
@@ -2094,12 +2120,15 @@ class SeriesParallel:
         return Step(left.members | right.members, context, ahead and not on_every_path, compute, of)
 
 
-def _needed(costs: Iterable[tuple[tuple[int, int], int]], guard: int) -> list[tuple[int, int, int]]:
+def _needed(
+    costs: Iterable[tuple[tuple[int, int], int]], guard: int, effort: Effort
+) -> list[tuple[int, int, int]]:
     """Return (cost, used, delay) for which no other one is nowhere higher; `used` in each of its fields."""
     kept: list[tuple[int, int, int]] = []
     # Where no field is higher the number is not, so that whoever makes another one needless comes first.
     for cost, used, d in sorted([(cost, used, d) for (d, used), cost in costs]):
         high = used | guard
+        effort.compare(len(kept))
         for _, other, delay in kept:
             if delay <= d and (high - other) & guard == guard:
                 break
@@ -2135,8 +2164,11 @@ def _lower(rest: list[int], one: Labels, two: Labels, outside: Callable[[int], i
         rest[i] = min(rest[i], least)
 
 
-def _pairs(of: Pair, number: int, kept: Sequence[Sequence[Marked]]) -> Iterator[tuple[int, int, int]]:
+def _pairs(
+    of: Pair, number: int, kept: Sequence[Sequence[Marked]], effort: Effort
+) -> Iterator[tuple[int, int, int]]:
     for x, y in of.pairs[number]:
+        effort.compare(len(kept[of.first][x]) * len(kept[of.second][y]))
         for d1, c1, used1 in kept[of.first][x]:
             for d2, c2, used2 in kept[of.second][y]:
                 delay = max(d1, d2)
@@ -2512,7 +2544,13 @@ class Bounder:
         return min(least + channel, delay + sum([cost for _, cost in local]))
 
     def patterns(
-        self, costs: Costs, levels: Levels, prices: Prices, allowed: Sequence[int], ceiling: int
+        self,
+        costs: Costs,
+        levels: Levels,
+        prices: Prices,
+        allowed: Sequence[int],
+        ceiling: int,
+        effort: Effort,
     ) -> list[Pattern] | None:
         """Return the patterns of a device up to a cost with prices, None if that takes too long."""
         device = costs.device
@@ -2536,7 +2574,8 @@ class Bounder:
 
         task = self._series_parallel[device.application.id]
         try:
-            found = task.patterns(moves, marks, costs.arcs, ceiling, paid, levels.guard(size))
+            found = task.patterns(moves, marks, costs.arcs, ceiling, paid, levels.guard(size), effort)
+            effort.keep(len(found))
         except TooLarge:
             return None
         return [
@@ -2601,7 +2640,7 @@ class Levels:
 
     def steps(self, of_levels: Sequence[int]) -> list[int]:
         """Return the prices, none negative, of subtasks at each level or a faster one."""
-        return [price - next_ for price, next_ in zip(of_levels, [*of_levels[1:], 0], strict=True)]
+        return [price - next_ for price, next_ in itertools.pairwise([*of_levels, 0])]
 
     def mark(self, level: int, size: int) -> int:
         """Return one subtask at a level: 1 for it and all slower ones, in fields of one number."""
@@ -2635,27 +2674,33 @@ class Enumerated:
         self._position = {device.id: m for m, device in enumerate(instance.devices)}
         self._level = {point.id: levels.number(point.cpu) for point in instance.points}
         self._claim = _up(certificate.lower_bound)
-        self._cuts: dict[str, tuple[int, int, list[int], int]] = {}
+        self._cuts: dict[str, tuple[int, int, dict[str, int], int]] = {}
         for i, cut in enumerate(certificate.cuts):
             level = self._level[cut.point]
             limit = levels.limits[level] if level >= 0 else 0
-            shifts = [cut.shifts.get(device.id, 0) for device in instance.devices]
-            limit = (limit + sum(shifts)) // cut.divisor
-            self._cuts[str(i)] = (level, cut.divisor, shifts, limit)
+            limit = (limit + sum(cut.shifts.values())) // cut.divisor
+            self._cuts[str(i)] = (level, cut.divisor, cut.shifts, limit)
 
     def bound(self, index: int, patterns: list[list[Pattern]]) -> int:
         """Return the least bound of the leaves below a node, which has these patterns, or the claim."""
         least = self._claim
-        pending = [(index, patterns)]
+        mine = list(patterns)
+        before: list[tuple[int, list[Pattern]]] = []  # what the nodes above have changed, to put it back
+        pending: list[tuple[int, int, dict[int, list[Pattern]]]] = [(index, 0, {})]
         while pending:
-            i, mine = pending.pop()
+            i, depth, changed = pending.pop()
+            while len(before) > depth:
+                m, some = before.pop()
+                mine[m] = some
+            for m, some in changed.items():
+                before.append((m, mine[m]))
+                mine[m] = some
             node = self._nodes[i]
             if isinstance(node, Count):
                 m, level = self._position[node.device], self._level[node.point]
                 few = [one for one in mine[m] if self._used(one, level) <= node.most]
                 many = [one for one in mine[m] if self._used(one, level) > node.most]
-                for child, some in ((node.equal, few), (node.different, many)):
-                    pending.append((child, [*mine[:m], some, *mine[m + 1 :]]))
+                pending += [(node.equal, len(before), {m: few}), (node.different, len(before), {m: many})]
                 continue
             if not all(mine):
                 continue  # no solution gets here
@@ -2667,11 +2712,12 @@ class Enumerated:
                 least = min(least, bound)
                 continue
             room = self._claim - bound
-            left = [
-                [one for one, value in zip(some, costs, strict=True) if value <= min(costs) + room]
-                for some, costs in zip(mine, values, strict=True)
-            ]
-            pending.append((node.below, left))
+            left = {}
+            for m, (some, costs) in enumerate(zip(mine, values, strict=True)):
+                most = min(costs) + room
+                if max(costs) > most:
+                    left[m] = [one for one, value in zip(some, costs, strict=True) if value <= most]
+            pending.append((node.below, len(before), left))
         return least
 
     def _used(self, pattern: Pattern, level: int) -> int:
@@ -2689,9 +2735,11 @@ class Enumerated:
         cuts = [(_down(price), *self._cuts[name]) for name, price in leaf.cuts.items()]
         charge += sum(price * limit for price, _, _, _, limit in cuts)
         values = []
-        for m, (device, some) in enumerate(zip(self._instance.devices, patterns, strict=True)):
+        for device, some in zip(self._instance.devices, patterns, strict=True):
             channel = 0 if device.point is None else prices.channels[device.point]
-            mine = [(price, level, divisor, shifts[m]) for price, level, divisor, shifts, _ in cuts]
+            mine = [
+                (price, level, divisor, shifts.get(device.id, 0)) for price, level, divisor, shifts, _ in cuts
+            ]
             costs = []
             for cost, mark, used in some:
                 value = cost + sum(map(operator.mul, steps, used)) + (channel if mark else 0)
@@ -2770,9 +2818,11 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
         if total is None or total >= claim or not isinstance(node, Enumeration):
             continue
         patterns: list[list[Pattern]] = []
+        effort = Effort()
         for device, (value, allowed) in zip(instance.devices, shares[i], strict=True):
             ceiling = claim - (total - value)
-            found = bounder.patterns(Costs(instance, device), levels, prices[i], allowed, ceiling)
+            costs = Costs(instance, device)
+            found = bounder.patterns(costs, levels, prices[i], allowed, ceiling, effort)
             if found is None:
                 limited.add(device.application.id)
                 break
@@ -2943,6 +2993,7 @@ def _hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[s
             _loads_by_place(device, units, ((1 << len(places)) - 1,) * len(device.sizes))
         except TooLarge:
             faults.append(f"device {device.id!r} has more than {_MOST_LOADS} different loads to look at")
+            break  # it takes long to find this out, and one is enough
     return faults
 
 
@@ -3049,24 +3100,23 @@ def _hybrid_tree_bound(instance: HybridInstance, certificate: Certificate) -> Fr
         if device.id in branched:
             left = _places_left(nodes, device.id, anywhere, position, bits)
         units = _units_of(device, certificate)
-        choices = {
-            allowed: [
+        leaves_with: dict[tuple[int, ...], list[int]] = {}
+        for i, allowed in enumerate(left):
+            if totals[i] is not None:
+                leaves_with.setdefault(allowed, []).append(i)
+        for allowed, mine in leaves_with.items():  # the loads can be many: those of one set at a time
+            choices = [
                 (count, _choice(tariff, weight, tariff.load(sizes[: len(bits)])))
                 for count, sizes in _loads_by_place(device, units, allowed)
             ]
-            for allowed in set(left)
-        }
-        known: dict[tuple[tuple[Fraction, Fraction], tuple[int, ...]], int | None] = {}
-        for i, key in enumerate(zip(prices, left, strict=True)):
-            total = totals[i]
-            if total is None:
-                continue
-            if key not in known:
-                (price, toll), allowed = key
-                values = [choice.least(price) + _down(toll * count) for count, choice in choices[allowed]]
-                known[key] = min(values, default=None)
-            value = known[key]
-            totals[i] = None if value is None else total + value
+            known: dict[tuple[Fraction, Fraction], int | None] = {}
+            for i in mine:
+                if prices[i] not in known:
+                    price, toll = prices[i]
+                    values = [choice.least(price) + _down(toll * count) for count, choice in choices]
+                    known[prices[i]] = min(values, default=None)
+                total, value = totals[i], known[prices[i]]
+                totals[i] = None if total is None or value is None else total + value
     # All-local obeys the branches above some leaf: not all are infinite.
     return Fraction(min(total for total in totals if total is not None), 1 << _FINE)
 

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import random
+import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from brute import brute_force
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import instances
+from strategies import DOCUMENT, documents, instance_of, instances
 
 from formulations.certificate import write_certificate
 from formulations.decomposition import branch_and_price, finish
@@ -373,3 +374,123 @@ def test_interrupted_at_any_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         bound = check.tree_bound(mine, certificate).value
         assert certificate.lower_bound <= bound <= Fraction(optimum) * (1 + Fraction(1, 10**12))
         assert proof.objective >= optimum * (1 - 1e-12)
+
+
+def random_enumerations(rng: random.Random, document: Document) -> tuple[list[Document], list[Document]]:
+    """A tree of branches, enumerations, branches on numbers and prices, and its cuts."""
+    points, devices = document["offload_points"], document["devices"]
+    subtasks = {application["id"]: application["subtasks"] for application in document["applications"]}
+    cuts: list[Document] = [
+        {
+            "fast_as": rng.choice(points)["id"],
+            "divisor": rng.choice([1, 2, 2, 3, 4]),
+            "shifts": {device["id"]: rng.randrange(5) for device in devices if rng.random() < 0.7},
+        }
+        for _ in range(rng.randrange(4))
+    ]
+    nodes: list[Document] = []
+
+    def on(names: list[str]) -> Document:
+        return {
+            name: repr(rng.choice([0.0, 0.1, 1.0]) * rng.random()) for name in names if rng.random() < 0.8
+        }
+
+    def prices(inside: bool) -> Document:
+        limited = [point["id"] for point in points if point.get("channels") is not None]
+        found = {"capacity": on([point["id"] for point in points]), "channels": on(limited)}
+        return found | ({"cuts": on(list(map(str, range(len(cuts)))))} if inside else {})
+
+    def grow(depth: int, inside: bool) -> int:
+        number = len(nodes)
+        nodes.append({})
+        device = rng.choice(devices)
+        if depth == 0 or rng.random() < 0.15:
+            nodes[number] = {"prices": prices(inside)}
+        elif rng.random() < 0.4:
+            nodes[number] = {"patterns": prices(inside), "below": grow(depth - 1, True)}
+        else:
+            at = {"fast_as": rng.choice(points)["id"], "most": rng.randrange(4)}
+            if not inside:
+                places = rng.sample([None, *(point["id"] for point in points)], rng.randint(1, len(points)))
+                at = {"subtask": rng.choice(subtasks[device["application"]]), "places": places}
+            children = {"equal": grow(depth - 1, inside), "different": grow(depth - 1, inside)}
+            nodes[number] = {"branch": {"device": device["id"], **at}, **children}
+        return number
+
+    grow(rng.randint(1, 5), False)
+    return nodes, cuts
+
+
+def stay_below_the_optimum(document: Document, rng: random.Random) -> None:
+    optimum, _ = brute_force(instance_of(document))
+    instance = check._instance_from_json(document, "x")
+    assert isinstance(instance, check.Instance)
+    for factor in (0.9, 1.0, 1.1, 10.0):
+        nodes, cuts = random_enumerations(rng, document)
+        claim = Fraction(optimum) * Fraction(factor)
+        read = [check._node([], node, "") for node in nodes]
+        rounding = [check.Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts]
+        certificate = check.Certificate("", claim, [node for node in read if node], None, rounding)
+        assert not check.certificate_faults(instance, certificate)
+        assert check.tree_bound(instance, certificate).value <= optimum + 1e-9 * abs(optimum)
+
+
+SMALL: dict[str, Any] = {"max_devices": 3, "max_points": 3, "max_subtasks": 3}
+
+
+@settings(max_examples=100)
+@given(documents(**SMALL), st.randoms(use_true_random=False))
+def test_enumerations_stay_below_the_optimum(document: Document, rng: random.Random) -> None:
+    """Any tree, cuts and prices, at any claim, and on instances of any kind."""
+    stay_below_the_optimum(document, rng)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000)
+@given(documents(**SMALL), st.randoms(use_true_random=False))
+def test_enumerations_stay_below_the_optimum_often(document: Document, rng: random.Random) -> None:
+    stay_below_the_optimum(document, rng)
+
+
+def test_an_enumeration_without_capacity(tmp_path: Path) -> None:
+    """Where no offload point has any there are no levels, and the optimum is all-local."""
+    instance, document, _ = example(tmp_path)
+    empty = instance._replace(points=[point._replace(capacity=0) for point in instance.points])
+    local = sum(Fraction(*check.device_cost(empty, one, [check.LOCAL] * 8)) for one in empty.devices)
+    document |= {"nodes": [{"patterns": {}, "below": 1}, {"prices": {}}], "cuts": []}
+    claim = judged(document, tmp_path)._replace(lower_bound=local - Fraction(1, 10**20))
+    assert claim.lower_bound <= check.tree_bound(empty, claim).value <= local
+
+
+@pytest.mark.parametrize("limit", ["_MOST_COMPARISONS", "_MOST_PATTERNS"])
+def test_an_enumeration_that_takes_too_long_proves_less(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound of its node as a leaf stands, and the application is named."""
+    instance, document, _ = example(tmp_path)
+    certificate = judged(document, tmp_path)
+    assert check.tree_bound(instance, certificate).value >= certificate.lower_bound
+    monkeypatch.setattr(check, limit, 20)
+    bound = check.tree_bound(instance, certificate)
+    assert 0 < bound.value < certificate.lower_bound
+    assert bound.limited == [instance.applications[0].id]
+
+
+def test_a_deep_tree_over_many_devices_needs_little_memory() -> None:
+    """What a branch leaves to the other devices is not copied, nor are cuts spread over all devices."""
+    document, count = copy.deepcopy(DOCUMENT), 2000
+    document["devices"] = [document["devices"][0] | {"id": f"d{m}"} for m in range(count)]
+    instance = check._instance_from_json(document, "x")
+    assert isinstance(instance, check.Instance)
+    levels, leaf = check.Levels(instance), check.Leaf({}, {}, None)
+    nodes: list[check.TreeNode] = []
+    for i in range(0, count, 2):  # no device has as few
+        nodes += [check.Count(f"d{i // 2}", instance.points[0].id, 0, i + 1, i + 2), leaf]
+    cuts = [check.Cut(instance.points[0].id, 2, {})] * 1000
+    certificate = check.Certificate("", Fraction(10**6), [*nodes, leaf], None, cuts)
+    patterns: list[list[check.Pattern]] = [[(1, 1, (1,) * len(levels.points))]] * count
+    tracemalloc.start()
+    assert check.Enumerated(instance, levels, certificate).bound(0, patterns) == count
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6

@@ -421,7 +421,8 @@ def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(
             row = np.repeat([0, 1, 2], [30 - edge - cloud, edge, cloud])[None, :]
             values.append(judged_load(instance, row, 0.1))
     assert float(checker.tree_bound(equal, price).value) == pytest.approx(min(values), rel=1e-12)
-    document["devices"] = [{"id": "d1", "sizes": [math.sqrt(2 + k) for k in range(8)]}]
+    sizes = [math.sqrt(2 + k) for k in range(8)]
+    document["devices"] = [{"id": f"d{i}", "sizes": sizes} for i in (1, 2)]  # one is enough to name
     monkeypatch.setattr(checker, "_MOST_LOADS", 3**8 - 1)
     refused = checker.certificate_faults(checker._instance_from_json(document, "x"), price)
     assert refused == ["device 'd1' has more than 6560 different loads to look at"]
