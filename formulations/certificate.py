@@ -25,6 +25,10 @@ SLACK = 1e-11
 """The claim is lowered by this much, relatively, to survive roundings here and in the checker."""
 
 
+LONGEST = 100
+"""Characters of a number in a certificate; the duals of linear programs can be as small as 1e-300."""
+
+
 @dataclass(frozen=True)
 class Branch:
     """A subtask of a device, places (``LOCAL`` or points), and the nodes of the two cases."""
@@ -206,9 +210,10 @@ def _nonzero(ids: Sequence[str], values: Floats) -> dict[str, str]:
 
 
 def _decimal(value: float, floor: bool = False) -> str:
-    """Plain decimal digits; a claim is rounded downwards to 15 of them."""
+    """Decimal digits, few enough for the checker; a claim is rounded downwards to 15 of them."""
     if floor:
         exact = Decimal(value)
         digits = Decimal(1).scaleb(exact.adjusted() - 14)
         return f"{exact.quantize(digits, rounding=ROUND_FLOOR):f}"
-    return f"{Decimal(repr(value)):f}"
+    plain = f"{Decimal(repr(value)):f}"
+    return plain if len(plain) <= LONGEST else repr(value)

@@ -19,7 +19,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DOCUMENT, documents, instance_of, instances
 
-from formulations.certificate import write_certificate
+from formulations.certificate import Certificate, Charged, Enumeration, write_certificate
 from formulations.decomposition import branch_and_price, finish
 from formulations.decomposition.finish import Finish, Pool, enumerated, violated
 from formulations.decomposition.patterns import Levels, enumerable, enumerate_patterns
@@ -494,3 +494,15 @@ def test_a_deep_tree_over_many_devices_needs_little_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2e6
+
+
+def test_the_least_prices_can_be_read(tmp_path: Path) -> None:
+    """Plain digits of 1e-100 would be more than the checker reads."""
+    instance = scarce(1)
+    prices = Prices(np.full(3, 1.23456789012345e-100), np.zeros(3))
+    certificate = Certificate(0.0, [Enumeration(Charged(prices, {}), 1), Charged(prices, {0: 5e-324})])
+    write_certificate(certificate, instance, tmp_path / "c.json")
+    node = check.read_certificate(tmp_path / "c.json").nodes[1]
+    assert isinstance(node, check.Leaf)
+    assert set(node.capacity.values()) == {Fraction("1.23456789012345e-100")}
+    assert node.cuts["0"] == Fraction("5e-324")
