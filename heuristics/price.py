@@ -16,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 
 from formulations.certificate import claim
-from formulations.decomposition.chunks import OutOfTime
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
 from formulations.decomposition.primal import Primal, pack
 from formulations.decomposition.tatonnement import Tatonnement, answer
+from formulations.outcome import OutOfTime
 from instances import Budget, Instance, Result, Solution, Termination
 from instances.bound import simple_bound
 from instances.subset import subset

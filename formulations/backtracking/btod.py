@@ -42,9 +42,9 @@ from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
 from .. import pooling
-from ..outcome import Search, run
+from ..outcome import OutOfTime, Search, run
 from .decisions import Decisions, cheap_decisions
-from .device import DeviceSearch, OutOfTime, TooManyDecisions
+from .device import DeviceSearch, TooManyDecisions
 from .prices import Limits, Priced, ascend
 from .tree import Tree
 

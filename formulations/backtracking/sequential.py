@@ -21,8 +21,8 @@ import numpy as np
 from instances import Budget, Instance, Progress, Result, Termination, evaluate
 
 from .. import pooling
-from ..outcome import can_offload
-from .device import DeviceSearch, OutOfTime
+from ..outcome import OutOfTime, can_offload
+from .device import DeviceSearch
 
 
 def solve(instance: Instance, budget: Budget) -> Result:

@@ -42,8 +42,8 @@ from instances.run import OPTIMAL_GAP
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
+from ..outcome import OutOfTime
 from . import city
-from .chunks import OutOfTime
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import Limits

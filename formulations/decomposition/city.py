@@ -17,7 +17,7 @@ from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP
 
 from ..certificate import claim
-from .chunks import OutOfTime
+from ..outcome import OutOfTime
 from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices

@@ -32,7 +32,7 @@ class Limits:
         Effort for one device's decision, as for :func:`~.pricing.price`.
     late
         Asked on the way through many devices, which is given up by
-        :class:`~formulations.decomposition.chunks.OutOfTime`.
+        :class:`~formulations.outcome.OutOfTime`.
     """
 
     def __init__(
