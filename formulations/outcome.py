@@ -22,10 +22,6 @@ from . import highs, pooling
 from .scaling import FAR
 
 
-class OutOfTime(Exception):
-    """Time is up: what was under way is given up, and what was known before stays."""
-
-
 class Search:
     """What one run knows: the best solution and the best lower bound so far.
 

@@ -39,10 +39,10 @@ import numpy as np
 
 from instances import Budget, Instance, Result, Termination
 from instances.model import Floats, Ints
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import pooling
-from ..outcome import OutOfTime, Search, run
+from ..outcome import Search, run
 from .decisions import Decisions, cheap_decisions
 from .device import DeviceSearch, TooManyDecisions
 from .prices import Limits, Priced, ascend

@@ -19,9 +19,10 @@ import time
 import numpy as np
 
 from instances import Budget, Instance, Progress, Result, Termination, evaluate
+from instances.run import OutOfTime
 
 from .. import pooling
-from ..outcome import OutOfTime, can_offload
+from ..outcome import can_offload
 from .device import DeviceSearch
 
 

@@ -71,12 +71,13 @@ from typing import Any
 import numpy as np
 
 from instances import LOCAL, Application, Budget, Instance, Result, Termination, evaluate
+from instances.run import OutOfTime
 
 from ..certificate import claim
 from ..decomposition.master import best_prices
 from ..decomposition.pricing import TooManyLabels, plan
 from ..milp import patterns
-from ..outcome import OutOfTime, Search, run
+from ..outcome import Search, run
 from .decisions import Decisions
 from .encoding import Encoding, margin
 from .places import Places

@@ -11,9 +11,9 @@ import numpy as np
 from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, terms
 from instances.model import Ints
+from instances.run import OutOfTime
 
 from ..decomposition.pricing import Prices, Restrictions, price
-from ..outcome import OutOfTime
 from ..series_parallel import reduction
 from .encoding import LARGEST, Encoding, limited, unit_of, whole
 from .program import Program, Term, total

@@ -38,11 +38,10 @@ from scipy.sparse import csr_array, vstack
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
 from instances.model import Places
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
-from ..outcome import OutOfTime
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
@@ -104,7 +103,20 @@ class _Open:
 
 @dataclass(frozen=True)
 class Proof:
-    """The outcome of a search: incumbent, bound, and the tree that proves the bound."""
+    """The outcome of a search.
+
+    Attributes
+    ----------
+    solution, objective
+        The incumbent and its cost F.
+    certificate
+        The lower bound, and the tree that proves it.
+    termination
+        Why the search stopped.
+    nodes, columns
+        Of the tree and of its master, at the end; a city that ends in the prices alone has one node and no
+        columns.
+    """
 
     solution: Solution
     objective: float
@@ -203,7 +215,7 @@ def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool
 def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
     """The outcome for a city of many devices: no branches."""
     certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
-    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, closed.evaluations)
+    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, 0)
 
 
 def _prohibitive(instance: Instance, prices: Prices) -> Prices:

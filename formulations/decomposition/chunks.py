@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..outcome import OutOfTime
+from instances.run import OutOfTime
 
 Found = TypeVar("Found")
 Part = TypeVar("Part")

@@ -60,13 +60,14 @@ from scipy.sparse import coo_array, csr_array, hstack, vstack
 from instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Termination
 from instances.cost import Terms, terms
 from instances.model import Floats, Group, Ints, Places
+from instances.run import OutOfTime
 
 from .. import pooling
 from ..certificate import claim
 from ..decomposition.master import best_prices
 from ..decomposition.pricing import Prices
 from ..highs import MixedIntegerProgram
-from ..outcome import OutOfTime, Search, run_in_scale
+from ..outcome import Search, run_in_scale
 
 MOST_DECISIONS = 200_000
 """Decisions of one device, at the most."""
