@@ -1,12 +1,12 @@
 r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
 
-Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does not reach
-the incumbent, a subtask of a device that the master splits between places is branched on: local or not,
-else at one of the fastest offload points or not. A closed tree proves the incumbent optimal, and the tree
-with the leaves' prices is its certificate (:mod:`formulations.certificate`). Nodes are explored by least
-bound. The first incumbents come from the root's prices (:mod:`.primal`), new ones from dives, which settle
-one split device after the other and generate columns as they go, and from the mixed-integer program over
-the columns generated so far.
+Every node has a Lagrangian bound at some prices (:mod:`.master`), found from rough ones at the root
+(:mod:`.tatonnement`). Where it does not reach the incumbent, a subtask of a device that the master splits
+between places is branched on: local or not, else at one of the fastest offload points or not. A closed tree
+proves the incumbent optimal, and the tree with the leaves' prices is its certificate
+(:mod:`formulations.certificate`). Nodes are explored by least bound. The first incumbents come from the
+root's prices (:mod:`.primal`), new ones from dives, which settle a tenth of the split devices at a time
+and generate columns as they go, and from the mixed-integer program over the columns generated so far.
 
 **Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
 prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
