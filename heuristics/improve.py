@@ -61,6 +61,7 @@ from instances.flat import (
     solution_of,
 )
 from instances.model import Floats, Ints
+from instances.run import OutOfTime
 
 LARGEST_SEARCH = 100_000
 """Nodes of the search for one device's decision."""
@@ -506,7 +507,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         if budget.on_progress is not None:
             budget.on_progress(Progress(seconds, float(cost.sum()), None))
         if seconds >= budget.time_limit:
-            raise TimeoutError
+            raise OutOfTime
 
     def sweep(step: Callable[..., tuple[int, int]], *more: Floats) -> tuple[int, int]:
         """One step for all devices in turn: how many changed something, how many searches were cut."""
@@ -530,7 +531,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
             handed, unproven = sweep(pass_channels, local)
             passed, cut = passed + handed, cut + unproven
             again = made[0] > 0 or handed > 0
-    except TimeoutError:
+    except OutOfTime:
         termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED

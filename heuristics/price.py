@@ -13,17 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from formulations.certificate import claim
-from formulations.decomposition.chunks import OutOfTime
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
 from formulations.decomposition.primal import Primal, pack
 from formulations.decomposition.tatonnement import Tatonnement, answer
 from instances import Budget, Instance, Result, Solution, Termination
 from instances.bound import simple_bound
-from instances.subset import subset
+from instances.run import OutOfTime
 
 from . import gsod
 
@@ -81,8 +78,9 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
 def _find_prices(dual: Dual, seed: int, late: Callable[[], bool]) -> None:
     """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
-    limits = dual.limits
-    sample = _sample(limits, seed)
+    limits, devices = dual.limits, dual.limits.instance.num_devices
+    size = SAMPLE + int(SHARE * devices)
+    sample = limits.sample(size, seed) if size < devices else limits
     prices = Tatonnement(sample)
     prices.find_level(sample, late)
     if sample is not limits:
@@ -96,13 +94,3 @@ def _find_prices(dual: Dual, seed: int, late: Callable[[], bool]) -> None:
         prices.follow(limits, found[3])
         if sample is not limits and prices.balanced:
             return
-
-
-def _sample(limits: Limits, seed: int) -> Limits:
-    """Some of the devices, with their share of the limits."""
-    devices = limits.instance.num_devices
-    size = SAMPLE + int(SHARE * devices)
-    if size >= devices:
-        return limits
-    members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
-    return Limits(subset(limits.instance, members), size / devices * limits.right, SEARCH, limits.late)

@@ -26,6 +26,10 @@ class Termination(StrEnum):
     STALLED = "nothing left to branch on"
 
 
+class OutOfTime(Exception):
+    """Time is up: what is under way is given up, and what was known before stays. Inside of methods only."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """One event of a running solve: seconds since its start, incumbent and lower bound, if known."""

@@ -40,7 +40,6 @@ _LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": Fa
 app = typer.Typer(help="Solve, check and compare offloading decisions for structured tasks.", **_LOOK)
 importers = typer.Typer(help="Make instances of real data.", **_LOOK)
 app.add_typer(importers, name="import")
-app.command()(study)
 
 
 # Commands -----------------------------------------------------------------------------------------
@@ -265,6 +264,9 @@ def methods() -> None:
     from .registry import METHODS
 
     console.show_methods(METHODS.values())
+
+
+app.command()(study)
 
 
 # The next two have an option for every parameter of a setting: what they are is known, and imported, only

@@ -231,22 +231,16 @@ class _Trials:
         on_progress: Callable[[str, Progress | None], None] | None,
     ) -> None:
         from formulations.decomposition.branch_and_price import prove
-        from formulations.decomposition.master import Master
-        from formulations.decomposition.pricing import Prices
+        from formulations.decomposition.master import best_prices
 
         self._prove, self._instance, self._on_progress = prove, instance, on_progress
         self._deadline = time.perf_counter() + time_limit
         self._begin("prices")
         total = evaluate(instance, solution).total
-        master = Master(instance, total)
-        master.add(solution)
-        master.add(Solution.all_local(instance))
         late = self._deadline - time_limit / 4
-        node = master.generate(None, Prices.zero(instance), np.inf, lambda: time.perf_counter() > late)
-        self.prices: Prices = node.prices
-        self.price_bound = node.bound
+        self.price_bound, self.prices = best_prices(instance, solution, lambda: time.perf_counter() > late)
         self._solution, self.objective, bound = self._solved(instance, solution, "as it is", time_limit / 4)
-        self.bound = min(max(bound, node.bound), self.objective)
+        self.bound = min(max(bound, self.price_bound), self.objective)
         self._least = WORTHLESS * total / instance.num_devices
 
     def _begin(self, what: str) -> None:

@@ -39,12 +39,12 @@ import numpy as np
 
 from instances import Budget, Instance, Result, Termination
 from instances.model import Floats, Ints
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import pooling
 from ..outcome import Search, run
 from .decisions import Decisions, cheap_decisions
-from .device import DeviceSearch, OutOfTime, TooManyDecisions
+from .device import DeviceSearch, TooManyDecisions
 from .prices import Limits, Priced, ascend
 from .tree import Tree
 

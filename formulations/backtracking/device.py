@@ -69,10 +69,6 @@ Pause = Callable[[], None]
 """Called between two slices of a search; what it raises ends the search."""
 
 
-class OutOfTime(Exception):
-    """The time limit is reached."""
-
-
 class TooManyDecisions(Exception):
     """The decisions of a device that would have to be listed do not fit into memory."""
 

@@ -19,10 +19,11 @@ import time
 import numpy as np
 
 from instances import Budget, Instance, Progress, Result, Termination, evaluate
+from instances.run import OutOfTime
 
 from .. import pooling
 from ..outcome import can_offload
-from .device import DeviceSearch, OutOfTime
+from .device import DeviceSearch
 
 
 def solve(instance: Instance, budget: Budget) -> Result:

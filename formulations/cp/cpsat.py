@@ -71,6 +71,7 @@ from typing import Any
 import numpy as np
 
 from instances import LOCAL, Application, Budget, Instance, Result, Termination, evaluate
+from instances.run import OutOfTime
 
 from ..certificate import claim
 from ..decomposition.master import best_prices
@@ -78,7 +79,7 @@ from ..decomposition.pricing import TooManyLabels, plan
 from ..milp import patterns
 from ..outcome import Search, run
 from .decisions import Decisions
-from .encoding import Encoding, OutOfTimeError, margin
+from .encoding import Encoding, margin
 from .places import Places
 from .program import Program, version
 
@@ -114,7 +115,7 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
 def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
     try:
         encoding = _encode(search)
-    except OutOfTimeError:
+    except OutOfTime:
         return Termination.TIME_LIMIT, {}
     scale = _Scale(search, encoding)
     search.prove(scale.bound(0))

@@ -16,7 +16,7 @@ from instances.model import Ints
 
 from ..decomposition.pricing import Prices
 from ..milp import patterns
-from .encoding import LARGEST, Encoding, OutOfTimeError, unit_of, whole
+from .encoding import LARGEST, Encoding, unit_of, whole
 from .program import Program
 
 DIVERSE = 2
@@ -39,7 +39,7 @@ class Decisions(Encoding):
 
     Raises
     ------
-    OutOfTimeError
+    OutOfTime
         If time is up before all decisions are listed.
     """
 
@@ -57,10 +57,7 @@ class Decisions(Encoding):
     )
 
     def __init__(self, instance: Instance, cost: float, prices: Prices, late: Callable[[], bool]) -> None:
-        decisions = patterns.undominated(instance, late)
-        if decisions is None:
-            raise OutOfTimeError
-        self._decisions = decisions
+        decisions = self._decisions = patterns.undominated(instance, late)
         unit = _unit(decisions, cost, prices)
         super().__init__(instance, cost, unit, whole(prices, unit))
         # The uses are floats, which hold whole numbers below 2^53 exactly.

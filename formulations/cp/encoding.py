@@ -23,10 +23,6 @@ LARGEST = 60
 """Bits that a sum may have in the worst case, cost of the start included."""
 
 
-class OutOfTimeError(Exception):
-    """There is no encoding within the time limit."""
-
-
 def margin(instance: Instance) -> float:
     """gamma: at least twice the relative error of a device's computed cost, with prices.
 

@@ -11,10 +11,11 @@ import numpy as np
 from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, terms
 from instances.model import Ints
+from instances.run import OutOfTime
 
 from ..decomposition.pricing import Prices, Restrictions, price
 from ..series_parallel import reduction
-from .encoding import LARGEST, Encoding, OutOfTimeError, limited, unit_of, whole
+from .encoding import LARGEST, Encoding, limited, unit_of, whole
 from .program import Program, Term, total
 
 
@@ -34,7 +35,7 @@ class Places(Encoding):
 
     Raises
     ------
-    OutOfTimeError
+    OutOfTime
         If time is up before the slack of all places is known.
     TooManyLabels
         If there are prices, and a task has more Pareto labels than the limit allows.
@@ -71,7 +72,7 @@ class Places(Encoding):
         slack = np.zeros_like(self._device)
         for k, place in sorted({*zip(self._subtask.tolist(), self._place.tolist(), strict=True)}):
             if late():
-                raise OutOfTimeError
+                raise OutOfTime
             at = np.flatnonzero((self._subtask == k) & (self._place == place))
             restrictions = Restrictions(self.instance)
             for m in self._device[at].tolist():

@@ -1,12 +1,12 @@
 r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
 
-Every node has a Lagrangian bound at some prices (:mod:`.master`). Where it does not reach
-the incumbent, a subtask of a device that the master splits between places is branched on: local or not,
-else at one of the fastest offload points or not. A closed tree proves the incumbent optimal, and the tree
-with the leaves' prices is its certificate (:mod:`formulations.certificate`). Nodes are explored by least
-bound. The first incumbents come from the root's prices (:mod:`.primal`), new ones from dives, which settle
-one split device after the other and generate columns as they go, and from the mixed-integer program over
-the columns generated so far.
+Every node has a Lagrangian bound at some prices (:mod:`.master`), found from rough ones at the root
+(:mod:`.tatonnement`). Where it does not reach the incumbent, a subtask of a device that the master splits
+between places is branched on: local or not, else at one of the fastest offload points or not. A closed tree
+proves the incumbent optimal, and the tree with the leaves' prices is its certificate
+(:mod:`formulations.certificate`). Nodes are explored by least bound. The first incumbents come from the
+root's prices (:mod:`.primal`), new ones from dives, which settle a tenth of the split devices at a time
+and generate columns as they go, and from the mixed-integer program over the columns generated so far.
 
 **Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
 prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
@@ -38,12 +38,11 @@ from scipy.sparse import csr_array, vstack
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.bound import simple_bound
 from instances.model import Places
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
 from . import city
-from .chunks import OutOfTime
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import Limits
@@ -104,7 +103,20 @@ class _Open:
 
 @dataclass(frozen=True)
 class Proof:
-    """The outcome of a search: incumbent, bound, and the tree that proves the bound."""
+    """The outcome of a search.
+
+    Attributes
+    ----------
+    solution, objective
+        The incumbent and its cost F.
+    certificate
+        The lower bound, and the tree that proves it.
+    termination
+        Why the search stopped.
+    nodes, columns
+        Of the tree and of its master, at the end; a city that ends in the prices alone has one node and no
+        columns.
+    """
 
     solution: Solution
     objective: float
@@ -203,7 +215,7 @@ def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool
 def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
     """The outcome for a city of many devices: no branches."""
     certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
-    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, closed.evaluations)
+    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, 0)
 
 
 def _prohibitive(instance: Instance, prices: Prices) -> Prices:

@@ -10,14 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from instances.run import OutOfTime
+
 Found = TypeVar("Found")
 Part = TypeVar("Part")
 
 _WORKERS = min(2, os.cpu_count() or 1)
-
-
-class OutOfTime(Exception):
-    """Time was up before all chunks were done."""
 
 
 def never() -> bool:

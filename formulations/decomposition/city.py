@@ -14,10 +14,9 @@ import numpy as np
 
 from instances import Budget, Instance, Progress, Solution, Termination
 from instances.bound import simple_bound
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from ..certificate import claim
-from .chunks import OutOfTime
 from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices
@@ -51,7 +50,6 @@ class Closed:
     lower_bound: float
     prices: Prices
     termination: Termination
-    evaluations: int
 
 
 class City:
@@ -117,7 +115,6 @@ class City:
             self.bound,
             dual.limits.prices(dual.vector),
             self._termination,
-            dual.evaluations,
         )
 
     def _run(self) -> None:

@@ -35,7 +35,6 @@ from scipy.sparse import csr_array, hstack
 
 from instances import LOCAL, evaluate
 from instances.model import Floats, Ints, Places
-from instances.subset import subset
 
 from .limits import Limits
 
@@ -215,10 +214,17 @@ class Model:
 class Dual:
     """The best bound on an instance so far, with its prices and the decisions that attain it.
 
-    Attributes
+    Parameters
     ----------
     limits
         The instance's.
+    late
+        Asked between steps whether to end, as for :class:`.primal.Primal`.
+    report
+        Called after each evaluation of all devices.
+
+    Attributes
+    ----------
     bound, vector
         The best bound and its prices.
     value, table
@@ -257,15 +263,9 @@ class Dual:
 
     def begin(self, size: int, seed: int) -> None:
         """First prices from a sample alone: no bound yet, but larger samples begin near their optimum."""
-        model = Model(self._sample(size, seed), self.vector)
+        model = Model(self.limits.sample(size, seed), self.vector)
         model.maximise(self._late, SAMPLE_CONVERGED)
         self.vector = self.limits.rounded(model.vector)
-
-    def _sample(self, size: int, seed: int) -> Limits:
-        """Some of the devices, with their share of the limits."""
-        instance, devices = self.limits.instance, self.limits.instance.num_devices
-        members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
-        return Limits(subset(instance, members), size / devices * self.limits.right, late=self.limits.late)
 
     def maximise(self, size: int, seed: int, tolerance: float = CONVERGED) -> None:
         """Raise the bound with a sample of the devices.
@@ -285,7 +285,7 @@ class Dual:
             model = Model(limits, self.vector, self.seen)
             model.maximise(self._late, tolerance, self._radius())
             return
-        model = Model(self._sample(size, seed), self.vector)
+        model = Model(self.limits.sample(size, seed), self.vector)
         if self.evaluations == 0:
             model.maximise(self._late, max(SAMPLE_CONVERGED, 0.1 * tolerance))
             self.evaluate(model.vector)

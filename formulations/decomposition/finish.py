@@ -39,14 +39,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from instances import LOCAL, UNLIMITED, Budget, Instance, Solution, evaluate
+from instances import LOCAL, UNLIMITED, Budget, Instance
 from instances.model import Floats, Ints, Places
 
 from .. import highs
 from ..certificate import Charged, Count, Cut, Enumeration, Vertex, rounded
 from .master import LARGEST_PENALTY
 from .patterns import Levels, Patterns, enumerate_patterns
-from .pricing import Prices, Restrictions, difference
+from .pricing import Prices, Restrictions, difference, local_cost
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -160,7 +160,7 @@ class _Program:
         self.use = np.column_stack([pool.used, channel[:, None] == np.arange(len(self.limited))])
         self.limits = np.append(levels.limits, limits[self.limited]).astype(np.float64)
         self.cuts: list[int] = []
-        local = evaluate(instance, Solution.all_local(instance)).cost
+        local = local_cost(instance)
         self.constant = float(np.delete(local, pool.devices).sum())
         self.unit, self._penalty = max(float(local.sum()), 1e-300), 10.0
         self.column: list[int] = []  # of each column of the program, its pattern

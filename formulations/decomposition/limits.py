@@ -8,17 +8,17 @@ smaller task leaves over is :data:`~instances.LOCAL`, which uses nothing and cos
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
+from instances import LOCAL, UNLIMITED, Instance, Solution
 from instances.model import Floats, Ints, Places
+from instances.subset import subset
 
 from ..certificate import rounded
 from .chunks import never
-from .pricing import Prices, difference, price
+from .pricing import Prices, difference, local_cost, price
 
 
 class Limits:
@@ -32,7 +32,7 @@ class Limits:
         Effort for one device's decision, as for :func:`~.pricing.price`.
     late
         Asked on the way through many devices, which is given up by
-        :class:`~formulations.decomposition.chunks.OutOfTime`.
+        :class:`~instances.run.OutOfTime`.
     """
 
     def __init__(
@@ -55,10 +55,17 @@ class Limits:
     def __len__(self) -> int:
         return len(self.right)
 
-    @cached_property
+    @property
     def local_cost(self) -> Floats:
         """(M,) cost of each device's all-local decision."""
-        return evaluate(self.instance, Solution.all_local(self.instance)).cost
+        return local_cost(self.instance)
+
+    def sample(self, size: int, seed: int) -> Limits:
+        """Some of the devices, with their share of the limits."""
+        devices = self.instance.num_devices
+        members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
+        part = subset(self.instance, members)
+        return Limits(part, size / devices * self.right, self.largest_search, self.late)
 
     def prices(self, vector: Floats) -> Prices:
         """The prices of a vector."""

@@ -38,7 +38,7 @@ from instances.model import Floats
 
 from ..certificate import rounded
 from ..scaling import scaled, unit_for
-from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
+from .pricing import NEVER, Priced, Prices, Restrictions, difference, local_cost, price
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried (Wentges 1997)."""
@@ -115,9 +115,8 @@ class Master:
             n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
         }
         self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
-        local = evaluate(instance, Solution.all_local(instance)).cost
+        local = local_cost(instance)
         self.constant = float(local[~linked].sum())
-        self._local = local
         self._unit = max(upper, float(local.sum()))
         self._penalty = 1.0
         self._swaps = exchanges(instance)
@@ -146,10 +145,9 @@ class Master:
             lp.addCol(0.0, 0.0, highspy.kHighsInf, 2, rows, np.array([-1.0, 1.0]))
         return lp
 
-    def add(self, solution: Solution, evaluation_cost: Floats | None = None) -> int:
+    def add(self, solution: Solution) -> int:
         """Add every connected device's decision as a column; returns how many were new."""
-        costs = evaluate(self.instance, solution).cost if evaluation_cost is None else evaluation_cost
-        rows, cost = solution.rows(self.instance), costs.tolist()
+        rows, cost = solution.rows(self.instance), evaluate(self.instance, solution).cost.tolist()
         known = [self._known.get((m, tuple(rows[m]))) for m in self._devices.tolist()]
         again = {i for i in known if i is not None} & self.fixed
         self.fixed -= again  # what pricing asks for cannot stay closed

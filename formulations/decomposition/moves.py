@@ -30,6 +30,7 @@ from instances.model import Floats, Ints, Places, frozen
 
 from .chunks import chunks, in_threads
 from .limits import Limits
+from .pricing import tasks
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""
@@ -198,8 +199,7 @@ class Scanner:
             group = term.group
             self._groups.append(
                 (
-                    *(term.local, group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
-                    *(term.execute, term.send, term.receive, term.delay_weight, term.energy_weight),
+                    *tasks(term),
                     *(group.members, instance.devices.connected_to[group.members]),
                     *(limits.radio[group.members], instance.points.cpu),
                 )

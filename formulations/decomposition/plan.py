@@ -140,13 +140,6 @@ class _TooWide(Exception):
     """A block shares too many subtasks with the rest."""
 
 
-def members(node: Node) -> frozenset[int]:
-    """The subtasks of a block."""
-    if isinstance(node, Leaf):
-        return frozenset([node.subtask])
-    return frozenset().union(*map(members, node.parts))
-
-
 def _ends(node: Node, last: bool) -> frozenset[int]:
     """Sources (or sinks) of a block."""
     if isinstance(node, Leaf):

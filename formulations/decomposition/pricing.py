@@ -19,6 +19,11 @@ Lagrangian lower bound on F. The minimum is exact
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
+
+**Out of time.** There are two ways to stop :func:`price`. ``late`` is for cities: it is asked between chunks
+of devices, and what is under way is given up, as the evaluation of so many is worth nothing in part.
+``stopped`` is for the nodes of a tree, where a single search may take seconds: it ends searches from inside,
+with the bounds that they have, so that the node has a valid bound at once.
 """
 
 from __future__ import annotations
@@ -274,7 +279,7 @@ def tasks(term: Terms) -> tuple[Floats, ...]:
 
 def _devices(instance: Instance, members: Ints) -> tuple[Any, ...]:
     """The links of a group's devices, and what all-local costs them."""
-    return instance.devices.connected_to[members], _local_cost(instance)[members]
+    return instance.devices.connected_to[members], local_cost(instance)[members]
 
 
 def _market(
@@ -293,7 +298,8 @@ def _market(
     return radio, points.cpu, prices.capacity, menu, restrictions is None, row, allowed
 
 
-def _local_cost(instance: Instance) -> Floats:
+def local_cost(instance: Instance) -> Floats:
+    """(M,) cost of each device's all-local decision (computed once per instance)."""
     found: Floats | None = instance.__dict__.get("_local_cost")
     if found is None:
         found = evaluate(instance, Solution.all_local(instance)).cost

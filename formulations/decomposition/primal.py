@@ -49,6 +49,16 @@ PER_USE = 8
 class Primal:
     """The best solution so far, as a table.
 
+    Parameters
+    ----------
+    limits
+        Of the instance.
+    start
+        The first incumbent.
+    late
+        Asked between steps whether to end as if there were no more to gain; what is under way among many
+        devices is given up where ``limits.late`` says so.
+
     Attributes
     ----------
     table, objective

@@ -34,6 +34,9 @@ MOST_PATTERNS = 40_000_000
 CHUNK = 1 << 20
 """Patterns that are made at a time."""
 
+STEPS, STEPS_BY_LABEL = 16, 64
+"""Intervals of a range of prices in which the cheapest patterns are sought one by one."""
+
 
 def obstacle(instance: HybridInstance) -> str | None:
     """None, or why the patterns of an instance cannot be listed."""
@@ -69,13 +72,13 @@ class Menu:
         paid = np.divide(price, reach, out=np.zeros_like(reach), where=reach > 0)
         return self.base + self.pull * (reach + paid), self.asked(slice(None), price)
 
-    def between(self, low: float, high: float, steps: int = 16) -> Menu:
+    def between(self, low: float, high: float) -> Menu:
         """Without patterns that are not the cheapest one of their device at any price in [low, high]."""
-        prices = np.linspace(np.sqrt(low), np.sqrt(high), steps + 1) ** 2
+        prices = np.linspace(np.sqrt(low), np.sqrt(high), STEPS + 1) ** 2
         prices[0], prices[-1] = low, high
         return self.only(self._relevant(self.start, prices))
 
-    def cheapest_by(self, label: Ints, highest: float, steps: int = 64) -> Menu:
+    def cheapest_by(self, label: Ints, highest: float) -> Menu:
         """Without patterns that are not the cheapest one of their device and label at any price.
 
         Parameters
@@ -93,7 +96,7 @@ class Menu:
         label = label[order]
         new = np.flatnonzero((np.diff(label) != 0) | (np.diff(owner) != 0)) + 1
         groups = np.concatenate([[0], new, [len(label)]])
-        prices = np.linspace(0.0, np.sqrt(highest), steps + 1) ** 2
+        prices = np.linspace(0.0, np.sqrt(highest), STEPS_BY_LABEL + 1) ** 2
         prices[-1] = highest
         return ordered.only(ordered._relevant(groups, prices))
 

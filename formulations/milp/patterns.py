@@ -60,6 +60,7 @@ from scipy.sparse import coo_array, csr_array, hstack, vstack
 from instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Termination
 from instances.cost import Terms, terms
 from instances.model import Floats, Group, Ints, Places
+from instances.run import OutOfTime
 
 from .. import pooling
 from ..certificate import claim
@@ -105,8 +106,9 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
-    patterns = undominated(search.instance, lambda: search.left == 0)
-    if patterns is None:
+    try:
+        patterns = undominated(search.instance, lambda: search.left == 0)
+    except OutOfTime:
         return Termination.TIME_LIMIT, {}
     _, prices = best_prices(search.instance, search.start, lambda: search.left == 0)
     bound, slack = patterns.slack(prices)
@@ -246,20 +248,20 @@ class Patterns:
         return Solution.from_rows(self.instance, rows)
 
 
-def undominated(instance: Instance, stop: Callable[[], bool] = lambda: False) -> Patterns | None:
+def undominated(instance: Instance, late: Callable[[], bool] = lambda: False) -> Patterns:
     """All decisions of the connected devices that no other one dominates.
 
     Parameters
     ----------
     instance
         Without an :func:`obstacle`; some device can offload.
-    stop
-        Asked now and then whether to give up.
+    late
+        Asked now and then whether time is up.
 
-    Returns
-    -------
-    Patterns
-        Or None if it was given up.
+    Raises
+    ------
+    OutOfTime
+        If it is.
     """
     connected = instance.devices.connected_to
     sizes = {group.application.size for group in instance.groups if _linked(instance, group).any()}
@@ -267,8 +269,8 @@ def undominated(instance: Instance, stop: Callable[[], bool] = lambda: False) ->
     parts: list[tuple[Ints, Ints, Floats, csr_array]] = []
     for term in terms(instance):
         for rows in _chunks(instance, term.group):
-            if stop():
-                return None
+            if late():
+                raise OutOfTime
             table = tables[term.group.application.size]
             cost, decision = table.cheapest(_costs(instance, term, rows))
             row, kept = np.nonzero(table.undominated(cost))

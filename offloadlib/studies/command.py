@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..options import Seed
+from . import STUDIES
 
 if TYPE_CHECKING:
     from . import Row
@@ -17,7 +18,7 @@ INTERRUPTED = 130
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as 'paper'.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(STUDIES)}.")],
     output: Annotated[Path, typer.Option("-o", metavar="DIR", help="For rows, pictures and the page.")],
     quick: Annotated[bool, typer.Option("--quick", help="A first look in minutes.")] = False,
     repetitions: Annotated[

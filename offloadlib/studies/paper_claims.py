@@ -101,9 +101,9 @@ class Measurements:
         both = self.values(experiment, first, value) - self.values(experiment, second, value)
         return [estimate(row) for row in both.to_numpy()]
 
-    def order(self, first: str, second: str, value: str, experiments: Sequence[str] = COMPARED) -> Signs:
-        """How often first is below second over the settings of experiments."""
-        return signs(item for name in experiments for item in self.differences(name, first, second, value))
+    def order(self, first: str, second: str, value: str) -> Signs:
+        """How often first is below second over the settings of the experiments that compare methods."""
+        return signs(item for name in COMPARED for item in self.differences(name, first, second, value))
 
 
 def claims(measured: Measurements) -> list[Claim]:
