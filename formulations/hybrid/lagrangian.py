@@ -181,6 +181,7 @@ class _Search:
         self.solution = start
         self.objective = instance.evaluate(start).total
         self.termination = Termination.FINISHED
+        self.reported = -np.inf
         self.tree: list[Node] = [Leaf(0.0, 0.0)]
         # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
         # when its children are not bounded yet. No cost is negative.
@@ -255,9 +256,11 @@ class _Search:
             self._offer(self._mixtures(found.chosen))
 
     def _report(self) -> None:
+        # A child's bound can be below its parent's by its rounding.
+        self.reported = min(max(self.reported, self.bound), self.objective)
         if self.budget.on_progress is not None:
             seconds = time.perf_counter() - self.begun
-            self.budget.on_progress(Progress(seconds, self.objective, self.bound))
+            self.budget.on_progress(Progress(seconds, self.objective, self.reported))
 
     def _mixtures(self, chosen: Ints) -> Ints:
         """(., N) numbers of patterns: those on all sides of the prices, and some on the way between them."""
