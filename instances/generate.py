@@ -416,10 +416,10 @@ def environment_problems(environment: Environment) -> Iterator[Problem]:
     if environment.channels is not None:
         yield from whole_problems("channels", environment.channels, 0, int(LARGEST))
     for name in ("device_cpu", "point_cpu", "uplink", "downlink"):
-        yield from _range_problems(name, getattr(environment, name), SMALLEST, LARGEST)
+        yield from range_problems(name, getattr(environment, name), SMALLEST, LARGEST)
     for name in ("execute", "send", "receive"):
-        yield from _range_problems(name, getattr(environment, name), 0, LARGEST)
-    yield from _range_problems("alpha", environment.alpha, 0, 1)
+        yield from range_problems(name, getattr(environment, name), 0, LARGEST)
+    yield from range_problems("alpha", environment.alpha, 0, 1)
     if environment.normalise not in ("none", "local"):
         yield "normalise", f'must be "none" or "local", not {environment.normalise!r}'
     elif environment.normalise == "local" and environment.execute == (0, 0) and environment.alpha != (1, 1):
@@ -436,7 +436,7 @@ def _setting_problems(setting: Setting) -> Iterator[Problem]:
         yield from whole_problems(name, getattr(setting, name), 1, MOST_DEVICES)
     for name in ("work", "input", "output", "edge_data"):
         if name != "edge_data" or setting.edge_data is not None:
-            yield from _range_problems(name, getattr(setting, name), 0, LARGEST)
+            yield from range_problems(name, getattr(setting, name), 0, LARGEST)
     if setting.normalise == "local" and setting.work == (0, 0):
         yield "work", "the all-local delay would be 0 and cannot normalise (normalise is 'local')"
     if not setting.applications:
@@ -462,7 +462,8 @@ def number_problems(name: str, value: Any, least: float, most: float) -> Iterato
         yield name, f"must be a number in [{least:g}, {most:g}], not {value!r}"
 
 
-def _range_problems(name: str, bounds: Any, least: float, most: float) -> Iterator[Problem]:
+def range_problems(name: str, bounds: Any, least: float, most: float) -> Iterator[Problem]:
+    """What is wrong with the ends of a uniform distribution."""
     if not isinstance(bounds, tuple) or len(bounds) != 2:
         yield name, f"must be a pair (low, high), not {bounds!r}"
         return

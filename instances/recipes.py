@@ -122,6 +122,7 @@ def _melbourne(size: str, devices: int, sites: int, capacity: int, channels: int
             capacity=capacity,
             channels=channels,
             covered_only=True,
+            outside="leave-out",
             variation=0.2,
         ),
         seed=seed,

@@ -175,7 +175,7 @@ def generate_hybrid(
 
 @with_setting(ImportSetting)
 def import_wfformat(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WfFormat 1.4 or 1.5 JSON.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WfFormat 1.0 to 1.6, JSON.")],
     setting: ImportSetting,
     path: NewInstance,
     sites: Annotated[Path | None, typer.Option(metavar="CSV", help="EUA site file.")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -117,8 +118,34 @@ def as_14(document: Document) -> Document:
 V14 = as_14(V15)
 
 
-def workflow_of(document: Document, clock: float = 1000.0) -> Workflow:
-    return read_workflow(json.dumps(document).encode(), "file.json", clock, "app")
+def as_13(document: Document, jobs: bool = False) -> Document:
+    """The same workflow of version 1.4 in the names of 1.3, or of 1.2."""
+    result = copy.deepcopy(document)
+    workflow = result["workflow"]
+    result["schemaVersion"] = "1.2" if jobs else "1.3"
+    workflow["makespan"] = workflow.pop("makespanInSeconds")
+    for task in workflow["tasks"]:
+        task["runtime"] = task.pop("runtimeInSeconds")
+        for file in task["files"]:
+            file["size"] = file.pop("sizeInBytes")
+    if jobs:
+        workflow["jobs"] = workflow.pop("tasks")
+    return result
+
+
+V13 = as_13(V14)
+V12 = as_13(V14, jobs=True)
+V16 = {**copy.deepcopy(V15), "schemaVersion": "1.6"}
+V16["workflow"]["specification"]["metrics"] = {"numberOfTasks": 4}
+CASES = Path(__file__).parent / "cases"
+
+
+def workflow_of(document: Document, clock: float = 1000.0, outside: bool = False) -> Workflow:
+    """The workflow of a document; run times that are missing are 1, 2, 3, ... s."""
+    content = json.dumps(document).encode()
+    return read_workflow(
+        content, "file.json", clock, "app", lambda count: np.arange(1.0, count + 1), outside=outside
+    )
 
 
 def edited(document: Document, change: Callable[[Document], Any]) -> Document:
@@ -132,7 +159,9 @@ def spec(document: Document, task: int) -> Document:
     return item
 
 
-@pytest.mark.parametrize("document", [V14, V15], ids=["1.4", "1.5"])
+@pytest.mark.parametrize(
+    "document", [V12, V13, V14, V15, V16], ids=lambda document: document["schemaVersion"]
+)
 def test_a_workflow_of_known_figures(document: Document) -> None:
     workflow = workflow_of(document)
     application = workflow.application
@@ -150,10 +179,12 @@ def test_a_workflow_of_known_figures(document: Document) -> None:
         "tasks": 4,
         "arcs": 4,
         "arcs_said_by_one_end": 0,
+        "tasks_without_run_time": 0,
         "tasks_without_work": 1,
         "tasks_without_avgCPU": 1,
         "files_of_zero_bytes": 1,
         "arcs_without_data": 1,
+        "bytes_that_may_be_sent": 2125,
         "bytes_from_outside_to_tasks_with_parents": 40,
         "bytes_between_tasks_without_an_arc": 0,
     }
@@ -225,6 +256,42 @@ def test_version_14_refers_by_name_or_id_and_keeps_paths_apart() -> None:
     assert workflow.edge_data[0] == 0
 
 
+def test_files_from_outside_become_a_head_without_work() -> None:
+    """d, which has parents, reads the 40 bytes of `conf` from outside."""
+    plain, workflow = workflow_of(V15), workflow_of(V15, outside=True)
+    assert (plain.outside, workflow.outside) == (False, True)
+    assert workflow.application.subtasks == (*plain.application.subtasks, "outside")
+    assert workflow.application.edges == (*plain.application.edges, (4, 3))
+    assert workflow.edge_data == pytest.approx([*plain.edge_data, 40 * 8e-6])
+    assert workflow.work.tolist() == [*plain.work, 0.0]
+    assert workflow.facts == plain.facts
+    # Its arc is scaled like all data; it is no task of the file, so that it does not count for the means.
+    workflow = scaled(workflow, mean_work=2.0, mean_data=0.6)
+    assert workflow.work.tolist() == pytest.approx([0.8, 4.8, 2.4, 0.0, 0.0])
+    assert workflow.mobile_data == pytest.approx(np.array([1000, 250, 250, 500, 0, 40, 125]) * 4.2 / 2165)
+    taken = put("x.outside", *RUNS15, 3, "id")(put("x.outside", *TASKS15, 2, "id")(V15))
+    taken = put(["P.Q.b_2", "x.outside"], *TASKS15, 3, "parents")(taken)
+    taken = put(["P.Q.b_2", "x.outside"], *TASKS15, 0, "children")(taken)
+    assert workflow_of(taken, outside=True).application.subtasks[-3:] == ("outside", "d_4", "outside-2")
+    without = put(["y", "z"], *TASKS15, 3, "inputFiles")(V15)
+    assert workflow_of(without, outside=True).application == workflow_of(without).application
+
+
+def test_run_times_are_optional() -> None:
+    bare = edited(
+        V14, lambda document: [task.pop("runtimeInSeconds") for task in document["workflow"]["tasks"]]
+    )
+    old = edited(V13, lambda document: [task.pop("runtime") for task in document["workflow"]["tasks"]])
+    for document in (cut("workflow", "execution")(V15), put(None, "workflow", "execution")(V15)):
+        workflow = workflow_of(document)
+        assert workflow.work.tolist() == [1000.0, 2000.0, 3000.0, 4000.0]
+        assert workflow.facts["tasks_without_run_time"] == 4
+        assert workflow.facts["tasks_without_avgCPU"] == 0
+        assert workflow.edge_data.tolist() == workflow_of(V15).edge_data.tolist()
+    for document in (bare, old):  # these have avgCPU: 50, 400, none, 90
+        assert workflow_of(document).work.tolist() == [500.0, 8000.0, 3000.0, 3600.0]
+
+
 def put(value: Any, *path: Any) -> Callable[[Document], Document]:
     def change(document: Document) -> Document:
         result = copy.deepcopy(document)
@@ -255,14 +322,18 @@ RUNS15 = ("workflow", "execution", "tasks")
 TASKS14 = ("workflow", "tasks")
 
 WRONG: list[tuple[Document, Callable[[Document], Document], str, str]] = [
-    (V15, cut("schemaVersion"), "schemaVersion", "is missing; this importer reads WfFormat 1.4 and 1.5"),
-    (V15, put("1.6", "schemaVersion"), "schemaVersion", '"1.6" is not read; this importer reads'),
+    (V15, cut("schemaVersion"), "schemaVersion", "is missing; this importer reads WfFormat 1.0 to 1.6"),
+    (
+        V15,
+        put("1.7", "schemaVersion"),
+        "schemaVersion",
+        '"1.7" is not read; this importer reads WfFormat 1.0 to',
+    ),
     (V15, put(1.5, "schemaVersion"), "schemaVersion", "1.5 is not read"),
     (V15, put([], "schemaVersion"), "schemaVersion", "a list is not read"),
     (V15, cut("name"), "name", "is missing"),
     (V15, cut("workflow"), "workflow", "is missing"),
     (V15, cut("workflow", "specification"), "workflow.specification", "is missing"),
-    (V15, cut("workflow", "execution"), "workflow.execution", "is missing"),
     (V15, put([], *RUNS15), "workflow.specification.tasks[0]", "is missing in workflow.execution.tasks"),
     (V15, put([], *TASKS15), "workflow.specification.tasks", "must not be empty"),
     (V15, put({}, *TASKS15), "workflow.specification.tasks", "must be a list"),
@@ -316,6 +387,9 @@ WRONG: list[tuple[Document, Callable[[Document], Document], str, str]] = [
     ),
     (V15, put(-5, *RUNS15, 1, "avgCPU"), "workflow.execution.tasks[1].avgCPU", "is negative"),
     (V14, cut(*TASKS14), "workflow.tasks", "is missing"),
+    (V13, cut(*TASKS14, 1, "runtime"), "workflow.tasks[1].runtime", "is missing, while other tasks have one"),
+    (V13, put(251, *TASKS14, 1, "files", 0, "size"), "workflow.tasks[1].files[0].size", "has 251 bytes"),
+    (V12, put(["P.Q.b_2"], "workflow", "jobs", 1, "parents"), "workflow.jobs", "cycle"),
     (V14, cut(*TASKS14, 1, "name"), "workflow.tasks[1].name", "is missing"),
     (V14, put("P.Q.a_1", *TASKS14, 1, "name"), "workflow.tasks[1].name", 'duplicate "P.Q.a_1"'),
     (V14, cut(*TASKS14, 1, "runtimeInSeconds"), "workflow.tasks[1].runtimeInSeconds", "is missing"),
@@ -357,7 +431,7 @@ def test_malformed_workflows(
 )
 def test_files_that_are_no_workflows(text: bytes, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        read_workflow(text, "file.json", 1.0, "app")
+        read_workflow(text, "file.json", 1.0, "app", np.ones)
 
 
 def test_all_problems_of_a_workflow_at_once() -> None:
@@ -402,7 +476,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def test_import_without_a_map(here: Path) -> None:
-    setting = ImportSetting(devices=5, offload_points=2, capacity=7, unconnected=0.4)
+    setting = ImportSetting(devices=5, offload_points=2, capacity=7, unconnected=0.4, outside="leave-out")
     instance, report = import_wfformat([here / "one.json", here / "two.json"], setting=setting, seed=1)
     assert (instance.num_devices, instance.num_points) == (5, 2)
     assert [application.id for application in instance.applications] == ["one", "two"]
@@ -418,7 +492,11 @@ def test_import_without_a_map(here: Path) -> None:
 
 def test_import_with_a_map(here: Path) -> None:
     instance, report = import_wfformat(
-        [here / "one.json"], sites=here / "sites.csv", users=here / "users.csv", licences=["data: MIT"]
+        [here / "one.json"],
+        sites=here / "sites.csv",
+        users=here / "users.csv",
+        setting=ImportSetting(outside="leave-out"),
+        licences=["data: MIT"],
     )
     points, devices = instance.points, instance.devices
     assert points.ids == ("A", "B", "C", "D")
@@ -457,6 +535,7 @@ def test_source_records_files_parameters_and_facts(here: Path) -> None:
     assert [line.partition(":")[0] for line in source["conversions"]] == [
         "work",
         "data",
+        "files from outside",
         "positions",
         "rates",
     ]
@@ -465,10 +544,98 @@ def test_source_records_files_parameters_and_facts(here: Path) -> None:
     assert source["network"]["users_in_file_within_reach"] == 4
     assert str(here) not in json.dumps(source)
     assert (
-        report.lines[0] == "one (WfFormat 1.5): 4 tasks, 4 arcs; work scaled by 0.0003333, data by 3529; "
-        "tasks without work, kept at 0: 1; tasks without avgCPU, taken as 100%: 1; files of 0 bytes: 1; "
-        "arcs without data, kept at 0: 1; bytes from outside read by tasks with parents, left out: 40"
+        report.lines[0] == "one (WfFormat 1.5): 4 tasks, 4 arcs; work scaled by 0.0003333; "
+        "data scaled by 4042; tasks without work, kept at 0: 1; tasks without avgCPU, taken as 100%: 1; "
+        "files of 0 bytes: 1; arcs without data, kept at 0: 1; "
+        "bytes from outside read by tasks with parents, sent from their device: 40 (1.8 % of all)"
     )
+
+
+def imported(case: str, **parameters: Any) -> tuple[instances.Instance, str]:
+    instance, report = import_wfformat([CASES / f"{case}.json"], setting=ImportSetting(**parameters), seed=1)
+    return instance, str(report)
+
+
+def test_other_versions_give_the_instance_of_15() -> None:
+    (wf13, text13), (wf16, text16) = imported("wf13"), imported("wf16")
+    assert "(WfFormat 1.3): 2 tasks, 1 arc; " in text13
+    assert "(WfFormat 1.6): 2 tasks, 1 arc; " in text16
+    for instance in (wf13, wf16):  # 3 s and 4 s; 2000 bytes in, 900 between, 100 out
+        assert instance.groups[0].work[0] == pytest.approx([12 / 7, 16 / 7])
+        assert instance.groups[0].input[0, 0] == pytest.approx(2000 * 1.8 / 3000)
+        assert instance.groups[0].edge_data[0] == pytest.approx([900 * 1.8 / 3000])
+        assert instance.groups[0].output[0, 1] == pytest.approx(100 * 1.8 / 3000)
+
+
+def test_a_specification_alone_gets_drawn_or_given_run_times() -> None:
+    instance, text = imported("wf15-spec-only")
+    assert "tasks without run time, which are given one: 2" in text
+    assert "run times: drawn from U[1, 3] s for the workflows that have none" in text
+    assert instance.groups[0].work[0].sum() == pytest.approx(4)
+    assert 1 / 3 < instance.groups[0].work[0, 0] / instance.groups[0].work[0, 1] < 3
+    instance, text = imported("wf15-spec-only", run_time=(5.0, 5.0))
+    assert "run times: taken as 5 s for the workflows that have none" in text
+    assert instance.groups[0].work[0] == pytest.approx([2, 2])
+    measured, text = imported("wf16", run_time=(5.0, 5.0))
+    assert measured.fingerprint == imported("wf16")[0].fingerprint
+    assert "run times" not in text
+
+
+def test_a_workflow_without_data_is_called_so(here: Path) -> None:
+    instance, text = imported("wf15-no-files")
+    assert not any(getattr(instance.groups[0], key).any() for key in ("input", "output", "edge_data"))
+    assert "work scaled by 0.0002381; no data; " in text
+    assert "data: none, so that no transfer takes time or energy" in text
+    assert "scaled to a mean transfer" not in text
+    _, report = import_wfformat([CASES / "wf15-no-files.json", here / "one.json"])
+    assert "data: file sizes, scaled to a mean transfer of 0.6 Mbit in each workflow that has data" in str(
+        report
+    )
+
+
+def test_outside_data_are_counted_or_said_to_be_left_out() -> None:
+    instance, text = imported("wf15-outside")
+    assert "sent from their device: 5,000,000 (99.9 % of all)" in text
+    [application] = instance.applications
+    assert application.subtasks == ("a", "b", "outside")
+    assert application.edges == ((0, 1), (2, 1))
+    assert instance.groups[0].edge_data[0] == pytest.approx(np.array([900, 5_000_000]) * 2.4 / 5_003_000)
+    assert not instance.groups[0].work[:, 2].any()
+    left, text = imported("wf15-outside", outside="leave-out")
+    assert "left out: 5,000,000 (99.9 % of all)" in text
+    assert left.applications[0].size == 2
+
+
+@pytest.mark.parametrize("normalise", ["local", "none"])
+@pytest.mark.parametrize("alpha", [0.0, 0.03, 0.97, 1.0])
+@pytest.mark.parametrize("send", [0.0, 1.5])
+def test_what_stands_for_data_on_the_device_stays_there(
+    here: Path, normalise: Any, alpha: float, send: float
+) -> None:
+    """Each device's cheapest decision, by enumeration: sending the head's input never pays."""
+    setting = ImportSetting(
+        devices=3,
+        offload_points=1,
+        alpha=(alpha, alpha),
+        send=(send, send),
+        normalise=normalise,
+        uplink=(0.05, 50.0),
+        mean_data=6.0,
+        variation=0.3,
+        capacity=99,
+    )
+    for seed, path in enumerate((here / "one.json", CASES / "wf15-outside.json")):
+        instance, _ = import_wfformat([path], setting=setting, seed=seed)
+        head = instance.applications[0].size - 1
+        costs = {
+            decision: evaluate(instance, Solution((np.tile(np.array(decision, np.int32), (3, 1)),))).cost
+            for decision in itertools.product((LOCAL, 0), repeat=head + 1)
+        }
+        kept = np.min([cost for decision, cost in costs.items() if decision[head] == LOCAL], axis=0)
+        sent = np.min([cost for decision, cost in costs.items() if decision[head] != LOCAL], axis=0)
+        assert (kept <= sent).all()
+        if alpha or send:
+            assert (sent >= 2 * costs[(LOCAL,) * (head + 1)] * (1 - 1e-12)).all()
 
 
 def on_map(here: Path, **parameters: Any) -> instances.Instance:
@@ -527,7 +694,8 @@ def test_files_of_one_name_become_two_applications(here: Path) -> None:
 
 def test_tiny_values_become_zero_and_are_counted(here: Path) -> None:
     (here / "one.json").write_text(json.dumps(put(10**13, *FILES15, 2, "sizeInBytes")(V15)))
-    instance, report = import_wfformat([here / "one.json"], setting=ImportSetting(mean_data=1e-4))
+    setting = ImportSetting(mean_data=1e-4, outside="leave-out")
+    instance, report = import_wfformat([here / "one.json"], setting=setting)
     # `y` takes nearly all: `x`, 250 bytes, scales to 1.5e-14 Mbit, on two arcs, in one output and two inputs.
     assert instance.groups[0].edge_data[0].tolist() == [0.0, 0.0, pytest.approx(6e-4), 0.0]
     assert "values below 1e-09 after scaling, set to 0: 7" in report.lines[0]
@@ -545,7 +713,7 @@ def test_no_work_cannot_normalise(here: Path) -> None:
 
 
 def test_problems_of_several_files_at_once(here: Path) -> None:
-    (here / "one.json").write_text(json.dumps(put("1.3", "schemaVersion")(V15)))
+    (here / "one.json").write_text(json.dumps(put("1.9", "schemaVersion")(V15)))
     (here / "two.json").write_text(json.dumps(put(["q"], *TASKS14, 1, "parents")(V14)))
     with pytest.raises(InputError) as error:
         import_wfformat([here / "one.json", here / "two.json"])
@@ -563,6 +731,8 @@ def test_problems_of_several_files_at_once(here: Path) -> None:
         ({"clock": 0}, "clock", "must be a number in [1e-09, 1e+09]"),
         ({"mean_work": -1.0}, "mean_work", "must be a number in [1e-09, 1e+09]"),
         ({"mean_data": 0.0}, "mean_data", "must be a number in [1e-09, 1e+09]"),
+        ({"outside": "drop"}, "outside", "must be one of send, leave-out"),
+        ({"run_time": (3.0, 1.0)}, "run_time", "low 3.0 is above high 1.0"),
         ({"variation": 1.0}, "variation", "must be a number in [0, 0.99]"),
         ({"user_choice": "last"}, "user_choice", "must be one of sample, first"),
         ({"site_choice": "last"}, "site_choice", "must be one of busiest, sample"),
@@ -670,7 +840,7 @@ def test_metres() -> None:
 )
 def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: int) -> None:
     path = DATA / "wfinstances" / f"{name}.json"
-    facts = read_workflow(path.read_bytes(), path, 2400.0, name).facts
+    facts = read_workflow(path.read_bytes(), path, 2400.0, name, np.ones).facts
     assert (facts["tasks"], facts["arcs"]) == (tasks, arcs)
     assert facts["tasks_without_work"] == idle
     assert facts["bytes_from_outside_to_tasks_with_parents"] == homeless
@@ -681,7 +851,7 @@ def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: i
 def test_a_real_task() -> None:
     """Skewer of bacass: 208 s at 97.2%, reads 117 MB from outside, its R1, R2 files go to Unicycler."""
     path = DATA / WORKFLOWS[0]
-    workflow = read_workflow(path.read_bytes(), path, 2400.0, "bacass")
+    workflow = read_workflow(path.read_bytes(), path, 2400.0, "bacass", np.ones)
     k, successor = (workflow.application.subtasks.index(name) for name in ("SKEWER_1", "UNICYCLER_5"))
     assert workflow.work[k] == pytest.approx(208 * 0.972 * 2400)
     assert workflow.input[k] == pytest.approx((57604034 + 59494461) * 8e-6)

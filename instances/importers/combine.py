@@ -6,6 +6,11 @@ nearest site within reach, at rates that follow from the distance (:mod:`instanc
 them the network is that of :mod:`instances.generate`. Speeds, powers and weights are drawn as there:
 no data set has them.
 
+Files from outside that a task with parents reads are on the device: a subtask without work stands for
+them, with an arc to each reader. Its place is its device, which version 1 of the file format cannot say;
+so its input is made so large that sending it would cost the device alone :data:`PINNED` times what all
+of its task costs at home. An optimum without that exists, and the input is never sent.
+
 Workflows of minutes and gigabytes are brought to mobile size by two linear factors each, so that a
 mean subtask has ``mean_work`` and a mean transfer ``mean_data``. What was assumed, counted, left out
 or scaled stands in the instance's ``source`` and, in words, in the :class:`Report`.
@@ -17,16 +22,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from ..columns import Columns
+from ..cost import heaviest_path, terms
 from ..errors import InputError, Problem
 from ..generate import (
     Environment,
     Network,
+    Range,
     assemble,
     draw_devices,
     draw_points,
@@ -34,24 +42,31 @@ from ..generate import (
     environment_problems,
     number_problems,
     radio_network,
+    range_problems,
     recorded,
     seed_problems,
     storable,
+    uniform,
     whole_problems,
 )
 from ..model import LOCAL, Floats, Instance, Ints
+from ..problem import counted
 from ..radio import nearest_points
 from ..schema import LARGEST, SMALLEST
 from ..storage import read_bytes
 from .eua import Locations, centre, local_metres, read_locations
 from .wfformat import Workflow, read_workflow, scaled
 
-VERSION = 1
+VERSION = 2
 """Raised when the same files, seed and parameters no longer give the same instance."""
 
 DATA_DRAWN, DATA_ON_A_MAP = 0.6, 10.0
 """Default of ``mean_data`` in Mbit without and with a map: a mean transfer takes about 0.9 s on the
 paper's links of U[0.5, 0.9] Mbit/s, and on a radio that is some fifteen times faster."""
+
+PINNED = 2.0
+"""What sending the input of the subtask for files from outside costs, in all-local costs of its device.
+Any factor of at least 1 makes all-local no worse, whatever the rest of the decision."""
 
 DEFAULT_COUNT = 10
 """Devices and offload points where no file says how many."""
@@ -80,11 +95,16 @@ class ImportSetting(Environment):
         without a connection.
     workflow_choice
         ``in-turn``: the workflows go round over the devices; ``sample``: each device draws one.
+    outside
+        ``send``: what a task with parents reads from outside comes from the device, as input of a head
+        does; ``leave-out``: such data are only counted.
+    run_time
+        Run times in seconds for workflows without any (``execution`` is optional).
     clock
         Nominal clock in MIPS that run times are multiplied with (2400: 2.4 GHz, an instruction per
         cycle).
     mean_work
-        Mean work in MI that the subtasks of each workflow are scaled to (2: the paper's).
+        Mean work in MI that the tasks of each workflow are scaled to (2: the paper's).
     mean_data
         Mean transfer in Mbit that the data of each workflow are scaled to; none: 0.6, the paper's,
         without a map and 10 with one.
@@ -100,6 +120,8 @@ class ImportSetting(Environment):
     site_choice: Literal["busiest", "sample"] = "busiest"
     covered_only: bool = False
     workflow_choice: Literal["in-turn", "sample"] = "in-turn"
+    outside: Literal["send", "leave-out"] = "send"
+    run_time: Range = (1.0, 3.0)
     clock: float = 2400.0
     mean_work: float = 2.0
     mean_data: float | None = None
@@ -132,7 +154,7 @@ def import_wfformat(
     Parameters
     ----------
     files
-        Workflows in WfFormat 1.4 or 1.5 (:mod:`instances.importers.wfformat`).
+        Workflows in WfFormat 1.0 to 1.6 (:mod:`instances.importers.wfformat`).
     sites, users
         CSV files (:mod:`instances.importers.eua`), both or neither.
     setting
@@ -163,8 +185,8 @@ def import_wfformat(
     mean_data = setting.mean_data or (DATA_DRAWN if sites is None else DATA_ON_A_MAP)
     setting = replace(setting, mean_data=mean_data)
     sources = [(Path(path), read_bytes(path)) for path in files]
-    workflows = _read_workflows(sources, setting, mean_data)
-    for_points, for_devices, for_network, for_tasks = np.random.default_rng(seed).spawn(4)
+    for_points, for_devices, for_network, for_tasks, for_times = np.random.default_rng(seed).spawn(5)
+    workflows = _read_workflows(sources, setting, mean_data, for_times)
     if sites is None or users is None:
         facts: dict[str, Any] = {}
         devices = draw_devices(setting, setting.devices or DEFAULT_COUNT, for_devices)
@@ -187,11 +209,13 @@ def import_wfformat(
         "parameters": recorded(setting),
         "files": [_provenance(file) for file in sources],
         "licences": list(licences),
-        "conversions": list(_conversions(setting, on_a_map=sites is not None)),
+        "conversions": list(_conversions(setting, workflows, on_a_map=sites is not None)),
         "workflows": [dict(workflow.facts) for workflow in workflows],
         "network": facts,
     }
-    instance = assemble(
+    columns = devices | _tasks(setting, workflows, facts["devices"], for_tasks)
+    assembled = partial(
+        assemble,
         name=name or f"workflows-m{facts['devices']}-n{facts['offload_points']}-seed{seed}",
         description=description,
         source=source,
@@ -199,8 +223,11 @@ def import_wfformat(
         points=draw_points(setting, network, for_points),
         network=network,
         applications=[workflow.application for workflow in workflows],
-        columns=devices | _tasks(setting, workflows, facts["devices"], for_tasks),
     )
+    instance = assembled(columns=columns)
+    pins = dict(_pins(instance, workflows))
+    if pins:
+        instance = assembled(columns=columns | pins)
     return instance, Report(tuple(_lines(source, setting)))
 
 
@@ -220,9 +247,11 @@ def _setting_problems(
         ("user_choice", ("sample", "first")),
         ("site_choice", ("busiest", "sample")),
         ("workflow_choice", ("in-turn", "sample")),
+        ("outside", ("send", "leave-out")),
     ):
         if getattr(setting, key) not in choices:
             yield key, f"must be one of {', '.join(choices)}, not {getattr(setting, key)!r}"
+    yield from range_problems("run_time", setting.run_time, 0, 1e15)
     for key in ("clock", "mean_work", "mean_data"):
         if getattr(setting, key) is not None:
             yield from number_problems(key, getattr(setting, key), SMALLEST, LARGEST)
@@ -235,7 +264,9 @@ def _setting_problems(
         yield "area", "cannot be given with a site and a user file, which have positions"
 
 
-def _read_workflows(files: list[File], setting: ImportSetting, mean_data: float) -> list[Workflow]:
+def _read_workflows(
+    files: list[File], setting: ImportSetting, mean_data: float, for_times: np.random.Generator
+) -> list[Workflow]:
     """The workflows in mobile size, or the problems of all files together."""
     stems = Counter[str]()
     workflows: list[Workflow] = []
@@ -244,7 +275,14 @@ def _read_workflows(files: list[File], setting: ImportSetting, mean_data: float)
         stems[path.stem] += 1
         name = path.stem if stems[path.stem] == 1 else f"{path.stem}-{stems[path.stem]}"
         try:
-            workflow = read_workflow(content, path, setting.clock, name)
+            workflow = read_workflow(
+                content,
+                path,
+                setting.clock,
+                name,
+                partial(uniform, for_times, setting.run_time),
+                outside=setting.outside == "send",
+            )
             if setting.normalise == "local" and not workflow.work.any():
                 what = "no task has any work, which cannot normalise (normalise is 'local')"
                 raise InputError(path, [("", what)])
@@ -347,17 +385,58 @@ def _tasks(
     return columns
 
 
+def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, Floats]]:
+    """The inputs of each application that has a subtask for files from outside, so that it stays local.
+
+    With the weights a, b of delay and energy, sending for t seconds costs a t + b t p^send, and nothing
+    costs less than 0: from t = C0/(a + b p^send) on, all-local, of cost C0, is no worse. Where that
+    denominator is 0, sending is free, and what counts is energy alone: an input of the size of the files
+    saves none.
+    """
+    for term in terms(instance):
+        i = int(instance.devices.application[term.group.members[0]])
+        if not workflows[i].outside:
+            continue
+        group, head = term.group, workflows[i].size
+        held = group.edge_data[:, [j == head for j, _ in group.application.edges]].sum(axis=1)
+        local = term.delay_weight * heaviest_path(group, term.local)
+        local += term.energy_weight * term.execute * term.local.sum(axis=1)
+        of_a_second = term.delay_weight + term.energy_weight * term.send
+        uplink = np.nan_to_num(instance.devices.uplink[group.members])  # none where nothing is sent
+        pinned = np.divide(PINNED * local, of_a_second, out=np.zeros_like(local), where=of_a_second > 0)
+        inputs = group.input.copy()
+        inputs[:, head] = storable(np.maximum(held, pinned * uplink))
+        yield f"input.{i}", inputs
+
+
 def _provenance(file: File) -> dict[str, str]:
     path, content = file
     return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _conversions(setting: ImportSetting, on_a_map: bool) -> Iterator[str]:
+def _conversions(setting: ImportSetting, workflows: list[Workflow], on_a_map: bool) -> Iterator[str]:
+    if any(workflow.facts["tasks_without_run_time"] for workflow in workflows):
+        low, high = setting.run_time
+        drawn = f"drawn from U[{low:g}, {high:g}] s" if low < high else f"taken as {low:g} s"
+        yield f"run times: {drawn} for the workflows that have none"
     yield (
         f"work: run time x avgCPU x a nominal clock of {setting.clock:g} MIPS, "
         f"scaled to a mean of {setting.mean_work:g} MI in each workflow"
     )
-    yield f"data: file sizes, scaled to a mean transfer of {setting.mean_data:g} Mbit in each workflow"
+    empty = [workflow for workflow in workflows if not workflow.mobile_data.any()]
+    if len(empty) < len(workflows):
+        which = " that has data" if empty else ""
+        yield (
+            f"data: file sizes, scaled to a mean transfer of {setting.mean_data:g} Mbit "
+            f"in each workflow{which}"
+        )
+    else:
+        yield "data: none, so that no transfer takes time or energy"
+    if any(workflow.outside for workflow in workflows):
+        yield (
+            "files from outside: held by the subtask 'outside', with so large an input that it stays on "
+            "its device"
+        )
     if on_a_map:
         yield "positions: degrees to metres on a plane around the mean of the sites (equirectangular)"
     if on_a_map or setting.area is not None:
@@ -366,12 +445,11 @@ def _conversions(setting: ImportSetting, on_a_map: bool) -> Iterator[str]:
 
 _COUNTED = {
     "arcs_said_by_one_end": "arcs said by parents or children alone, kept",
+    "tasks_without_run_time": "tasks without run time, which are given one",
     "tasks_without_work": "tasks without work, kept at 0",
     "tasks_without_avgCPU": "tasks without avgCPU, taken as 100%",
     "files_of_zero_bytes": "files of 0 bytes",
     "arcs_without_data": "arcs without data, kept at 0",
-    "bytes_from_outside_to_tasks_with_parents": "bytes from outside read by tasks with parents, left out",
-    "bytes_between_tasks_without_an_arc": "bytes between tasks that no arc joins, left out",
     "values_rounded_to_zero": f"values below {SMALLEST:g} after scaling, set to 0",
 }
 """Fact of a workflow -> in words; those that are 0 are not printed."""
@@ -379,11 +457,7 @@ _COUNTED = {
 
 def _lines(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
     for facts in source["workflows"]:
-        counted = [f"{words}: {facts[key]}" for key, words in _COUNTED.items() if facts[key]]
-        head = f"{facts['application']} (WfFormat {facts['schema']})"
-        size = f"{facts['tasks']} tasks, {facts['arcs']} arcs"
-        factors = f"work scaled by {facts['work_factor']:.4g}, data by {facts['data_factor']:.4g}"
-        yield f"{head}: {'; '.join([size, factors, *counted])}"
+        yield "; ".join(_workflow_facts(facts, setting))
     yield from source["conversions"]
     yield from _network_lines(source["network"], setting)
     yield f"drawn with seed {source['seed']}: speeds, powers, weights and what the settings say"
@@ -391,11 +465,36 @@ def _lines(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
         yield f"licence: {licence}"
 
 
+def _workflow_facts(facts: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
+    """What is to be said of one workflow."""
+    size = f"{counted(facts['tasks'], 'task')}, {counted(facts['arcs'], 'arc')}"
+    yield f"{facts['application']} (WfFormat {facts['schema']}): {size}"
+    sent, outside = facts["bytes_that_may_be_sent"], facts["bytes_from_outside_to_tasks_with_parents"]
+    apart = facts["bytes_between_tasks_without_an_arc"]
+    everything = sent + outside + apart
+    idle = facts["tasks_without_work"] == facts["tasks"]
+    yield "no work" if idle else f"work scaled by {facts['work_factor']:.4g}"
+    yield "no data" if not everything else f"data scaled by {facts['data_factor']:.4g}"
+    yield from (f"{words}: {facts[key]:,}" for key, words in _COUNTED.items() if facts[key])
+    what = "left out" if setting.outside == "leave-out" else "sent from their device"
+    if outside:
+        share = _share(outside, everything)
+        yield f"bytes from outside read by tasks with parents, {what}: {outside:,} ({share} of all)"
+    if apart:
+        share = _share(apart, everything)
+        yield f"bytes between tasks that no arc joins, left out: {apart:,} ({share} of all)"
+
+
+def _share(part: int, whole: int) -> str:
+    """In percent; what is too small to show is not shown as 0."""
+    return f"{100 * part / whole:.1f} %" if part >= whole / 1000 else "<0.1 %"
+
+
 def _network_lines(network: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
     apart = network["devices_without_connection"]
     yield (
-        f"{network['devices']} devices, {apart} of them without a connection, "
-        f"and {network['offload_points']} offload points"
+        f"{counted(network['devices'], 'device')}, {apart:,} of them without a connection, "
+        f"and {counted(network['offload_points'], 'offload point')}"
     )
     if "sites_in_file" not in network:
         return
