@@ -154,15 +154,25 @@ def check(
 def export(
     instance: InstanceFile,
     formulation: Annotated[str, typer.Option(metavar="NAME", help="A MILP; see 'methods'.")],
-    output: Annotated[Path, typer.Option("-o", metavar="FILE", callback=writable, help="Where to write.")],
-    form: Annotated[str, typer.Option("--format", metavar="mps|lp", help="Kind of file.")] = "mps",
+    output: Annotated[
+        Path,
+        typer.Option("-o", metavar="FILE", callback=writable, help="Where to write: *.mps, *.lp, also .gz."),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="mps|lp", help="Kind of file; by default as its name ends."),
+    ] = None,
 ) -> None:
     """Write a MILP formulation of an instance for any other solver."""
     from instances import read
 
     from .exporting import export as write_model
+    from .exporting import format_of
 
-    write_model(read(instance), formulation, form, output)
+    format_of(output, form)  # refuse a name before a large instance is read
+    names = write_model(read(instance), formulation, output, form)
+    if names is not None:
+        _say(f"long names are shortened: {names} has them in full")
 
 
 @app.command()

@@ -4,21 +4,26 @@ The files are MPS or LP, written by Pyomo. Variables and rows are called as in t
 round brackets, since LP files keep square ones for themselves: ``place(ud1,t2,op1)`` (Pyomo puts a
 prefix to the rows: ``c_u_capacity(op1)_``). In ids, whatever is not an ASCII letter, digit, dot or
 underscore is written as in a URL: ``t 1`` becomes ``t%201``. So different names stay different, and
-``urllib.parse.unquote`` gives the id back.
+``urllib.parse.unquote`` gives the id back. GLPK reads names of up to 255 characters, CBC of up to 100: of
+a longer one its beginning and a digest remain, and a file beside the model, ``model.mps.names.json``,
+maps what stands in the model to the full name.
 
 A solution is read from lines ``name value`` (Gurobi, and many others), or from the files that HiGHS,
-SCIP, CBC and CPLEX write. What a file leaves out is 0.
+SCIP, CBC, CPLEX and GLPK write. What a file leaves out is 0.
 """
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import math
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from formulations import catalogue
@@ -46,10 +51,21 @@ FORMATS: tuple[Format, ...] = ("mps", "lp")
 WHOLE = 1e-5
 """How far from a whole number the value of an integer variable may be: the solvers' default tolerance."""
 
+LONGEST = 100
+"""Characters of a name that every solver reads: CBC in LP files. In MPS files it is 159, for GLPK 255."""
+
+_ROW_MARKS = len("c_u__")
+"""Characters that Pyomo adds to the name of a row."""
+
+_DIGEST = 32
+
 _COMMENT = {"mps": "*", "lp": "\\"}
 
+_SENSE = b"OBJSENSE\n MIN\n"
+"""A section of Pyomo's MPS files that GLPK does not know. It says nothing: MPS files minimise."""
 
-def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) -> None:
+
+def export(instance: AnyProblem, formulation: str, path: str | Path, form: str | None = None) -> Path | None:
     """Write a formulation of an instance to a file.
 
     Its objective leaves out the cost of the devices without a connection, which is constant; a comment at
@@ -61,10 +77,15 @@ def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) 
         The instance.
     formulation
         A name of :data:`formulations.catalogue.FORMULATIONS`.
-    form
-        ``mps`` (free form) or ``lp``.
     path
-        The file.
+        The file; compressed where its name ends in ``.gz``.
+    form
+        ``mps`` (free form) or ``lp``; by default what the name of the file ends in, apart from ``.gz``.
+
+    Returns
+    -------
+    Path or None
+        The file with the full names, where some had to be shortened.
 
     Raises
     ------
@@ -72,20 +93,63 @@ def export(instance: AnyProblem, formulation: str, form: str, path: str | Path) 
         If there is no such formulation or format, no such model of the instance, or the file cannot be
         written.
     """
-    if form not in FORMATS:
-        raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
+    form = format_of(path, form)
     instance = structured(instance, "export")
     model = _model(instance, formulation)
-    model.name = _escape(instance.name) or "unnamed"
+    model.name = _short(_escape(instance.name), LONGEST) or "unnamed"
     note = (
         f"{_COMMENT[form]} offloadlib: {formulation} of instance {model.name} (sha256 "
         f"{instance.fingerprint}); F = objective + {unconnected_cost(instance)!r}\n"
     )
-    with tempfile.TemporaryDirectory() as folder, replacing(path) as file:
-        written = Path(folder) / f"model.{form}"
-        model.write(str(written), io_options={"labeler": name_of})
-        file.write(note.encode())
-        file.write(written.read_bytes())
+    content = note.encode() + _written(model, form)
+    with replacing(path) as file:
+        file.write(gzip.compress(content, mtime=0) if Path(path).suffix == ".gz" else content)
+    return _write_names(model, path)
+
+
+def format_of(path: str | Path, form: str | None = None) -> Format:
+    """The format of a file: the one that is asked for, or that its name ends in.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or its name says none or another one.
+    """
+    if form is not None and form not in FORMATS:
+        raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
+    suffixes = [suffix.lower().removeprefix(".") for suffix in Path(path).suffixes]
+    ending = (suffixes[:-1] if suffixes[-1:] == ["gz"] else suffixes)[-1:]
+    named = next((known for known in FORMATS if [known] == ending), None)
+    if form is None and named is None:
+        what = "its name says no format: it must end in .mps or .lp (.gz may follow), or --format say which"
+        raise InputError(path, [("", what)])
+    if form is not None and named not in (None, form):
+        raise InputError(path, [("", f"its name says {named}, and --format {form}")])
+    return cast(Format, form or named)
+
+
+def _written(model: Any, form: Format) -> bytes:
+    """A model as Pyomo writes it, as far as every solver reads that."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model.{form}"
+        model.write(str(path), io_options={"labeler": name_of})
+        return path.read_bytes().replace(_SENSE, b"", 1)
+
+
+def _write_names(model: Any, path: str | Path) -> Path | None:
+    """Write down which names were shortened, if any; what an earlier export left there goes away."""
+    import pyomo.environ as pyo
+
+    file = Path(f"{path}.names.json")
+    components = model.component_data_objects((pyo.Var, pyo.Constraint), active=True)
+    pairs = ((name_of(component), full_name(component)) for component in components)
+    shortened = {short: full for short, full in pairs if short != full}
+    if not shortened:
+        file.unlink(missing_ok=True)
+        return None
+    with replacing(file) as stream:
+        stream.write((json.dumps(shortened, indent=1) + "\n").encode())
+    return file
 
 
 def _model(instance: Instance, formulation: str) -> Any:
@@ -96,9 +160,25 @@ def _model(instance: Instance, formulation: str) -> Any:
 
 
 def name_of(component: Any) -> str:
-    """The name of a variable or row in a file: ``place(ud1,t2,op1)``."""
+    """The name of a variable or row in a file, at most :data:`LONGEST` characters."""
+    return _short(full_name(component), LONGEST if component.is_variable_type() else LONGEST - _ROW_MARKS)
+
+
+def _short(name: str, longest: int) -> str:
+    """A name as it is, or the beginning of a longer one with a digest of it.
+
+    An escaped name has no ``~``, so that no two names become one.
+    """
+    if len(name) <= longest:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    return f"{name[: longest - _DIGEST - 1]}~{digest}"
+
+
+def full_name(component: Any) -> str:
+    """The name of a variable or row, however long: ``place(ud1,t2,op1)``."""
     above = component.parent_block()
-    prefix = "" if above is None or above.parent_block() is None else f"{name_of(above)}."
+    prefix = "" if above is None or above.parent_block() is None else f"{full_name(above)}."
     family = component.parent_component()
     if not family.is_indexed():
         return prefix + _escape(family.local_name)
@@ -137,7 +217,7 @@ def read_foreign_solution(path: str | Path, instance: Instance, formulation: str
 
     model = _model(instance, formulation)
     variables = {name_of(variable): variable for variable in model.component_data_objects(pyo.Var)}
-    values = _known_values(path, variables)
+    values = _known_values(path, model, variables)
     solution = _decisions(path, instance, model, values)
     objective = evaluate(instance, solution).total
     return StoredSolution(solution, formulation, objective, None, Status.FEASIBLE, {"file": Path(path).name})
@@ -158,27 +238,36 @@ _NUMBER = r"(?P<value>[-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|i
 _PLAIN = re.compile(rf"\s*(?P<name>\S+)\s+{_NUMBER}(?:\s+\(obj:.*\))?\s*", re.IGNORECASE)
 _CBC = re.compile(rf"(?:\*\*)?\s*\d+\s+(?P<name>\S+)\s+{_NUMBER}\s+\S+\s*", re.IGNORECASE)
 _CPLEX = re.compile(rf'.*<variable\s+name="(?P<name>[^"]*)".*\svalue="{_NUMBER}".*', re.IGNORECASE)
+_GLPK = re.compile(rf"\s*\d+\s+(?P<name>\S+)\s+(?:(?:\*|[A-Z]{{1,2}})\s+)?{_NUMBER}(?:\s.*)?", re.IGNORECASE)
 _STATUS = re.compile(r"\s*(?:#.*)?|.*(?:objective value|solution status).*", re.IGNORECASE)
+
+Lines = Iterable[tuple[int, str]]
+"""(number, text)."""
 
 Assigned = Iterator[tuple[int, str, float | None]]
 """(line, name, value), with None for a line that is none of that."""
 
 
-def _assigned(text: str) -> Assigned:
+def _assigned(text: str, model: Any, variables: Mapping[str, Any]) -> Assigned:
     """What a solution file says."""
-    lines: Iterable[tuple[int, str]] = enumerate(text.splitlines(), start=1)
+    lines: Lines = enumerate(text.splitlines(), start=1)
+    patterns: tuple[re.Pattern[str], ...] = _CPLEX, _CBC, _PLAIN
     if text.startswith("Model status"):
         lines = _highs_columns(lines)
     elif text.startswith("<?xml"):
         lines = ((number, line) for number, line in lines if "<variable " in line)
+    elif re.match(r"Problem:.*\nRows:", text):
+        lines, patterns = _glpk_columns(lines), (_GLPK,)
+    elif text.startswith("c Problem:"):
+        lines = _glpk_numbered(text, lines, model, variables)
     for number, line in lines:
         if _STATUS.fullmatch(line):
             continue
-        match = _CPLEX.fullmatch(line) or _CBC.fullmatch(line) or _PLAIN.fullmatch(line)
+        match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
         yield (number, match["name"], float(match["value"])) if match else (number, line.strip(), None)
 
 
-def _highs_columns(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _highs_columns(lines: Lines) -> Lines:
     """HiGHS lists columns, then rows, then dual values under headings."""
     inside = False
     for number, line in lines:
@@ -190,7 +279,37 @@ def _highs_columns(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]
             yield number, line
 
 
-def _known_values(path: str | Path, variables: Mapping[str, Any]) -> dict[str, float]:
+def _glpk_columns(lines: Lines) -> Lines:
+    """GLPK's report has a table of rows and one of columns; after a long name it breaks the line."""
+    inside, name = False, ""
+    for number, line in lines:
+        if line.lstrip().startswith("No. Column name"):
+            inside = True
+        elif inside and not line.strip():
+            return
+        elif inside and re.fullmatch(r" *\d+ \S+ *", line):
+            name = line
+        elif inside and not line.startswith("---"):
+            yield number, f"{name} {line}" if line.startswith(" " * 20) else line
+
+
+def _glpk_numbered(text: str, lines: Lines, model: Any, variables: Mapping[str, Any]) -> Lines:
+    """GLPK's file for programs gives numbers for names: columns in the order in which the model has them.
+
+    Its line on the problem repeats the name of the model, which an LP file does not have.
+    """
+    form: Format = "lp" if re.match(r"c Problem:\s*\n", text) else "mps"
+    words = _written(model, form).decode().split()
+    names = list(dict.fromkeys(word for word in words if word in variables))
+    for number, line in lines:
+        match = re.fullmatch(r"j (\d+) (\S+)\s*", line)
+        if match and 1 <= int(match[1]) <= len(names):
+            yield number, f"{names[int(match[1]) - 1]} {match[2]}"
+        elif line.startswith("j"):
+            yield number, line
+
+
+def _known_values(path: str | Path, model: Any, variables: Mapping[str, Any]) -> dict[str, float]:
     """The values of a file, rounded where they must be whole."""
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -198,7 +317,7 @@ def _known_values(path: str | Path, variables: Mapping[str, Any]) -> dict[str, f
         raise InputError(path, [("", "is not a text file")]) from None
     values: dict[str, float] = {}
     problems: list[Problem] = []
-    for number, name, value in _assigned(text):
+    for number, name, value in _assigned(text, model, variables):
         what = _problem(name, value, variables, values)
         if what is not None:
             problems.append((f"line {number}", what))
