@@ -9,7 +9,7 @@ redundant arcs do no harm. An order is series-parallel exactly where it does not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,37 +51,39 @@ def decompose(application: Application) -> Node | None:
     of its parent's kind.
     """
     after = descendants(application)
+    before = [0] * application.size
+    for k in application.order:
+        for _, j in application.incoming[k]:
+            before[k] |= before[j] | 1 << j
+    ordered = [follow | precede for follow, precede in zip(after, before, strict=True)]
     position = {k: i for i, k in enumerate(application.order)}
 
-    def block(members: tuple[int, ...], depth: int) -> Node | None:
-        if len(members) == 1:
-            return Leaf(members[0])
+    def block(inside: int, depth: int) -> Node | None:
+        if inside.bit_count() == 1:
+            return Leaf(inside.bit_length() - 1)
         if depth > DEEPEST:
             return None
         # Blocks in parallel are the components of "one waits for the other", blocks in series those
         # of "neither waits for the other".
-        for kind, together in (
-            (Parallel, lambda j, k: k in after[j] or j in after[k]),
-            (Series, lambda j, k: k not in after[j] and j not in after[k]),
-        ):
-            parts = _components(members, together)
+        for kind in (Parallel, Series):
+            parts = _components(inside, ordered, kind is Parallel)
             if len(parts) > 1:
                 if kind is Series:
-                    parts.sort(key=lambda part: min(position[k] for k in part))
+                    parts.sort(key=lambda part: min(position[k] for k in members(part)))
                 blocks = [block(part, depth + 1) for part in parts]
                 return None if None in blocks else kind(tuple(b for b in blocks if b is not None))
         return None
 
-    return block(tuple(range(application.size)), 1)
+    return block((1 << application.size) - 1, 1)
 
 
-def descendants(application: Application) -> list[frozenset[int]]:
-    """For each subtask those that wait for it, at once or in the end."""
-    after: list[set[int]] = [set() for _ in application.subtasks]
+def descendants(application: Application) -> list[int]:
+    """For each subtask those that wait for it, at once or in the end: bit k stands for subtask k."""
+    after = [0] * application.size
     for k in reversed(application.order):
         for _, j in application.incoming[k]:
-            after[j] |= after[k] | {k}
-    return list(map(frozenset, after))
+            after[j] |= after[k] | 1 << k
+    return after
 
 
 @lru_cache(maxsize=256)
@@ -91,19 +93,31 @@ def reduction(application: Application) -> tuple[tuple[int, int], ...]:
     They give the same order, and so the same heaviest path (the transitive reduction of the graph).
     """
     after = descendants(application)
-    next_to: list[list[int]] = [[] for _ in application.subtasks]
+    later = [0] * application.size  # those that wait for one that follows directly
     for j, k in application.edges:
-        next_to[j].append(k)
-    return tuple((j, k) for j, k in application.edges if not any(k in after[i] for i in next_to[j]))
+        later[j] |= after[k]
+    return tuple((j, k) for j, k in application.edges if not later[j] >> k & 1)
 
 
-def _components(members: tuple[int, ...], together: Callable[[int, int], bool]) -> list[tuple[int, ...]]:
-    left = list(members)
-    parts: list[tuple[int, ...]] = []
-    while left:
-        part = [left.pop(0)]
-        for j in part:
-            part += [k for k in left if together(j, k)]
-            left = [k for k in left if not together(j, k)]
-        parts.append(tuple(sorted(part)))
+def members(bits: int) -> Iterator[int]:
+    """The subtasks that bits stand for, the first one first."""
+    while bits:
+        least = bits & -bits
+        yield least.bit_length() - 1
+        bits ^= least
+
+
+def _components(inside: int, ordered: list[int], together: bool) -> list[int]:
+    """Those of the relation "one waits for the other" (``together``), or of its opposite."""
+    parts: list[int] = []
+    while inside:
+        part, new = 0, inside & -inside
+        while new:
+            inside &= ~new
+            part |= new
+            reached = 0
+            for k in members(new):
+                reached |= ordered[k] if together else ~ordered[k]
+            new = reached & inside
+        parts.append(part)
     return parts

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from formulations.certificate import claim
 from formulations.decomposition.dual import Dual
 from formulations.decomposition.limits import Limits
+from formulations.decomposition.pricing import alarm
 from formulations.decomposition.primal import Primal, pack
 from formulations.decomposition.tatonnement import Tatonnement, answer
 from instances import Budget, Instance, Result, Solution, Termination
@@ -50,14 +51,23 @@ def solve(instance: Instance, budget: Budget) -> Result:
     def late() -> bool:
         return time.perf_counter() - begun > budget.time_limit
 
-    limits = Limits(instance, largest_search=SEARCH, late=late)
+    with alarm(budget.time_limit) as stopped:
+        return _solve(instance, budget, Limits(instance, None, SEARCH, late, stopped), begun)
+
+
+def _solve(instance: Instance, budget: Budget, limits: Limits, begun: float) -> Result:
+    late = limits.late
     start = budget.start or Solution.all_local(instance)
     primal, dual = Primal(limits, start, late), Dual(limits, late)
+
+    def halfway() -> bool:
+        return time.perf_counter() - begun > budget.time_limit / 2
+
     termination = Termination.FINISHED
     try:
         for method in (gsod.solve_difference, gsod.solve_ratio):
             primal.offer(limits.table(method(instance, budget).solution))
-        _find_prices(dual, budget.seed, late)
+        _find_prices(dual, budget.seed, late, halfway)
         if dual.evaluations:
             table = primal.cheapest(dual)
             pack(limits, table)
@@ -76,13 +86,14 @@ def solve(instance: Instance, budget: Budget) -> Result:
     return Result.of(instance, primal.solution, time.perf_counter() - begun, bound, termination)
 
 
-def _find_prices(dual: Dual, seed: int, late: Callable[[], bool]) -> None:
+def _find_prices(dual: Dual, seed: int, late: Callable[[], bool], halfway: Callable[[], bool]) -> None:
     """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
     limits, devices = dual.limits, dual.limits.instance.num_devices
     size = SAMPLE + int(SHARE * devices)
     sample = limits.sample(size, seed) if size < devices else limits
     prices = Tatonnement(sample)
-    prices.find_level(sample, late)
+    # The search for a level may not take all the time: its end is needed less than what follows.
+    prices.find_level(sample, halfway, dual.seen if sample is limits else None)
     if sample is not limits:
         for _ in range(TURNS):
             prices.follow(sample, answer(sample, prices.vector(sample))[3])

@@ -19,11 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from .model import LOCAL, Floats, Group, Instance, Ints, Places, frozen
+from .model import LOCAL, Application, Floats, Group, Instance, Ints, Places, frozen
 from .solution import Solution
 
 
@@ -132,14 +132,29 @@ def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floa
     delay = np.where(offloaded, at_point, term.local)
     send = np.where(offloaded, term.head_up, 0.0)
     receive = np.where(offloaded, term.tail_down, 0.0)
-    for arc, (j, k) in enumerate(term.group.application.edges):
-        out, back = offloaded[:, k] & ~offloaded[:, j], offloaded[:, j] & ~offloaded[:, k]
-        send[:, k] += np.where(out, term.arc_up[:, arc], 0.0)
-        receive[:, k] += np.where(back, term.arc_down[:, arc], 0.0)
+    for arcs, j, k in _rounds(term.group.application):
+        before, after = offloaded[:, j], offloaded[:, k]
+        send[:, k] += np.where(after & ~before, term.arc_up[:, arcs], 0.0)
+        receive[:, k] += np.where(before & ~after, term.arc_down[:, arcs], 0.0)
     delay += send + receive
     energy = np.where(offloaded, 0.0, term.local * term.execute[:, None])
     energy += send * term.send[:, None] + receive * term.receive[:, None]
     return delay, energy
+
+
+@lru_cache(maxsize=256)
+def _rounds(application: Application) -> tuple[tuple[Ints, Ints, Ints], ...]:
+    """Arcs with their two ends, in rounds in which no two arcs end at the same subtask: the first one of
+    each subtask, the second one, and so on."""
+    rounds: list[list[tuple[int, int, int]]] = []
+    ended = [0] * application.size
+    for arc, (j, k) in enumerate(application.edges):
+        if ended[k] == len(rounds):
+            rounds.append([])
+        rounds[ended[k]].append((arc, j, k))
+        ended[k] += 1
+    found = (np.array(arcs, dtype=np.int64).T for arcs in rounds)
+    return tuple((arcs, j, k) for arcs, j, k in found)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ class Application:
     subtasks: tuple[str, ...]
     edges: tuple[tuple[int, int], ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Computed once: what is cached by application is looked up often, and there may be many arcs."""
+        return hash((self.id, self.subtasks, self.edges))
+
     @property
     def size(self) -> int:
         """Number of subtasks, K."""

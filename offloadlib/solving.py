@@ -89,9 +89,10 @@ def solve(
 
 
 def first(instance: Problem[Decisions]) -> Decisions:
-    """The solution that an exact method starts from where none is given."""
-    solution: Decisions = find(KINDS[instance.kind].first).load()(instance, Budget()).solution
-    return solution
+    """The solution that an exact method starts from where none is given: a heuristic's, or all-local."""
+    found: Result[Decisions] = find(KINDS[instance.kind].first).load()(instance, Budget())
+    alone = instance.all_local
+    return found.solution if found.objective < instance.evaluate(alone).total else alone
 
 
 def versions() -> dict[str, str]:

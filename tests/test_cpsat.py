@@ -26,7 +26,7 @@ from strategies import DOCUMENT, LIBRARY, changed, documents, instance_of, insta
 from formulations.cp import cpsat, decisions, encoding, places, program
 from formulations.cp.encoding import Encoding
 from formulations.decomposition.branch_and_price import solve as branch_and_price
-from formulations.decomposition.pricing import Prices, TooManyLabels
+from formulations.decomposition.pricing import Prices
 from formulations.milp.patterns import undominated
 from formulations.outcome import Search, can_offload
 from instances import (
@@ -163,17 +163,6 @@ def test_nothing_to_offload() -> None:
     for document in (alone, full):
         result = solve(instance_of(document))
         assert result.objective == result.lower_bound == pytest.approx(72.77)
-
-
-def test_a_task_with_too_many_labels_gets_the_plain_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def give_up(*arguments: object) -> None:
-        raise TooManyLabels
-
-    monkeypatch.setattr(cpsat, "best_prices", give_up)
-    result = solve(instance_of(DOCUMENT))
-    assert result.objective == pytest.approx(24.045, rel=1e-12)
-    assert result.status is Status.OPTIMAL
-    assert result.run["encoding"] == "places"
 
 
 # Whole numbers ------------------------------------------------------------------------------------

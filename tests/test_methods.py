@@ -13,9 +13,11 @@ from strategies import instances
 import offloadlib
 from instances import Budget, InputError, Instance, Progress, Solution, Status, Termination, evaluate, read
 from instances.bound import simple_bound
+from instances.generate import Setting, generate
 from offloadlib.best_known import library
 from offloadlib.comparing import select
 from offloadlib.registry import METHODS, Family
+from offloadlib.solving import first
 
 STRUCTURED = [method.name for method in select("all", ["structured"])]
 
@@ -75,6 +77,31 @@ def test_a_start_is_never_lost(name: str) -> None:
     assert result.objective <= evaluate(instance, start).total * (1 + 1e-12)
     assert result.lower_bound is not None
     assert result.lower_bound <= 3.7768378065812054 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+@settings(max_examples=4)
+@given(instance=instances(max_devices=3))
+def test_at_any_time_limit_there_is_a_solution_and_no_false_bound(name: str, instance: Instance) -> None:
+    if METHODS[name].applies_to(instance) is not None:
+        return
+    optimum, _ = brute_force(instance)
+    for limit in (1e-9, 1e-3, 1e-2):
+        result = offloadlib.solve(instance, name, time_limit=limit)
+        assert evaluate(instance, result.solution).feasible
+        assert result.objective >= optimum * (1 - 1e-12) - 1e-12
+        if METHODS[name].family is Family.EXACT:
+            assert result.lower_bound is not None
+        assert (result.lower_bound or 0.0) <= optimum * (1 + 1e-9) + 1e-12
+
+
+def test_an_exact_method_starts_from_the_better_of_a_heuristic_and_all_local() -> None:
+    setting = Setting(devices=1, offload_points=2, capacity=10, applications=("fork-join-28",))
+    instance = generate(setting, seed=1)
+    alone = Solution.all_local(instance)
+    greedy = offloadlib.solve(instance, "gsod-i").objective
+    assert greedy > evaluate(instance, alone).total  # much of the fork's data is sent
+    assert np.array_equal(first(instance).places[0], alone.places[0])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -302,3 +302,29 @@ def test_the_lagrangian_bounds_every_solution(instance: Instance) -> None:
         prices = Prices(rng.uniform(0, scale, instance.num_points), channels)
         bound, _ = master.lagrangian(prices, None)
         assert bound <= optimum * (1 + 1e-12) + 1e-12
+
+
+def city(devices: int = 40, application: str = "layered-6") -> Instance:
+    return generate(Setting(devices=devices, applications=(application,)), seed=1)
+
+
+@pytest.mark.parametrize("application", ["layered-6", "fork-join-4"])
+def test_when_time_is_up_every_device_has_a_bound(application: str) -> None:
+    """Also those that no chunk had begun with."""
+    instance = city(application=application)
+    prices = Prices(np.full(instance.num_points, 0.02), np.zeros(instance.num_points))
+    exact, late = price(instance, prices), price(instance, prices, stopped=np.ones(1, dtype=np.bool_))
+    assert late.relaxed.any()
+    assert np.all(late.value <= exact.value * (1 + 1e-12))
+    assert np.all(late.value >= 0.3 * exact.value)  # flows that add nothing bound by the subtasks alone
+    assert evaluate(instance, late.solution).total < np.inf
+
+
+def test_a_task_with_too_many_labels_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = city(application="fork-join-4")
+    prices = Prices(np.full(instance.num_points, 0.02), np.zeros(instance.num_points))
+    exact = price(instance, prices)
+    monkeypatch.setattr(pricing, "price_by_labels", lambda *arguments: False)
+    searched = price(instance, prices)
+    assert not searched.relaxed.any()
+    assert searched.value == pytest.approx(exact.value, rel=1e-12)

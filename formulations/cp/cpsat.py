@@ -75,7 +75,7 @@ from instances.run import OutOfTime
 
 from ..certificate import claim
 from ..decomposition.master import best_prices
-from ..decomposition.pricing import TooManyLabels, plan
+from ..decomposition.pricing import alarm, plan
 from ..milp import patterns
 from ..outcome import Search, run
 from .decisions import Decisions
@@ -174,13 +174,11 @@ def _encode(search: Search) -> Encoding:
 
     instance, cost = search.instance, _connected_cost(search)
     if all(_can_be_priced(group.application) for group in instance.groups):
-        try:
-            bound, prices = best_prices(instance, search.start, half)
-            search.prove(claim(bound))
-            encoding = Places if patterns.obstacle(instance) else Decisions
-            return encoding(instance, cost, prices, late)
-        except TooManyLabels:
-            pass
+        with alarm(search.left / 2) as stopped:
+            bound, prices = best_prices(instance, search.start, half, stopped)
+        search.prove(claim(bound))
+        encoding = Places if patterns.obstacle(instance) else Decisions
+        return encoding(instance, cost, prices, late)
     return Places(instance, cost, None, late)
 
 

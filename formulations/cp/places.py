@@ -37,8 +37,6 @@ class Places(Encoding):
     ------
     OutOfTime
         If time is up before the slack of all places is known.
-    TooManyLabels
-        If there are prices, and a task has more Pareto labels than the limit allows.
     """
 
     name = "places"

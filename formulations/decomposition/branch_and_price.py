@@ -259,6 +259,7 @@ class _Search:
         self.closed, self.in_hand = np.inf, self.floor
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
+        self.stopped = stopped
         self.master = Master(instance, self.objective, stopped)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
@@ -281,8 +282,14 @@ class _Search:
         """Whether the time, or a share of it, is up."""
         return time.perf_counter() - self.begun > share * self.budget.time_limit
 
+    def _alarm(self, share: float) -> contextlib.AbstractContextManager[NDArray[np.bool_]]:
+        """Rings when a share of the time is up."""
+        if share == 1.0 or math.isinf(self.budget.time_limit):
+            return contextlib.nullcontext(self.stopped)
+        return alarm(share * self.budget.time_limit - (time.perf_counter() - self.begun))
+
     def run(self) -> None:
-        self._open(0, (), self._rough(), share=AT_ROOT)
+        self._open(0, (), *self._rough(), share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
             self._construct(self.queue[0][2].node.prices)
         rounds = FIRST_ROUND
@@ -319,14 +326,14 @@ class _Search:
             self._fix()
         self._round()
         self._dive(root)
-        if slow:  # the incumbent tells how exact the root's bound has to be
+        if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
             self.queue.clear()
             self._open(0, (), root.node.prices, root.node.bound)
             self._fix()
 
     def _fix(self) -> None:
         root = self.queue[0][2].node
-        self.fixing = _Fixing(self.instance, self.master, root, self.fixing_cutoff, self.late)
+        self.fixing = _Fixing(self.master, root, self.fixing_cutoff, self.late)
         self._refix()
 
     def _refix(self) -> None:
@@ -346,9 +353,11 @@ class _Search:
         """Bound a node, in a share of the time limit, and queue it."""
         patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
         self.master.restrict(path)
-        node = self.master.generate(
-            self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
-        )
+        with self._alarm(share) as self.master.stopped:
+            node = self.master.generate(
+                self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
+            )
+        self.master.stopped = self.stopped
         if self.certify and self.fixing is not None:
             node = self._verified(node, path, prices, floor)
         if self.certify:
@@ -544,23 +553,32 @@ class _Search:
             score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
         return score
 
-    def _rough(self) -> Prices:
-        """Rough prices to begin with (:mod:`.tatonnement`), their decisions in the master."""
-        limits = Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late)
+    def _limits(self) -> Limits:
+        return Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late, stopped=self.stopped)
+
+    def _rough(self) -> tuple[Prices, float]:
+        """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master."""
+        limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
             prices = Tatonnement(limits)
-            prices.find_level(limits, self.late)
+            prices.find_level(limits, lambda: self.late(AT_ROOT), dual.seen)
             for _ in range(TURNS):
                 found = answer(limits, prices.vector(limits))
                 dual.seen(*found)
                 self.master.add(limits.solution(found[3]))
                 prices.follow(limits, found[3])
-        return limits.prices(dual.vector)
+                if self.late(AT_ROOT):
+                    break
+        best = limits.prices(dual.vector)
+        bound = claim(dual.bound) if dual.evaluations else -np.inf
+        if bound > self.floor:
+            self.floor, self.tree[0] = bound, best
+        return best, bound
 
     def _construct(self, prices: Prices) -> None:
         """Solutions from the root's prices, two ways (:mod:`.primal`)."""
-        limits = Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late)
+        limits = self._limits()
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
             dual.evaluate(limits.vector(prices))
@@ -592,6 +610,8 @@ class _Search:
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""
+        if self.late():
+            return
         self.master.add(self.solution)
         columns = self.master.columns
         program, start = _restricted(self.master, self.solution)
@@ -658,10 +678,9 @@ def _restricted(
 class _Fixing:
     """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
 
-    def __init__(
-        self, instance: Instance, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]
-    ) -> None:
-        self.instance, self.master, self.prices = instance, master, root.prices
+    def __init__(self, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]) -> None:
+        self.instance, self.master, self.prices = master.instance, master, root.prices
+        instance = self.instance
         self.bound, found = master.lagrangian(root.prices, None)
         self.least = found.value
         self.tolerance = PRECISION * max(cutoff - self.bound, 0.0) / instance.num_devices
@@ -680,7 +699,12 @@ class _Fixing:
         having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
         for g, _ in having:
             restrictions.limit(g, k, side)
-        slack = price(self.instance, self.prices, restrictions, tolerance=self.tolerance).value - self.least
+        found = price(
+            *(self.instance, self.prices, restrictions),
+            tolerance=self.tolerance,
+            stopped=self.master.stopped,
+        )
+        slack = found.value - self.least
         for g, group in having:
             self.slack[g][:, k, side] = slack[group.members, None]
 

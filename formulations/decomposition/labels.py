@@ -46,15 +46,15 @@ def _sort(d, p, c, left, right, start, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _prune(d, p, c, left, right, start, end, has_p):  # type: ignore[no-untyped-def]
-    """Drop dominated labels of [start, end); returns the new end."""
+def _prune(d, p, c, left, right, start, end, has_p, stopped):  # type: ignore[no-untyped-def]
+    """Drop dominated labels of [start, end), of which all are kept once time is up; returns the new end."""
     if end - start < 2:
         return end
     _sort(d, p, c, left, right, start, end)
     kept = start
     for i in range(start, end):
         beaten = False
-        if has_p:
+        if has_p and not stopped[0]:
             for j in range(start, kept):
                 if p[j] <= p[i] and c[j] <= c[i]:
                     beaten = True
@@ -94,7 +94,7 @@ def transfers(m, o, bits, arcs, start, end, arc_up, arc_down, send, receive):  #
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
         *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
         *(_I2, _I2, _I2, _I1, _I2, _I1, _I1),
-        *(_I4, writable("float64"), types.int64, types.int64),
+        *(readable("boolean"), _I4, writable("float64"), types.int64, types.int64),
     ),
     cache=True,
     nogil=True,
@@ -127,12 +127,13 @@ def price_by_labels(  # type: ignore[no-untyped-def]
     pairs,
     pair_start,
     has_p,
+    stopped,
     places,
     least,
     first,
     last,
 ):
-    """Price the devices first..last of a group; False where there are too many labels."""
+    """Price the devices first..last of a group; False where there are too many labels, or time is up."""
     size = 1 << 10
     d, p, c = np.empty(size), np.empty(size), np.empty(size)
     left, right = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -158,6 +159,8 @@ def price_by_labels(  # type: ignore[no-untyped-def]
             kind, k, fold, pay = steps[s, 0], steps[s, 1], steps[s, 2] == 1, steps[s, 3] == 1
             for number in range(steps[s, 4], steps[s, 4] + steps[s, 5]):
                 begin[number] = used
+                if stopped[0]:
+                    return False
                 if kind == LEAF:
                     own, bits = options[number, 0], options[number, 1]
                     r = -1 if free else row[m, k]
@@ -253,6 +256,8 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                 at = after
                             continue
                         for i in range(begin[one], end[one]):
+                            if stopped[0]:
+                                return False
                             for j in range(begin[two], end[two]):
                                 if kind == SERIES:
                                     delay, ahead = d[i] + p[i] + d[j], p[j]
@@ -289,7 +294,7 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                             c[x], left[x], right[x] = c[x + 1], left[x + 1], right[x + 1]
                         used = x + 1
                 else:
-                    used = _prune(d, p, c, left, right, begin[number], used, has_p[s] == 1)
+                    used = _prune(d, p, c, left, right, begin[number], used, has_p[s] == 1, stopped)
                 end[number] = used
         root = len(options) - 1
         if end[root] == begin[root]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from instances import LOCAL, UNLIMITED, Instance, Solution
@@ -18,7 +19,7 @@ from instances.subset import subset
 
 from ..certificate import rounded
 from .chunks import never
-from .pricing import Prices, difference, local_cost, price
+from .pricing import NEVER, Prices, difference, local_cost, price
 
 
 class Limits:
@@ -33,6 +34,8 @@ class Limits:
     late
         Asked on the way through many devices, which is given up by
         :class:`~instances.run.OutOfTime`.
+    stopped
+        From :func:`~.pricing.alarm`: as soon as it is true, searches end with the bounds that they have.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Limits:
         right: Floats | None = None,
         largest_search: int | None = None,
         late: Callable[[], bool] = never,
+        stopped: NDArray[np.bool_] = NEVER,
     ) -> None:
         points = instance.points
+        self.stopped = stopped
         self.instance, self.largest_search, self.late = instance, largest_search, late
         self._limited = np.flatnonzero(points.channels != UNLIMITED)
         exact = np.concatenate([points.capacity, points.channels[self._limited]]).astype(np.float64)
@@ -65,7 +70,7 @@ class Limits:
         devices = self.instance.num_devices
         members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
         part = subset(self.instance, members)
-        return Limits(part, size / devices * self.right, self.largest_search, self.late)
+        return Limits(part, size / devices * self.right, self.largest_search, self.late, self.stopped)
 
     def prices(self, vector: Floats) -> Prices:
         """The prices of a vector."""
@@ -139,6 +144,12 @@ class Limits:
 
     def lagrangian(self, vector: Floats) -> tuple[float, Floats, Places]:
         """The bound at some prices, each device's least cost + prices, and the decisions that attain it."""
-        found = price(self.instance, self.prices(vector), largest_search=self.largest_search, late=self.late)
+        found = price(
+            self.instance,
+            self.prices(vector),
+            largest_search=self.largest_search,
+            late=self.late,
+            stopped=self.stopped,
+        )
         bound = difference(float(np.sum(found.value)), float(vector @ self.right))
         return bound, found.value, self.table(found.solution)

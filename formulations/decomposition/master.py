@@ -87,8 +87,6 @@ def exchanges(instance: Instance) -> list[tuple[int, int]]:
 class Master:
     """Columns of an instance, and their linear program under changing restrictions.
 
-    Pricing ends with weaker bounds as soon as ``stopped`` is true (:func:`.pricing.alarm`).
-
     Attributes
     ----------
     instance, columns
@@ -99,11 +97,13 @@ class Master:
         Cost of the devices that are connected to none.
     fixed
         Columns that :meth:`fix` has closed.
+    stopped
+        From :func:`.pricing.alarm`: as soon as it is true, pricing ends with the bounds that it has.
     """
 
     def __init__(self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER) -> None:
         self.instance = instance
-        self._stopped = stopped
+        self.stopped = stopped
         self.columns: list[Column] = []
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
@@ -264,7 +264,7 @@ class Master:
     ) -> tuple[float, Priced]:
         """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance."""
         each = tolerance / self.instance.num_devices
-        found = price(self.instance, prices, restrictions, tolerance=each, stopped=self._stopped)
+        found = price(self.instance, prices, restrictions, tolerance=each, stopped=self.stopped)
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
@@ -358,7 +358,12 @@ class Master:
         return {int(i): float(columns[i]) for i in np.flatnonzero(columns > 1e-9)}
 
 
-def best_prices(instance: Instance, start: Solution, stop: Callable[[], bool]) -> tuple[float, Prices]:
+def best_prices(
+    instance: Instance,
+    start: Solution,
+    stop: Callable[[], bool],
+    stopped: NDArray[np.bool_] = NEVER,
+) -> tuple[float, Prices]:
     """The best Lagrangian bound that column generation finds before it is stopped, and its prices.
 
     Parameters
@@ -370,15 +375,13 @@ def best_prices(instance: Instance, start: Solution, stop: Callable[[], bool]) -
     stop
         Asked now and then whether to make do with what there is.
 
-    Raises
-    ------
-    TooManyLabels
-        If a task has more Pareto labels than the limit allows.
+    stopped
+        As for :func:`.pricing.price`.
     """
     objective = evaluate(instance, start).total
     unit = unit_for(objective)
     instance = scaled(instance, unit)
-    master = Master(instance, objective * unit)
+    master = Master(instance, objective * unit, stopped)
     master.add(start)
     master.add(Solution.all_local(instance))
     node = master.generate(None, Prices.zero(instance), np.inf, stop)

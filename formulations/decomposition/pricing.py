@@ -11,11 +11,11 @@ Lagrangian lower bound on F. The minimum is exact
 
 - by dynamic programming over the decomposition of a series-parallel task (:mod:`.plan`), where its lists
   of labels add up: chains, forks and joins;
-- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), and where lists
-  would multiply: there it is faster by two orders of magnitude and more. It goes up to a number of nodes
-  per device; where that is reached the labels are tried, and where these are too many or there is no
-  decomposition, the value is the bound that the search has proven: a relaxation, named as such, still
-  valid in the sum.
+- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), where there would
+  be millions of labels, and where lists would multiply: there it is faster by two orders of magnitude and
+  more. It goes up to a number of nodes per device; where that is reached the labels are tried, and where
+  these are too many or there is no decomposition, the value is the bound that the search has proven: a
+  relaxation, named as such, still valid in the sum.
 
 At a given assignment of local and offloaded, the choice among offload points matters only through speed
 and price, so only the points that no other one beats in both are tried.
@@ -46,10 +46,6 @@ from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
 from .plan import Plan, plan_of
 from .search import LARGEST_SEARCH, price_by_search, search_order
-
-
-class TooManyLabels(RuntimeError):
-    """A task has more Pareto labels than the limit allows."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +229,6 @@ def price(
 
     Raises
     ------
-    TooManyLabels
-        If a task has more Pareto labels than the limit allows.
     OutOfTime
         If time is up before all devices are priced.
     """
@@ -246,24 +240,21 @@ def price(
         devices = _devices(instance, term.group.members)
         arguments = (*tasks(term), *devices, *_market(instance, term, prices, g, restrictions))
         found = plan(term.group.application)
-        if found is None or found.multiplies:
+        labelled = found is not None and not found.multiplies
+        if found is not None and labelled:
+            labels = (*arguments, *found.arrays, stopped, places, least)
+            labelled = _run(price_by_labels, labels, chunks(len(term.group), LABELLED), late)
+        if not labelled:
             graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
             nodes = largest_search or LARGEST_SEARCH
             searched = (*arguments, *graph, nodes, tolerance, stopped, cut_short, places, least)
             _run(price_by_search, searched, chunks(len(term.group), SEARCHED), late)
-            if found is not None and largest_search is None and not stopped[0]:
+            if found is not None and found.multiplies and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(cut_short).tolist():
                     exact = places.copy(), least.copy()
-                    if price_by_labels(*arguments, *found.arrays, *exact, i, i + 1):
+                    if price_by_labels(*arguments, *found.arrays, stopped, *exact, i, i + 1):
                         places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
             relaxed[term.group.members] = cut_short
-        elif not _run(
-            price_by_labels,
-            (*arguments, *found.arrays, places, least),
-            chunks(len(term.group), LABELLED),
-            late,
-        ):
-            raise TooManyLabels(f"application {term.group.application.id!r} has too many labels")
         value[term.group.members] = least
         chosen.append(places)
     return Priced(value, Solution(tuple(chosen)), relaxed)
@@ -323,5 +314,5 @@ def _run(
     parts: Sequence[tuple[int, int]],
     late: Callable[[], bool],
 ) -> bool:
-    """Run a kernel over chunks of the devices of a group."""
-    return all(in_threads(lambda part: kernel(*arguments, *part), parts, late))
+    """Run a kernel over chunks of the devices of a group, all of them; whether none was cut short."""
+    return all(list(in_threads(lambda part: kernel(*arguments, *part), parts, late)))

@@ -181,13 +181,16 @@ def search_order(application: Application) -> tuple[Ints, Ints, Ints, Ints, Ints
 
 
 @njit(cache=True, nogil=True)
-def _flow(total, enough, graph, net):  # type: ignore[no-untyped-def]
+def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
     """Push flow from the local to the offloaded until none gets through, or enough; returns it.
 
-    Then those that are reached, ``came >= 0``, are local in a minimum cut.
+    Then those that are reached, ``came >= 0``, are local in a minimum cut; none where time was up.
     """
     excess, ahead, back, came, by, queue = net
     while total < enough:
+        if stopped[0]:
+            came[:] = -1
+            return total
         last = 0
         for k in range(len(excess)):
             came[k] = -1
@@ -229,7 +232,7 @@ def _flow(total, enough, graph, net):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cut(costs, left, phi, graph, net, choice, cheapest):  # type: ignore[no-untyped-def]
+def _cut(costs, left, phi, graph, net, choice, cheapest, stopped):  # type: ignore[no-untyped-def]
     """L(phi), a decision of that cost, and the least cost of each subtask where it is offloaded."""
     total = 0.0
     for k in range(len(phi)):
@@ -245,7 +248,7 @@ def _cut(costs, left, phi, graph, net, choice, cheapest):  # type: ignore[no-unt
         share = phi[graph.ends[e, 1]]
         net.ahead[e] = share * costs.up_delay[e] + costs.up_paid[e]
         net.back[e] = share * costs.down_delay[e] + costs.down_paid[e]
-    total = _flow(total, np.inf, graph, net)
+    total = _flow(total, np.inf, graph, net, stopped)
     for k in range(len(phi)):
         if net.came[k] >= 0:
             choice[k] = -1
@@ -414,16 +417,18 @@ def _play(pool, rows, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest):  # type: ignore[no-untyped-def]
+def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest, stopped):  # type: ignore[no-untyped-def]
     """Drop moves with which a decision costs enough, by the cut at phi; whether any decision is left."""
     for k in range(len(phi)):
+        if stopped[0]:
+            return True
         with_place = total
         if left.home[k] == 1 and left.low[k] < left.high[k]:
             # The cut with this subtask on its other side.
             spare.excess[:], spare.ahead[:], spare.back[:] = net.excess, net.ahead, net.back
             stays = net.came[k] >= 0
             spare.excess[k] = -np.inf if stays else np.inf
-            forced = _flow(total + abs(net.excess[k]), enough, graph, spare)
+            forced = _flow(total + abs(net.excess[k]), enough, graph, spare, stopped)
             if stays:
                 with_place = forced
             elif forced >= enough:
@@ -513,7 +518,7 @@ def _search(  # type: ignore[no-untyped-def]
     choice, rows = np.empty(size, np.int64), np.empty(_POOL, np.int64)
     pool.count[:], clock = 0, 0
     gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
-    closed_at = np.inf  # the least bound of a closed node
+    closed_at = np.inf  # the least bound of a node that is closed, or left
     # Open nodes: bound, moves left (home, low, high), flow, and what was divided (2·subtask + kind).
     room, opened = 32, 1
     bounds, flows, moves = np.empty(room), np.empty((room, size)), np.empty((room, 3, size), np.int32)
@@ -543,7 +548,7 @@ def _search(  # type: ignore[no-untyped-def]
         level, pull, closed = -np.inf, 0.5, False
         for _ in range(_TURNS):
             clock += 1
-            total = _cut(costs, left, phi, graph, net, choice, cheapest)
+            total = _cut(costs, left, phi, graph, net, choice, cheapest, stopped)
             paid = _evaluate(costs, choice, graph, delay)
             cost = paid + _heaviest(delay, graph, finish, on_path)
             if cost < best:
@@ -571,7 +576,7 @@ def _search(  # type: ignore[no-untyped-def]
                     above += pool.weight[i] * pool.paid[x]
             above += _heaviest(mean, graph, finish, on_path)
             news = _learn_path(pool, on_path, clock) or news
-            if above - level <= _ENOUGH * (best - level) or (not news and pull == 0.0):
+            if above - level <= _ENOUGH * (best - level) or (not news and pull == 0.0) or stopped[0]:
                 break
             pull = 0.5 if news else 0.0
             for k in range(size):
@@ -581,9 +586,12 @@ def _search(  # type: ignore[no-untyped-def]
         if closed:
             continue
         bound = max(bound, level)
-        level = _cut(costs, left, best_phi, graph, net, choice, cheapest)
+        if limit == 0 or stopped[0]:  # nothing below this node will be looked at
+            closed_at = min(closed_at, bound)
+            break
+        level = _cut(costs, left, best_phi, graph, net, choice, cheapest, stopped)
         enough = best - _TOLERANCE * best
-        if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest):
+        if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
             continue
         k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left

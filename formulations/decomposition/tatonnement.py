@@ -32,6 +32,7 @@ from instances import LOCAL
 from instances.cost import terms
 from instances.model import Floats, Places
 
+from .dual import Seen
 from .limits import Limits
 from .pricing import difference
 
@@ -79,14 +80,14 @@ class Tatonnement:
         vector[self._order] = self._level + np.cumsum((self._edges * self._steps)[::-1])[::-1]
         return vector
 
-    def find_level(self, limits: Limits, late: Callable[[], bool]) -> None:
-        """Bisection for the level at equal prices."""
+    def find_level(self, limits: Limits, late: Callable[[], bool], seen: Seen | None = None) -> None:
+        """Bisection for the level at equal prices; ``seen`` is told of every evaluation."""
         edges, self._edges = self._edges, np.zeros(len(self._edges))
         low, high = 0.0, float(limits.local_cost.max())
-        if self._excess(limits) > 0:
-            self._level = float(limits.local_cost.mean()) / 5
+        if self._excess(limits, seen) > 0:
+            self._level = float(limits.local_cost.sum()) / limits.instance.num_subtasks
             for _ in range(STEPS):
-                if self._excess(limits) > 0:
+                if self._excess(limits, seen) > 0:
                     low = self._level
                 else:
                     high = self._level
@@ -95,8 +96,11 @@ class Tatonnement:
                     break
         self._edges = edges
 
-    def _excess(self, limits: Limits) -> float:
-        table = answer(limits, self.vector(limits))[3]
+    def _excess(self, limits: Limits, seen: Seen | None) -> float:
+        found = answer(limits, self.vector(limits))
+        if seen is not None:
+            seen(*found)
+        table = found[3]
         return float((limits.used(table) - limits.right)[self._order].sum())
 
     def follow(self, limits: Limits, table: Places) -> None:

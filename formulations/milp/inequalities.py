@@ -18,7 +18,7 @@ import pyomo.environ as pyo
 
 from instances import Application, InputError
 
-from ..series_parallel import descendants
+from ..series_parallel import descendants, members
 
 
 def transfer_bounds(model: Any) -> None:
@@ -70,7 +70,7 @@ def _ancestors(application: Application) -> dict[int, set[int]]:
     """For each subtask itself and all that it waits for."""
     above = {k: {k} for k in range(application.size)}
     for j, after in enumerate(descendants(application)):
-        for k in after:
+        for k in members(after):
             above[k].add(j)
     return above
 
