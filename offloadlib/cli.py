@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,9 +38,25 @@ OK, CHECK_FAILED, UNUSABLE, INTERNAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130
 
 _LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "no_args_is_help": True}
 
-app = typer.Typer(help="Solve, check and compare offloading decisions for structured tasks.", **_LOOK)
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"offloadlib {version('offloadlib')}")
+        raise typer.Exit
+
+
+app = typer.Typer(**_LOOK)
 importers = typer.Typer(help="Make instances of real data.", **_LOOK)
 app.add_typer(importers, name="import")
+
+
+@app.callback()
+def everything(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    """Solve, check and compare offloading decisions for structured tasks."""
 
 
 # Commands -----------------------------------------------------------------------------------------
@@ -189,6 +206,8 @@ def compare(
     ] = None,
 ) -> None:
     """Run methods on instances, check every solution, and print how good each one is."""
+    from instances import InputError
+
     from . import console, tables
     from .comparing import REJECTED
     from .comparing import compare as run
@@ -218,6 +237,9 @@ def compare(
         )
     if frame.empty:
         raise typer.Exit(INTERRUPTED)
+    if (frame["status"] == Ending.DOES_NOT_APPLY).all():
+        rows = frame[["instance", "method", "message"]].itertuples(index=False)
+        raise InputError("no method applies", [(f"{label}: {name}", why) for label, name, why in rows])
     console.show_sections(tables.sections(frame))
     if frame.attrs["interrupted"]:
         _say(f"interrupted: {len(frame)} of {total} solves are in the table")

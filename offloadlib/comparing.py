@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -53,6 +54,9 @@ GROUPS: dict[str, tuple[Family, ...]] = {
 
 REJECTED = "rejected"
 
+LONGEST_STEM = 80
+"""Characters of an instance's name in the names of files, which file systems limit to 255."""
+
 FOLDERS = ("solutions", "certificates")
 """Parts of the folder of a comparison."""
 
@@ -64,7 +68,7 @@ class Row:
     Attributes
     ----------
     instance, devices, offload_points
-        Label, M and N.
+        Its name (with its file where others have the same one), M and N.
     method, family
         The method.
     status
@@ -129,9 +133,13 @@ _TYPES: dict[str, Any] = {name: _PANDAS_TYPES[hint] for name, hint in get_type_h
 
 @dataclass(frozen=True)
 class Case:
-    """An instance, under a label of its own, in a file that the checker can read."""
+    """An instance, under a label of its own, in a file that the checker can read.
+
+    ``stem`` is what the names of files about it begin with.
+    """
 
     label: str
+    stem: str
     instance: Problem
     path: Path
     known: BestKnown | None
@@ -313,32 +321,48 @@ def _cases(instances: Iterable[Given] | Given, folder: Path) -> list[Case]:
     given = [instances] if isinstance(instances, Given) else list(instances)
     if not given:
         raise InputError("compare", [("instances", "must name at least one")])
+    paths = [Path(item) if isinstance(item, str | Path) else None for item in given]
+    read_in: list[Problem] = [read(item) if isinstance(item, str | Path) else item for item in given]
     cases: list[Case] = []
     taken: set[str] = set()
-    for item in given:
-        instance: Problem
-        if isinstance(item, str | Path):
-            path, instance = Path(item), read(item)
-            label = _label(path.stem, taken)
-        else:
-            instance = item
-            label = _label(instance.name, taken)
+    for label, instance, path in zip(_labels(read_in, paths), read_in, paths, strict=True):
+        stem = _stem(label, taken)
+        if path is None:
             (folder / "instances").mkdir(exist_ok=True)
-            path = folder / "instances" / f"{label}.json"
+            path = folder / "instances" / f"{stem}.json"
             write(instance, path)
-        cases.append(Case(label, instance, path, best_known(instance)))
+        cases.append(Case(label, stem, instance, path, best_known(instance)))
     return cases
 
 
-def _label(name: str, taken: set[str]) -> str:
-    """A label that can be part of a file name, and that no other instance has."""
-    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "instance"
-    label, number = plain, 1
-    while label in taken:
+def _labels(given: Sequence[Problem], paths: Sequence[Path | None]) -> list[str]:
+    """What each instance is called: its name, with its file where others have the same one."""
+    named = [(instance.name, path.name if path else "") for instance, path in zip(given, paths, strict=True)]
+    by_name, by_file = Counter(name for name, _ in named), Counter(named)
+    labels: list[str] = []
+    for (name, file), path in zip(named, paths, strict=True):
+        label = name or "unnamed"
+        if by_name[name] > 1 and file:
+            label = f"{label} ({file if by_file[name, file] == 1 else path})"
+        labels.append(_unlike(label, labels, " "))
+    return labels
+
+
+def _unlike(name: str, taken: Collection[str], mark: str) -> str:
+    """A name that is not taken: the name itself, or with a number."""
+    found, number = name, 1
+    while found in taken:
         number += 1
-        label = f"{plain}-{number}"
-    taken.add(label)
-    return label
+        found = f"{name}{mark}{number}"
+    return found
+
+
+def _stem(name: str, taken: set[str]) -> str:
+    """A name that can be part of a file name, and that no other instance has."""
+    plain = re.sub(r"[^\w.+-]+", "-", name)[:LONGEST_STEM].strip("-.") or "instance"
+    stem = _unlike(plain, taken, "-")
+    taken.add(stem)
+    return stem
 
 
 def _outcome(case: Case, method: Method, budget: Budget, on_progress: OnProgress | None) -> Ended:
@@ -364,7 +388,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         return Run(case, method, row)
     result = outcome.result
     evaluation = case.instance.evaluate(result.solution)
-    path = folder / "solutions" / f"{case.label}--{_label(method.name, set())}.sol.json"
+    path = folder / "solutions" / f"{case.stem}--{_stem(method.name, set())}.sol.json"
     write_solution(stored(result, method.name, budget), case.instance, path)
     accepted, verdict = _verdict(case.path, path)
     row = replace(
@@ -403,7 +427,7 @@ def _certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path)
         return None
     if case.known is not None and case.known.certified_bound is not None:
         return check(case.path, best.path, certificate_file(case.known.stem)).certified_bound
-    path = folder / "certificates" / f"{case.label}.cert.json"
+    path = folder / "certificates" / f"{case.stem}.cert.json"
     stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, time_limit)
     return stored.lower_bound if accepted else None
 

@@ -250,7 +250,7 @@ def show_sections(sections: Iterable[tables.Section]) -> None:
 
 def _missing(console: Console, section: tables.Section) -> Sequence[str]:
     """As few of the spare columns as must be left out for the others to fit."""
-    for number in range(len(tables.SPARE_COLUMNS)):
+    for number in range(len(tables.SPARE_COLUMNS) + 1):
         missing = tables.SPARE_COLUMNS[:number]
         if _width(console, tables.rich_table(tables.without(section, missing))) <= console.width:
             return missing

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 TABLE = "table.csv"
 
+LONGEST_TITLE = 50
+"""Characters of an instance's name over a picture."""
+
 
 def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
     """Write the table as CSV, every picture as PNG and SVG, and the page.
@@ -72,10 +75,15 @@ def _costs(runs: Sequence[Run]) -> Picture:
     panels = []
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
-        title = f"{label} (M = {own[0].row.devices})"
+        title = f"{_called(label)} (M = {own[0].row.devices})"
         panels.append(plots.CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
     caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
     return Picture("cost", caption, plots.cost_by_method(panels))
+
+
+def _called(label: str) -> str:
+    """What stands over a picture: a long name would take its place."""
+    return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
 
 
 def _bar(run: Run) -> plots.Bar:
@@ -88,7 +96,7 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     sound = [run for run in runs if run.sound]
     if not sound:
         return
-    label, instance = sound[0].row.instance, sound[0].case.instance
+    label, stem, instance = _called(sound[0].row.instance), sound[0].case.stem, sound[0].case.instance
     if not isinstance(instance, Instance):
         yield from _hybrid_pictures(sound)
         return
@@ -103,21 +111,21 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     caption = (
         "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
     )
-    yield Picture(f"utilisation-{label}", caption, plots.utilisation(loads))
+    yield Picture(f"utilisation-{stem}", caption, plots.utilisation(loads))
     method, best = _best(sound)
     title = f"{label}, {method}"
     caption = f"Devices and offload points in the best solution found, that of {method}."
-    yield Picture(f"map-{label}", caption, plots.network_map(instance, best, title))
+    yield Picture(f"map-{stem}", caption, plots.network_map(instance, best, title))
     caption = (
         "One device's task in that solution: where each subtask runs, and when the radio is busy. "
         "Pale bars are off the heaviest path."
     )
-    yield Picture(f"timeline-{label}", caption, plots.device_timeline(instance, best, title))
+    yield Picture(f"timeline-{stem}", caption, plots.device_timeline(instance, best, title))
 
 
 def _hybrid_pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     """The same for a hybrid instance, which has no map and no graphs."""
-    label = runs[0].row.instance
+    label, stem = _called(runs[0].row.instance), runs[0].case.stem
     found = [run.evaluation for run in runs if isinstance(run.evaluation, HybridEvaluation)]
     shares = plots.Sharing(
         title=label,
@@ -126,14 +134,14 @@ def _hybrid_pictures(runs: Sequence[Run]) -> Iterator[Picture]:
         uplink=np.array([evaluation.utilisation for evaluation in found]),
     )
     caption = "Where the Mbit of all tasks run by each method, and how much of the uplink it gives away."
-    yield Picture(f"places-{label}", caption, plots.sharing(shares))
+    yield Picture(f"places-{stem}", caption, plots.sharing(shares))
     method, best = _best(runs)
     caption = (
         f"What each device keeps and uploads, and its share of the uplink, in the best solution found, "
         f"that of {method}."
     )
     picture = plots.devices(found[0].instance, best, f"{label}, {method}")
-    yield Picture(f"devices-{label}", caption, picture)
+    yield Picture(f"devices-{stem}", caption, picture)
 
 
 def _best(runs: Sequence[Run]) -> tuple[str, Any]:

@@ -49,8 +49,8 @@ class Section:
 TEXT_COLUMNS = ("method", "status", "check")
 """Columns that are not numbers, and so stand left."""
 
-SPARE_COLUMNS = ("check", "fair", "worse", "used", "saving", "claims")
-"""Columns that a narrow terminal can do without, the first ones first (a failed check is noted below)."""
+SPARE_COLUMNS = ("fair", "worse", "used", "saving", "claims", "ratio")
+"""Columns that a narrow terminal can do without, the first ones first."""
 
 
 def sections(frame: pd.DataFrame) -> Iterator[Section]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ def test_help(run: Any, command: str) -> None:
     status, out, err = run(*command.split(), "--help")
     assert (status, err) == (0, "")
     assert f"Usage: offloadlib {command}".strip() in out
+
+
+def test_version_and_module(run: Any) -> None:
+    said = f"offloadlib {version('offloadlib')}\n"
+    assert run("--version") == (0, said, "")
+    module = [sys.executable, "-m", "offloadlib"]
+    done = subprocess.run([*module, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    refused = subprocess.run([*module, "bogus"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "offloadlib: No such command 'bogus' (see 'offloadlib --help')\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", WORKED, WORKED], ["methods"]])
@@ -378,9 +390,10 @@ def test_compare_prints_a_table_and_writes_a_folder(run: Any) -> None:
 
 def test_compare_fits_a_narrow_terminal(tmp_path: Path) -> None:
     command, environment = script(tmp_path, "from rich import console\nconsole.Console.is_terminal = True")
+    workflows = str(library() / "melbourne-s.json")
     for width in (40, 80, 120):
         done = subprocess.run(
-            [*command, "compare", WORKED, "--methods", "local,milp"],
+            [*command, "compare", WORKED, workflows, "--methods", "local,milp-stages,milp"],
             env={**environment, "COLUMNS": str(width), "LINES": "40", "NO_COLOR": "1", "TERM": "dumb"},
             capture_output=True,
             text=True,
@@ -388,7 +401,10 @@ def test_compare_fits_a_narrow_terminal(tmp_path: Path) -> None:
         )
         assert "…" not in done.stdout
         assert ("a wider terminal shows" in done.stdout) == (width < 120)
-        assert "3.0264" in done.stdout
+        assert done.stdout.count("accepted") == 5
+        if width >= 80:
+            assert "3.0264" in done.stdout
+            assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= width
 
 
 def test_a_rejected_solution_is_status_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,6 +428,15 @@ def test_compare_refuses_bad_options(run: Any, arguments: list[str], message: st
     status, out, err = run("compare", WORKED, *arguments)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_compare_needs_a_method_that_applies(run: Any) -> None:
+    status, out, err = run("compare", library() / "melbourne-s.json", "--methods", "milp-stages,patterns")
+    assert (status, out) == (2, "")
+    assert "no method applies: 2 problems\n  melbourne-s: milp-stages: needs series-parallel" in err
+    status, out, _ = run("compare", library() / "melbourne-s.json", "--methods", "milp-stages,local")
+    assert status == 0
+    assert "does not apply" in out
 
 
 @pytest.mark.parametrize(("name", "rows"), [("patient", 2), ("empty_handed", 2)])

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from odd_methods import method
 
-from instances import InputError, Instance, read, read_solution
+from instances import InputError, Instance, read, read_solution, write
 from instances.generate import Setting, generate
 from offloadlib import best_known as known
 from offloadlib import comparing as module
@@ -60,7 +60,7 @@ def test_there_is_a_row_for_every_instance_and_method(frame: tuple[pd.DataFrame,
     rows = frame[0]
     assert list(rows.columns) == [field.name for field in fields(Row)]
     assert list(rows["method"]) == [*STRUCTURED, *STRUCTURED]
-    assert list(rows["instance"]) == ["worked-example"] * len(STRUCTURED) + ["b-b-ü"] * len(STRUCTURED)
+    assert list(rows["instance"]) == ["worked-example"] * len(STRUCTURED) + ["b b/ü"] * len(STRUCTURED)
     assert set(rows["checked"]) == {"accepted"}
     assert not rows.attrs["interrupted"]
 
@@ -274,9 +274,28 @@ def test_bad_input_is_refused_before_anything_runs(
 
 
 def test_instances_with_the_same_name_stay_apart(tmp_path: Path) -> None:
-    (tmp_path / "worked-example.json").write_bytes(WORKED.read_bytes())
-    frame = compare([WORKED, tmp_path / "worked-example.json", read(WORKED)], "local")
-    assert list(frame["instance"]) == ["worked-example", "worked-example-2", "worked-example-3"]
+    for name in ("worked-example.json", "other.json"):
+        (tmp_path / name).write_bytes(WORKED.read_bytes())
+    files = [WORKED, tmp_path / "worked-example.json", tmp_path / "other.json"]
+    frame = compare([*files, read(WORKED), read(WORKED)], "local", output=tmp_path / "report")
+    assert list(frame["instance"]) == [
+        f"worked-example ({WORKED})",
+        f"worked-example ({tmp_path / 'worked-example.json'})",
+        "worked-example (other.json)",
+        "worked-example",
+        "worked-example 2",
+    ]
+    assert len(list((tmp_path / "report" / "solutions").iterdir())) == 5
+
+
+def test_an_instance_is_called_by_its_name_not_its_file(tmp_path: Path) -> None:
+    renamed = replace(read(WORKED), name="a name/" + "x" * 300)
+    write(renamed, tmp_path / "file.json")
+    frame = compare([tmp_path / "file.json"], "local", output=tmp_path / "report")
+    assert list(frame["instance"]) == [renamed.name]
+    assert [path.name for path in (tmp_path / "report" / "solutions").iterdir()] == [
+        f"a-name-{'x' * 73}--local.sol.json"
+    ]
 
 
 # The folder ---------------------------------------------------------------------------------------

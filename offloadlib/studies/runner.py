@@ -73,7 +73,7 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
         (folder / "solutions").mkdir()
         path = folder / "instance.json"
         write(instance, path)
-        run = judged(Case("instance", instance, path, None), job.method, outcome, budget, folder)
+        run = judged(Case("instance", "instance", instance, path, None), job.method, outcome, budget, folder)
     found = asdict(run.row)
     identity = job.identity
     row = {
