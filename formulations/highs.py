@@ -23,6 +23,8 @@ from instances import Budget, InputError, Termination
 from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
+from .stray import without_stray_lines
+
 TOLERANCE = 1e-9
 """Primal and dual feasibility."""
 
@@ -271,7 +273,8 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
 
     def work() -> None:
         try:
-            solver.run()
+            with without_stray_lines():
+                solver.run()
         finally:
             finished.set()
 
