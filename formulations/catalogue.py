@@ -32,7 +32,8 @@ class Formulation:
     source
         Where it is from.
     obstacle
-        ``module:function`` that tells why there is no model of an instance; empty: there always is.
+        ``module:function`` that tells why there is no model of an instance that a method could solve: there
+        is none, or it would take too much memory.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Formulation:
         return imported(self.build)(instance, inequalities)
 
     def applies_to(self, instance: Instance) -> str | None:
-        """None, or why there is no model of the instance."""
+        """None, or why there is no model of the instance that could be solved."""
         reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
         return reason
 
@@ -71,6 +72,7 @@ FORMULATIONS = (
         "formulations.milp.potentials:solve",
         "MILP with finish-time potentials (Pyomo)",
         "equations (1)-(5), linearised; level inequalities",
+        "formulations.milp.potentials:obstacle",
     ),
     Formulation(
         "milp-paths",
@@ -78,7 +80,7 @@ FORMULATIONS = (
         "formulations.milp.paths:solve",
         "MILP with a row for each path of the graph",
         "equation (1), written out",
-        "formulations.milp.paths:obstacle",
+        "formulations.milp.paths:unsolvable",
     ),
     Formulation(
         "milp-stages",
@@ -86,7 +88,7 @@ FORMULATIONS = (
         "formulations.milp.stages:solve",
         "MILP with a variable for each maximum, series-parallel graphs only",
         "equation (1), literally",
-        "formulations.milp.stages:obstacle",
+        "formulations.milp.stages:unsolvable",
     ),
     Formulation(
         "milp-bigm",
@@ -94,6 +96,7 @@ FORMULATIONS = (
         "formulations.milp.disjunctive:solve_big_m",
         "which branch is last as a disjunction, relaxed by big-M (Pyomo.GDP)",
         "Raman and Grossmann 1994",
+        "formulations.milp.disjunctive:big_m_obstacle",
     ),
     Formulation(
         "milp-hull",
@@ -101,6 +104,7 @@ FORMULATIONS = (
         "formulations.milp.disjunctive:solve_hull",
         "which branch is last as a disjunction, by its convex hull (Pyomo.GDP)",
         "Balas 1979",
+        "formulations.milp.disjunctive:hull_obstacle",
     ),
 )
 

@@ -16,7 +16,7 @@ from typing import Any
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate, gap
 from instances.bound import simple_bound
 from instances.model import Floats, Ints
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, OutOfTime
 
 from . import highs, pooling
 from .scaling import FAR
@@ -166,6 +166,8 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     if can_offload(instance):
         try:
             termination, record = method(search)
+        except OutOfTime:
+            termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             termination = Termination.INTERRUPTED
     else:

@@ -174,6 +174,7 @@ _ALL = (
         Family.EXACT,
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
+        obstacle="formulations.milp.arrays:obstacle",
     ),
     Method(
         "patterns",

@@ -7,8 +7,8 @@ or arc, with a row for each device. That is made and handed to HiGHS in a small 
 Pyomo takes to build and compile its model (``benchmarks/handover.py`` measures it), which is what counts
 with thousands of devices. The tests hold the two to the same matrix.
 
-Columns, for each application: local, place, up, down, finish, delay of its connected devices; in the end
-air of the devices whose radio has limited channels.
+Columns, for each application: local, place, up, down, start, finish, delay of its connected devices; in the
+end air of the devices whose radio has limited channels.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..outcome import Search, run_in_scale
 from ..scaling import scaled, unit_for
 from ..series_parallel import reduction
 from .levels import Columns, tighten
+from .size import large_joins, potentials, too_large
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Formulation:
     program: MixedIntegerProgram
     columns: tuple[Columns, ...]
     air: Ints
+
+
+def obstacle(instance: Instance) -> str | None:
+    """None, or why the program would be too large."""
+    return too_large(instance, potentials, models=0)
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -139,6 +145,7 @@ def _layout(instance: Instance) -> tuple[tuple[Columns, ...], Ints, int]:
                 place=number(subtasks[:, :, None] & usable),
                 up=number(arcs),
                 down=number(arcs),
+                start=number(subtasks & large_joins(group.application)),
                 finish=number(subtasks),
                 delay=number(linked),
             )
@@ -204,6 +211,7 @@ def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
         where.place[linked][:, :, usable],
         where.up[linked],
         where.down[linked],
+        where.start[linked],
         where.finish[linked],
         where.delay[linked],
     )
@@ -258,9 +266,15 @@ def _assignment(rows: _Rows, part: _Part) -> None:
 def _transfers(rows: _Rows, part: _Part) -> None:
     """up - down = local_j - local_k."""
     where = part.columns
-    for arc, (j, k) in enumerate(part.application.edges):
-        sent = (where.up[:, arc], 1.0), (where.down[:, arc], -1.0)
-        rows.add(*sent, (where.local[:, j], -1.0), (where.local[:, k], 1.0), lower=0.0, upper=0.0)
+    j, k = np.array(part.application.edges, dtype=np.int64).reshape(-1, 2).T
+    sent = (_along(where.up), 1.0), (_along(where.down), -1.0)
+    rows.add(*sent, (_along(where.local, j), -1.0), (_along(where.local, k), 1.0), lower=0.0, upper=0.0)
+
+
+def _along(columns: Ints, subtasks: Ints | None = None) -> Ints:
+    """Columns of some subtasks or arcs, all devices of the first one first."""
+    chosen = columns if subtasks is None else columns[:, subtasks]
+    return np.ascontiguousarray(chosen.T).ravel()
 
 
 def _capacities(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
@@ -287,8 +301,14 @@ def _finish_times(rows: _Rows, part: _Part) -> None:
     where, application = part.columns, part.application
     for k in np.flatnonzero(application.heads).tolist():
         rows.add((where.finish[:, k], 1.0), *part.g(k), lower=0.0)
-    for j, k in reduction(application):
+    large = large_joins(application)
+    arcs = np.array(reduction(application), dtype=np.int64).reshape(-1, 2)
+    for j, k in arcs[~large[arcs[:, 1]]].tolist():
         rows.add((where.finish[:, k], 1.0), (where.finish[:, j], -1.0), *part.g(k), lower=0.0)
+    before, joins = arcs[large[arcs[:, 1]]].T
+    rows.add((_along(where.start, joins), 1.0), (_along(where.finish, before), -1.0), lower=0.0)
+    for k in np.flatnonzero(large).tolist():
+        rows.add((where.finish[:, k], 1.0), (where.start[:, k], -1.0), *part.g(k), lower=0.0)
     for k in np.flatnonzero(application.tails).tolist():
         rows.add((where.delay, 1.0), (where.finish[:, k], -1.0), lower=0.0)
 

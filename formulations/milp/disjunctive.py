@@ -40,17 +40,22 @@ and y = (1/2, 1/2), ready may lie below both finish times by half an M.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 from pyomo.gdp import Disjunct, Disjunction
 
-from instances import Budget, Instance, Result
+from instances import Application, Budget, Instance, Result
 
+from . import clock
 from . import inequalities as valid
 from .placement import Task, placement_model
 from .pyomo_run import minimise_cost
+from .size import Size, arcs_into, too_large
 
 
 def big_m(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
@@ -80,8 +85,10 @@ def hull(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteMo
 
 
 def _transformed(instance: Instance, transformation: str, inequalities: Iterable[str]) -> pyo.ConcreteModel:
+    begun = time.perf_counter()
     model = disjunctive_model(instance)
     valid.add(model, inequalities)
+    clock.check(TRANSFORMING[transformation] * (time.perf_counter() - begun))
     pyo.TransformationFactory(transformation).apply_to(model)
     return model
 
@@ -141,6 +148,9 @@ def _last_of(model: Any, name: str, groups: Groups) -> None:
     model.add_component(f"{name}_choice", either)
 
 
+TRANSFORMING = {"gdp.bigm": 2.0, "gdp.hull": 10.0}
+"""Times as long as the model takes to make, a transformation may take."""
+
 MARGIN = 1e-3
 """By how much bounds lie beyond what solutions attain: HiGHS 1.12 cut off an optimum that attained them."""
 
@@ -173,6 +183,25 @@ def finish_bounds(task: Task, cpu: Collection[float]) -> Bounds:
 def _bounds_of_last(bounds: Bounds, subtasks: tuple[str, ...]) -> tuple[float, float]:
     lows, highs = zip(*(bounds[j] for j in subtasks), strict=True)
     return max(lows), max(highs)
+
+
+def big_m_obstacle(instance: Instance) -> str | None:
+    """None, or why the model would be too large."""
+    return too_large(instance, partial(_added, split=1), models=2)
+
+
+def hull_obstacle(instance: Instance) -> str | None:
+    """None, or why the model would be too large."""
+    return too_large(instance, partial(_added, split=4), models=2)
+
+
+def _added(application: Application, points: int, split: int) -> Size:
+    """Each of the cases of a maximum has a row for each branch, or also copies of it, in bounds."""
+    into = arcs_into(application)
+    branches = np.append(into, application.tails.sum())
+    cases = int((branches[branches > 1] ** 2).sum())
+    delay = int((2 * into + points + 3).sum())
+    return Size(2 * application.size + split * cases, delay + 3 * split * cases)
 
 
 def solve_big_m(instance: Instance, budget: Budget) -> Result:

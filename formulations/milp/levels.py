@@ -46,6 +46,8 @@ rounds where the relaxation violates them (:func:`tighten`).
 
 from __future__ import annotations
 
+import gc
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -72,6 +74,9 @@ SHARE = 0.2
 MOST_DIAMONDS = 200
 """Diamonds of one application that are looked at; dense graphs have thousands."""
 
+LARGE = 100_000
+"""Entries of a program whose memory matters."""
+
 _CHUNK = 2_000_000
 """Numbers in one array, about, while separating."""
 
@@ -82,8 +87,8 @@ class Columns:
 
     Attributes
     ----------
-    local, finish
-        (G, K).
+    local, start, finish
+        (G, K); few subtasks have a start (:mod:`.potentials`).
     place
         (G, K, N).
     up, down
@@ -96,6 +101,7 @@ class Columns:
     place: Ints
     up: Ints
     down: Ints
+    start: Ints
     finish: Ints
     delay: Ints
 
@@ -112,18 +118,28 @@ class Diamond:
 @lru_cache(maxsize=256)
 def diamonds(application: Application) -> tuple[Diamond, ...]:
     """Sets of two or more subtasks with the same direct neighbour on either side, the largest first."""
-    heads, tails = application.heads.nonzero()[0].tolist(), application.tails.nonzero()[0].tolist()
-    follow: dict[int | None, set[int]] = {None: set(heads)}
+    follow: list[list[int | None]] = [[] for _ in application.subtasks]
+    rank: dict[int | None, int] = {None: -1}
     for j, k in application.edges:
-        follow.setdefault(j, set()).add(k)
-    precede = {k: {j for _, j in arcs} for k, arcs in enumerate(application.incoming) if arcs}
-    found = (
-        Diamond(before, tuple(sorted(members & ending)), after)
-        for after, ending in [*precede.items(), (None, set(tails))]
-        for before, members in follow.items()
-    )
+        follow[j].append(k)
+        rank.setdefault(j, len(rank))
+    between: dict[tuple[int | None, int | None], list[int]] = {}
+    end: list[int | None] = [None]
+    for j, arcs in enumerate(application.incoming):
+        for after in follow[j] or end:
+            for before in [i for _, i in arcs] or end:
+                between.setdefault((before, after), []).append(j)
+
+    def largest_first(diamond: Diamond) -> tuple[int, float, int]:
+        return (
+            -len(diamond.between),
+            math.inf if diamond.after is None else diamond.after,
+            rank[diamond.before],
+        )
+
+    found = (Diamond(before, tuple(some), after) for (before, after), some in between.items())
     several = (diamond for diamond in found if len(diamond.between) > 1)
-    return tuple(sorted(several, key=lambda diamond: -len(diamond.between))[:MOST_DIAMONDS])
+    return tuple(sorted(several, key=largest_first)[:MOST_DIAMONDS])
 
 
 def tighten(
@@ -149,6 +165,16 @@ def tighten(
     """
     if not any(diamonds(group.application) for group in instance.groups):
         return program
+    try:
+        return _tightened(instance, program, columns, time_limit)
+    finally:
+        if program.matrix.nnz >= LARGE:
+            gc.collect()  # the relaxation is part of a cycle, and about as large as what comes next
+
+
+def _tightened(
+    instance: Instance, program: MixedIntegerProgram, columns: tuple[Columns, ...], time_limit: float
+) -> MixedIntegerProgram:
     begun = time.perf_counter()
     relaxation = Relaxation(program)
     for _ in range(ROUNDS):
@@ -172,16 +198,24 @@ def tighten(
 def violated(instance: Instance, columns: tuple[Columns, ...], values: Floats) -> csr_array:
     """The level inequalities, as rows that must be >= 0, that values of the variables violate most.
 
-    At most one for each diamond of each device.
+    At most one for each diamond, or part of a wide one, of each device.
     """
     parts = [
         rows
         for term, where in zip(terms(instance), columns, strict=True)
         for diamond in diamonds(term.group.application)
-        for rows in _separate(instance, term, where, diamond, values)
+        for part in _parts(diamond, instance.num_points)
+        for rows in _separate(instance, term, where, part, values)
     ]
     empty = csr_array((0, len(values)))
     return csr_array(vstack([empty, *parts]))
+
+
+def _parts(diamond: Diamond, points: int) -> Iterator[Diamond]:
+    """The diamond, or where one device fills more than an array, narrower ones that make it up."""
+    most = max(2, math.isqrt(_CHUNK // ((2 * points + 2) * points)))
+    for start in range(0, len(diamond.between), most):
+        yield replace(diamond, between=diamond.between[start : start + most])
 
 
 def _separate(

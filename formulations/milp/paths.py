@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from instances import Application, Budget, InputError, Instance, Result
@@ -26,6 +27,7 @@ from ..series_parallel import reduction
 from . import inequalities as valid
 from .placement import placement_model
 from .pyomo_run import minimise_cost
+from .size import Size, too_large
 
 MOST_PATHS = 1000
 """Paths of one application, at the most."""
@@ -39,6 +41,21 @@ def obstacle(instance: Instance) -> str | None:
             found = f"{group.application.id!r} has {count}"
             return f"has a row for each path from a head to a tail, at most {MOST_PATHS}; {found}"
     return None
+
+
+def unsolvable(instance: Instance) -> str | None:
+    """None, or why the model cannot be made, or would be too large."""
+    return obstacle(instance) or too_large(instance, _added)
+
+
+def _added(application: Application, points: int) -> Size:
+    into = np.array([len(arcs) for arcs in application.incoming])
+    through = np.zeros(application.size, dtype=np.int64)
+    number = 0
+    for path in paths(application):
+        through[list(path)] += 1
+        number += 1
+    return Size(number, int((through * (2 * into + points + 1)).sum()))
 
 
 def count_paths(application: Application) -> int:

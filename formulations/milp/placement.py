@@ -56,6 +56,7 @@ from instances import LOCAL, UNLIMITED, Application, Instance
 from instances.cost import Terms, terms
 
 from ..series_parallel import reduction
+from . import clock
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def placement_model(instance: Instance) -> pyo.ConcreteModel:
         weighted delay and energy of a subtask), and the objective.
     """
     model = pyo.ConcreteModel(name=instance.name)
-    model.tasks = {task.id: task for task in tasks(instance)}
+    model.tasks = clock.Watched({task.id: task for task in tasks(instance)})
     model.cpu = dict(zip(instance.points.ids, instance.points.cpu.tolist(), strict=True))
     _sets(model, instance)
     _variables(model)

@@ -14,6 +14,10 @@ becomes one row per arc (redundant arcs have none). G_m is the longest path in a
 and the dual of a longest path problem is exactly such potentials. At most K + A rows and K variables per
 device.
 
+Each row repeats what a_m g_mk consists of, among it two transfers for each arc into k. Where many arcs
+lead into k (:data:`.size.LARGE_JOIN`), it is written once, with one more variable and row: start_mk >=
+finish_mj for each arc, and finish_mk >= start_mk + a_m g_mk.
+
 Before branching, HiGHS gets the level inequalities (:mod:`.levels`) that its relaxation
 violates.
 """
@@ -31,7 +35,7 @@ from instances.model import Ints
 
 from ..highs import MixedIntegerProgram
 from . import inequalities as valid
-from . import levels
+from . import levels, size
 from .placement import placement_model
 from .pyomo_run import minimise_cost
 
@@ -52,13 +56,28 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     waits = [(m, j, k) for m, task in model.tasks.items() for j, k in task.waits]
     tails = [(m, k) for m, task in model.tasks.items() for k in task.tails]
 
+    large = {task.application: size.large_joins(task.application) for task in model.tasks.values()}
+    joins = [
+        (m, k)
+        for m, task in model.tasks.items()
+        for k, many in zip(task.subtasks, large[task.application], strict=True)
+        if many
+    ]
+    model.start = pyo.Var(joins, domain=pyo.NonNegativeReals)
+
     @model.Constraint(heads)  # type: ignore[untyped-decorator]
     def first(model: Any, m: str, k: str) -> Any:
         return model.finish[m, k] >= model.g[m, k]
 
     @model.Constraint(waits)  # type: ignore[untyped-decorator]
     def then(model: Any, m: str, j: str, k: str) -> Any:
+        if (m, k) in model.start:
+            return model.start[m, k] >= model.finish[m, j]
         return model.finish[m, k] >= model.finish[m, j] + model.g[m, k]
+
+    @model.Constraint(joins)  # type: ignore[untyped-decorator]
+    def joined(model: Any, m: str, k: str) -> Any:
+        return model.finish[m, k] >= model.start[m, k] + model.g[m, k]
 
     @model.Constraint(tails)  # type: ignore[untyped-decorator]
     def last(model: Any, m: str, k: str) -> Any:
@@ -66,6 +85,11 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
 
     valid.add(model, inequalities)
     return model
+
+
+def obstacle(instance: Instance) -> str | None:
+    """None, or why the model would be too large."""
+    return size.too_large(instance, size.potentials)
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -105,6 +129,7 @@ def _columns(instance: Instance, model: Any, variables: list[Any]) -> Iterator[l
             place=find(model.place, places).reshape(*group.work.shape, instance.num_points),
             up=find(model.up, arcs),
             down=find(model.down, arcs),
+            start=find(model.start, subtasks),
             finish=find(model.finish, subtasks),
             delay=np.array([number[id(model.delay[m])] if m in model.delay else -1 for m in devices]),
         )

@@ -23,6 +23,7 @@ from instances.model import Floats
 from .. import highs
 from ..outcome import Search, run_in_scale
 from ..scaling import scaled, unit_for
+from . import clock
 
 Build = Callable[[Instance], pyo.ConcreteModel]
 
@@ -108,7 +109,12 @@ def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tig
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
         instance = scaled(search.instance, unit)
-        return solve(Job(search, instance, unit, build(instance)))
+        with clock.limited(lambda: search.left), _quiet():  # Pyomo reports a rule that gives up
+            begun = search.seconds
+            model = build(instance)
+            # To arrays, or to whatever another solver reads, takes about as long again.
+            clock.check(search.seconds - begun)
+        return solve(Job(search, instance, unit, model))
 
     return run_in_scale(instance, budget, method)
 

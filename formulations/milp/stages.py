@@ -28,12 +28,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from instances import Budget, InputError, Instance, Result
+from instances import Application, Budget, InputError, Instance, Result
 
 from ..series_parallel import Leaf, Node, Parallel, decompose
 from . import inequalities as valid
 from .placement import Task, placement_model
 from .pyomo_run import minimise_cost
+from .size import Size, too_large
 
 
 def obstacle(instance: Instance) -> str | None:
@@ -42,6 +43,15 @@ def obstacle(instance: Instance) -> str | None:
         if decompose(group.application) is None:
             return f"needs series-parallel applications, and {group.application.id!r} is not one"
     return None
+
+
+def unsolvable(instance: Instance) -> str | None:
+    """None, or why the model cannot be made, or would be too large."""
+    return obstacle(instance) or too_large(instance, _added)
+
+
+def _added(application: Application, points: int) -> Size:
+    return Size(2 * application.size, 2 * len(application.edges) + (points + 2) * application.size)
 
 
 def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
