@@ -363,6 +363,8 @@ class _Device:
         less = f"{name} costs {_amount(gain)} less, but {full}"
         if dearer >= gain:
             return f"{less}, and worth {_amount(dearer)} more than what is used now"
+        if dearer <= 0:
+            return f"{less}, though it is worth no more than what is used now"
         return f"{less}, though it is worth only {_amount(dearer)} more than what is used now"
 
 

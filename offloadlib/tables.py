@@ -125,7 +125,7 @@ def decimals(values: Sequence[float | None]) -> int:
 
 def fixed(value: float | None, digits: int) -> str:
     """A number with so many decimals; empty where there is none."""
-    return "" if value is None else f"{value:.{digits}f}"
+    return "" if value is None else f"{value:z.{digits}f}"
 
 
 def percent(value: float | None, digits: int) -> str:
@@ -136,6 +136,21 @@ def percent(value: float | None, digits: int) -> str:
     if abs(value) > 1e-9 and not shown.strip("0. %-"):
         return f"{'<' if value > 0 else '>-'}{10.0**-digits:g} %"
     return shown.removeprefix("-") if not shown.strip("0. %-") else shown
+
+
+def change(share: float, digits: int) -> str:
+    """A relative change in words: rises by, falls by, or stays within what so many digits show."""
+    if not math.isfinite(share):
+        return "changes without limit" if math.isinf(share) else "is not known"
+    least = 0.5 * 10.0 ** -(digits + 2)
+    if abs(share) < least:
+        return f"stays within {100 * least:g} %"
+    return f"{'rises' if share > 0 else 'falls'} by {percent(abs(share), digits)}"
+
+
+def more_or_less(share: float, digits: int) -> str:
+    """How much more, or less, something is."""
+    return f"{percent(abs(share), digits)} {'less' if share < 0 else 'more'}"
 
 
 def ratio(low: float | None, high: float | None) -> str:

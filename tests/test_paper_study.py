@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from offloadlib.studies.paper_claims import (
 )
 from offloadlib.studies.paper_page import page, tidy
 from offloadlib.studies.statistics import estimate, exponent, signs
+from offloadlib.tables import change, fixed, more_or_less
 
 # Statistics ---------------------------------------------------------------------------------------
 
@@ -205,8 +207,30 @@ FAILS, PART = Verdict.FAILS, Verdict.PART
     ],
 )
 def test_a_claim_may_fail(claim: str, change: Change, verdict: Verdict) -> None:
-    found = [item for text, item in _judged(_world(change)).items() if text.startswith(claim)]
+    judged = _judged(_world(change))
+    found = [item for text, item in judged.items() if text.startswith(claim)]
     assert [item.verdict for item in found] == [verdict], found[0].measured
+    for item in judged.values():  # words say which way, not signs
+        assert not re.search(r"-\d[\d.]* ?%", item.measured), item.measured
+
+
+def test_small_falls_and_rises_in_words() -> None:
+    """The mean cost of GAOD by its iterations: from the first to 325, and from there to the last."""
+    text = "GAOD settles near 325 iterations"
+    rising = _judged(_world(_set("cost", lambda x: 20 + x / 1000, GAOD, where="iterations")))[text]
+    assert re.fullmatch(
+        r"from 100 to \d+ the cost rises by [\d.]+ % ± [\d.]+ %, from there to 600 it rises by .*",
+        rising.measured,
+    )
+    level = _judged(_world(_set("cost", lambda x: 20.0, GAOD, where="iterations")))[text]
+    assert level.measured.startswith("from 100 to ")
+    assert level.measured.count("stays within 0.01 %") == 2
+    changes = [change(share, 1) for share in (0.0123, -0.0123, 0.0004, -0.0004, 0.0, math.inf, math.nan)]
+    assert changes[:2] == ["rises by 1.2 %", "falls by 1.2 %"]
+    assert changes[2:5] == ["stays within 0.05 %"] * 3
+    assert changes[5:] == ["changes without limit", "is not known"]
+    assert [more_or_less(share, 1) for share in (0.05, -0.05)] == ["5.0 % more", "5.0 % less"]
+    assert [fixed(value, 2) for value in (-1e-9, 0.0, -0.01)] == ["0.00", "0.00", "-0.01"]
 
 
 def test_what_is_missing_is_not_measured() -> None:

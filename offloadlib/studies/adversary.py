@@ -15,6 +15,7 @@ import numpy as np
 
 from instances import Instance
 from instances.columns import build, from_document
+from instances.problem import counted
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table
@@ -164,7 +165,7 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
     proven = sum(solved(row, OPTIMUM)["status"] == "optimal" for row in ran)
     difference = np.nanmax([abs(own[row["key"]] / row["run"]["ratio"] - 1) for row in ran])
     checked = (
-        f"{proven} of the {len(ran)} instances have a certified optimum. Ratios over it and over the "
+        f"{counted(len(ran), 'instance')}; with a certified optimum: {proven}. Ratios over it and over the "
         f"search's own optimum, by enumeration, differ by at most {difference:.0e} relative."
     )
     ended = [values[~np.isnan(values)] for values in restarts.values()]

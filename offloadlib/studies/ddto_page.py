@@ -180,8 +180,8 @@ def _schemes(default: Mapping[str, Figures]) -> Section:
             (
                 name,
                 _spread(value.ratio, "{:.4f}"),
-                _spread(100 * value.found, "{:.1f} %"),
-                _spread(100 * value.saving, "{:.1f} %"),
+                _spread(100 * value.found, "{:z.1f} %"),
+                _spread(100 * value.saving, "{:z.1f} %"),
                 _spread(1e3 * value.time, SHORT_TIMES),
                 _spread(value.training, "{:.1f} s") if trained else "",
             )
@@ -200,7 +200,7 @@ def _schemes(default: Mapping[str, Figures]) -> Section:
 
 def _claim(default: Mapping[str, Figures]) -> Section:
     rows = [
-        (name, _spread(100 * value.saving, "{:.1f} %"), _spread(100 * value.speed_up, "{:.1f} %"))
+        (name, _spread(100 * value.saving, "{:z.1f} %"), _spread(100 * value.speed_up, "{:z.1f} %"))
         for name, value in default.items()
         if name == "optimum" or name.startswith("ddto-")
     ]
@@ -244,7 +244,7 @@ def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
     rows = [
         (
             Number(x, f"{x:g}"),
-            _spread(100 * values["optimum"].saving, "{:.1f} %"),
+            _spread(100 * values["optimum"].saving, "{:z.1f} %"),
             _spread(1e3 * values["optimum"].time, SHORT_TIMES),
             _spread(1e3 * values["ddto-3"].time, SHORT_TIMES),
             *(_spread(values[name].ratio, "{:.3f}") for name in names),

@@ -21,7 +21,7 @@ import pandas as pd
 
 from instances.model import Floats
 
-from ..tables import percent, seconds
+from ..tables import change, more_or_less, percent, seconds
 from .statistics import Estimate, Signs, estimate, exponent, signs
 
 BTOD, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM = "btod-sequential", "gaod", "gsod-i", "gsod-ii", "local", "optimum"
@@ -227,8 +227,8 @@ def _(measured: Measurements) -> Answer:
     verdict = Verdict.HOLDS if most <= NEAR else Verdict.PART if mean <= NEAR else Verdict.FAILS
     excess = float(_excesses(measured, GSOD1).mean())
     return (
-        f"{percent(mean, 1)} more than BTOD on average over the numbers of devices, {percent(most, 1)} at "
-        f"most; {percent(excess, 1)} above the certified optimum",
+        f"{more_or_less(mean, 1)} than BTOD on average over the numbers of devices, "
+        f"{more_or_less(most, 1)} where it is most; {percent(excess, 1)} above the certified optimum",
         verdict,
     )
 
@@ -255,7 +255,16 @@ def _saving(method: str, claimed: float) -> Callable[[Measurements], Answer]:
 
 
 def _interval(found: Estimate) -> str:
-    return f"{100 * found.mean:.2f} % ± {100 * found.half:.2f} %"
+    return f"{100 * found.mean:z.2f} % ± {100 * found.half:.2f} %"
+
+
+def _fall(found: Estimate) -> str:
+    """A relative fall in words: it falls or rises where the interval says so."""
+    if found.low > 0:
+        return f"falls by {_interval(found)}"
+    if found.high < 0:
+        return f"rises by {_interval(Estimate(-found.mean, found.half, found.count))}"
+    return f"stays within {percent(max(-found.low, found.high, 1e-4), 2)}"
 
 
 def _range(course: pd.Series[float]) -> str:
@@ -363,9 +372,10 @@ def _(measured: Measurements) -> Answer:
     for method in FOUR:
         course = measured.means("points", method, "cost")
         share, steps = 1 - course.to_numpy()[1:] / course.to_numpy()[:-1], np.diff(course.index.to_numpy())
-        held.append(bool(share[0] > SETTLED and share[-1] / steps[-1] < SETTLED))
-        told.append(f"{method} {percent(share[0], 1)} and {percent(share[-1] / steps[-1], 1)}")
-    return f"first and last step: {_list(told)}", several(held)
+        last = share[-1] / steps[-1]
+        held.append(bool(share[0] > SETTLED and last < SETTLED))
+        told.append(f"{method} {change(-share[0], 1)} and {change(-last, 1)}")
+    return f"in the first step, and for a point in the last: {_list(told)}", several(held)
 
 
 # Utilisation and fairness -------------------------------------------------------------------------
@@ -529,8 +539,8 @@ def _(measured: Measurements) -> Answer:
         middle = float(course.iloc[np.abs(course.index.to_numpy() / BASE_DEVICES - 0.3).argmin()])
         rise, rest = middle / float(course.iloc[0]) - 1, float(course.iloc[-1]) / middle - 1
         held.append(rise >= RISE and abs(rest) < FLAT)
-        told.append(f"{method} {rise:+.0%}, then {rest:+.0%}")
-    return _list(told), several(held)
+        told.append(f"{method} {change(rise, 0)}, then {change(rest, 0)}")
+    return "; ".join(told), several(held)
 
 
 # The genetic algorithm ----------------------------------------------------------------------------
@@ -546,8 +556,8 @@ def _settles(experiment: str, at: float) -> Callable[[Measurements], Answer]:
         settled = rest.mean < 0.01
         verdict = Verdict.FAILS if not settled else Verdict.HOLDS if gain.low > 0 else Verdict.PART
         return (
-            f"from {known[0]:g} to {middle:g} the cost falls by {_interval(gain)}, from there to "
-            f"{known[-1]:g} by {_interval(rest)}",
+            f"from {known[0]:g} to {middle:g} the cost {_fall(gain)}, from there to {known[-1]:g} it "
+            f"{_fall(rest)}",
             verdict,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from instances.problem import counted
 from instances.run import OPTIMAL_GAP
 
 from .. import plots
@@ -242,7 +243,7 @@ def _introduction(frame: pd.DataFrame) -> str:
         "the paper's Table 1; what that leaves open is workload U[1, 3] MI, data U[0.2, 1] Mbit, alpha U[0, "
         "1], costs normalised by the all-local decision. The paper's BTOD stands here as btod-sequential, "
         "device by device as its section 4.3.2 has it: its search over all places at once cannot end at "
-        f"these sizes. Every point is the mean of {repetitions} instances, with its 95% interval."
+        f"these sizes. Every point is the mean of {counted(repetitions, 'instance')}, with its 95% interval."
     )
 
 
@@ -250,14 +251,15 @@ def _proofs(frame: pd.DataFrame) -> str:
     each = frame[frame["method"] == OPTIMUM].drop_duplicates("instance")
     count, proven = len(each), int(each["proven"].sum())
     text = (
-        f"Of {count} instances {proven} have a proven optimum, with a certificate that the checker accepts."
+        "With a proven optimum, whose certificate the checker accepts: "
+        f"{proven} of {counted(count, 'instance')}."
     )
     if proven < count:
         gaps = 1 - each["bound"] / each["cost"]
         text += f" The largest gap of the others is {gaps.max():.1e} of the cost."
     below = int((frame["cost"] < frame["bound"] * (1 - OPTIMAL_GAP)).sum())
     if below:
-        text += f" {below} solves are below the certified bound, which cannot be: something is wrong."
+        text += f" Below the certified bound, which cannot be: {counted(below, 'solve')}. Something is wrong."
     return text
 
 
@@ -401,7 +403,9 @@ def _compared_table(frame: pd.DataFrame, what: str, scale: float) -> Table:
             ]
         )
     header = (what, "method", "mean cost", "±", "above optimum", "saving", "utilisation", "fairness", "time")
-    return Table(header, rows, f"Means over {frame['repetition'].nunique()} instances, with 95% intervals")
+    return Table(
+        header, rows, f"Means over {counted(frame['repetition'].nunique(), 'instance')}, with 95% intervals"
+    )
 
 
 # All methods --------------------------------------------------------------------------------------
@@ -498,7 +502,7 @@ def _number(value: float, text: str) -> Number:
 
 
 def _interval(found: Estimate, digits: int) -> tuple[Number, Number]:
-    return _number(found.mean, f"{found.mean:.{digits}f}"), _number(found.half, f"{found.half:.{digits}f}")
+    return _number(found.mean, f"{found.mean:z.{digits}f}"), _number(found.half, f"{found.half:.{digits}f}")
 
 
 def _share(value: float, digits: int) -> Number:

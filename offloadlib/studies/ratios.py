@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instances.generate import Setting
+from instances.problem import counted
 from instances.run import OPTIMAL_GAP
 
 from .. import plots
@@ -158,9 +159,11 @@ _RECIPES = (
 def _proofs(frame: pd.DataFrame) -> str:
     each = frame[frame["method"] == OPTIMUM.name]
     proven, unknown = int(each["proven"].sum()), int(each["bound"].isna().sum())
-    text = f"{len(each)} instances, of which {proven} have a certified optimum."
+    text = f"{counted(len(each), 'instance')}; with a certified optimum: {proven}."
     if unknown:
-        text += f" {unknown} have no certified bound, and no ratios: that job did not end well."
+        text += (
+            f" Without a certified bound, and so without ratios, since that job did not end well: {unknown}."
+        )
     if proven + unknown < len(each):
         gap = float((1 - frame["low"] / frame["ratio"]).max())
         text += (
@@ -169,7 +172,7 @@ def _proofs(frame: pd.DataFrame) -> str:
         )
     below = int((frame["ratio"] < 1 - OPTIMAL_GAP).sum())
     if below:
-        text += f" {below} solves are below the certified bound, which cannot be: something is wrong."
+        text += f" Below the certified bound, which cannot be: {counted(below, 'solve')}. Something is wrong."
     return text
 
 
