@@ -2,8 +2,9 @@
 
 HiGHS stops at a relative gap of 1e-4 by default and an offset in the objective loosens that further;
 its tolerances are 1e-6. Here the gap is the caller's, the tolerances are 1e-9, constants stay out of
-the objective, and the objective is scaled up where it is so small that absolute tolerances would
-matter. A bound that HiGHS reports is a solver's claim, not a proof.
+the objective, and the objective is scaled to a size at which absolute tolerances do not matter, and double
+precision can still keep them. A bound that HiGHS reports is a solver's claim, not a proof, and what it says
+is held against what is known.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import highspy
@@ -23,7 +25,9 @@ from instances import Budget, InputError, Termination
 from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
+from .scaling import unit_for
 from .stray import without_stray_lines
+from .trust import ROUNDING, Claim, SolverError, contradiction, insist
 
 TOLERANCE = 1e-9
 """Primal and dual feasibility."""
@@ -31,11 +35,12 @@ TOLERANCE = 1e-9
 INTEGRALITY = 1e-10
 """Integer feasibility, the least that HiGHS takes: at 1e-9 big-M rows, M times as wrong, lose 1e-9 of F."""
 
-SMALLEST_OBJECTIVE = 1024.0
-"""Objectives below this are scaled up, by a power of two, so that 1e-9 is far below a relative gap."""
-
 SMALLEST_REFERENCE = 1e-15
 """Objectives below this are scaled up no further."""
+
+MARGIN = 2e-10
+"""What is taken off a bound, relative to the reference: an integer variable may be :data:`INTEGRALITY` off,
+and each counts for no more than the reference (:mod:`formulations.scaling`); rows have finer tolerances."""
 
 SMALLEST_COEFFICIENT = 1e-12
 """HiGHS takes smaller coefficients for 0. By default it does so below 1e-9, which is its tolerance here."""
@@ -57,19 +62,50 @@ class MixedIntegerProgram:
     row_upper: Floats
 
 
+class InfeasibleError(RuntimeError):
+    """A program has no solution."""
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What HiGHS found: column values (None without an incumbent), objective, bound."""
+    """What HiGHS found.
+
+    Attributes
+    ----------
+    values
+        Of the columns; None without a solution.
+    objective
+        Of these values.
+    lower_bound
+        On the objective, less :data:`MARGIN`; minus infinity where no answer could be trusted.
+    termination
+        Why HiGHS stopped.
+    nodes
+        Of its tree.
+    wrong
+        What was wrong with the answers before, if HiGHS had to be asked again
+        (:mod:`formulations.trust`), and with the last one if it failed.
+    """
 
     values: Floats | None
     objective: float
     lower_bound: float
     termination: Termination
     nodes: int
+    wrong: tuple[str, ...] = ()
 
 
-class InfeasibleError(RuntimeError):
-    """A program has no solution."""
+@dataclass(frozen=True)
+class _Way:
+    """How HiGHS is asked."""
+
+    presolve: str
+    seed: int
+    started: bool
+
+
+_WAYS = (_Way("choose", 0, True), _Way("off", 1, True), _Way("off", 2, False))
+"""The usual way, then safer ones: presolve and the start solution are where HiGHS goes wrong."""
 
 
 def minimise(
@@ -78,10 +114,15 @@ def minimise(
     *,
     time_limit: float,
     start: tuple[Ints, Floats] | None = None,
+    known: float = math.inf,
+    worth: Callable[[Floats], float] | None = None,
     reference: float = 1.0,
     report: Report | None = None,
 ) -> Outcome:
     """Minimise with HiGHS.
+
+    An answer that contradicts itself or a known solution (:func:`formulations.trust.contradiction`) is not
+    taken: HiGHS is asked again, in safer ways, while there is time.
 
     Parameters
     ----------
@@ -93,6 +134,10 @@ def minimise(
         Seconds that are left.
     start
         Columns and their values, enough of them to complete a feasible solution.
+    known
+        The objective of a feasible solution, if one is known.
+    worth
+        What values of the columns are really worth; else the objective is computed from them.
     reference
         The size of the objective, to scale it by.
     report
@@ -101,35 +146,62 @@ def minimise(
     Returns
     -------
     Outcome
-        Also at the time limit and after Ctrl-C.
+        Also at the time limit and after Ctrl-C, and where no answer could be trusted: then it has the best
+        values that were found, and no bound.
 
     Raises
     ------
     InfeasibleError
-        If the program is infeasible.
+        If the program is infeasible, as far as is known.
     """
-    scale = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_OBJECTIVE / max(reference, SMALLEST_REFERENCE))))
     begun = time.perf_counter()
-    for attempt, presolve in enumerate(("choose", "off", "off")):
+    scale = unit_for(max(reference, SMALLEST_REFERENCE))
+    found: list[tuple[float, Outcome]] = []
+
+    def left() -> float:
+        return time_limit - (time.perf_counter() - begun)
+
+    def late() -> bool:
+        return left() <= 0.0 or found[-1][1].termination is Termination.INTERRUPTED
+
+    def attempt(way: _Way) -> tuple[float, Outcome]:
         solver = _load(program, scale)
-        _set_options(solver, budget, time_limit - (time.perf_counter() - begun))
-        solver.setOptionValue("presolve", presolve)
-        solver.setOptionValue("random_seed", (budget.seed + attempt) % 2**31)
-        if start is not None:
+        _set_options(solver, budget, left())
+        solver.setOptionValue("presolve", way.presolve)
+        solver.setOptionValue("random_seed", (budget.seed + way.seed) % 2**31)
+        if start is not None and way.started:
             columns, values = start
             solver.setSolution(len(columns), columns.astype(np.int32), values.astype(np.float64))
         interrupted = _run(solver, scale, report)
-        # Seen with one in hundreds of big-M models, where HiGHS polishes an incumbent; never three times.
-        if solver.getModelStatus() != highspy.HighsModelStatus.kSolveError:
-            break
-    info = solver.getInfo()
-    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    return Outcome(
-        values=np.array(solver.getSolution().col_value) if found else None,
-        objective=info.objective_function_value / scale if found else math.inf,
-        lower_bound=info.mip_dual_bound / scale,
-        termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap),
-        nodes=max(int(info.mip_node_count), 0),
+        outcome = _outcome(solver, scale, interrupted)
+        cost = math.inf
+        if outcome.values is not None:
+            cost = float(program.cost @ outcome.values) if worth is None else worth(outcome.values)
+        found.append((cost, outcome))
+        status = solver.getModelStatus()
+        if status == highspy.HighsModelStatus.kInfeasible and math.isinf(known):
+            raise InfeasibleError("the program is infeasible")
+        if outcome.termination is Termination.FAILED:
+            raise SolverError(f"HiGHS ended with status {status.name}")
+        return found[-1]
+
+    def wrong(answer: tuple[float, Outcome]) -> str | None:
+        cost, outcome = answer
+        done = outcome.termination in (Termination.FINISHED, Termination.GAP)
+        claim = Claim(outcome.objective, cost, outcome.lower_bound, done)
+        return contradiction(claim, known, ROUNDING * reference)
+
+    insisted = insist([partial(attempt, way) for way in _WAYS], wrong, late)
+    _, best = min(found, key=lambda answer: answer[0])
+    if insisted.answer is None:
+        return replace(best, lower_bound=-math.inf, termination=Termination.FAILED, wrong=insisted.wrong)
+    taken = insisted.answer[1]
+    return replace(
+        taken,
+        values=best.values,
+        objective=best.objective,
+        lower_bound=taken.lower_bound - MARGIN * reference,
+        wrong=insisted.wrong,
     )
 
 
@@ -177,6 +249,37 @@ class Relaxation:
             rows.indices.astype(np.int32),
             rows.data,
         )
+
+
+def solve_linear(lp: Any, name: str) -> None:
+    """Solve a linear program that has an optimum; where that fails, from nothing, then without presolve.
+
+    Raises
+    ------
+    SolverError
+        If HiGHS finds no optimum, whatever it tries.
+    """
+    solved = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
+    lp.run()
+    if lp.getModelStatus() in solved:
+        return
+    lp.clearSolver()  # it fails now and then from a basis; from none it works
+    lp.run()
+    for strategy in (_DUAL, _PRIMAL):
+        if lp.getModelStatus() in solved:
+            return
+        lp.clearSolver()
+        lp.setOptionValue("presolve", "off")
+        lp.setOptionValue("simplex_strategy", strategy)
+        lp.run()
+        lp.setOptionValue("presolve", "choose")
+        lp.setOptionValue("simplex_strategy", _DUAL)
+    if lp.getModelStatus() not in solved:
+        raise SolverError(f"{name} ended with status {lp.getModelStatus().name}")
+
+
+_DUAL, _PRIMAL = 1, 4
+"""Of the option ``simplex_strategy``."""
 
 
 def version() -> str:
@@ -290,6 +393,18 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
     return stop.is_set()
 
 
+def _outcome(solver: Any, scale: float, interrupted: bool) -> Outcome:
+    info = solver.getInfo()
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    return Outcome(
+        values=np.array(solver.getSolution().col_value) if found else None,
+        objective=info.objective_function_value / scale if found else math.inf,
+        lower_bound=info.mip_dual_bound / scale,
+        termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap),
+        nodes=max(int(info.mip_node_count), 0),
+    )
+
+
 def _termination(status: Any, interrupted: bool, gap: float) -> Termination:
     kinds = highspy.HighsModelStatus
     if status == kinds.kOptimal:
@@ -298,6 +413,4 @@ def _termination(status: Any, interrupted: bool, gap: float) -> Termination:
         return Termination.TIME_LIMIT
     if interrupted or status == kinds.kInterrupt:
         return Termination.INTERRUPTED
-    if status == kinds.kInfeasible:
-        raise InfeasibleError("the program is infeasible")
-    raise RuntimeError(f"HiGHS ended with status {status.name}")
+    return Termination.FAILED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,6 +84,10 @@ class Search:
         """Whether the incumbent is proven to be optimal."""
         return self.gap <= OPTIMAL_GAP
 
+    def cost(self, solution: Solution) -> float:
+        """What a solution of the pooled instance costs."""
+        return evaluate(self.instance, solution).total
+
     def offer(self, solution: Solution) -> None:
         """Keep a solution of the pooled instance if it costs less than the incumbent."""
         solution = pooling.spread(self._given, solution)
@@ -133,11 +137,16 @@ class Search:
         def report(_: float, objective: float, bound: float) -> None:
             self.report(objective + self.constant, min(bound + self.constant, elsewhere))
 
+        def worth(values: Floats) -> float:
+            return self.cost(decode(values)) - self.constant
+
         outcome = highs.minimise(
             program,
             self.budget,
             time_limit=self.left,
             start=start,
+            known=self.cost(self.start) - self.constant,
+            worth=worth,
             reference=self.objective,
             report=report,
         )
@@ -151,8 +160,14 @@ class Search:
             "variables": columns,
             "rows": rows,
             "nonzeros": program.matrix.nnz,
+            **errors(outcome.wrong),
         }
         return outcome.termination, record
+
+
+def errors(wrong: Sequence[str]) -> dict[str, Any]:
+    """What a record says of answers that could not be taken (:mod:`formulations.trust`)."""
+    return {"solver_errors": list(wrong)} if wrong else {}
 
 
 Method = Callable[[Search], tuple[Termination, dict[str, Any]]]

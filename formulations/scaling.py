@@ -16,8 +16,9 @@ from instances.cost import terms
 TYPICAL = 1024.0
 """The cost to aim at: 1e-9, the tolerance of solvers, is far below its relative gap."""
 
-FAR = 1000.0
-"""Costs that differ by this factor need another unit each."""
+FAR = 4.0
+"""Costs that differ by this factor need another unit each: tolerances, and what a bound loses for them, are
+relative to the one that was known when the unit was chosen."""
 
 
 def unit_for(objective: float) -> float:

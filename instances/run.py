@@ -24,6 +24,7 @@ class Termination(StrEnum):
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
     STALLED = "nothing left to branch on"
+    FAILED = "solver failed"
 
 
 class OutOfTime(Exception):

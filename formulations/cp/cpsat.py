@@ -64,27 +64,37 @@ takes long (neither series-parallel nor small) get Lambda = v = s = 0: the plain
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from instances import LOCAL, Application, Budget, Instance, Result, Termination, evaluate
+from instances import LOCAL, Application, Budget, Instance, Result, Solution, Termination, evaluate
+from instances.model import Ints
 from instances.run import OutOfTime
 
 from ..certificate import claim
 from ..decomposition.master import best_prices
 from ..decomposition.pricing import alarm, plan
 from ..milp import patterns
-from ..outcome import Search, run
+from ..outcome import Search, errors, run
+from ..trust import Claim, contradiction, insist
 from .decisions import Decisions
 from .encoding import Encoding, margin
 from .places import Places
-from .program import Program, version
+from .program import Outcome, Program, version
 
 LARGEST_SEARCHED = 8
 """Subtasks of a graph that is not series-parallel and is priced nevertheless, at the most."""
+
+WAYS: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"cp_model_presolve": False},
+    {"cp_model_presolve": False, "linearization_level": 0, "permute_variable_randomly": True},
+)
+"""Settings beside those of the encoding: none, then safer ones for when CP-SAT contradicts what is known."""
 
 GROWTH = 4
 """Times as many choices in each further program."""
@@ -123,32 +133,25 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
     ranked, essential = np.argsort(encoding.slack, kind="stable"), encoding.essential()
     size, others = len(essential), -1
     termination, rounds, branches, conflicts = Termination.FINISHED, 0, 0, 0
-    variables, rows = 0, 0
+    variables, rows, wrong = 0, 0, list[str]()
     while not search.closed and others <= scale.cutoff and termination is Termination.FINISHED:
         before, cutoff, chosen = search.objective, scale.cutoff, encoding.chosen(search.start)
         wanted = np.union1d(ranked[:size], np.union1d(essential, chosen))
         kept = wanted[encoding.slack[wanted] <= cutoff]
         others = int(np.delete(encoding.slack, kept).min(initial=cutoff + 1))
-        program = Program(len(kept), cutoff)
-        if any((places != LOCAL).any() for places in search.start.places):
-            program.hint(np.isin(kept, chosen))  # all-local would lead astray
-        encoding.constrain(program, kept)
-        outcome = program.minimise(
-            search.budget,
-            # Half of what the caller allows: the other half is for the rounding.
-            gap=int(search.budget.gap * search.lower_bound * encoding.unit / 2),
-            time_limit=search.left,
-            settings=encoding.settings,
-            alone=encoding.alone,
-            report=partial(scale.report, others),
-        )
+        ways = [partial(_ask, scale, kept, chosen, others, way) for way in WAYS]
+        insisted = insist(ways, partial(_contradiction, scale, kept), late=lambda: search.left == 0)
+        wrong += insisted.wrong
+        if insisted.answer is None:
+            termination = Termination.FAILED
+            break
+        outcome, (variables, rows) = insisted.answer
         if outcome.taken is not None:
             search.offer(encoding.decode(kept[outcome.taken]))
         search.prove(scale.bound(min(outcome.lower_bound, others)))
         size = GROWTH * size if search.objective < before else len(ranked)
-        termination, (variables, rows) = outcome.termination, program.size
-        rounds, branches = rounds + 1, branches + outcome.branches
-        conflicts += outcome.conflicts
+        termination, rounds = outcome.termination, rounds + 1
+        branches, conflicts = branches + outcome.branches, conflicts + outcome.conflicts
     return termination, {
         "solver": f"cp-sat {version()}",
         "encoding": encoding.name,
@@ -160,7 +163,41 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
         "rows": rows,
         "branches": branches,
         "conflicts": conflicts,
+        **errors(wrong),
     }
+
+
+def _ask(
+    scale: _Scale, kept: Ints, chosen: Ints, others: int, way: Mapping[str, Any]
+) -> tuple[Outcome, tuple[int, int]]:
+    """What CP-SAT finds among the kept choices, and the size of the program."""
+    search, encoding = scale.search, scale.encoding
+    program = Program(len(kept), scale.cutoff)
+    if any((places != LOCAL).any() for places in search.start.places):
+        program.hint(np.isin(kept, chosen))  # all-local would lead astray
+    encoding.constrain(program, kept)
+    outcome = program.minimise(
+        search.budget,
+        # Half of what the caller allows: the other half is for the rounding.
+        gap=int(search.budget.gap * search.lower_bound * encoding.unit / 2),
+        time_limit=search.left,
+        settings={**encoding.settings, **way},
+        alone=encoding.alone,
+        report=partial(scale.report, others),
+    )
+    return outcome, program.size
+
+
+def _contradiction(scale: _Scale, kept: Ints, answer: tuple[Outcome, tuple[int, int]]) -> str | None:
+    """Why an answer cannot be true: what it says of its solution and of the bound, in whole units."""
+    outcome, encoding = answer[0], scale.encoding
+    cost, rounding = math.inf, 1.0
+    if outcome.taken is not None:
+        found = connected_cost(scale.search.instance, encoding.decode(kept[outcome.taken])) * encoding.unit
+        cost, rounding = found - encoding.base, encoding.roundings + 2 * scale.margin * found + 1.0
+    optimal = outcome.termination is Termination.FINISHED
+    claim = Claim(outcome.objective, cost, outcome.lower_bound, optimal)
+    return contradiction(claim, scale.cutoff, rounding)
 
 
 def _encode(search: Search) -> Encoding:
@@ -172,7 +209,7 @@ def _encode(search: Search) -> Encoding:
     def half() -> bool:
         return search.left < search.budget.time_limit / 2
 
-    instance, cost = search.instance, _connected_cost(search)
+    instance, cost = search.instance, connected_cost(search.instance, search.start)
     if all(_can_be_priced(group.application) for group in instance.groups):
         with alarm(search.left / 2) as stopped:
             bound, prices = best_prices(instance, search.start, half, stopped)
@@ -187,10 +224,10 @@ def _can_be_priced(application: Application) -> bool:
     return application.size <= LARGEST_SEARCHED or plan(application) is not None
 
 
-def _connected_cost(search: Search) -> float:
-    """What the incumbent's devices with a radio link cost."""
-    costs = evaluate(search.instance, search.start).cost
-    return math.fsum(costs[search.instance.devices.connected_to != LOCAL].tolist())
+def connected_cost(instance: Instance, solution: Solution) -> float:
+    """What the devices with a radio link cost."""
+    costs = evaluate(instance, solution).cost
+    return math.fsum(costs[instance.devices.connected_to != LOCAL].tolist())
 
 
 @dataclass(frozen=True)
@@ -208,7 +245,7 @@ class _Scale:
     @property
     def cutoff(self) -> int:
         """The objective of a solution that costs no more than the incumbent is at most this."""
-        cost = _connected_cost(self.search) * self.encoding.unit
+        cost = connected_cost(self.search.instance, self.search.start) * self.encoding.unit
         return math.ceil(cost * (1 + self.margin)) - self.encoding.base
 
     def bound(self, objective: float) -> float:

@@ -57,7 +57,12 @@ class Places(Encoding):
         self._subtask, self._place = number // width, np.append(LOCAL, self._points)[number % width]
         self._channels = {int(n): instance.num_points + i for i, n in enumerate(limited(instance))}
         self._least, slack = np.zeros_like(choices), np.zeros_like(number)
-        self.settings: Mapping[str, Any] = {"cp_model_probing_level": 0, "linearization_level": 2}
+        self.settings: Mapping[str, Any] = {
+            "cp_model_probing_level": 0,
+            "linearization_level": 2,
+            # Detecting inclusions, OR-Tools 9.15 calls feasible programs infeasible (google/or-tools#5293).
+            "presolve_inclusion_work_limit": 0,
+        }
         self.alone = prices is not None
         if prices is not None:
             self.settings = {**self.settings, "optimize_with_core": True}

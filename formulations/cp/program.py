@@ -20,6 +20,8 @@ from ortools.sat.python.cp_model_helper import SatParameters
 
 from instances import Budget, Termination
 
+from ..trust import SolverError
+
 TICK = 0.05
 """Seconds between two looks at what CP-SAT has found."""
 
@@ -37,6 +39,8 @@ class Outcome:
     ----------
     taken
         Which choices, of those of the program, its best solution makes; None without a solution.
+    objective
+        Of that solution; infinite without one.
     lower_bound
         On the objective of all solutions of the program, those above the cutoff included.
     termination
@@ -46,6 +50,7 @@ class Outcome:
     """
 
     taken: NDArray[np.bool_] | None
+    objective: float
     lower_bound: int
     termination: Termination
     branches: int
@@ -153,6 +158,11 @@ class Program:
         -------
         Outcome
             Also at the time limit and after Ctrl-C.
+
+        Raises
+        ------
+        SolverError
+            If CP-SAT refuses the program, or says that no solution keeps the cutoff, as the known one does.
         """
         self.model.minimize(total(self._objective))
         self.model.proto.objective.domain.extend([0, self.cutoff])
@@ -178,20 +188,23 @@ class Program:
     def _outcome(self, solver: Any, status: Any, interrupted: bool) -> Outcome:
         kinds = cp_model.CpSolverStatus
         if status == kinds.MODEL_INVALID:
-            raise RuntimeError(f"CP-SAT refuses the model: {self.model.validate()}")
+            raise SolverError(f"CP-SAT refuses the program: {self.model.validate()}")
         # All objectives stay below 2^53, so that the floats that CP-SAT gives are the whole numbers meant.
-        # Solutions that are not looked for cost more than the cutoff.
-        least = self.cutoff + 1
+        bound, least = solver.best_objective_bound, 0
         if status != kinds.INFEASIBLE:
-            least = math.floor(min(max(solver.best_objective_bound, 0.0), least))
+            least = math.floor(max(bound, 0.0)) if math.isfinite(bound) else 0
+        elif not interrupted:
+            raise SolverError("CP-SAT calls a program infeasible that a known solution keeps")
         termination = Termination.INTERRUPTED if interrupted else Termination.TIME_LIMIT
-        if not interrupted and status in (kinds.OPTIMAL, kinds.INFEASIBLE):
+        if not interrupted and status == kinds.OPTIMAL:
             termination = Termination.FINISHED
-        taken = None
+        taken, objective = None, math.inf
         if status in (kinds.OPTIMAL, kinds.FEASIBLE):
             taken = np.array([solver.boolean_value(x) for x in self.choices], dtype=np.bool_)
+            objective = solver.objective_value
         return Outcome(
             taken=taken,
+            objective=objective,
             lower_bound=least,
             termination=termination,
             branches=solver.num_branches,

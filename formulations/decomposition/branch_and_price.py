@@ -42,6 +42,8 @@ from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
+from ..outcome import errors
+from ..trust import SolverError
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
@@ -116,6 +118,8 @@ class Proof:
     nodes, columns
         Of the tree and of its master, at the end; a city that ends in the prices alone has one node and no
         columns.
+    failure
+        What a solver said that failed.
     """
 
     solution: Solution
@@ -124,6 +128,7 @@ class Proof:
     termination: Termination
     nodes: int
     columns: int
+    failure: str = ""
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -139,6 +144,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         proof.termination,
         nodes=proof.nodes,
         columns=proof.columns,
+        **errors((proof.failure,) if proof.failure else ()),
     )
 
 
@@ -209,6 +215,8 @@ def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool
             search.run()
         except KeyboardInterrupt:
             search.termination = Termination.INTERRUPTED
+        except SolverError as error:
+            search.termination, search.failure = Termination.FAILED, str(error)
     return search.proof()
 
 
@@ -250,7 +258,7 @@ class _Search:
         self.instance, self.budget, self.certify = instance, budget, certify
         self.solution = start
         self.objective = evaluate(instance, start).total
-        self.termination = Termination.FINISHED
+        self.termination, self.failure = Termination.FINISHED, ""
         self.tree: list[Vertex] = [Prices.zero(instance)]
         self.cuts: list[Cut] = []
         self.floor = simple_bound(instance)
@@ -621,6 +629,7 @@ class _Search:
             Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
             time_limit=min(left / 4, 10.0),
             start=start,
+            known=float(program.cost[start[0]] @ start[1]),
             reference=self.objective,
         )
         if outcome.values is not None:
@@ -648,6 +657,7 @@ class _Search:
             self.termination,
             self.explored,
             len(self.master.columns),
+            self.failure,
         )
 
 

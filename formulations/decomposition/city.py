@@ -17,6 +17,7 @@ from instances.bound import simple_bound
 from instances.run import OPTIMAL_GAP, OutOfTime
 
 from ..certificate import claim
+from ..trust import SolverError
 from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices
@@ -108,6 +109,8 @@ class City:
             self._termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             self._termination = Termination.INTERRUPTED
+        except SolverError:
+            self._termination = Termination.FAILED
         dual = self._dual
         return Closed(
             self._primal.solution,

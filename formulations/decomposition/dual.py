@@ -36,6 +36,7 @@ from scipy.sparse import csr_array, hstack
 from instances import LOCAL, evaluate
 from instances.model import Floats, Ints, Places
 
+from ..highs import solve_linear
 from .limits import Limits
 
 SMOOTHING = 0.5
@@ -155,9 +156,7 @@ class Model:
         size = len(self.right)
         number = np.arange(2 * size, dtype=np.int32)
         self._lp.changeColsCost(2 * size, number, self._scale * np.concatenate([high, -low]))
-        self._lp.run()
-        if self._lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise RuntimeError(f"the master ended with status {self._lp.getModelStatus().name}")
+        solve_linear(self._lp, "the master")
         duals = -np.array(self._lp.getSolution().row_dual[:size]) / self._scale
         value = self._lp.getObjectiveValue() / self._scale + float(self._base_cost.sum())
         return value, np.clip(duals, low, high)

@@ -44,7 +44,9 @@ from instances.model import Floats, Ints, Places
 
 from .. import highs
 from ..certificate import Charged, Count, Cut, Enumeration, Vertex, rounded
-from .master import LARGEST_PENALTY
+from ..highs import solve_linear
+from ..scaling import unit_for
+from .master import LARGEST_PENALTY, penalty_unit
 from .patterns import Levels, Patterns, enumerate_patterns
 from .pricing import Prices, Restrictions, difference, local_cost
 
@@ -147,7 +149,9 @@ def enumerated(
 class _Program:
     """The linear program over some of a pool, and the bounds of all of it."""
 
-    def __init__(self, instance: Instance, levels: Levels, pool: Pool, cuts: dict[int, Cut]) -> None:
+    def __init__(
+        self, instance: Instance, levels: Levels, pool: Pool, cuts: dict[int, Cut], cutoff: float
+    ) -> None:
         self.instance, self.levels, self.pool = instance, levels, pool
         limits = instance.points.channels
         self.radio = instance.devices.connected_to[pool.devices][pool.device]
@@ -162,7 +166,8 @@ class _Program:
         self.cuts: list[int] = []
         local = local_cost(instance)
         self.constant = float(np.delete(local, pool.devices).sum())
-        self.unit, self._penalty = max(float(local.sum()), 1e-300), 10.0
+        self.unit = penalty_unit(cutoff, float(local.sum()))
+        self._penalty, self._scale = 10.0, unit_for(cutoff)
         self.column: list[int] = []  # of each column of the program, its pattern
         self._known = np.zeros(len(pool.cost), dtype=np.bool_)
         self._lp = self._empty()
@@ -182,7 +187,7 @@ class _Program:
         for limit in self.limits.tolist():
             lp.addRow(-highspy.kHighsInf, limit, 0, none, none)
         for i in range(len(self.pool.devices)):
-            cost = self._penalty * self.unit
+            cost = self._scale * self._penalty * self.unit
             lp.addCol(cost, 0.0, highspy.kHighsInf, 1, np.array([i], np.int32), np.ones(1))
         return lp
 
@@ -214,7 +219,7 @@ class _Program:
         matrix, size = self.matrix(new), len(new)
         self._lp.addCols(
             size,
-            self.pool.cost[new],
+            self._scale * self.pool.cost[new],
             np.zeros(size),
             np.full(size, highspy.kHighsInf),
             matrix.nnz,
@@ -232,18 +237,13 @@ class _Program:
         size, first = len(upper), len(self.pool.devices)
         index = np.arange(first, first + size, dtype=np.int32)
         self._lp.changeColsBounds(size, index, np.zeros(size), upper)
-        self._lp.run()
-        if self._lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            self._lp.clearSolver()
-            self._lp.run()
-            if self._lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-                raise RuntimeError(f"the finish ended with status {self._lp.getModelStatus().name}")
-        return float(self._lp.getObjectiveValue()) + self.constant
+        solve_linear(self._lp, "the finish")
+        return float(self._lp.getObjectiveValue()) / self._scale + self.constant
 
     def solution(self) -> tuple[Floats, Charged]:
         """The values of the columns, artificial ones first, and the prices."""
         found = self._lp.getSolution()
-        duals = np.maximum(-np.array(found.row_dual)[len(self.pool.devices) :], 0.0)
+        duals = np.maximum(-np.array(found.row_dual)[len(self.pool.devices) :], 0.0) / self._scale
         levels, others = len(self.levels.speeds), len(self.levels.speeds) + len(self.limited)
         channels = np.zeros(self.instance.num_points)
         channels[self.limited] = duals[levels:others]
@@ -288,7 +288,7 @@ class _Program:
         if self._penalty >= LARGEST_PENALTY or values[:size].sum() <= 1e-9:
             return False
         self._penalty *= 10.0
-        costs = np.full(size, self._penalty * self.unit)
+        costs = np.full(size, self._scale * self._penalty * self.unit)
         self._lp.changeColsCost(size, np.arange(size, dtype=np.int32), costs)
         return True
 
@@ -376,7 +376,7 @@ class Finish:
     def __init__(self, host: Host, levels: Levels, pool: Pool) -> None:
         self.host, self.levels, self.pool = host, levels, pool
         self._mine: dict[int, Cut] = {}
-        self.program = _Program(host.instance, levels, pool, {})
+        self.program = _Program(host.instance, levels, pool, {}, host.cutoff)
         self.queue: list[tuple[float, int, Open]] = []
         self.explored = 0
         self.closed = np.inf  # least bound of nodes that nothing divides
@@ -450,7 +450,7 @@ class Finish:
         number = np.cumsum(mask) - 1
         column = [int(number[p]) for p in self.program.column if mask[p]]
         self.pool = self.pool.within(mask)
-        self.program = _Program(self.host.instance, self.levels, self.pool, self._mine)
+        self.program = _Program(self.host.instance, self.levels, self.pool, self._mine, self.host.cutoff)
         self.program.add(np.array(column))
         again = self._cut(self._generate(below, self._all, root.at))
         tree.append(again.at)

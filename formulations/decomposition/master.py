@@ -37,6 +37,7 @@ from instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from instances.model import Floats
 
 from ..certificate import rounded
+from ..highs import solve_linear
 from ..scaling import scaled, unit_for
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, local_cost, price
 
@@ -51,6 +52,11 @@ PRECISION = 0.05
 
 LARGEST_PENALTY = 1e6
 """Artificial columns cost at the most so many times all-local: beyond, a node is left as it is."""
+
+
+MOST_TIMES_UPPER = 16.0
+"""A first penalty is at the most so many times an incumbent's cost: the program's tolerances are relative to
+that, and where all-local costs more by orders of magnitude nothing would be left of them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,11 @@ def exchanges(instance: Instance) -> list[tuple[int, int]]:
     order = [n for n in np.argsort(-points.cpu, kind="stable").tolist() if points.capacity[n] > 0]
     pairs = [(slow, fast) for fast, slow in itertools.pairwise(order)]
     return pairs + [(fast, slow) for slow, fast in pairs if points.cpu[slow] == points.cpu[fast]]
+
+
+def penalty_unit(upper: float, local: float) -> float:
+    """What artificial columns cost: as much as all-local, but not out of scale with an incumbent."""
+    return max(min(max(upper, local), MOST_TIMES_UPPER * upper), 1e-300)
 
 
 class Master:
@@ -117,7 +128,8 @@ class Master:
         self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
         local = local_cost(instance)
         self.constant = float(local[~linked].sum())
-        self._unit = max(upper, float(local.sum()))
+        self._scale = unit_for(upper)
+        self._unit = self._scale * penalty_unit(upper, float(local.sum()))
         self._penalty = 1.0
         self._swaps = exchanges(instance)
         self._first = len(self._devices) + len(self._swaps)
@@ -166,7 +178,7 @@ class Master:
             size, free = len(new), np.full(len(new), highspy.kHighsInf)
             self._lp.addCols(
                 size,
-                np.array([column.cost for column in new]),
+                self._scale * np.array([column.cost for column in new]),
                 np.zeros(size),
                 free,
                 matrix.nnz,
@@ -243,21 +255,15 @@ class Master:
         return value
 
     def _solve(self) -> tuple[float, Prices, Floats]:
-        solved = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty)
-        self._lp.run()
-        if self._lp.getModelStatus() not in solved:  # now and then from a basis; from none it works
-            self._lp.clearSolver()
-            self._lp.run()
-        status = self._lp.getModelStatus()
-        if status not in solved:
-            raise RuntimeError(f"the master ended with status {status.name}")
+        solve_linear(self._lp, "the master")
         solution = self._lp.getSolution()
-        duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0)
+        duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0) / self._scale
         points = self.instance.num_points
         channels = np.zeros(points)
         channels[self.limited] = duals[points:]
         values = np.array(solution.col_value)
-        return self._lp.getObjectiveValue() + self.constant, Prices(duals[:points], channels), values
+        value = self._lp.getObjectiveValue() / self._scale + self.constant
+        return value, Prices(duals[:points], channels), values
 
     def lagrangian(
         self, prices: Prices, restrictions: Restrictions | None, tolerance: float = 0.0

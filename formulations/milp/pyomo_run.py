@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,8 +21,9 @@ from instances import LOCAL, Budget, InputError, Instance, Result, Solution, Ter
 from instances.model import Floats
 
 from .. import highs
-from ..outcome import Search, run_in_scale
+from ..outcome import Search, errors, run_in_scale
 from ..scaling import scaled, unit_for
+from ..trust import ROUNDING, Claim, SolverError, contradiction, insist
 from . import clock
 
 Build = Callable[[Instance], pyo.ConcreteModel]
@@ -55,9 +56,30 @@ class Job:
     unit: float
     model: pyo.ConcreteModel
 
-    def prove(self, bound: float) -> None:
-        """Keep a lower bound on the model's objective."""
-        self.search.prove(bound / self.unit + self.search.constant)
+    def insist(self, ways: Sequence[Callable[[], Answer]]) -> Outcome:
+        """Ask a solver in one way after the other until it gives an answer that can be true, and keep it."""
+        search = self.search
+        known = search.cost(search.start)
+        rounding = ROUNDING * search.objective
+
+        def in_full(objective: float) -> float:
+            return objective / self.unit + search.constant
+
+        def wrong(answer: Answer) -> str | None:
+            cost = math.inf
+            if answer.solution is not None:
+                cost = search.cost(answer.solution)
+                search.offer(answer.solution)
+            done = answer.termination is Termination.FINISHED
+            claim = Claim(in_full(answer.objective), cost, in_full(answer.bound), done)
+            return contradiction(claim, known, rounding)
+
+        insisted = insist(ways, wrong, late=lambda: search.left == 0)
+        answer = insisted.answer
+        if answer is None:
+            return Termination.FAILED, {"solver": search.budget.solver, **errors(insisted.wrong)}
+        search.prove(in_full(answer.bound) - highs.MARGIN * rounding / ROUNDING)
+        return answer.termination, {**answer.record, **errors(insisted.wrong)}
 
     def set_start(self) -> None:
         """Give the integer variables the values of the incumbent."""
@@ -66,6 +88,17 @@ class Job:
     def read(self) -> Solution:
         """The decisions that the values of the variables stand for."""
         return read_places(self.model, self.instance)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solver says of a model: why it stopped, its best solution and bound, and what to record."""
+
+    termination: Termination
+    solution: Solution | None
+    objective: float
+    bound: float
+    record: dict[str, Any]
 
 
 Solve = Callable[[Job], Outcome]
@@ -230,6 +263,13 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+_SCIP_WAYS: tuple[dict[str, int], ...] = (
+    {},
+    {"presolving/maxrounds": 0},
+    {"presolving/maxrounds": 0, "lp/scaling": 0},
+)
+"""Settings: the usual ones, then safer ones."""
+
 _SCIP_TERMINATIONS = {
     TerminationCondition.convergenceCriteriaSatisfied: Termination.FINISHED,
     TerminationCondition.interrupted: Termination.INTERRUPTED,
@@ -239,53 +279,89 @@ _SCIP_TERMINATIONS = {
 
 def _run_scip(solver: Any, job: Job) -> Outcome:
     """SCIP through its Python package; it catches Ctrl-C itself and returns what it has."""
+    return job.insist([partial(_ask_scip, solver, job, number) for number in range(len(_SCIP_WAYS))])
+
+
+def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
     job.set_start()
     integers = (v for v in job.model.component_data_objects(pyo.Var) if not v.is_continuous())
     search, budget = job.search, job.search.budget
-    results = solver.solve(
-        job.model,
-        load_solutions=False,
-        raise_exception_on_nonoptimal_result=False,
-        rel_gap=highs.solver_gap(budget),
-        abs_gap=0.0,
-        time_limit=search.left if math.isfinite(search.left) else None,
-        threads=budget.threads,
-        warmstart_discrete_vars=all(v.value is not None for v in integers),
-        solver_options={
-            "numerics/feastol": SCIP_TOLERANCE,
-            "numerics/dualfeastol": SCIP_TOLERANCE,
-            "randomization/randomseedshift": budget.seed,
-        },
-    )
+    try:
+        results = solver.solve(
+            job.model,
+            load_solutions=False,
+            raise_exception_on_nonoptimal_result=False,
+            rel_gap=highs.solver_gap(budget),
+            abs_gap=0.0,
+            time_limit=search.left if math.isfinite(search.left) else None,
+            threads=budget.threads,
+            warmstart_discrete_vars=all(v.value is not None for v in integers),
+            solver_options={
+                "numerics/feastol": SCIP_TOLERANCE,
+                "numerics/dualfeastol": SCIP_TOLERANCE,
+                "randomization/randomseedshift": budget.seed + number,
+                **_SCIP_WAYS[number],
+            },
+        )
+    except Exception as error:  # it has no type of its own
+        raise SolverError(str(error)) from error
     if results.termination_condition not in _SCIP_TERMINATIONS:
-        raise RuntimeError(f"SCIP ended with {results.termination_condition}")
-    if results.incumbent_objective is not None:
+        raise SolverError(f"SCIP ended with {results.termination_condition}")
+    found = results.incumbent_objective is not None
+    if found:
         results.solution_loader.load_vars()
-        search.offer(job.read())
-    job.prove(results.objective_bound)
     version = ".".join(map(str, results.solver_version))
-    record = {"solver": f"scip (pyscipopt {version})", "nodes": results.extra_info.NNodes}
-    return _SCIP_TERMINATIONS[results.termination_condition], record
+    return Answer(
+        termination=_SCIP_TERMINATIONS[results.termination_condition],
+        solution=job.read() if found else None,
+        objective=results.incumbent_objective if found else math.inf,
+        bound=results.objective_bound,
+        record={"solver": f"scip (pyscipopt {version})", "nodes": results.extra_info.NNodes},
+    )
 
 
 def _run_other(solver: Any, job: Job) -> Outcome:
-    """Any other solver, through Pyomo's general interface."""
+    """Any other solver, through Pyomo's general interface, with its start and then without."""
+    return job.insist([partial(_ask_other, solver, job, started) for started in (True, False)])
+
+
+def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
     search, name = job.search, job.search.budget.solver
     options: dict[str, Any] = {"load_solutions": False}
     if math.isfinite(search.left):
         options["timelimit"] = search.left
-    if solver.warm_start_capable():
+    if started and solver.warm_start_capable():
         job.set_start()
         options["warmstart"] = True
     if name in _GAP_OPTIONS:
         solver.options[_GAP_OPTIONS[name]] = highs.solver_gap(search.budget)
-    results = solver.solve(job.model, **options)
+    try:
+        results = solver.solve(job.model, **options)
+    except Exception as error:  # each interface has its own
+        raise SolverError(f"{name}: {error}") from error
+    condition = results.solver.termination_condition
     finished = pyo.check_optimal_termination(results)
+    if not finished and condition not in _STOPPED:
+        raise SolverError(f"{name} ended with status {condition}")
+    solution, objective = None, math.inf
     if finished or len(results.solution) > 0:
         with _quiet():  # it warns of solutions found before the time limit
             job.model.solutions.load_from(results)
-        search.offer(job.read())
+        solution, objective = job.read(), pyo.value(job.model.cost)
     bound = results.problem.lower_bound
-    if isinstance(bound, int | float) and math.isfinite(bound):
-        job.prove(bound)
-    return Termination.FINISHED if finished else Termination.TIME_LIMIT, {"solver": name}
+    return Answer(
+        termination=Termination.FINISHED if finished else Termination.TIME_LIMIT,
+        solution=solution,
+        objective=objective,
+        bound=bound if isinstance(bound, int | float) else -math.inf,
+        record={"solver": name},
+    )
+
+
+_STOPPED = {
+    pyo.TerminationCondition.maxTimeLimit,
+    pyo.TerminationCondition.maxIterations,
+    pyo.TerminationCondition.userInterrupt,
+    pyo.TerminationCondition.feasible,
+}
+"""Why a solver may end before it has proven anything."""

@@ -1,0 +1,279 @@
+"""What solvers say is held against what is known: rules, injected lies, and inputs on which solvers lied."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import highspy
+import numpy as np
+import pytest
+from brute import brute_force
+from fuzzing import disagreements, exact_methods, solved
+
+from formulations import highs
+from formulations.cp import program
+from formulations.decomposition import branch_and_price, finish, master
+from formulations.milp import arrays, pyomo_run
+from formulations.trust import Claim, SolverError, contradiction, insist
+from instances import Budget, Instance, Solution, Status, Termination, evaluate, read
+from instances.generate import Setting, generate
+
+CASES = Path(__file__).parent / "cases"
+
+OPTIMA = {
+    "cpsat-false-optimum": 1.3756272417352882,
+    "milp-bigm-false-optimum": 2245609.2862813408,
+    "milp-hull-false-bound": 3694744.7897594324,
+    "branch-and-price-internal-error": 4259821.703242281,
+    "highs-1.16-other-solution": 2.423321639565875,
+}
+"""Inputs on which a solver or a method was seen to be wrong, each of a kind of its own."""
+
+
+@pytest.mark.parametrize("name", OPTIMA)
+def test_cases_of_wrong_solvers(name: str) -> None:
+    instance = read(CASES / f"{name}.json")
+    optimum, _ = brute_force(instance)
+    assert optimum == pytest.approx(OPTIMA[name], rel=1e-15)
+    assert disagreements(instance, optimum) == []
+
+
+def small() -> Instance:
+    return generate(Setting(devices=4, offload_points=2, capacity=4), seed=3)
+
+
+# The rule -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        (Claim(2.0, 2.0, 2.0, True), None),
+        (Claim(math.inf, math.inf, 1.0, False), None),
+        (Claim(2.0, 1.9999, 1.9, False), None),  # better than it says
+        (Claim(math.inf, math.inf, 4.0, False), "a bound of 4 above a solution of 3"),
+        (Claim(2.5, 2.0, 2.5, True), "a bound of 2.5 above a solution of 2"),
+        (Claim(3.5, 3.5, 2.0, True), "an optimum of 3.5, worse than a known solution of 3"),
+        (Claim(math.inf, math.inf, 2.0, True), "an optimum of inf, worse than a known solution of 3"),
+        (Claim(2.0, 2.5, 2.0, True), "an objective of 2 with the values of a solution of 2.5"),
+    ],
+)
+def test_contradictions(claim: Claim, reason: str | None) -> None:
+    assert contradiction(claim, 3.0, 1e-9) == reason
+
+
+def test_insisting() -> None:
+    def fail() -> int:
+        raise SolverError("it broke")
+
+    ways = [fail, lambda: 1, lambda: 2, lambda: 3]
+    found = insist(ways, lambda answer: "odd" if answer % 2 else None, late=lambda: False)
+    assert (found.answer, found.wrong) == (2, ("it broke", "odd"))
+    assert insist(ways, lambda answer: None, late=lambda: True) == insist([fail], lambda answer: None, bool)
+
+
+# HiGHS --------------------------------------------------------------------------------------------
+
+
+def lie(monkeypatch: pytest.MonkeyPatch, times: int, **changes: Any) -> list[highs.Outcome]:
+    """Let the first answers of HiGHS to mixed-integer programs be other ones; returns the true ones."""
+    truth: list[highs.Outcome] = []
+    honest = highs._outcome
+
+    def outcome(*arguments: Any) -> highs.Outcome:
+        truth.append(honest(*arguments))
+        if len(truth) > times:
+            return truth[-1]
+        return replace(truth[-1], **{key: make(truth[-1]) for key, make in changes.items()})
+
+    monkeypatch.setattr(highs, "_outcome", outcome)
+    return truth
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "the objective of another solution": {"objective": lambda true: 0.9 * true.objective},
+    "a bound above the optimum": {"lower_bound": lambda true: 1.1 * true.lower_bound},
+    "an error": {"termination": lambda true: Termination.FAILED},
+    "no solution": {"values": lambda true: None, "objective": lambda true: math.inf},
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_highs_is_asked_again(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
+    instance = small()
+    optimum, _ = brute_force(instance)
+    truth = lie(monkeypatch, times, **LIES[name])
+    result = arrays.solve(instance, Budget())
+    if times < 3:
+        assert result.status is Status.OPTIMAL
+        assert result.objective == pytest.approx(optimum, rel=1e-12)
+        assert len(truth) > times
+        assert len(result.run["solver_errors"]) == times
+    else:
+        assert result.termination is Termination.FAILED
+        assert result.status is Status.FEASIBLE
+        assert result.lower_bound is not None
+        assert result.lower_bound <= optimum
+        assert len(result.run["solver_errors"]) == 3
+
+
+def test_an_infeasible_program_with_a_solution_is_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = small()
+    made = arrays.formulate(instance)
+    none = replace(
+        made.program, row_upper=np.where(made.program.row_upper == 4.0, -1.0, made.program.row_upper)
+    )
+    with pytest.raises(highs.InfeasibleError):
+        highs.minimise(none, Budget(), time_limit=10.0)
+    outcome = highs.minimise(none, Budget(), time_limit=10.0, known=4.0)
+    assert outcome.termination is Termination.FAILED
+    assert outcome.lower_bound == -math.inf
+    assert outcome.wrong == ("HiGHS ended with status kInfeasible",) * 3
+
+
+def test_values_of_another_solution_are_sought_again() -> None:
+    """As highspy 1.16.0 does: the objective is right, the values are those of the start."""
+    instance = read(CASES / "highs-1.16-other-solution.json")
+    with pytest.MonkeyPatch.context() as patch:
+        honest = highs._outcome
+
+        def outcome(solver: Any, scale: float, interrupted: bool) -> highs.Outcome:
+            true = honest(solver, scale, interrupted)
+            if len(calls) > 1:
+                return true
+            calls.append(true)
+            local = arrays.encode(instance, arrays.formulate(instance), Solution.all_local(instance))
+            values = np.zeros_like(true.values)
+            values[local[0]] = local[1]
+            return replace(true, values=values)
+
+        calls: list[highs.Outcome] = []
+        patch.setattr(highs, "_outcome", outcome)
+        result = arrays.solve(instance, Budget())
+    assert result.status is Status.OPTIMAL
+    assert "with the values of a solution of" in result.run["solver_errors"][0]
+
+
+# CP-SAT -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cpsat", "cpsat-places"])
+@pytest.mark.parametrize("times", [1, 9])
+def test_cp_sat_calls_a_feasible_program_infeasible(
+    monkeypatch: pytest.MonkeyPatch, name: str, times: int
+) -> None:
+    instance = small()
+    optimum, _ = brute_force(instance)
+    calls: list[Any] = []
+    run = program._run
+
+    def broken(*arguments: Any) -> Any:
+        calls.append(arguments)
+        status, interrupted = run(*arguments)
+        kinds = program.cp_model.CpSolverStatus
+        return (kinds.INFEASIBLE if len(calls) <= times else status), interrupted
+
+    monkeypatch.setattr(program, "_run", broken)
+    start = Solution.all_local(instance)
+    result = solved(instance, name, "highs", Budget(start=start))
+    assert result.lower_bound is not None
+    assert result.lower_bound <= optimum * (1 + 1e-12)
+    assert result.run["solver_errors"][0] == "CP-SAT calls a program infeasible that a known solution keeps"
+    if times == 1:
+        assert result.status is Status.OPTIMAL
+        assert result.objective == pytest.approx(optimum, rel=1e-12)
+    else:
+        assert result.termination is Termination.FAILED
+        assert result.objective <= evaluate(instance, start).total
+
+
+# Pyomo's solvers ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["scip", "appsi_highs"])
+def test_errors_of_other_solvers(monkeypatch: pytest.MonkeyPatch, solver: str) -> None:
+    if solver == "scip":
+        pytest.importorskip("pyscipopt")
+    instance = small()
+    optimum, _ = brute_force(instance)
+    name = "_ask_scip" if solver == "scip" else "_ask_other"
+    honest = getattr(pyomo_run, name)
+    calls: list[Any] = []
+
+    def once(*arguments: Any) -> Any:
+        calls.append(arguments)
+        answer = honest(*arguments)
+        return replace(answer, bound=1.1 * answer.bound) if len(calls) == 1 else answer
+
+    def never(*arguments: Any) -> Any:
+        raise SolverError("it broke")
+
+    monkeypatch.setattr(pyomo_run, name, once)
+    result = solved(instance, "milp", solver, Budget())
+    assert result.termination is Termination.FINISHED
+    assert result.objective == pytest.approx(optimum, rel=1e-12)
+    assert "a bound of" in result.run["solver_errors"][0]
+    monkeypatch.setattr(pyomo_run, name, never)
+    result = solved(instance, "milp", solver, Budget())
+    assert result.termination is Termination.FAILED
+    assert result.lower_bound is not None
+    assert result.lower_bound <= optimum
+
+
+# Linear programs ----------------------------------------------------------------------------------
+
+
+def test_linear_programs_are_solved_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In safer and safer ways, and the usual one is restored."""
+    lp = highspy.Highs()
+    lp.setOptionValue("output_flag", False)
+    lp.addCol(1.0, 1.0, 2.0, 0, np.empty(0, np.int32), np.empty(0))
+    statuses = [highspy.HighsModelStatus.kSolveError] * 3
+    true = lp.getModelStatus
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(lp, name)
+
+        def getModelStatus(self) -> Any:
+            return statuses.pop() if statuses else true()
+
+    highs.solve_linear(Broken(), "it")
+    assert lp.getObjectiveValue() == 1.0
+    assert lp.getOptionValue("presolve")[1] == "choose"
+    statuses += [highspy.HighsModelStatus.kSolveError] * 9
+    with pytest.raises(SolverError, match="it ended with status kSolveError"):
+        highs.solve_linear(Broken(), "it")
+
+
+@pytest.mark.parametrize("after", [0, 3, 10])
+def test_branch_and_price_survives_its_linear_programs(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    instance = generate(Setting(devices=6, offload_points=2, capacity=5), seed=3)
+    optimum, _ = brute_force(instance)
+    calls: list[Any] = []
+
+    def broken(lp: Any, name: str) -> None:
+        calls.append(name)
+        if len(calls) > after:
+            raise SolverError(f"{name} ended with status kSolveError")
+        highs.solve_linear(lp, name)
+
+    monkeypatch.setattr(master, "solve_linear", broken)
+    monkeypatch.setattr(finish, "solve_linear", broken)
+    result = branch_and_price.solve(instance, Budget())
+    assert optimum <= result.objective * (1 + 1e-12)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= optimum
+    if len(calls) > after:
+        assert result.termination is Termination.FAILED
+        assert "kSolveError" in result.run["solver_errors"][0]
+
+
+def test_every_exact_method_is_held_against_brute_force() -> None:
+    names = {name for name, _ in exact_methods(read(CASES / "highs-1.16-other-solution.json"))}
+    expected = {"milp", "milp-arrays", "milp-bigm", "milp-hull", "milp-paths", "milp-stages"}
+    assert names >= expected | {"patterns", "cpsat", "cpsat-places", "btod", "branch-and-price", "btod-plain"}
