@@ -94,6 +94,7 @@ class Search:
         objective = evaluate(self._given, solution).total
         if objective < self.objective:
             self.solution, self.objective = solution, objective
+            self.report()
 
     def prove(self, bound: float) -> None:
         """Keep a lower bound if it is better."""
@@ -104,7 +105,8 @@ class Search:
         if self.budget.on_progress is not None:
             best = min(self.objective, objective)
             bound = min(best, max(self.lower_bound, bound))
-            self.budget.on_progress(Progress(self.seconds, best, bound))
+            solution = self.solution
+            self.budget.on_progress(Progress(self.seconds, best, bound, lambda: solution))
 
     def minimise(
         self,

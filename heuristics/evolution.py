@@ -11,6 +11,7 @@ for :data:`GENERATIONS` generations or until all members cost the same. No param
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 from numba import njit, types
@@ -65,7 +66,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         generations += 1
         seconds = time.perf_counter() - begun
         if budget.on_progress is not None:
-            budget.on_progress(Progress(seconds, float(least), None))
+            budget.on_progress(Progress(seconds, float(least), None, partial(solution_of, instance, best)))
         return seconds >= budget.time_limit
 
     if len(keyed) and len(menu):

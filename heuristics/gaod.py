@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,8 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
             left -= np.bincount(offloaded, minlength=len(left))
             air[point] -= len(offloaded) > 0
             if budget.on_progress is not None:
-                budget.on_progress(Progress(time.perf_counter() - begun, total, None))
+                seconds = time.perf_counter() - begun
+                budget.on_progress(Progress(seconds, total, None, partial(solution_of, instance, places)))
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED
     solution, runtime = solution_of(instance, places), time.perf_counter() - begun

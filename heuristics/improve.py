@@ -45,6 +45,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numba import njit, types
@@ -505,7 +506,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     def pause() -> None:
         seconds = time.perf_counter() - begun
         if budget.on_progress is not None:
-            budget.on_progress(Progress(seconds, float(cost.sum()), None))
+            event = Progress(seconds, float(cost.sum()), None, partial(solution_of, instance, places))
+            budget.on_progress(event)
         if seconds >= budget.time_limit:
             raise OutOfTime
 

@@ -23,6 +23,7 @@ class Termination(StrEnum):
     GAP = "gap reached"
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
+    FAILED = "failed"
     STALLED = "nothing left to branch on"
     FAILED = "solver failed"
 
@@ -33,11 +34,23 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """One event of a running solve: seconds since its start, incumbent and lower bound, if known."""
+    """One event of a running solve.
+
+    Parameters
+    ----------
+    time
+        Seconds since its start.
+    objective, lower_bound
+        The incumbent's cost, and a lower bound on every solution's; None where unknown.
+    solution
+        Makes the best solution that the method could return at this moment, so that it is not lost whatever
+        becomes of the method; to be called before the event is over, if at all.
+    """
 
     time: float
     objective: float | None
     lower_bound: float | None
+    solution: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,16 @@ class Budget(Generic[Decisions]):
     solver: str = "highs"
     start: Decisions | None = None
     on_progress: Callable[[Progress], None] | None = None
+
+
+def within(lower_bound: float, cost: float) -> float | None:
+    """A bound on the cost of all solutions, at most that of one of them where only rounding says more.
+
+    A solver without a bound says minus infinity: that is None.
+    """
+    if not math.isfinite(lower_bound):
+        return None
+    return min(lower_bound, cost) if lower_bound <= cost + OPTIMAL_GAP * abs(cost) else lower_bound
 
 
 @dataclass(frozen=True)
@@ -108,7 +131,9 @@ class Result(Generic[Decisions]):
         termination: Termination = Termination.FINISHED,
         **run: Any,
     ) -> Result[Decisions]:
-        """The result of decisions, costed anew; the bound is at most that cost, and none if not finite.
+        """The result of decisions, costed anew; the bound is none if not finite.
+
+        A bound above the cost, as far as rounding explains it, is lowered to it.
 
         Raises
         ------
@@ -119,9 +144,8 @@ class Result(Generic[Decisions]):
         if not evaluation.feasible:
             broken = "; ".join(map(str, evaluation.violations))
             raise RuntimeError(f"the method returned an infeasible solution ({broken})")
-        if lower_bound is not None:  # a solver without a bound says minus infinity
-            lower_bound = min(lower_bound, evaluation.total) if math.isfinite(lower_bound) else None
-        return cls(solution, evaluation.total, lower_bound, runtime, termination, run)
+        bound = None if lower_bound is None else within(lower_bound, evaluation.total)
+        return cls(solution, evaluation.total, bound, runtime, termination, run)
 
     @property
     def gap(self) -> float | None:

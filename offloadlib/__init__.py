@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
 
     from .comparing import compare
+    from .keeping import FalseResult
     from .registry import METHODS, Family, Method
     from .solving import solve
 
@@ -41,6 +42,7 @@ __all__ = [
     "LOCAL",
     "METHODS",
     "Evaluation",
+    "FalseResult",
     "Family",
     "HybridInstance",
     "HybridSolution",
@@ -64,6 +66,7 @@ __all__ = [
 ]
 
 _HERE = {
+    "FalseResult": "keeping",
     "METHODS": "registry",
     "Family": "registry",
     "Method": "registry",

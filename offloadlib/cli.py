@@ -1,8 +1,8 @@
 """The command line.
 
 Results go to standard output, progress and messages to standard error. Exit status: 0 done (also with a
-feasible result at the time limit or after Ctrl-C), 1 a check failed, 2 unusable input, 3 an internal
-error, 130 interrupted before there was a result.
+feasible result at the time limit, after Ctrl-C, or where the method failed with a solution at hand), 1 a
+check failed, 2 unusable input, 3 an internal error, 130 interrupted before there was a result.
 
 Everything slow is imported inside the command that needs it, so that ``offloadlib --help`` and
 ``offloadlib check`` answer at once.
@@ -17,6 +17,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,7 @@ from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writ
 from .studies.command import study
 
 if TYPE_CHECKING:
-    from instances import Problem
+    from instances import Problem, StoredSolution
 
     from .comparing import Row
 
@@ -86,48 +87,85 @@ def solve(
 ) -> None:
     """Solve an instance with one method.
 
-    At the time limit, after Ctrl-C and when terminated, the best solution so far is the result. With
-    --certificate the lower bound of the result is the one that the checker accepts; the proof has a time
-    limit of its own, as long as the first.
+    At the time limit, after Ctrl-C, when terminated and when the method fails, the best solution so far is
+    the result. With --certificate the lower bound of the result is the one that the checker accepts; the
+    proof has a time limit of its own, as long as the first.
     """
-    from instances import Budget, read, write_solution
+    from instances import Budget, InputError, read, write_solution
 
-    from . import console
+    from . import console, workers
+    from .keeping import FalseResult
     from .records import stored, summary
     from .registry import find
-    from .solving import solve as run
+    from .solving import admit, known
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     chosen = find(method)
+    workers.prepare()
     data: Problem = read(instance)
     start = None if warm_start is None else _start(warm_start, data)
-    options: dict[str, Any] = {
-        "time_limit": time_limit,
-        "gap": gap,
-        "seed": seed,
-        "threads": threads,
-        "solver": solver,
-        "start": start,
-    }
-    with console.quiet_output(), console.following(f"{data.name}  {chosen.name}") as on_progress:
-        result = run(data, chosen, **options, on_progress=on_progress)
-    evaluation = data.evaluate(result.solution)
-    solution, certified = stored(result, chosen.name, Budget(**options)), False
-    if certificate is not None:
-        from .proofs import certify
+    budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
+    admit(data, chosen, budget)
+    with workers.counted_interrupts() as interrupts:
+        with console.following(f"{data.name}  {chosen.name}") as on_progress:
+            told = replace(budget, on_progress=on_progress)
+            outcome = workers.run(chosen, data, told, interrupts=interrupts)
+        if isinstance(outcome.error, InputError):
+            raise outcome.error
+        result = outcome.result or (known(data, budget) if outcome.interrupted else None)
+        if isinstance(outcome.error, FalseResult):
+            _say(f"offloadlib: {outcome.error}")
+        if result is None:
+            raise Failure(outcome.message)
+        if (why := console.ended(result, interrupts.last)) is not None:
+            _say(why)
+        evaluation = data.evaluate(result.solution)
+        solution, certified = stored(result, chosen.name, budget), False
+        try:
+            if output is not None:
+                write_solution(solution, data, output)
+            if certificate is not None:
+                solution, certified = _certified(data, solution, certificate, budget, interrupts)
+                if certified and output is not None:
+                    write_solution(solution, data, output)
+        finally:  # what was found is told even where it cannot be written
+            if as_json:
+                fields = summary(data, solution, evaluation, result.runtime, certified)
+                print(json.dumps(fields, allow_nan=False))
+            else:
+                console.show_result(data, solution, evaluation, result.runtime, certified)
+    if isinstance(outcome.error, FalseResult):
+        raise typer.Exit(INTERNAL)
 
-        solution, certified = certify(data, solution, certificate, time_limit, gap)
-        if not certified:
-            _say(f"{certificate}: the checker does not accept this certificate")
-    try:
-        if output is not None:
-            write_solution(solution, data, output)
-    finally:  # what was found is told even where it cannot be written
-        if as_json:
-            fields = summary(data, solution, evaluation, result.runtime, certified)
-            print(json.dumps(fields, allow_nan=False))
-        else:
-            console.show_result(data, solution, evaluation, result.runtime, certified)
+
+def _certified(
+    instance: Problem, solution: Any, path: Path, budget: Any, interrupts: Any
+) -> tuple[StoredSolution[Any], bool]:
+    """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
+    from instances import InputError
+
+    from . import workers
+    from .proofs import certify
+
+    if interrupts.count:
+        _say(f"{path}: no certificate is made after {interrupts.last.name}")
+        return solution, False
+    job = partial(certify, instance, solution, path, budget.time_limit, budget.gap)
+    ending, value, message = workers.aside(job, "offloadlib certificate", interrupts)
+    if isinstance(value, InputError):
+        raise value
+    if ending is not workers.Ending.DONE:
+        what = f"was ended by {interrupts.last.name}" if interrupts.count else f"failed ({message})"
+        _say(f"{path}: the proof {what}; the lower bound is the method's own")
+        return solution, False
+    solution, certified = value
+    if not certified:
+        _say(f"{path}: the checker does not accept this certificate")
+    return solution, certified
+
+
+class Failure(Exception):
+    """A solve that has come to nothing; what is said of it."""
 
 
 def _start(path: Path, instance: Problem) -> Any:
@@ -399,10 +437,13 @@ def _failed(error: Exception) -> int:
     if isinstance(error, InputError):
         _say(f"offloadlib: {error}")
         return UNUSABLE
-    if os.environ.get(DEBUG):
+    if isinstance(error, Failure):
+        _say(f"offloadlib: internal error: {error}")
+    elif os.environ.get(DEBUG):
         traceback.print_exception(error)
     else:
         _say(f"offloadlib: internal error: {type(error).__name__}: {error}")
+    if not os.environ.get(DEBUG):
         _say(f"Set {DEBUG}=1 to see where.")
     return INTERNAL
 

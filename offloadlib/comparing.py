@@ -33,11 +33,13 @@ from instances.run import OPTIMAL_GAP
 from . import workers
 from .best_known import BestKnown, best_known, certificate_file
 from .check import Unusable, check
+from .keeping import FalseResult
 from .kinds import KINDS
 from .proofs import certify
 from .records import stored
 from .registry import METHODS, Family, Method, find
 from .solving import first
+from .workers import Ending
 from .workers import Outcome as Ended
 
 if TYPE_CHECKING:
@@ -384,7 +386,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         status=str(outcome.ending),
         message=outcome.message,
     )
-    if outcome.result is None:
+    if outcome.result is None or isinstance(outcome.error, FalseResult):
         return Run(case, method, row)
     result = outcome.result
     evaluation = case.instance.evaluate(result.solution)
@@ -393,7 +395,11 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
     accepted, verdict = _verdict(case.path, path)
     row = replace(
         row,
-        status=str(result.status) if accepted else REJECTED,
+        status=REJECTED
+        if not accepted
+        else str(result.status)
+        if outcome.ending is Ending.DONE
+        else row.status,
         objective=result.objective,
         lower_bound=result.lower_bound,
         saving=evaluation.saving,
@@ -402,7 +408,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         worse_off=evaluation.worse_off,
         time=result.runtime,
         checked=verdict,
-        message="interrupted" if outcome.interrupted else "",
+        message="interrupted" if outcome.interrupted else outcome.message,
     )
     return Run(case, method, row, result, path, evaluation)
 

@@ -16,9 +16,11 @@ from rich.text import Text
 from . import tables
 
 if TYPE_CHECKING:
+    from signal import Signals
+
     from rich.table import Table
 
-    from instances import Outcome, Problem, Progress, StoredSolution
+    from instances import Outcome, Problem, Progress, Result, StoredSolution
 
     from .comparing import Row
     from .explaining import Explanation
@@ -130,6 +132,22 @@ def following(title: str) -> Iterator[Callable[[Progress], None]]:
     with Display() as display:
         display.begin(title)
         yield display.update
+
+
+def ended(result: Result[Any], number: Signals | None) -> str | None:
+    """What has ended a solve before its time, in a line; None where nothing has."""
+    from instances import Termination
+
+    signal = number.name if number is not None else Termination.INTERRUPTED
+    causes = {
+        Termination.TIME_LIMIT: "the time limit",
+        Termination.INTERRUPTED: signal,
+        Termination.FAILED: f"an error ({result.run.get('error')})",
+    }
+    if result.termination not in causes:
+        return None
+    distance = "no lower bound" if result.gap is None else f"gap {tables.percent(result.gap, 2)}"
+    return f"ended by {causes[result.termination]}: the best solution so far, {distance}"
 
 
 def row_line(row: Row, number: int, total: int) -> str:

@@ -60,6 +60,11 @@ class Method:
     obstacle: str = ""
     grace: float = 0.0
 
+    @property
+    def module(self) -> str:
+        """Where its function is."""
+        return self.path.split(":")[0]
+
     def load(self) -> Function:
         """The method's function, imported."""
         loaded: Function = imported(self.path)

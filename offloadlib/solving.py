@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from typing import TypeVar
 
-from instances import Budget, InputError, Problem, Progress, Result
-from instances.run import OPTIMAL_GAP
+from instances import Budget, InputError, Problem, Progress, Result, Termination
+from instances.run import OPTIMAL_GAP, OutOfTime
 
+from .keeping import Keeper, Made
 from .kinds import KINDS
 from .registry import Family, Method, find
 
@@ -65,27 +68,104 @@ def solve(
         is not installed, or ``start`` breaks a limit (which one, and by how much).
     """
     chosen = method if isinstance(method, Method) else find(method)
+    budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
+    admit(instance, chosen, budget)
+    result = attempt(chosen, instance, budget)
+    if result.termination is Termination.FAILED:
+        what = f"{chosen.name} failed ({result.run['error']}); this is the best solution that it had found"
+        warnings.warn(what, RuntimeWarning, stacklevel=2)
+    return result
+
+
+def admit(instance: Problem[Decisions], method: Method, budget: Budget[Decisions]) -> None:
+    """Refuse what cannot be run.
+
+    Raises
+    ------
+    InputError
+        As for :func:`solve`.
+    """
     problems: list[tuple[str, str]] = []
-    if not time_limit > 0:
-        problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
-    if not 0 <= gap < math.inf:
-        problems.append(("gap", f"must be a number from 0 on, not {gap!r}"))
-    if threads < 1:
-        problems.append(("threads", f"must be at least 1, not {threads!r}"))
-    if not 0 <= seed < 2**31:
-        problems.append(("seed", f"must lie in 0..2^31-1, not {seed!r}"))
-    reason = chosen.applies_to(instance)
+    if not budget.time_limit > 0:
+        problems.append(("time_limit", f"must be positive, not {budget.time_limit!r}"))
+    if not 0 <= budget.gap < 1:
+        problems.append(("gap", f"must be a number from 0 on and below 1, not {budget.gap!r}"))
+    if budget.threads < 1:
+        problems.append(("threads", f"must be at least 1, not {budget.threads!r}"))
+    if not 0 <= budget.seed < 2**31:
+        problems.append(("seed", f"must lie in 0..2^31-1, not {budget.seed!r}"))
+    reason = method.applies_to(instance)
     if reason is not None:
-        problems.append(("method", f"{chosen.name} {reason}"))
-    if start is not None:
-        broken = instance.evaluate(start).violations
+        problems.append(("method", f"{method.name} {reason}"))
+    if budget.start is not None:
+        broken = instance.evaluate(budget.start).violations
         problems += [("start", f"breaks a limit: {violation}") for violation in broken]
     if problems:
         raise InputError("solve", problems)
-    if start is None and chosen.family is Family.EXACT:
-        start = first(instance)
-    budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
-    return chosen.load()(instance, budget)
+
+
+def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisions]) -> Result[Decisions]:
+    """Run a method, and come back with the best solution that is known, whatever becomes of it.
+
+    Parameters
+    ----------
+    method, instance, budget
+        As for the method itself, which must apply to the instance.
+
+    Returns
+    -------
+    Result
+        With exact figures, never worse than the start. Where the method raises, the best of its start and of
+        what it has told in its progress, as interrupted or failed.
+
+    Raises
+    ------
+    FalseResult
+        If the method's result is not true.
+    InputError
+        If the method cannot run with this budget.
+    Exception
+        What the method raises, where there is no solution yet.
+    """
+    function = method.load()
+    keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
+    try:
+        if budget.start is None and method.family is Family.EXACT:
+            start = first(instance)
+            keeper = Keeper(method.name, instance, start, budget.on_progress)
+            keeper(Progress(0.0, instance.evaluate(start).total, None, Made(start)))
+            budget = replace(budget, start=start)
+        result = function(instance, replace(budget, on_progress=keeper))
+    except KeyboardInterrupt:
+        kept = keeper.best(Termination.INTERRUPTED)
+        if kept is None:
+            raise
+        return kept
+    except OutOfTime:
+        kept = keeper.best(Termination.TIME_LIMIT)
+        if kept is None:
+            raise
+        return kept
+    except InputError:
+        raise
+    except Exception as error:
+        kept = keeper.best(Termination.FAILED, error=described(error))
+        if kept is None:
+            raise
+        return kept
+    return keeper.verified(result)
+
+
+def known(instance: Problem[Decisions], budget: Budget[Decisions]) -> Result[Decisions] | None:
+    """What is known of an instance without any method: the start, or else that all may stay local."""
+    start = instance.all_local if budget.start is None else budget.start
+    return Keeper("", instance, start).best(Termination.INTERRUPTED)
+
+
+def described(error: BaseException) -> str:
+    """What was raised, in words."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def first(instance: Problem[Decisions]) -> Decisions:

@@ -2,10 +2,11 @@
 
 The processes are forked from a server (``multiprocessing``'s forkserver) that has done the slow imports
 once. A child sends its parent small messages: None when it is ready to start, each ``Progress``, and
-last its ``Result`` or, as a string, what went wrong. A child is the leader of a process group: Ctrl-C
-in a terminal reaches the parent alone, which passes it on once, and what a child has started in its
-turn (an external solver) ends with it. Where there is no fork (Windows) a child imports everything
-itself and has no group.
+last what it returns (a ``Result``) or, as an exception, what went wrong. From the progress the parent has
+the best solution so far, so that it is there also where the child has to be killed, or crashes. A child is
+the leader of a process group: Ctrl-C in a terminal reaches the parent alone, which passes it on once, and
+what a child has started in its turn (an external solver) ends with it. Where there is no fork (Windows) a
+child imports everything itself and has no group.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from instances import Budget, InputError, Problem, Progress, Result, gap
+from instances import Budget, InputError, Problem, Progress, Result, Termination, gap
 
+from .keeping import EASE, FalseResult, Keeper
 from .registry import METHODS, Method
+from .solving import attempt, described
 
 GRACE = 30.0
 """Seconds beyond the time limit that a method gets to build its model and to come to an end."""
@@ -37,7 +41,7 @@ GRACE = 30.0
 GRACE_SHARE = 0.1
 """The same, as a share of the time limit, where that is more."""
 
-GRACE_AFTER_INTERRUPT = 15.0
+GRACE_AFTER_INTERRUPT = 10.0
 """Seconds that a method gets after Ctrl-C to hand over what it has."""
 
 STARTUP = 300.0
@@ -53,7 +57,11 @@ _FAREWELL = 5.0
 
 _SLOW_IMPORTS = ("pandas", "pyomo.environ", "highspy", "ortools.sat.python.cp_model", "numba")
 
-_Message = Progress | Result[Any] | str | None
+_Job = Callable[["_Sender"], Any]
+"""What a child does; it says None through the sender when it is ready to start, then its progress."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What ends a solve, with the best solution so far."""
 
 
 class Ending(StrEnum):
@@ -75,24 +83,28 @@ class Outcome:
     ending
         How it ended; INTERRUPTED only where Ctrl-C left no result.
     result
-        The method's result, if it gave one.
+        The method's result, if it gave one, else the best that it had found, if anything.
     message
         What went wrong, otherwise empty.
     interrupted
         Whether the user pressed Ctrl-C, also where the method then gave its best result so far.
+    error
+        What the method has raised, where nothing else is there, or where its result is not true.
     """
 
     ending: Ending
     result: Result[Any] | None = None
     message: str = ""
     interrupted: bool = False
+    error: BaseException | None = None
 
 
 @dataclass
 class Interrupts:
-    """How often the user has pressed Ctrl-C."""
+    """How often the user has pressed Ctrl-C, or asked for the end by another signal; and the last one."""
 
     count: int = 0
+    last: signal.Signals | None = None
 
 
 def run(
@@ -127,29 +139,75 @@ def run(
     if grace is None:
         usual = max(GRACE, GRACE_SHARE * budget.time_limit, method.grace)
         grace = usual if math.isfinite(budget.time_limit) else 0.0
-    counting = counted_interrupts() if interrupts is None else contextlib.nullcontext(interrupts)
-    with counting as counted:
-        process, receiver = _start(method, instance, budget)
-        try:
-            return _Watch(process, receiver, budget, grace, counted).outcome()
-        finally:
-            _end(process)
-            receiver.close()
+    keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
+    job = partial(_solved, method, instance, replace(budget, on_progress=None))
+    watch = _Watch(budget.time_limit, grace, keeper, interrupts)
+    ending, value, message = watch.over(job, f"offloadlib {method.name}")
+    error = value if isinstance(value, BaseException) else None
+    result = value if isinstance(value, Result) else error.kept if isinstance(error, FalseResult) else None
+    if result is None and not isinstance(error, InputError):
+        result = keeper.best(_TERMINATIONS[ending], **({"error": message} if ending is Ending.FAILED else {}))
+        if result is not None and ending is Ending.INTERRUPTED:
+            ending, message = Ending.DONE, ""
+    elif error is None and result is not None and result.termination is Termination.FAILED:
+        ending, message = Ending.FAILED, str(result.run.get("error", message))
+    return Outcome(ending, result, message, watch.interrupts.count > 0, error)
+
+
+def aside(function: Callable[[], Any], name: str, interrupts: Interrupts) -> tuple[Ending, Any, str]:
+    """Call a function in a process of its own, and wait for it.
+
+    Parameters
+    ----------
+    function
+        It can be pickled, and answers to Ctrl-C by returning what it has.
+    name
+        Of the process.
+    interrupts
+        From :func:`counted_interrupts`.
+
+    Returns
+    -------
+    ending, value, message
+        How that ended; what the function has returned or raised, None where it did neither; and what went
+        wrong, otherwise empty.
+    """
+    return _Watch(math.inf, 0.0, None, interrupts).over(partial(_called, function), name)
+
+
+def prepare() -> None:
+    """Start the server of new processes for one solve, while this process has other things to do.
+
+    It imports nothing slow: while it did, a new process could not be ended.
+    """
+    if _context(())[1]:
+        from multiprocessing import forkserver
+
+        with _main_hidden():
+            forkserver.ensure_running()
 
 
 # In the parent ------------------------------------------------------------------------------------
 
 
-def _start(method: Method, instance: Problem, budget: Budget[Any]) -> tuple[BaseProcess, Connection]:
+_TERMINATIONS = {
+    Ending.FAILED: Termination.FAILED,
+    Ending.OVERRUN: Termination.TIME_LIMIT,
+    Ending.INTERRUPTED: Termination.INTERRUPTED,
+}
+
+
+def _context(modules: Sequence[str]) -> tuple[Any, bool]:
     forking = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forking else "spawn")
-    methods = {known.path.split(":")[0]: None for known in METHODS.values()}
-    context.set_forkserver_preload([*_SLOW_IMPORTS, __name__, *methods])
+    context: Any = multiprocessing.get_context("forkserver" if forking else "spawn")
+    context.set_forkserver_preload([__name__, *modules])
+    return context, forking
+
+
+def _start(job: _Job, name: str) -> tuple[BaseProcess, Connection]:
+    context, _ = _context([*_SLOW_IMPORTS, *(known.module for known in METHODS.values())])
     receiver, sender = context.Pipe(duplex=False)
-    wanted = replace(budget, on_progress=None)
-    process: BaseProcess = context.Process(  # type: ignore[attr-defined]
-        target=_child, args=(sender, method, instance, wanted), name=f"offloadlib {method.name}"
-    )
+    process: BaseProcess = context.Process(target=_child, args=(sender, job), name=name)
     with _main_hidden():
         process.start()
     sender.close()
@@ -174,7 +232,7 @@ def _main_hidden() -> Iterator[None]:
 
 @contextlib.contextmanager
 def counted_interrupts() -> Iterator[Interrupts]:
-    """Count Ctrl-C instead of raising KeyboardInterrupt, which could tear a message in two."""
+    """Count Ctrl-C and the like instead of raising KeyboardInterrupt, which could tear a message in two."""
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts  # signals reach the main thread alone
@@ -182,36 +240,40 @@ def counted_interrupts() -> Iterator[Interrupts]:
 
     def note(number: int, frame: types.FrameType | None) -> None:
         interrupts.count += 1
+        interrupts.last = signal.Signals(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in SIGNALS}
     try:
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Watch:
     """The parent's eye on one child."""
 
     def __init__(
-        self,
-        process: BaseProcess,
-        receiver: Connection,
-        budget: Budget,
-        grace: float,
-        interrupts: Interrupts,
+        self, time_limit: float, grace: float, keeper: Keeper[Any] | None, interrupts: Interrupts | None
     ) -> None:
-        self.process = process
-        self.receiver = receiver
-        self.budget = budget
-        self.grace = grace
-        self.interrupts = interrupts
-        self.passed_on = False
-        self.deadline = time.monotonic() + STARTUP
-        self.too_late = f"was not ready to start after {STARTUP:g} s"
+        self.time_limit, self.grace, self.keeper = time_limit, grace, keeper
+        self.given, self.interrupts = interrupts, interrupts or Interrupts()
+        self.ready = self.passed_on = False
 
-    def outcome(self) -> Outcome:
-        """Wait for the end of the child, or bring it about."""
+    def over(self, job: _Job, name: str) -> tuple[Ending, Any, str]:
+        """Start a child, and wait for its end, or bring it about."""
+        counting = counted_interrupts() if self.given is None else contextlib.nullcontext(self.given)
+        with counting as self.interrupts:
+            self.process, self.receiver = _start(job, name)
+            self.deadline = time.monotonic() + STARTUP
+            self.too_late = f"was not ready to start after {STARTUP:g} s"
+            try:
+                return self._end()
+            finally:
+                _end(self.process)
+                self.receiver.close()
+
+    def _end(self) -> tuple[Ending, Any, str]:
         while True:
             if self.interrupts.count and not self.passed_on:
                 self._pass_on()
@@ -220,52 +282,55 @@ class _Watch:
             if not wait([self.receiver], _POLL):
                 continue
             try:
-                message: _Message = self.receiver.recv()
+                message = self.receiver.recv()
             except (EOFError, OSError):
                 return self._vanished()
             except Exception as error:
-                return self._of(Ending.FAILED, None, f"its result cannot be read: {_describe(error)}")
+                return Ending.FAILED, None, f"its result cannot be read: {described(error)}"
             match message:
                 case None:
                     self._ready()
                 case Progress():
-                    if self.budget.on_progress is not None:
-                        self.budget.on_progress(message)
-                case Result():
-                    return self._of(Ending.DONE, message, "")
-                case str() if self.passed_on:
-                    return self._of(Ending.INTERRUPTED, None, message)
-                case str():
-                    return self._of(Ending.FAILED, None, message)
-
-    def _of(self, ending: Ending, result: Result[Any] | None, message: str) -> Outcome:
-        return Outcome(ending, result, message, interrupted=self.interrupts.count > 0)
+                    if self.keeper is not None:
+                        self.keeper(message)
+                case _Returned():
+                    return Ending.DONE, message.value, ""
+                case KeyboardInterrupt() if self.passed_on:
+                    return Ending.INTERRUPTED, message, "stopped before it had a result"
+                case InputError() | FalseResult():
+                    return Ending.FAILED, message, str(message)
+                case BaseException():
+                    return Ending.FAILED, message, described(message)
+                case _Raised():
+                    return Ending.FAILED, None, message.text
 
     def _ready(self) -> None:
+        self.ready = True
         if not self.passed_on:
-            allowed = self.budget.time_limit + self.grace
+            allowed = self.time_limit + self.grace
             self.deadline = time.monotonic() + allowed
-            self.too_late = f"ended after {allowed:g} s (its time limit: {self.budget.time_limit:g} s)"
+            self.too_late = f"ended after {allowed:g} s (its time limit: {self.time_limit:g} s)"
 
     def _pass_on(self) -> None:
         self.passed_on = True
-        self.deadline = time.monotonic() + GRACE_AFTER_INTERRUPT
+        # Before it begins there is nothing to hand over.
+        self.deadline = time.monotonic() + (GRACE_AFTER_INTERRUPT if self.ready else 0.0)
         _signal(self.process, signal.SIGINT)
 
-    def _stopped(self) -> Outcome:
+    def _stopped(self) -> tuple[Ending, Any, str]:
         _kill(self.process)
         if self.passed_on:
-            return self._of(Ending.INTERRUPTED, None, "did not stop by itself")
-        return self._of(Ending.OVERRUN, None, self.too_late)
+            return Ending.INTERRUPTED, None, "did not stop by itself"
+        return Ending.OVERRUN, None, self.too_late
 
-    def _vanished(self) -> Outcome:
+    def _vanished(self) -> tuple[Ending, Any, str]:
         self.process.join(_FAREWELL)
         code = self.process.exitcode
         if self.passed_on:
-            return self._of(Ending.INTERRUPTED, None, "stopped without a result")
+            return Ending.INTERRUPTED, None, "stopped without a result"
         if code is not None and code < 0:
-            return self._of(Ending.FAILED, None, f"its process was killed by {_signal_name(-code)}")
-        return self._of(Ending.FAILED, None, f"its process ended with exit status {code}, without a result")
+            return Ending.FAILED, None, f"its process was killed by {_signal_name(-code)}"
+        return Ending.FAILED, None, f"its process ended with exit status {code}, without a result"
 
 
 def _signal_name(number: int) -> str:
@@ -299,35 +364,82 @@ def _end(process: BaseProcess) -> None:
     process.close()
 
 
-def _describe(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 # In the child -------------------------------------------------------------------------------------
 
 
-def _child(sender: Connection, method: Method, instance: Problem, budget: Budget[Any]) -> None:
-    """Solve, and send what comes of it."""
+@dataclass(frozen=True)
+class _Returned:
+    """What the job has returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """What the job has raised, where only the words can be sent."""
+
+    text: str
+
+
+def _solved(method: Method, instance: Problem, budget: Budget[Any], sender: _Sender) -> Result[Any]:
+    method.load()
+    sender.send(None)
+    return attempt(method, instance, replace(budget, on_progress=_Reporter(sender)))
+
+
+def _called(function: Callable[[], Any], sender: _Sender) -> Any:
+    sender.send(None)
+    return function()
+
+
+class _Sender:
+    """The way to the parent, with Ctrl-C as usual, but not inside of a message."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._main = self._late = False
+        signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
+        if not self._main:
+            raise KeyboardInterrupt
+        self._late = True
+
+    def send(self, message: Any) -> None:
+        """Send a message, from any thread, one at a time."""
+        if threading.current_thread() is not threading.main_thread():
+            self._connection.send(message)
+            return
+        self._main = True
+        try:
+            self._connection.send(message)
+        finally:
+            self._main = False
+        if self._late:
+            self._late = False
+            raise KeyboardInterrupt
+
+
+def _child(connection: Connection, job: _Job) -> None:
+    """Do it, and send what comes of it."""
+    sender = _Sender(connection)
     _settle()
     try:
-        function = method.load()
-        sender.send(None)
-        budget = replace(budget, on_progress=_Reporter(sender))
-        sender.send(function(instance, budget))
-    except KeyboardInterrupt:
-        sender.send("stopped before it had a result")
-    except InputError as error:
-        sender.send(str(error))
+        message: Any = _Returned(job(sender))
     except BaseException as error:  # whatever it is, it must not pass for a result
         if os.environ.get("OFFLOADLIB_DEBUG"):
             traceback.print_exc()
-        sender.send(_describe(error))
+        known = isinstance(error, KeyboardInterrupt | InputError | FalseResult)
+        message = error if known else _Raised(described(error))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes too late
+    try:
+        connection.send(message)
+    except Exception as error:
+        connection.send(_Raised(described(error)))
 
 
 def _settle() -> None:
-    """Become a good child: own group, Ctrl-C as usual, no word on standard output, no life of its own."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Become a good child: own group, no word on standard output, no life of its own."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     # Solvers print from C: standard output belongs to the parent.
@@ -346,21 +458,31 @@ def _follow_parent() -> None:
 
 
 class _Reporter:
-    """Sends progress to the parent, now and then; methods may call it from any thread."""
+    """Sends progress to the parent: each new solution at once, other events now and then.
 
-    def __init__(self, sender: Connection) -> None:
+    Methods may call it from any thread. Where a solution takes long to send, the next ones wait.
+    """
+
+    def __init__(self, sender: _Sender) -> None:
         self.sender = sender
         self.last = -math.inf
         self.gap = math.inf
+        self.waiting: Callable[[], Any] | None = None
+        self.next = -math.inf
         self.lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
         with self.lock:
             now = time.monotonic()
             distance = _gap(progress)
-            if now - self.last >= PROGRESS_INTERVAL or distance < 0.5 * self.gap:
+            self.waiting = progress.solution or self.waiting
+            solution = self.waiting if now >= self.next else None
+            if solution or now - self.last >= PROGRESS_INTERVAL or distance < 0.5 * self.gap:
                 self.last, self.gap = now, min(self.gap, distance)
-                self.sender.send(progress)
+                self.sender.send(replace(progress, solution=solution))
+            if solution:
+                self.waiting, sent = None, time.monotonic()
+                self.next = sent + EASE * (sent - now)
 
 
 def _gap(progress: Progress) -> float:

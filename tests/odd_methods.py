@@ -114,6 +114,64 @@ def overfull(instance: Instance, budget: Budget) -> Result:
     return Result(solution, evaluate(instance, solution).total, None, 0.0)
 
 
+def nothing(instance: Instance, budget: Budget) -> None:
+    """Return no result at all."""
+
+
+def misfit(instance: Instance, budget: Budget) -> Result:
+    """Return decisions of another shape."""
+    return Result(Solution((Solution.all_local(instance).places[0][:, :1],)), 1.0, None, 0.0)
+
+
+def elsewhere(instance: Instance, budget: Budget) -> Result:
+    """Use a point that there is not."""
+    solution = Solution(tuple(places * 0 + 99 for places in Solution.all_local(instance).places))
+    return Result(solution, 1.0, None, 0.0)
+
+
+def unheard(instance: Instance, budget: Budget) -> Result:
+    """State no number as cost."""
+    return _all_local(instance, more=float("nan"))
+
+
+def boaster(instance: Instance, budget: Budget) -> Result:
+    """Claim a bound above the cost of its own solution."""
+    cost = evaluate(instance, Solution.all_local(instance)).total
+    return _all_local(instance, bound=cost * (1 + 1e-6))
+
+
+def fallen(instance: Instance, budget: Budget) -> Result:
+    """Tell of a solution and a bound, and fail."""
+    _tell(instance, budget)
+    raise ValueError("no luck today")
+
+
+def crashed(instance: Instance, budget: Budget) -> Result:
+    """Tell of a solution and a bound, and crash."""
+    _tell(instance, budget)
+    return segfault(instance, budget)
+
+
+def deaf(instance: Instance, budget: Budget) -> Result:
+    """Tell of a solution and a bound, and then hear nothing."""
+    _tell(instance, budget)
+    return stubborn(instance, budget)
+
+
+def told(instance: Instance) -> Solution:
+    """The solution that these methods tell of: the first subtask of the first device is offloaded."""
+    rows = Solution.all_local(instance).rows(instance)
+    rows[0][0] = 0
+    return Solution.from_rows(instance, rows)
+
+
+def _tell(instance: Instance, budget: Budget) -> None:
+    assert budget.on_progress is not None
+    solution = told(instance)
+    cost = evaluate(instance, solution).total
+    budget.on_progress(Progress(0.0, cost, 0.5 * cost, lambda: solution))
+
+
 def overclaimer(instance: Instance, budget: Budget) -> Result:
     """Claim that all-local is optimal."""
     return _all_local(instance, bound=evaluate(instance, Solution.all_local(instance)).total)

@@ -19,7 +19,7 @@ from instances.generate import Setting, generate
 from offloadlib import best_known as known
 from offloadlib import comparing as module
 from offloadlib import tables, workers
-from offloadlib.check import check
+from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import Row, compare, select
 from offloadlib.registry import METHODS, Family
 
@@ -90,7 +90,7 @@ def test_no_method_beats_the_optimum(frame: tuple[pd.DataFrame, Path]) -> None:
 
 
 def test_a_claim_is_no_certified_bound() -> None:
-    frame = compare(WORKED, ["gsod-i", method("bounder", Family.EXACT)])
+    frame = compare(WORKED, ["gsod-i", method("bounder")])
     row = row_of(frame, "gsod-i")
     assert row_of(frame, "bounder")["lower_bound"] == pytest.approx(0.25 * ALL_LOCAL)
     assert row["certified_bound"] == pytest.approx(OPTIMUM)
@@ -136,17 +136,34 @@ def test_what_goes_wrong_costs_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frame["objective"].notna().sum() == 1
 
 
-@pytest.mark.parametrize(("name", "rule"), [("liar", "objective"), ("overfull", "capacity")])
-def test_the_checker_has_the_last_word(name: str, rule: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("liar", "liar says that its solution costs 73.77, and it costs 72.77"),
+        (
+            "overfull",
+            "overfull returned a solution that breaks a limit: capacity of 'op1': 10 used, 3 allowed",
+        ),
+    ],
+)
+def test_a_false_result_is_a_failed_row(name: str, message: str) -> None:
     row = row_of(compare(WORKED, [method(name), "local"]), name)
-    assert row["status"] == "rejected"
-    assert row["checked"].startswith(f"rejected: {rule}: ")
-    assert math.isnan(row["ratio_low"])
+    assert (row["status"], row["message"], row["checked"]) == ("failed", message, "")
+    assert math.isnan(row["objective"])
     assert row["best_objective"] == pytest.approx(ALL_LOCAL)
 
 
+def test_the_checker_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Rule("objective", False, "too good to be true")
+    monkeypatch.setattr(module, "check", lambda *_: Verdict(False, (refused,), 0.0))
+    row = row_of(compare(WORKED, ["local"]), "local")
+    assert row["status"] == "rejected"
+    assert row["checked"] == "rejected: objective: too good to be true"
+    assert math.isnan(row["ratio_low"])
+
+
 def test_a_bound_above_a_known_cost_is_rejected() -> None:
-    frame = compare(WORKED, [method("overclaimer", Family.EXACT), "milp"])
+    frame = compare(WORKED, [method("overclaimer"), "milp"])
     row = row_of(frame, "overclaimer")
     assert row["status"] == "rejected"
     assert row["checked"] == "rejected: its lower bound 72.77 is above milp's cost 24.045"

@@ -66,7 +66,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
                 solution, objective = found, cost
             if code == EXHAUSTED:
                 termination, bound = Termination.FINISHED, objective
-            _report(budget, begun, objective, bound)
+            _report(budget, begun, objective, bound, solution)
             if code == EXHAUSTED:
                 break
     except KeyboardInterrupt:
@@ -89,6 +89,7 @@ def _no_bound(instance: Instance, tasks: Tasks) -> Tables:
     return tables
 
 
-def _report(budget: Budget, begun: float, objective: float, bound: float) -> None:
+def _report(budget: Budget, begun: float, objective: float, bound: float, solution: Solution) -> None:
     if budget.on_progress is not None:
-        budget.on_progress(Progress(time.perf_counter() - begun, objective, min(objective, bound)))
+        seconds = time.perf_counter() - begun
+        budget.on_progress(Progress(seconds, objective, min(objective, bound), lambda: solution))

@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from instances import Budget, Instance, Progress, Result, Termination, evaluate
+from instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.run import OutOfTime
 
 from .. import pooling
@@ -41,10 +41,13 @@ def solve(instance: Instance, budget: Budget) -> Result:
     places = search.all_local()
     termination = Termination.FINISHED
 
+    def decided() -> Solution:
+        return pooling.spread(instance, search.solution(places))
+
     def report() -> None:
         if budget.on_progress is not None:
             cost = evaluate(pooled, search.solution(places)).total
-            budget.on_progress(Progress(time.perf_counter() - begun, cost, None))
+            budget.on_progress(Progress(time.perf_counter() - begun, cost, None, decided))
 
     def pause() -> None:
         report()
@@ -60,6 +63,6 @@ def solve(instance: Instance, budget: Budget) -> Result:
         termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         termination = Termination.INTERRUPTED
-    solution = pooling.spread(instance, search.solution(places))
+    solution = decided()
     runtime = time.perf_counter() - begun
     return Result.of(instance, solution, runtime, termination=termination, nodes=search.nodes)

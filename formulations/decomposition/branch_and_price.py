@@ -437,6 +437,7 @@ class _Search:
         evaluation = evaluate(self.instance, solution)
         if evaluation.feasible and evaluation.total < self.objective:
             self.solution, self.objective = solution, evaluation.total
+            self._report()
             self._refix()
 
     def _finished(self, node: _Open) -> bool:
@@ -645,7 +646,8 @@ class _Search:
         notify: Callable[[Progress], None] | None = self.budget.on_progress
         if notify is not None:
             seconds = time.perf_counter() - self.begun
-            notify(Progress(seconds, self.objective, self.bound))
+            solution = self.solution
+            notify(Progress(seconds, self.objective, self.bound, lambda: solution))
 
     def proof(self) -> Proof:
         tree = [_closing(self.instance, node) for node in self.tree]

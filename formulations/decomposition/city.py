@@ -99,7 +99,8 @@ class City:
     def _report(self) -> None:
         notify: Callable[[Progress], None] | None = self._budget.on_progress
         if notify is not None:
-            notify(Progress(time.perf_counter() - self._begun, self._primal.objective, self.bound))
+            seconds, primal = time.perf_counter() - self._begun, self._primal
+            notify(Progress(seconds, primal.objective, self.bound, lambda: primal.solution))
 
     def run(self) -> Closed:
         """Close in until the gap is reached, time is up, Ctrl-C, or nothing is left to try."""

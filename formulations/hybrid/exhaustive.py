@@ -12,6 +12,7 @@ import time
 from instances import Budget, Result, Termination
 from instances.hybrid import HybridInstance, HybridSolution, with_best_split
 from instances.hybrid.enumeration import best_decision
+from instances.hybrid.telling import telling
 
 MOST_DECISIONS = 3**14
 """Beyond this many there is an obstacle."""
@@ -31,7 +32,8 @@ def obstacle(instance: HybridInstance) -> str | None:
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
     """Look at every decision."""
     begun = time.perf_counter()
-    places, cost, complete = best_decision(instance, instance.places, budget.time_limit)
+    tell = telling(instance, budget)
+    places, cost, complete = best_decision(instance, instance.places, budget.time_limit, tell)
     solution = with_best_split(instance, places)
     if not complete and budget.start is not None and instance.evaluate(budget.start).total < cost:
         solution = budget.start

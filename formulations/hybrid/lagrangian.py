@@ -260,7 +260,8 @@ class _Search:
         self.reported = min(max(self.reported, self.bound), self.objective)
         if self.budget.on_progress is not None:
             seconds = time.perf_counter() - self.begun
-            self.budget.on_progress(Progress(seconds, self.objective, self.reported))
+            solution = self.solution
+            self.budget.on_progress(Progress(seconds, self.objective, self.reported, lambda: solution))
 
     def _mixtures(self, chosen: Ints) -> Ints:
         """(., N) numbers of patterns: those on all sides of the prices, and some on the way between them."""

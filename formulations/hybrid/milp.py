@@ -171,11 +171,16 @@ class _Rounds:
             if left <= 0.0:
                 return Termination.TIME_LIMIT
             termination = self._round(program, left)
-            if self.budget.on_progress is not None:
-                self.budget.on_progress(Progress(self.seconds, self.objective, self.bound))
+            self._report()
             if termination in (Termination.TIME_LIMIT, Termination.INTERRUPTED):
                 return termination
         return Termination.FINISHED
+
+    def _report(self) -> None:
+        if self.budget.on_progress is not None:
+            solution = self.solution
+            event = Progress(self.seconds, self.objective, self.bound, lambda: solution)
+            self.budget.on_progress(event)
 
     def _round(self, program: pyo.ConcreteModel, left: float) -> Termination:
         arrays, variables = program_of(program)

@@ -28,6 +28,7 @@ from instances.hybrid import (
 )
 from instances.hybrid.enumeration import best_decision
 from instances.hybrid.model import TaskPlaces
+from instances.hybrid.telling import Tell, telling
 
 HybridResult = Result[HybridSolution]
 HybridBudget = Budget[HybridSolution]
@@ -40,7 +41,11 @@ LEAST_GAIN = 1e-12
 
 
 def descend(
-    instance: HybridInstance, start: TaskPlaces, places: Sequence[int], time_limit: float = math.inf
+    instance: HybridInstance,
+    start: TaskPlaces,
+    places: Sequence[int],
+    time_limit: float = math.inf,
+    tell: Tell | None = None,
 ) -> tuple[TaskPlaces, bool]:
     """Move tasks among some places.
 
@@ -54,6 +59,8 @@ def descend(
         Where tasks may run.
     time_limit
         Seconds.
+    tell
+        Told of the decisions and their cost after each move.
 
     Returns
     -------
@@ -84,6 +91,8 @@ def descend(
             if values[at] < least - LEAST_GAIN * abs(least):
                 chosen[i] = tried[at]
                 load, least, moved = Loads(*(part[at] for part in parts)), float(values[at]), True
+                if tell is not None:
+                    tell(chosen, least)
     return chosen, True
 
 
@@ -91,7 +100,8 @@ def solve(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
     """Descend from the start, or else from all-local."""
     begun = time.perf_counter()
     start = budget.start or HybridSolution.all_local(instance)
-    places, finished = descend(instance, start.places, instance.places, budget.time_limit)
+    tell = telling(instance, budget)
+    places, finished = descend(instance, start.places, instance.places, budget.time_limit, tell)
     solution = with_best_split(instance, places)
     if instance.evaluate(start).total < instance.evaluate(solution).total:
         solution = start
@@ -104,14 +114,14 @@ def _ending(finished: bool) -> Termination:
 
 def _restricted(instance: HybridInstance, budget: HybridBudget, places: Sequence[int]) -> HybridResult:
     """The best decision for some places: of all where they are few, else by descent from all-local."""
-    begun = time.perf_counter()
+    begun, tell = time.perf_counter(), telling(instance, budget)
     # Comparing logarithms: the number itself may have thousands of digits.
     exact = instance.sizes.size * math.log(len(places)) <= math.log(MOST_DECISIONS) + 1e-9
     if exact:
-        chosen, _, finished = best_decision(instance, places, budget.time_limit)
+        chosen, _, finished = best_decision(instance, places, budget.time_limit, tell)
     else:
         start = np.full(instance.sizes.shape, DEVICE, dtype=np.int8)
-        chosen, finished = descend(instance, start, places, budget.time_limit)
+        chosen, finished = descend(instance, start, places, budget.time_limit, tell)
     solution = with_best_split(instance, chosen)
     return Result.of(
         instance,

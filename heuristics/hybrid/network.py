@@ -7,6 +7,7 @@ exactly. Computations run on one thread.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.util import find_spec
@@ -64,7 +65,11 @@ class Network:
     def step(self, values: Floats, targets: NDArray[np.integer]) -> None:
         """One step of Adam on a batch: (., inputs) and (., outputs) of 0 and 1."""
         self._model.set_params(batch_size=len(values))
-        self._model.partial_fit(values, targets)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._model.partial_fit(values, targets)
+        if any("interrupted" in str(warning.message) for warning in caught):
+            raise KeyboardInterrupt  # which scikit-learn takes for the end of this one step
 
     def state(self) -> tuple[list[Floats], int]:
         """Weights, offsets and both moments of Adam, copied; and the steps that it took."""

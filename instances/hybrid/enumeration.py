@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,7 +24,10 @@ def numbered(numbers: Ints, digits: int, places: Sequence[int]) -> TaskPlaces:
 
 
 def best_decision(
-    instance: HybridInstance, places: Sequence[int], time_limit: float = math.inf
+    instance: HybridInstance,
+    places: Sequence[int],
+    time_limit: float = math.inf,
+    tell: Callable[[TaskPlaces, float], None] | None = None,
 ) -> tuple[TaskPlaces, float, bool]:
     """The cheapest of all decisions for some places, each with its best split; of equal ones the first.
 
@@ -36,6 +39,8 @@ def best_decision(
         Where tasks may run.
     time_limit
         Seconds; the search ends after the chunk in hand.
+    tell
+        Told of each better decision and its cost.
 
     Returns
     -------
@@ -55,4 +60,6 @@ def best_decision(
         at = int(np.argmin(values))
         if values[at] < least:
             best, least = decisions[at], float(values[at])
+            if tell is not None:
+                tell(best, least)
     return best, least, True

@@ -1,0 +1,167 @@
+"""What a running method has found is kept, and what it says is held against what its solution costs.
+
+A :class:`Keeper` stands between a method and its caller. It listens to the method's progress, so that the
+best solution so far is at hand when the method raises, does not answer to a signal, or crashes. Whatever
+becomes the result has been costed exactly (:mod:`instances.exact`) and checked against all limits without
+tolerance; a method whose claims differ from that by more than rounding is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from instances import Problem, Progress, Result, Termination, exact
+from instances.run import OPTIMAL_GAP, within
+
+Decisions = TypeVar("Decisions")
+
+EASE = 10.0
+"""A solution is made for an event at most after so many times the seconds that the last one took."""
+
+
+class FalseResult(RuntimeError):
+    """A method has returned what is not true, or nothing that could be.
+
+    Parameters
+    ----------
+    method
+        Its name.
+    what
+        What is wrong.
+    kept
+        The best solution that was found to be good, with no bound but one that it does not contradict.
+    """
+
+    def __init__(self, method: str, what: str, kept: Result[Any] | None = None) -> None:
+        self.method, self.what, self.kept = method, what, kept
+        super().__init__(f"{method} {what}")
+
+    def __reduce__(self) -> tuple[type[FalseResult], tuple[str, str, Result[Any] | None]]:
+        """Pickled by its parts, so that it survives the way back from a worker process."""
+        return type(self), (self.method, self.what, self.kept)
+
+
+@dataclass(frozen=True)
+class Made(Generic[Decisions]):
+    """A solution that an event carries; unlike what makes it, it can be sent to another process."""
+
+    solution: Decisions
+
+    def __call__(self) -> Decisions:
+        return self.solution
+
+
+class Keeper(Generic[Decisions]):
+    """The best solution of one run so far, and its bound.
+
+    Parameters
+    ----------
+    name
+        Of the method.
+    instance
+        The instance.
+    start
+        A feasible solution that is there before the method begins, if any.
+    notify
+        Is told of all progress, with a solution where there is a new one.
+
+    Raises
+    ------
+    ValueError, IndexError
+        If the start is not a solution of the instance.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instance: Problem[Decisions],
+        start: Decisions | None = None,
+        notify: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._name, self._instance, self._start, self._notify = name, instance, start, notify
+        self._begun = time.perf_counter()
+        self._told: Decisions | None = None
+        self._bound = -math.inf
+        self._next = -math.inf
+        self._lock = Lock()  # methods may call from any thread
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of an event, and pass it on."""
+        with self._lock:
+            if progress.lower_bound is not None and math.isfinite(progress.lower_bound):
+                self._bound = max(self._bound, progress.lower_bound)
+            begun = time.perf_counter()
+            made = progress.solution() if progress.solution is not None and begun >= self._next else None
+            ended = time.perf_counter()
+            self._next = ended + EASE * (ended - begun) if made is not None else self._next
+            new = made is not None and made is not self._told
+            self._told = made if new else self._told
+        if self._notify is not None:
+            self._notify(replace(progress, solution=Made(made) if new else None))
+
+    def best(self, termination: Termination, **run: Any) -> Result[Decisions] | None:
+        """The best solution and bound that are known without the method's result; None where none is."""
+        known = [self._costed(solution) for solution in (self._told, self._start) if solution is not None]
+        sound = [result for result, fault in known if not fault and result is not None]
+        if not sound:
+            return None
+        found = min(sound, key=lambda result: result.objective)
+        bound = within(self._bound, found.objective)
+        return replace(
+            found,
+            lower_bound=None if bound is None or bound > found.objective else bound,
+            runtime=time.perf_counter() - self._begun,
+            termination=termination,
+            run=run,
+        )
+
+    def verified(self, result: Any) -> Result[Decisions]:
+        """A method's result with exact figures, and with the start where that is better.
+
+        Raises
+        ------
+        FalseResult
+            If something of it is not true.
+        """
+        if not isinstance(result, Result):
+            raise self._false(f"returned {type(result).__name__}, not a Result")
+        found, fault = self._costed(result.solution)
+        if found is None or fault:
+            raise self._false(fault)
+        cost, claimed, bound = found.objective, result.objective, result.lower_bound
+        if not abs(claimed - cost) <= OPTIMAL_GAP * abs(cost):
+            self._told = found.solution
+            raise self._false(f"says that its solution costs {claimed!r}, and it costs {cost!r}")
+        found = replace(result, objective=cost)
+        start, _ = self._costed(self._start) if self._start is not None else (None, "")
+        if start is not None and start.objective < cost:
+            found = replace(
+                found, solution=start.solution, objective=start.objective, run={**result.run, "kept": "start"}
+            )
+        if bound is None or bound == -math.inf:
+            return replace(found, lower_bound=None)
+        if not bound - found.objective <= OPTIMAL_GAP * abs(found.objective):
+            self._told, self._bound = found.solution, -math.inf
+            whose = "its own solution" if found.solution is result.solution else "its start"
+            raise self._false(f"claims the lower bound {bound!r}, and {whose} costs {found.objective!r}")
+        return replace(found, lower_bound=min(bound, found.objective))
+
+    def _costed(self, solution: Any) -> tuple[Result[Decisions] | None, str]:
+        """A solution with its exact cost, or what is wrong with it."""
+        if not isinstance(solution, type(self._instance.all_local)):
+            return None, f"returned {type(solution).__name__} as its solution"
+        try:
+            broken = self._instance.evaluate(solution).violations
+        except (ValueError, IndexError) as error:
+            return None, f"returned a solution that is none of this instance: {error}"
+        if broken:
+            return None, f"returned a solution that breaks a limit: {'; '.join(map(str, broken))}"
+        return Result(solution, exact.cost(self._instance, solution), None, 0.0), ""  # type: ignore[arg-type]
+
+    def _false(self, what: str) -> FalseResult:
+        return FalseResult(self._name, what, self.best(Termination.FAILED, error=what))
