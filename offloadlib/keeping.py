@@ -70,6 +70,11 @@ class Keeper(Generic[Decisions]):
     notify
         Is told of all progress, with a solution where there is a new one.
 
+    Attributes
+    ----------
+    callers_error
+        What ``notify`` has raised, which is no fault of the method.
+
     Raises
     ------
     ValueError, IndexError
@@ -88,6 +93,7 @@ class Keeper(Generic[Decisions]):
         self._told: Decisions | None = None
         self._bound = -math.inf
         self._next = -math.inf
+        self.callers_error: Exception | None = None
         self._lock = Lock()  # methods may call from any thread
 
     def __call__(self, progress: Progress) -> None:
@@ -102,7 +108,11 @@ class Keeper(Generic[Decisions]):
             new = made is not None and made is not self._told
             self._told = made if new else self._told
         if self._notify is not None:
-            self._notify(replace(progress, solution=Made(made) if new else None))
+            try:
+                self._notify(replace(progress, solution=Made(made) if new else None))
+            except Exception as error:
+                self.callers_error = error
+                raise
 
     def best(self, termination: Termination, **run: Any) -> Result[Decisions] | None:
         """The best solution and bound that are known without the method's result; None where none is."""

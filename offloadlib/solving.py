@@ -125,7 +125,7 @@ def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisio
     InputError
         If the method cannot run with this budget.
     Exception
-        What the method raises, where there is no solution yet.
+        What the method raises, where there is no solution yet; and what ``budget.on_progress`` raises.
     """
     function = method.load()
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
@@ -150,7 +150,7 @@ def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisio
         raise
     except Exception as error:
         kept = keeper.best(Termination.FAILED, error=described(error))
-        if kept is None:
+        if kept is None or keeper.callers_error is not None:
             raise
         return kept
     return keeper.verified(result)
