@@ -85,13 +85,25 @@ class Budget(Generic[Decisions]):
 
 
 def within(lower_bound: float, cost: float) -> float | None:
-    """A bound on the cost of all solutions, at most that of one of them where only rounding says more.
+    """A bound on the cost of all solutions, beside the cost of one of them.
 
-    A solver without a bound says minus infinity: that is None.
+    Returns
+    -------
+    float or None
+        At most that cost, where only rounding says more. None without a bound (a solver says minus infinity),
+        and where it is off by more than that, but by less than the absolute tolerances of solvers, which
+        matter where costs are tiny. What is above the cost by more comes back as it is.
     """
     if not math.isfinite(lower_bound):
         return None
-    return min(lower_bound, cost) if lower_bound <= cost + OPTIMAL_GAP * abs(cost) else lower_bound
+    if lower_bound - cost <= OPTIMAL_GAP * abs(cost):
+        return min(lower_bound, cost)
+    return lower_bound if lower_bound - cost > slack(cost) else None
+
+
+def slack(cost: float) -> float:
+    """What a claim may be off a cost before it is called false, here and by the checker."""
+    return OPTIMAL_GAP * max(1.0, abs(cost))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from instances import (
     write,
     write_solution,
 )
-from instances.run import OPTIMAL_GAP
+from instances.run import OPTIMAL_GAP, slack
 
 from . import workers
 from .best_known import BestKnown, best_known, certificate_file
@@ -454,7 +454,7 @@ def _settled(case: Case, runs: Sequence[Run], bound: float | None = None) -> lis
 
 
 def _above(bound: float, cost: float) -> bool:
-    return bound - cost > OPTIMAL_GAP * max(1.0, abs(cost))
+    return bound - cost > slack(cost)
 
 
 def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:

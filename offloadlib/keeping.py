@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from instances import Problem, Progress, Result, Termination, exact
-from instances.run import OPTIMAL_GAP, within
+from instances.run import slack, within
 
 Decisions = TypeVar("Decisions")
 
@@ -144,7 +144,7 @@ class Keeper(Generic[Decisions]):
         if found is None or fault:
             raise self._false(fault)
         cost, claimed, bound = found.objective, result.objective, result.lower_bound
-        if not abs(claimed - cost) <= OPTIMAL_GAP * abs(cost):
+        if not abs(claimed - cost) <= slack(cost):
             self._told = found.solution
             raise self._false(f"says that its solution costs {claimed!r}, and it costs {cost!r}")
         found = replace(result, objective=cost)
@@ -155,11 +155,11 @@ class Keeper(Generic[Decisions]):
             )
         if bound is None or bound == -math.inf:
             return replace(found, lower_bound=None)
-        if not bound - found.objective <= OPTIMAL_GAP * abs(found.objective):
+        if not bound - found.objective <= slack(found.objective):
             self._told, self._bound = found.solution, -math.inf
             whose = "its own solution" if found.solution is result.solution else "its start"
             raise self._false(f"claims the lower bound {bound!r}, and {whose} costs {found.objective!r}")
-        return replace(found, lower_bound=min(bound, found.objective))
+        return replace(found, lower_bound=within(bound, found.objective))
 
     def _costed(self, solution: Any) -> tuple[Result[Decisions] | None, str]:
         """A solution with its exact cost, or what is wrong with it."""
