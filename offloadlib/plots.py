@@ -160,6 +160,7 @@ def _draw_costs(axes: Axes, panel: CostPanel, *, named: bool) -> None:
             (4, 0),
             textcoords="offset points",
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5} if bar.cost is None else None,
             fontsize=8,
             color=colour,
             style=style,

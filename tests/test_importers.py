@@ -292,6 +292,13 @@ def test_run_times_are_optional() -> None:
         assert workflow_of(document).work.tolist() == [500.0, 8000.0, 3000.0, 3600.0]
 
 
+def test_the_list_of_files_is_optional() -> None:
+    workflow = workflow_of(cut("workflow", "specification", "files")(V15))
+    assert workflow.application == workflow_of(V15).application
+    assert not workflow.mobile_data.any()
+    assert workflow.facts["files_of_zero_bytes"] == 6
+
+
 def put(value: Any, *path: Any) -> Callable[[Document], Document]:
     def change(document: Document) -> Document:
         result = copy.deepcopy(document)
@@ -515,6 +522,7 @@ def test_import_with_a_map(here: Path) -> None:
     assert "4 of 5 users have one of the 4 sites taken (of 4) within 150 m" in text
     assert "sites where another one stands already, whose users take them in turn: 1" in text
     assert "licence: data: MIT" in text
+    assert "drawn with seed 0: speeds, powers, weights" in report.lines
 
 
 def test_source_records_files_parameters_and_facts(here: Path) -> None:
@@ -571,6 +579,7 @@ def test_a_specification_alone_gets_drawn_or_given_run_times() -> None:
     instance, text = imported("wf15-spec-only")
     assert "tasks without run time, which are given one: 2" in text
     assert "run times: drawn from U[1, 3] s for the workflows that have none" in text
+    assert "drawn with seed 1: speeds, powers, weights, connections and rates, run times" in text
     assert instance.groups[0].work[0].sum() == pytest.approx(4)
     assert 1 / 3 < instance.groups[0].work[0, 0] / instance.groups[0].work[0, 1] < 3
     instance, text = imported("wf15-spec-only", run_time=(5.0, 5.0))

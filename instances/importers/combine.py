@@ -460,7 +460,7 @@ def _lines(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
         yield "; ".join(_workflow_facts(facts, setting))
     yield from source["conversions"]
     yield from _network_lines(source["network"], setting)
-    yield f"drawn with seed {source['seed']}: speeds, powers, weights and what the settings say"
+    yield f"drawn with seed {source['seed']}: {', '.join(_drawn(source, setting))}"
     for licence in source["licences"]:
         yield f"licence: {licence}"
 
@@ -483,6 +483,28 @@ def _workflow_facts(facts: dict[str, Any], setting: ImportSetting) -> Iterator[s
     if apart:
         share = _share(apart, everything)
         yield f"bytes between tasks that no arc joins, left out: {apart:,} ({share} of all)"
+
+
+def _drawn(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
+    """What no file says and nothing fixes."""
+    yield from ("speeds", "powers", "weights")
+    network = source["network"]
+    if "sites_in_file" not in network:
+        yield "positions" if setting.area is not None else "connections and rates"
+    else:
+        if setting.user_choice == "sample" and setting.devices is not None:
+            yield "users"
+        if setting.site_choice == "sample" and setting.offload_points is not None:
+            yield "sites"
+    if setting.unconnected:
+        yield "devices without a connection"
+    if setting.workflow_choice == "sample":
+        yield "workflows of the devices"
+    if setting.variation:
+        yield "variation of work and data"
+    low, high = setting.run_time
+    if low < high and any(facts["tasks_without_run_time"] for facts in source["workflows"]):
+        yield "run times"
 
 
 def _share(part: int, whole: int) -> str:

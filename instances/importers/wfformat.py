@@ -24,6 +24,7 @@ A task becomes a subtask:
   a task keeps several cores busy; where it is missing it is taken to be 100. The machines'
   ``speedInMHz`` is not used: it is what a core happened to run at when it was asked. Run times are
   optional in the schemas; a file without any gets drawn ones, and one with some of them is refused.
+  So is the list of files from 1.5 on: without it their sizes are 0.
 - an arc joins two tasks that ``parents`` or ``children`` joins; it carries the files that the parent
   writes and the child reads. A file that goes to several children counts on each of their arcs.
 - output = all files that the task writes; for a tail, this returns to the device.
@@ -159,7 +160,7 @@ class _Task15(_Part):
 
 class _Specification15(_Part):
     tasks: Annotated[list[_Task15], Field(min_length=1)]
-    files: list[_File15] = []
+    files: list[_File15] | None = None
 
 
 class _Run15(_Part):
@@ -365,9 +366,15 @@ def _read_together(workflow: Document, layout: _Layout) -> _Content:
     return _Content(tasks, index, sizes, problems)
 
 
+_FILE_KEYS = ("inputFiles", "outputFiles")
+
+
 def _read_apart(workflow: Document, layout: _Layout) -> _Content:
     """Versions from 1.5 on: what is to be done, and how it once went, which may be left out."""
-    items, files = workflow["specification"]["tasks"], workflow["specification"].get("files", [])
+    items, files = workflow["specification"]["tasks"], workflow["specification"].get("files")
+    if files is None:  # optional, too: a list would say the sizes
+        named = (name for item in items for key in _FILE_KEYS for name in item.get(key, ()))
+        files = [{"id": name, "sizeInBytes": 0} for name in dict.fromkeys(named)]
     execution = workflow.get("execution")
     runs = [] if execution is None else execution["tasks"]
     problems = [
@@ -388,7 +395,7 @@ def _read_apart(workflow: Document, layout: _Layout) -> _Content:
             problems.append((where, f"task {shown(item['id'])} is missing in workflow.execution.tasks"))
             continue
         task = _task(where, item["id"], item, run_of.get(item["id"], {}), "runtimeInSeconds")
-        for key, names in (("inputFiles", task.reads), ("outputFiles", task.writes)):
+        for key, names in zip(_FILE_KEYS, (task.reads, task.writes), strict=True):
             for i, name in enumerate(item.get(key, ())):
                 names.append(name)
                 if name not in sizes:
