@@ -23,9 +23,8 @@ class Termination(StrEnum):
     GAP = "gap reached"
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
-    FAILED = "failed"
     STALLED = "nothing left to branch on"
-    FAILED = "solver failed"
+    FAILED = "failed"
 
 
 class OutOfTime(Exception):
@@ -163,6 +162,13 @@ class Result(Generic[Decisions]):
     def gap(self) -> float | None:
         """(objective - lower bound)/objective, None without a bound."""
         return gap(self.objective, self.lower_bound)
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong, where the method or its solver failed."""
+        if self.termination is not Termination.FAILED:
+            return None
+        return str(self.run.get("error") or "; ".join(self.run.get("solver_errors", ())) or self.termination)
 
     @property
     def status(self) -> Status:

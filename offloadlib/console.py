@@ -142,7 +142,7 @@ def ended(result: Result[Any], number: Signals | None) -> str | None:
     causes = {
         Termination.TIME_LIMIT: "the time limit",
         Termination.INTERRUPTED: signal,
-        Termination.FAILED: f"an error ({result.run.get('error')})",
+        Termination.FAILED: f"an error ({result.failure})",
     }
     if result.termination not in causes:
         return None

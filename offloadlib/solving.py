@@ -71,8 +71,8 @@ def solve(
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
     admit(instance, chosen, budget)
     result = attempt(chosen, instance, budget)
-    if result.termination is Termination.FAILED:
-        what = f"{chosen.name} failed ({result.run['error']}); this is the best solution that it had found"
+    if result.failure is not None:
+        what = f"{chosen.name} failed ({result.failure}); this is the best solution that it had found"
         warnings.warn(what, RuntimeWarning, stacklevel=2)
     return result
 

@@ -149,8 +149,8 @@ def run(
         result = keeper.best(_TERMINATIONS[ending], **({"error": message} if ending is Ending.FAILED else {}))
         if result is not None and ending is Ending.INTERRUPTED:
             ending, message = Ending.DONE, ""
-    elif error is None and result is not None and result.termination is Termination.FAILED:
-        ending, message = Ending.FAILED, str(result.run.get("error", message))
+    elif error is None and result is not None and "error" in result.run:  # it has raised, and did not return
+        ending, message = Ending.FAILED, str(result.run["error"])
     return Outcome(ending, result, message, watch.interrupts.count > 0, error)
 
 
