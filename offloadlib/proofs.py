@@ -1,28 +1,75 @@
-"""Certified bounds: a proof of a result's lower bound that the independent checker accepts."""
+"""Certified bounds: a proof of a result's lower bound that the independent checker accepts.
+
+Making a proof and verifying it share one budget of time. The checker works in exact arithmetic and has no
+clock, so it runs in a process of its own, which is ended when time is up. What it has accepted by then
+counts: of a tree that takes long to verify, the prices of its root come first, then the tree, or as much of
+it as there is time for; where even the root's prices take too long, no prices may do. A certificate is
+written once it is accepted, and whoever checks it again needs no more time than was needed here.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from dataclasses import replace
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from instances import Budget, Problem, Status, StoredSolution, Termination, gap, write, write_solution
+from instances import Budget, Problem, Result, Status, StoredSolution, gap, write, write_solution
 from instances.run import OPTIMAL_GAP
 
 from . import check
 from .kinds import KINDS
+from .registry import Function, Method
+
+LEAST_TIME = 30.0
+"""Seconds for a proof by default, unless the time limit of the solve is longer."""
+
+PROVING = 0.5
+"""Share of the time for making a proof, at the most."""
+
+FEW_LEAVES = 16
+"""A tree with more leaves is not verified before its root is."""
+
+FIRST = 0.7
+"""Share of the time that is left for verifying something for which there is a smaller substitute."""
+
+MARGIN = 1.3
+"""Times as long as expected a verification may take."""
+
+RAISED = 1e-9
+"""A claim that is lower than what is proven by more, relatively, is raised."""
+
+_CHECK = """
+import importlib.util as util, sys
+specification = util.spec_from_file_location("check", sys.argv[1])
+check = util.module_from_spec(specification)
+sys.modules["check"] = check
+specification.loader.exec_module(check)
+sys.exit(check.main(sys.argv[2:]))
+"""
+
+
+def default_time(time_limit: float) -> float:
+    """Seconds for a proof: as long as the solve may take, and at least :data:`LEAST_TIME`."""
+    return max(time_limit, LEAST_TIME)
 
 
 def certify(
     instance: Problem,
     stored: StoredSolution[Any],
     path: str | Path,
-    time_limit: float = math.inf,
+    proof_time: float = math.inf,
     gap: float = 0.0,
+    proof: Any = None,
 ) -> tuple[StoredSolution[Any], bool]:
-    """Prove a lower bound of an instance, write the certificate, and let the checker judge it.
+    """Prove a lower bound of an instance, let the checker judge it, and write the certificate if it accepts.
 
     The proof is made by the prover of the instance's kind (:data:`offloadlib.kinds.KINDS`), whatever method
     found the solution: prices on the limits, and a tree of branches where one set of prices is not
@@ -35,15 +82,19 @@ def certify(
     instance, stored
         The instance and the solution that the bound goes with.
     path
-        Where to write the certificate.
-    time_limit, gap
-        Seconds for the proof, and the relative gap that is enough.
+        Where to write the certificate. What is there stays where none is accepted.
+    proof_time
+        Seconds for making the proof and verifying it. Ctrl-C ends it before.
+    gap
+        The relative gap that is enough.
+    proof
+        Of a solve by the prover itself (:func:`proving`), if there is one.
 
     Returns
     -------
     stored
         The same solution with the certified bound in place of the solver's, which is kept in its run
-        record; unchanged where the checker refuses.
+        record; unchanged where nothing was accepted in time.
     accepted
         Whether the checker accepted instance, solution and certificate.
 
@@ -52,45 +103,174 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
-    prove = KINDS[instance.kind].function("prove")
-    return judge(
-        instance, stored, prove(instance, stored.solution, Budget(time_limit=time_limit, gap=gap)), path
-    )
+    begun = time.perf_counter()
+    if proof is None:
+        prove = KINDS[instance.kind].function("prove")
+        proof = prove(instance, stored.solution, Budget(time_limit=PROVING * proof_time, gap=gap))
+    return judge(instance, stored, proof, path, proof_time - (time.perf_counter() - begun))
 
 
 def judge(
-    instance: Problem, stored: StoredSolution[Any], proof: Any, path: str | Path
+    instance: Problem,
+    stored: StoredSolution[Any],
+    proof: Any,
+    path: str | Path,
+    seconds: float = math.inf,
 ) -> tuple[StoredSolution[Any], bool]:
-    """Write the certificate of a proof at hand, and let the checker judge it; see :func:`certify`."""
-    from formulations.certificate import claim
+    """Let the checker judge a proof at hand, within so many seconds; see :func:`certify`."""
+    with TemporaryDirectory(prefix="offloadlib-") as folder:
+        judging = _Judging(instance, stored, proof, Path(folder), Path(path), time.perf_counter() + seconds)
+        with contextlib.suppress(KeyboardInterrupt):  # what has been accepted counts
+            judging.run()
+        return (stored, False) if judging.best is None else (judging.best, True)
 
-    write_certificate = KINDS[instance.kind].function("write_certificate")
-    certificate = proof.certificate
-    write_certificate(certificate, instance, path)
-    with TemporaryDirectory() as folder:
-        files = Path(folder) / "instance.json", Path(folder) / "solution.sol.json"
-        write(instance, files[0])
-        for as_proven in (True,) if proof.termination is Termination.STALLED else (False, True):
-            if as_proven:
-                proven = check.tree_bound(check.read_instance(files[0]), check.read_certificate(path)).value
-                certificate = replace(certificate, lower_bound=claim(float(proven)))
-                write_certificate(certificate, instance, path)
-            certified = _with_bound(stored, min(certificate.lower_bound, stored.objective), proof.nodes)
-            write_solution(certified, instance, files[1])
-            verdict = check.check(files[0], files[1], path)
-            if verdict.accepted:
-                return certified, True
-            if all(rule.ok for rule in verdict.rules if rule.name == "claim"):
+
+def proving(method: Method, kind: str) -> tuple[Method, list[Any]]:
+    """A method that keeps the proof of its solve, if it is the prover of its kind, and where it keeps it."""
+    kept: list[Any] = []
+    if method.name != KINDS[kind].prover:
+        return method, kept
+    return _Proving(**vars(method), kept=kept), kept
+
+
+@dataclass(frozen=True)
+class _Proving(Method):
+    """The prover of a kind of instances, which keeps what it proves."""
+
+    kept: list[Any] = field(default_factory=list)
+
+    def load(self) -> Function:
+        """The method's function, by way of a proof."""
+
+        def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
+            begun = time.perf_counter()
+            start = instance.all_local if budget.start is None else budget.start
+            proof = KINDS[instance.kind].function("prove")(instance, start, budget)
+            self.kept.append(proof)
+            seconds, bound = time.perf_counter() - begun, proof.certificate.lower_bound
+            return Result.of(instance, proof.solution, seconds, bound, proof.termination, nodes=proof.nodes)
+
+        return solve
+
+
+@dataclass
+class _Judging:
+    """The attempts at a certificate, and the best that was accepted."""
+
+    instance: Problem
+    stored: StoredSolution[Any]
+    proof: Any
+    folder: Path
+    path: Path
+    deadline: float
+    best: StoredSolution[Any] | None = None
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.perf_counter()
+
+    def run(self) -> None:
+        """Verify the root, the tree, or a part of it; the best that is accepted stays."""
+        write(self.instance, self.folder / "instance.json")
+        whole = self.proof.certificate
+        leaves = (len(whole.nodes) + 1) // 2
+        per_leaf = self._timed(1) if leaves > FEW_LEAVES else 0.0
+        if MARGIN * per_leaf * leaves <= self.left and self._attempt(whole, FIRST * self.left):
+            return
+        if leaves > 1 and self.best is None:
+            per_leaf = self._timed(1)
+        if self.best is None and self.proof.unpriced is not None:
+            self._attempt(self.proof.unpriced, self.left)
+        while self.best is not None and leaves > 2 and self.left > 0:
+            leaves = min(leaves // 2, int(self.left / (MARGIN * per_leaf)))
+            if leaves > 1 and self._attempt(self._pruned(leaves), self.left):
+                return
+
+    def _timed(self, leaves: int) -> float:
+        """Verify a part of the tree, and return how long that took for each leaf."""
+        begun = time.perf_counter()
+        self._attempt(self._pruned(leaves), FIRST * self.left)
+        return (time.perf_counter() - begun) / leaves
+
+    def _pruned(self, leaves: int) -> Any:
+        from formulations.certificate import claim
+        from formulations.pruning import pruned
+
+        whole = self.proof.certificate
+        if not self.proof.bounds:
+            return whole
+        bound, nodes = pruned(whole.nodes, self.proof.bounds, leaves)
+        return replace(whole, lower_bound=min(claim(bound), whole.lower_bound), nodes=nodes)
+
+    def _attempt(self, certificate: Any, seconds: float) -> bool:
+        """Verify a certificate, and with another claim where it claims too much, or too little.
+
+        Returns whether it, or a better one, is accepted.
+        """
+        from formulations.certificate import claim
+
+        if self.best is not None and certificate.lower_bound <= (self.best.lower_bound or -math.inf):
+            return True
+        until, accepted = time.perf_counter() + seconds, False
+        for _ in range(2):
+            begun = time.perf_counter()
+            verdict = self._verdict(certificate, until - begun)
+            took = time.perf_counter() - begun
+            if verdict is None:
+                break
+            if verdict["accepted"]:
+                accepted = True
+                self._keep(certificate)
+            claimed = next((rule for rule in verdict["rules"] if rule["name"] == "claim"), None)
+            if claimed is None or not (accepted or not claimed["ok"]):
                 break  # it is not the claim that is wrong
-    return stored, False
+            proven = claim(float(_PROVEN.findall(claimed["message"])[0]))
+            enough = RAISED * max(abs(proven), 1e-6)
+            if accepted and proven <= certificate.lower_bound + enough:
+                break
+            if time.perf_counter() + MARGIN * took > until:
+                break
+            certificate = replace(certificate, lower_bound=proven)
+        return accepted
+
+    def _verdict(self, certificate: Any, seconds: float) -> dict[str, Any] | None:
+        """What the checker says, in a process of its own; None if it takes longer."""
+        if seconds <= 0:
+            return None
+        files = [self.folder / name for name in ("instance.json", "solution.sol.json", "certificate.json")]
+        KINDS[self.instance.kind].function("write_certificate")(certificate, self.instance, files[2])
+        write_solution(self._bounded(certificate), self.instance, files[1])
+        command = [sys.executable, "-I", "-c", _CHECK, str(check.__file__), "--json"]
+        command += [f"--certificate={files[2]}", "--", *map(str, files[:2])]
+        timeout = seconds if math.isfinite(seconds) else None
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"the checker ended with status {done.returncode}: {done.stderr.strip()}")
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        return verdict
+
+    def _keep(self, certificate: Any) -> None:
+        KINDS[self.instance.kind].function("write_certificate")(certificate, self.instance, self.path)
+        self.best = self._bounded(certificate)
+
+    def _bounded(self, certificate: Any) -> StoredSolution[Any]:
+        """The solution with the bound of a certificate."""
+        bound = min(certificate.lower_bound, self.stored.objective)
+        distance = gap(self.stored.objective, bound)
+        proven = distance is not None and distance <= OPTIMAL_GAP
+        return replace(
+            self.stored,
+            lower_bound=bound,
+            status=Status.OPTIMAL if proven else Status.FEASIBLE,
+            run={
+                **self.stored.run,
+                "solver_bound": self.stored.lower_bound,
+                "certificate_nodes": len(certificate.nodes),
+            },
+        )
 
 
-def _with_bound(stored: StoredSolution[Any], bound: float, nodes: int) -> StoredSolution[Any]:
-    distance = gap(stored.objective, bound)
-    proven = distance is not None and distance <= OPTIMAL_GAP
-    return replace(
-        stored,
-        lower_bound=bound,
-        status=Status.OPTIMAL if proven else Status.FEASIBLE,
-        run={**stored.run, "solver_bound": stored.lower_bound, "certificate_nodes": nodes},
-    )
+_PROVEN = re.compile(r"proven ([^,\s]+)")

@@ -27,7 +27,7 @@ import heapq
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 
@@ -43,6 +43,7 @@ from instances.run import OPTIMAL_GAP, OutOfTime
 from .. import highs, pooling
 from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
 from ..outcome import errors
+from ..pruning import Bounds
 from ..trust import SolverError
 from . import city
 from .dual import Dual
@@ -50,7 +51,7 @@ from .finish import Finish, enumerated
 from .limits import Limits
 from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
-from .pricing import NEVER, Prices, Restrictions, alarm, price
+from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
 from .primal import Primal, pack
 from .tatonnement import Tatonnement, answer
 
@@ -83,6 +84,9 @@ SETTLED = 0.1
 
 NEARLY_EQUAL = 1e-6
 """Prices that differ by less, relatively, are made equal in a certificate if it proves as much with them."""
+
+UNPRICED = 1.0
+"""Seconds for the bound without prices, at the most: it comes after the time limit."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -120,6 +124,10 @@ class Proof:
         columns.
     failure
         What a solver said that failed.
+    bounds
+        Of the nodes of the certificate (:mod:`formulations.pruning`), where there are branches.
+    unpriced
+        A certificate without prices, where one was asked for: each device alone. Weaker, and sooner verified.
     """
 
     solution: Solution
@@ -129,6 +137,8 @@ class Proof:
     nodes: int
     columns: int
     failure: str = ""
+    bounds: Bounds = field(default_factory=dict)
+    unpriced: Certificate | None = None
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -188,7 +198,7 @@ def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) 
         return proof
     again = _branched(instance, closed.solution, replace(budget, time_limit=left), certify)
     if again.certificate.lower_bound < proof.certificate.lower_bound:
-        return replace(again, certificate=proof.certificate)
+        return replace(again, certificate=proof.certificate, bounds={})
     return again
 
 
@@ -260,6 +270,7 @@ class _Search:
         self.objective = evaluate(instance, start).total
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: list[Vertex] = [Prices.zero(instance)]
+        self.bounds: dict[int, tuple[float, Prices]] = {}
         self.cuts: list[Cut] = []
         self.floor = simple_bound(instance)
         # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
@@ -371,7 +382,7 @@ class _Search:
         if self.certify:
             node = self._levelled(node, path)
         self.explored += 1
-        self.tree[index] = node.prices
+        self.tree[index], self.bounds[index] = node.prices, (node.bound, node.prices)
         heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
         if not path:
             self.in_hand = np.inf
@@ -660,7 +671,16 @@ class _Search:
             self.explored,
             len(self.master.columns),
             self.failure,
+            {i: (bound, _prohibitive(self.instance, at)) for i, (bound, at) in self.bounds.items()},
+            self._unpriced() if self.certify else None,
         )
+
+    def _unpriced(self) -> Certificate:
+        prices = Prices.zero(self.instance)
+        with alarm(UNPRICED) as stopped:
+            least = price(self.instance, prices, stopped=stopped).value
+        bound = difference(float(np.sum(least)), 0.0)
+        return Certificate(claim(bound), [_prohibitive(self.instance, prices)])
 
 
 def _restricted(

@@ -40,7 +40,7 @@ import heapq
 import itertools
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,6 +52,7 @@ from instances.model import Floats, Ints
 from instances.run import OPTIMAL_GAP
 
 from ..certificate import claim
+from ..pruning import Bounds
 from .certificate import Branch, Certificate, Leaf, Node, UnitBranch
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
@@ -131,6 +132,8 @@ class Proof:
     certificate: Certificate
     termination: Termination
     nodes: int
+    bounds: Bounds = field(default_factory=dict)
+    unpriced: Certificate | None = None
 
 
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
@@ -189,7 +192,8 @@ class _Search:
         self.queue: list[tuple[float, int, _Open]] = []
         self.explored = 0
         self.by_units = False
-        self.first: tuple[float, list[Node]] = 0.0, self.tree
+        self.bounds: dict[int, tuple[float, Leaf]] = {}
+        self.first: tuple[float, list[Node], Bounds] = 0.0, self.tree, self.bounds
 
     @property
     def cutoff(self) -> float:
@@ -233,8 +237,9 @@ class _Search:
     def _start_again(self) -> None:
         """A new tree, with branches on units; until its bound is higher the first tree's counts."""
         # In this order, so that an interrupt finds one tree or the other.
-        self.first, self.in_hand, self.by_units = (self.bound, self.tree), self.root.found.bound, True
-        self.tree, self.queue, self.closed = [Leaf(0.0, 0.0)], [], np.inf
+        self.first, self.in_hand = (self.bound, self.tree, self.bounds), self.root.found.bound
+        self.by_units = True
+        self.tree, self.bounds, self.queue, self.closed = [Leaf(0.0, 0.0)], {}, [], np.inf
         self._open(replace(self.root, limits=self.prices.everything))
         self.in_hand = np.inf
 
@@ -250,7 +255,8 @@ class _Search:
     def _queue(self, node: _Open) -> None:
         found = node.found
         self.explored += 1
-        self.tree[node.index] = Leaf(found.price, found.toll)
+        leaf = Leaf(found.price, found.toll)
+        self.tree[node.index], self.bounds[node.index] = leaf, (found.bound, leaf)
         heapq.heappush(self.queue, (found.bound, node.index, node))
         if found.bound < self.cutoff:
             self._offer(self._mixtures(found.chosen))
@@ -338,9 +344,10 @@ class _Search:
         return min(max(self.first[0], min(least, self.closed, self.in_hand)), self.objective)
 
     def proof(self) -> Proof:
-        tree = self.first[1] if self.by_units and self.bound <= self.first[0] else self.tree
+        is_first = self.by_units and self.bound <= self.first[0]
+        tree, bounds = self.first[1:] if is_first else (self.tree, self.bounds)
         certificate = Certificate(claim(self.bound), tree, self.prices.units)
-        return Proof(self.solution, self.objective, certificate, self.termination, self.explored)
+        return Proof(self.solution, self.objective, certificate, self.termination, self.explored, bounds)
 
 
 class Prices:
