@@ -159,7 +159,7 @@ def _certified(instance: Problem, stem: str, time_limit: float, known: Claim | N
     proof.parent.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
         new = Path(folder) / proof.name
-        stored, accepted = certify(instance, read_solution(path, instance), new, time_limit)
+        stored, accepted = certify(instance, read_solution(path, instance), new, 2 * time_limit)
         if not accepted or stored.lower_bound is None:
             return known
         if known is not None and stored.lower_bound <= known.value:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,6 +45,12 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"offloadlib {version('offloadlib')}")
         raise typer.Exit
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"must be positive, not {value!r}")
+    return value
 
 
 app = typer.Typer(**_LOOK)
@@ -83,18 +90,27 @@ def solve(
         Path | None,
         typer.Option(metavar="FILE", callback=writable, help="Write a proof of the bound here."),
     ] = None,
+    proof_time: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            callback=_positive,
+            help="Seconds to make and verify the proof; by default as --time-limit, and at least 30.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Solve an instance with one method.
 
     At the time limit, after Ctrl-C, when terminated and when the method fails, the best solution so far is
-    the result. With --certificate the lower bound of the result is the one that the checker accepts; the
-    proof has a time limit of its own, as long as the first.
+    the result. With --certificate the lower bound of the result is the one that the checker accepts within
+    --proof-time.
     """
     from instances import Budget, InputError, read, write_solution
 
     from . import console, workers
     from .keeping import FalseResult
+    from .proofs import proving
     from .records import stored, summary
     from .registry import find
     from .solving import admit, known
@@ -106,7 +122,10 @@ def solve(
     start = None if warm_start is None else _start(warm_start, data)
     budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
     admit(data, chosen, budget)
-    with workers.counted_interrupts() as interrupts:
+    with TemporaryDirectory(prefix="offloadlib-") as scratch, workers.counted_interrupts() as interrupts:
+        kept = Path(scratch) / "proof"
+        if certificate is not None:
+            chosen = proving(chosen, data.kind, kept)
         with console.following(f"{data.name}  {chosen.name}") as on_progress:
             told = replace(budget, on_progress=on_progress)
             outcome = workers.run(chosen, data, told, interrupts=interrupts)
@@ -125,7 +144,9 @@ def solve(
             if output is not None:
                 write_solution(solution, data, output)
             if certificate is not None:
-                solution, certified = _certified(data, solution, certificate, budget, interrupts)
+                solution, certified = _certified(
+                    data, solution, certificate, kept, budget, proof_time, interrupts
+                )
                 if certified and output is not None:
                     write_solution(solution, data, output)
         finally:  # what was found is told even where it cannot be written
@@ -139,18 +160,25 @@ def solve(
 
 
 def _certified(
-    instance: Problem, solution: Any, path: Path, budget: Any, interrupts: Any
+    instance: Problem,
+    solution: Any,
+    path: Path,
+    kept: Path,
+    budget: Any,
+    proof_time: float | None,
+    interrupts: Any,
 ) -> tuple[StoredSolution[Any], bool]:
     """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
     from instances import InputError
 
     from . import workers
-    from .proofs import certify
+    from .proofs import certify, default_time, kept_proof
 
     if interrupts.count:
         _say(f"{path}: no certificate is made after {interrupts.last.name}")
         return solution, False
-    job = partial(certify, instance, solution, path, budget.time_limit, budget.gap)
+    seconds = default_time(budget.time_limit) if proof_time is None else proof_time
+    job = partial(certify, instance, solution, path, seconds, budget.gap, kept_proof(kept))
     ending, value, message = workers.aside(job, "offloadlib certificate", interrupts)
     if isinstance(value, InputError):
         raise value
@@ -160,7 +188,7 @@ def _certified(
         return solution, False
     solution, certified = value
     if not certified:
-        _say(f"{path}: the checker does not accept this certificate")
+        _say(f"{path}: no proof that the checker accepts in {seconds:g} s; the bound is the method's own")
     return solution, certified
 
 

@@ -35,7 +35,7 @@ from .best_known import BestKnown, best_known, certificate_file
 from .check import Unusable, check
 from .keeping import FalseResult
 from .kinds import KINDS
-from .proofs import certify
+from .proofs import certify, default_time
 from .records import stored
 from .registry import METHODS, Family, Method, find
 from .solving import first
@@ -434,7 +434,8 @@ def _certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path)
     if case.known is not None and case.known.certified_bound is not None:
         return check(case.path, best.path, certificate_file(case.known.stem)).certified_bound
     path = folder / "certificates" / f"{case.stem}.cert.json"
-    stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, time_limit)
+    seconds = default_time(time_limit)
+    stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, seconds)
     return stored.lower_bound if accepted else None
 
 

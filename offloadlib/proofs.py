@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import pickle
 import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -125,19 +126,24 @@ def judge(
         return (stored, False) if judging.best is None else (judging.best, True)
 
 
-def proving(method: Method, kind: str) -> tuple[Method, list[Any]]:
-    """A method that keeps the proof of its solve, if it is the prover of its kind, and where it keeps it."""
-    kept: list[Any] = []
-    if method.name != KINDS[kind].prover:
-        return method, kept
-    return _Proving(**vars(method), kept=kept), kept
+def proving(method: Method, kind: str, kept: Path) -> Method:
+    """The method; if it is the prover of a kind of instances, it keeps its proof in a file.
+
+    The solve may be in another process: :func:`kept_proof` reads the file.
+    """
+    return _Proving(**vars(method), kept=kept) if method.name == KINDS[kind].prover else method
+
+
+def kept_proof(kept: Path) -> Any:
+    """The proof of a solve, None if there is none."""
+    return pickle.loads(kept.read_bytes()) if kept.exists() else None
 
 
 @dataclass(frozen=True)
 class _Proving(Method):
     """The prover of a kind of instances, which keeps what it proves."""
 
-    kept: list[Any] = field(default_factory=list)
+    kept: Path = Path()
 
     def load(self) -> Function:
         """The method's function, by way of a proof."""
@@ -146,7 +152,7 @@ class _Proving(Method):
             begun = time.perf_counter()
             start = instance.all_local if budget.start is None else budget.start
             proof = KINDS[instance.kind].function("prove")(instance, start, budget)
-            self.kept.append(proof)
+            self.kept.write_bytes(pickle.dumps(proof))
             seconds, bound = time.perf_counter() - begun, proof.certificate.lower_bound
             return Result.of(instance, proof.solution, seconds, bound, proof.termination, nodes=proof.nodes)
 
