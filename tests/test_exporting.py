@@ -153,6 +153,25 @@ def test_long_names_come_back(form: str, solver: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("first", [0, 7])
+def test_odd_names_come_back(first: int, form: str, solver: Any, tmp_path: Path) -> None:
+    odd = NAMES[first : first + 7]
+    document = changed(
+        put("applications", 0, "subtasks", odd[:5]),
+        put("applications", 0, "edges", [[odd[0], odd[1]], [odd[1], odd[4]]]),
+        put("devices", 0, "id", odd[5]),
+        put("offload_points", 0, "id", odd[6]),
+        put("devices", 0, "connected_to", odd[6]),
+    )
+    instance = instance_of(document)
+    export(instance, "milp-hull", tmp_path / f"model.{form}")
+    for solution in solver(tmp_path / f"model.{form}"):
+        stored = read_foreign_solution(solution, instance, "milp-hull")
+        assert stored.objective == pytest.approx(brute_force(instance)[0])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_solvers_read_compressed_models(form: str, solver: Any, tmp_path: Path) -> None:
     instance = read(EXAMPLE)
     export(instance, "milp-paths", tmp_path / f"model.{form}.gz")

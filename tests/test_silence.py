@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+import subprocess
 import sys
 import threading
 
@@ -79,3 +81,19 @@ def test_threads_may_overlap(capfd: pytest.CaptureFixture[str]) -> None:
         thread.join()
     flushed()
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("solver", ["appsi_highs", "scip", "glpk", "cbc"])
+def test_other_solvers_say_nothing(solver: str) -> None:
+    if solver in ("glpk", "cbc") and shutil.which({"glpk": "glpsol"}.get(solver, solver)) is None:
+        pytest.skip(f"{solver} is not here")
+    if solver == "scip":
+        pytest.importorskip("pyscipopt")
+    program = (
+        "import sys, offloadlib\n"
+        f"instance = offloadlib.read({str(library() / 'worked-example.json')!r})\n"
+        f"result = offloadlib.solve(instance, 'milp', time_limit=20.5, solver={solver!r})\n"
+        "sys.exit(abs(result.objective - 24.045) > 1e-9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -329,14 +329,15 @@ def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
     search, name = job.search, job.search.budget.solver
     options: dict[str, Any] = {"load_solutions": False}
     if math.isfinite(search.left):
-        options["timelimit"] = search.left
+        options["timelimit"] = math.ceil(search.left) if name in _WHOLE_SECONDS else search.left
     if started and solver.warm_start_capable():
         job.set_start()
         options["warmstart"] = True
     if name in _GAP_OPTIONS:
         solver.options[_GAP_OPTIONS[name]] = highs.solver_gap(search.budget)
     try:
-        results = solver.solve(job.model, **options)
+        with _quiet():  # what goes wrong is said once, by the error
+            results = solver.solve(job.model, **options)
     except Exception as error:  # each interface has its own
         raise SolverError(f"{name}: {error}") from error
     condition = results.solver.termination_condition
@@ -357,6 +358,9 @@ def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
         record={"solver": name},
     )
 
+
+_WHOLE_SECONDS = ("glpk",)
+"""Solvers that refuse a time limit of 0.5 s."""
 
 _STOPPED = {
     pyo.TerminationCondition.maxTimeLimit,
