@@ -3338,7 +3338,7 @@ def rule_fingerprint(case: Case) -> Rule:
 
 def rule_decisions(case: Case) -> Rule:
     """Each device decides once for each of its subtasks, on a known place."""
-    return _report("decisions", case.misfits, f"{len(case.instance.devices)} devices decided")
+    return _report("decisions", case.misfits, f"devices decided: {len(case.instance.devices)}")
 
 
 def rule_connections(case: StructuredCase) -> Rule:

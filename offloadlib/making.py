@@ -24,6 +24,7 @@ from instances.hybrid import generate as hybrid
 from instances.hybrid import write_frames
 from instances.hybrid.generate import HybridSetting
 from instances.importers import ImportSetting
+from instances.problem import counted
 
 from .options import Description, Name, NewInstance, Seed
 
@@ -166,7 +167,7 @@ def generate_hybrid(
     if frames is not None:
         drawn = hybrid.generate_frames(setting, frames, seed=seed, name=name, description=description)
         write_frames(drawn, path)
-        print(f"{path}: {len(drawn):,} frames of {drawn[0].summary}", file=sys.stderr)
+        print(f"{path}: {counted(len(drawn), 'frame')} of {drawn[0].summary}", file=sys.stderr)
         return
     instance = hybrid.generate(setting, seed=seed, name=name, description=description)
     write(instance, path)

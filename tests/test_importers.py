@@ -767,11 +767,11 @@ def test_files_that_are_needed(here: Path) -> None:
         import_wfformat([here / "one.json"], users=here / "users.csv")
     with pytest.raises(InputError, match="cannot be read"):
         import_wfformat([here / "none.json"])
-    with pytest.raises(InputError, match=r"has 4 sites; 5 offload points are wanted"):
+    with pytest.raises(InputError, match=r"has 4 sites; wanted: 5"):
         on_map(here, offload_points=5)
-    with pytest.raises(InputError, match=r"has 5 users; 6 are wanted"):
+    with pytest.raises(InputError, match=r"has 5 users; wanted: 6"):
         on_map(here, devices=6)
-    with pytest.raises(InputError, match=r"has 0 users within reach of a chosen site; 1 are wanted"):
+    with pytest.raises(InputError, match=r"has 0 users within reach of a chosen site; wanted: 1"):
         on_map(here, reach=1.0, covered_only=True)
 
 
@@ -808,7 +808,7 @@ def test_places_without_names_are_numbered() -> None:
         (b"lat,lon\n91,2\n", "line 2", 'latitude must be a number in [-90, 90], not "91"'),
         (b"lat,lon\nnan,2\n", "line 2", 'latitude must be a number in [-90, 90], not "nan"'),
         (b"lat,lon\n1,2,3\n", "line 2", "has 3 columns, the header has 2"),
-        (b"lat,lon\n1\n", "line 2", "has 1 columns, the header has 2"),
+        (b"lat,lon\n1\n", "line 2", "has 1 column, the header has 2"),
         (b"id,lat,lon\na,1,2\na,1,3\n", "line 3", 'duplicate identifier "a", already used in line 2'),
         (b"id,lat,lon\n ,1,2\n", "line 2", "the identifier is empty"),
         (b'lat,lon\n1,"2\n', "line 2", "unexpected end of data"),

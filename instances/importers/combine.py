@@ -347,7 +347,7 @@ def _choose_sites(
     """Numbers of the sites that become offload points, ascending."""
     count = len(sites.ids) if setting.offload_points is None else setting.offload_points
     if count > len(sites.ids):
-        raise InputError(path, [("", f"has {len(sites.ids)} sites; {count} offload points are wanted")])
+        raise InputError(path, [("", f"has {counted(len(sites.ids), 'site')}; wanted: {count:,}")])
     if setting.site_choice == "sample":
         rank = rng.random(len(sites.ids))
     else:
@@ -361,7 +361,9 @@ def _choose_users(setting: ImportSetting, candidates: Ints, path: Path, rng: np.
     count = len(candidates) if setting.devices is None else setting.devices
     if count > len(candidates) or count == 0:
         which = " within reach of a chosen site" if setting.covered_only else ""
-        raise InputError(path, [("", f"has {len(candidates)} users{which}; {max(count, 1)} are wanted")])
+        raise InputError(
+            path, [("", f"has {counted(len(candidates), 'user')}{which}; wanted: {max(count, 1):,}")]
+        )
     if setting.user_choice == "first":
         return candidates[:count]
     return np.sort(candidates[np.argsort(rng.random(len(candidates)), kind="stable")[:count]])

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import InputError, Problem, shown
 from ..model import Floats
+from ..problem import counted
 
 EARTH = 6371008.8
 """Mean radius of the earth in metres."""
@@ -80,7 +81,7 @@ def read_locations(content: bytes, path: str | Path, prefix: str) -> Locations:
     for number, (line, row) in enumerate(lines[1:], start=1):
         where = f"line {line}"
         if len(row) != len(lines[0][1]):
-            problems.append((where, f"has {len(row)} columns, the header has {len(lines[0][1])}"))
+            problems.append((where, f"has {counted(len(row), 'column')}, the header has {len(lines[0][1])}"))
             continue
         degrees.append([_degrees(row[columns[key]], key, where, problems) for key in _LIMITS])
         name = row[columns["identifier"]].strip() if "identifier" in columns else f"{prefix}{number}"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instances.problem import counted
+
 from ..options import Seed
 from . import STUDIES
 
@@ -73,11 +75,14 @@ def study(
             with Cluster(dask) as cluster:
                 rows = follow(cluster.rows, cluster.parallel)
         if rows is None:
-            print(f"{len(store)} rows are in {output}; the same command goes on from there", file=sys.stderr)
+            print(
+                f"{output} has {counted(len(store), 'row')}; the same command goes on from there",
+                file=sys.stderr,
+            )
             raise typer.Exit(INTERRUPTED)
         told = {**settings, "repetitions": options.repetitions}
         write_report(chosen.report(options, rows), list(rows.values()), told, output)
-    print(f"{output / PAGE}: {chosen.TITLE}, {len(rows)} solves", file=sys.stderr)
+    print(f"{output / PAGE}: {chosen.TITLE}, {counted(len(rows), 'solve')}", file=sys.stderr)
 
 
 def _progress(row: Row, done: int, total: int, left: float | None) -> str:
