@@ -324,14 +324,18 @@ def explain(
     device: Annotated[
         str | None, typer.Option(metavar="ID", help="Whose choices to explain; by default a telling one.")
     ] = None,
-    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for all trials.")] = 60.0,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for all of it.")] = 60.0,
     output: Annotated[
         Path | None,
         typer.Option("-o", metavar="PICTURE", callback=writable, help="Where to draw it: *.png or *.svg."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what one more place or channel is worth, and why a device's subtasks are where they are."""
+    """Say what one more place or channel is worth, and why a device's subtasks are where they are.
+
+    Results are shown as they come. At the time limit, after Ctrl-C and when terminated, what is missing is
+    named.
+    """
     from instances import InputError, read, read_solution
 
     from . import console
@@ -342,13 +346,18 @@ def explain(
         raise InputError(output, [("", "a picture's name ends in .png or .svg")])
     data = structured(read(instance), "explain")
     places = read_solution(solution, data).solution
-    with console.quiet_output(), console.Display() as display:
-        follow = partial(display.follow, data.name)
-        explanation = run(data, places, device=device, time_limit=time_limit, on_progress=follow)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    with console.Display() as display:
+        explanation = run(
+            data,
+            places,
+            device=device,
+            time_limit=time_limit,
+            on_progress=partial(display.follow, data.name),
+            on_part=None if as_json else console.show_explanation,
+        )
     if as_json:
         print(json.dumps(explanation.as_dict(), allow_nan=False))
-    else:
-        console.show_explanation(explanation)
     if output is not None:
         from . import plots
 

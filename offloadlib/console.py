@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,20 +42,6 @@ def messages() -> Console:
     """Standard error."""
     console = Console(stderr=True)
     return console if console.is_terminal else Console(stderr=True, width=PLAIN_WIDTH, soft_wrap=True)
-
-
-@contextlib.contextmanager
-def quiet_output() -> Iterator[None]:
-    """Send what is written to standard output, also by solvers in C, to standard error."""
-    sys.stdout.flush()
-    saved = os.dup(1)
-    try:
-        os.dup2(2, 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(saved, 1)
-        os.close(saved)
 
 
 def state(progress: Progress) -> str:
@@ -198,20 +183,41 @@ def show_result(
     console.print(table)
 
 
-def show_explanation(explanation: Explanation) -> None:
-    """Prices and limits, and one device's choices."""
-    from rich.table import Table
+def show_explanation(part: str, explanation: Explanation) -> None:
+    """A part of an explanation (``bounds``, ``choices`` or ``limits``) as soon as it is known."""
+    show = {"bounds": _show_bounds, "choices": _show_choices, "limits": _show_limits}
+    show[part](output(), explanation)
 
+
+def _show_bounds(console: Console, explanation: Explanation) -> None:
     from instances import gap
-    from instances.problem import counted
 
-    console, best = output(), explanation.best_objective
+    best = explanation.best_objective
     distance = tables.percent(gap(best, explanation.lower_bound), 2)
     console.print(Text.assemble((explanation.instance.name, "bold"), f"  cost {explanation.objective:.10g}"))
     if explanation.objective - best > 1e-9 * abs(best):
         console.print(f"  a better solution costs {best:.10g}")
     console.print(f"  lower bound {explanation.lower_bound:.10g}, gap {distance}")
     console.print()
+
+
+def _show_choices(console: Console, explanation: Explanation) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in (f"subtask of {explanation.device}", "place", "why"):
+        table.add_column(title)
+    for choice in explanation.choices:
+        table.add_row(choice.subtask, choice.place or "local", Text(choice.reason))
+    console.print(table)
+    console.print()
+
+
+def _show_limits(console: Console, explanation: Explanation) -> None:
+    from rich.table import Table
+
+    from instances.problem import counted
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("offload point", "limit"):
         table.add_column(title)
@@ -227,13 +233,9 @@ def show_explanation(explanation: Explanation) -> None:
     free = len(explanation.limits) - len(shown)
     if free:
         console.print(f"  {counted(free, 'further limit')} with room: one more is worth nothing")
-    console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in (f"subtask of {explanation.device}", "place", "why"):
-        table.add_column(title)
-    for choice in explanation.choices:
-        table.add_row(choice.subtask, choice.place or "local", Text(choice.reason))
-    console.print(table)
+    if explanation.missing:
+        why = "interrupted" if explanation.interrupted else "time was up"
+        console.print(Text(f"  not computed, as {why}: {'; '.join(explanation.missing)}", style="yellow"))
 
 
 def show_methods(methods: Iterable[Method]) -> None:

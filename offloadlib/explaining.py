@@ -14,26 +14,48 @@ at, or less. How much less is found by trying: the instance with one more place 
 The *reduced cost* of a place for a subtask is the least cost plus prices of its device with the subtask
 there, less that without the condition. It is 0 on the decision that the prices favour; a solution that
 takes a place of large reduced cost pays for it.
+
+All of this has one time limit: a quarter of it is for the prices, a quarter for the optimum, and half of what
+is left for the device's choices, before the trials. What there was no time for, or what Ctrl-C came before,
+is marked as not computed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instances import LOCAL, UNLIMITED, Budget, InputError, Instance, Progress, Solution, evaluate
+from instances import (
+    LOCAL,
+    UNLIMITED,
+    Budget,
+    InputError,
+    Instance,
+    Progress,
+    Result,
+    Solution,
+    Termination,
+    evaluate,
+)
+from instances.bound import simple_bound
 from instances.model import Floats, frozen
+from instances.run import OutOfTime
 from instances.subset import restricted, subset
 
 from .timeline import telling_device
 
 if TYPE_CHECKING:
     from formulations.decomposition.pricing import Prices
+
+NOT_COMPUTED = "not computed"
 
 WORTHLESS = 1e-7
 """Prices below this share of the cost per device count as 0."""
@@ -52,7 +74,8 @@ class Limit:
     size, used
         The limit, and what the solution uses of it.
     price
-        What one more is worth by the prices; None at a point without any capacity, where nothing is priced.
+        What one more is worth by the prices; None at a point without any capacity, where nothing is priced,
+        and where there are no prices yet.
     saved
         What one more saved when it was tried, or None where it was not: price 0, or no time left.
     saved_at_most
@@ -91,10 +114,10 @@ class Choice:
         Id of an offload point; None: local.
     alone
         (N + 1,) change of the device's cost if this subtask alone moved to each offload point or, last,
-        to the device, in the unit of the objective.
+        to the device, in the unit of the objective; NaN where it was not computed.
     reduced_cost
         (N + 1,) of each place, with prices, the other subtasks of the device free to follow; infinite
-        where it cannot be.
+        where it cannot be, NaN where it was not computed.
     reason
         In words.
     """
@@ -119,13 +142,17 @@ class Explanation:
     best_objective, lower_bound
         Of the search for the optimum that the trials are compared with.
     price_bound
-        L at the prices, without branching.
+        L at the prices, without branching; None where there are no prices.
     limits
         Every limit, the dearest first.
     device
         Id of the device whose choices are explained.
     choices
         One for each subtask of that device.
+    missing
+        What was not computed, in words.
+    interrupted
+        Whether Ctrl-C ended it.
     """
 
     instance: Instance
@@ -133,10 +160,12 @@ class Explanation:
     objective: float
     best_objective: float
     lower_bound: float
-    price_bound: float
+    price_bound: float | None
     limits: tuple[Limit, ...]
     device: str
     choices: tuple[Choice, ...]
+    missing: tuple[str, ...] = ()
+    interrupted: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON can hold of it: names and numbers, no decisions."""
@@ -156,6 +185,7 @@ class Explanation:
                     "reason": choice.reason,
                     "places": [
                         {"place": name, "alone": _finite(alone), "reduced_cost": _finite(reduced)}
+                        | ({"not_computed": lacking} if (lacking := _lacking(alone, reduced)) else {})
                         for name, alone, reduced in zip(
                             places, choice.alone.tolist(), choice.reduced_cost.tolist(), strict=True
                         )
@@ -163,11 +193,18 @@ class Explanation:
                 }
                 for choice in self.choices
             ],
+            "not_computed": list(self.missing),
+            "interrupted": self.interrupted,
         }
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _lacking(alone: float, reduced: float) -> list[str]:
+    values = (("alone", alone), ("reduced_cost", reduced))
+    return [name for name, value in values if math.isnan(value)]
 
 
 def explain(
@@ -177,6 +214,7 @@ def explain(
     device: str | None = None,
     time_limit: float = 60.0,
     on_progress: Callable[[str, Progress | None], None] | None = None,
+    on_part: Callable[[str, Explanation], None] | None = None,
 ) -> Explanation:
     """Price the limits of an instance, try the dear ones with one more, and explain a device's choices.
 
@@ -187,9 +225,16 @@ def explain(
     device
         Id of the device to explain; by default the one whose task uses the most places.
     time_limit
-        Seconds for all trials together: the dearest limits are tried first.
+        Seconds for everything: the dearest limits are tried first.
     on_progress
         Called with what is solved, and None at its beginning or its progress.
+    on_part
+        Called with ``bounds``, ``choices`` and ``limits`` as soon as these are known, and with what is known.
+
+    Returns
+    -------
+    Explanation
+        At the time limit and after Ctrl-C, what is known by then.
 
     Raises
     ------
@@ -204,93 +249,191 @@ def explain(
         problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
     if problems:
         raise InputError("explain", problems)
-    m = telling_device(instance, solution) if device is None else instance.devices.ids.index(device)
-    search = _Trials(instance, solution, time_limit, on_progress)
-    limits = _limits(instance, evaluation.used, evaluation.channels_used, search.prices)
-    return Explanation(
-        instance,
-        solution,
-        evaluation.total,
-        search.objective,
-        search.bound,
-        search.price_bound,
-        tuple(search.tried(limit) for limit in limits),
-        instance.devices.ids[m],
-        tuple(_Device(instance, solution, m, search.prices).choices()),
-    )
+    work = _Work(instance, solution, device, time_limit, on_progress)
+    parts = {"bounds": work.find_bounds, "choices": work.explain_choices, "limits": work.try_limits}
+    for name, step in parts.items():
+        if not work.interrupted:
+            try:
+                step()
+            except KeyboardInterrupt:
+                work.interrupted = True
+        if on_part is not None:
+            on_part(name, work.explanation())
+    return work.explanation()
 
 
-class _Trials:
-    """The prices, the optimum or what is known of it, and the optimum with one more of a limit."""
+class _Work:
+    """The prices, the optimum or what is known of it, the device's choices, and the optimum with one more of
+    a limit."""
 
     def __init__(
         self,
         instance: Instance,
         solution: Solution,
+        device: str | None,
         time_limit: float,
         on_progress: Callable[[str, Progress | None], None] | None,
     ) -> None:
-        from formulations.decomposition.branch_and_price import prove
-        from formulations.decomposition.master import best_prices
+        self._begun, self._seconds = time.perf_counter(), time_limit
+        self._instance, self._given, self._on_progress = instance, solution, on_progress
+        self._evaluation = evaluate(instance, solution)
+        m = telling_device(instance, solution) if device is None else instance.devices.ids.index(device)
+        self._device = _Device(instance, solution, m)
+        self.interrupted = False
+        self._name = instance.devices.ids[m]
+        self._prices: Prices | None = None
+        self._price_bound: float | None = None
+        self._solution, self._objective = solution, self._evaluation.total
+        self._bound = simple_bound(instance)
+        self._solved = False
+        self._tried: dict[tuple[str, str], Limit] = {}
 
-        self._prove, self._instance, self._on_progress = prove, instance, on_progress
-        self._deadline = time.perf_counter() + time_limit
-        self._begin("prices")
-        total = evaluate(instance, solution).total
-        late = self._deadline - time_limit / 4
-        self.price_bound, self.prices = best_prices(instance, solution, lambda: time.perf_counter() > late)
-        self._solution, self.objective, bound = self._solved(instance, solution, "as it is", time_limit / 4)
-        self.bound = min(max(bound, self.price_bound), self.objective)
-        self._least = WORTHLESS * total / instance.num_devices
+    def _left(self, share: float = 1.0) -> float:
+        """Seconds that are left of a share of the time limit."""
+        return share * self._seconds - (time.perf_counter() - self._begun)
 
     def _begin(self, what: str) -> None:
         if self._on_progress is not None:
             self._on_progress(what, None)
 
-    def _solved(
-        self, instance: Instance, start: Solution, what: str, seconds: float
-    ) -> tuple[Solution, float, float]:
+    def find_bounds(self) -> None:
+        """Prices, then the optimum."""
+        from formulations.decomposition.branch_and_price import ROUGH_SEARCH
+        from formulations.decomposition.dual import Dual
+        from formulations.decomposition.limits import Limits
+        from formulations.decomposition.master import best_prices
+        from formulations.decomposition.pricing import Prices, alarm
+        from formulations.decomposition.tatonnement import rough
+
+        def late() -> bool:
+            return self._left(0.25) <= 0
+
+        self._begin("prices")
+        with alarm(self._left(0.25)) as stopped:
+            limits = Limits(self._instance, largest_search=ROUGH_SEARCH, late=late, stopped=stopped)
+            dual = Dual(limits, late)
+            with contextlib.suppress(OutOfTime):
+                deque(rough(limits, dual, lambda: self._left(0.1) <= 0), maxlen=0)
+            begin = limits.prices(dual.vector) if dual.evaluations else Prices.zero(self._instance)
+            self._take(dual.bound, begin)
+            self._take(*best_prices(self._instance, self._given, late, stopped, begin))
+        result = self._solve(self._instance, "as it is", self._left(0.5))
+        if result is not None:
+            self._solution, self._objective = result.solution, result.objective
+            self._bound = min(max(self._bound, result.lower_bound or 0.0), self._objective)
+            self._solved = True
+            self._stop_after(result)
+
+    def _take(self, bound: float, prices: Prices) -> None:
+        """Keep prices whose bound is better."""
+        if math.isfinite(bound) and (self._price_bound is None or bound > self._price_bound):
+            self._price_bound, self._prices = bound, prices
+            self._bound = max(self._bound, min(bound, self._objective))
+
+    def _stop_after(self, result: Result[Solution]) -> None:
+        """Pass Ctrl-C on, which a solve has answered by what it has."""
+        if result.termination is Termination.INTERRUPTED:
+            raise KeyboardInterrupt
+
+    def _solve(self, instance: Instance, what: str, seconds: float) -> Result[Solution] | None:
+        from formulations.decomposition.branch_and_price import solve
+
+        if seconds <= 0:
+            return None
         self._begin(what)
         notify = self._on_progress
         told = None if notify is None else lambda progress: notify(what, progress)
-        proof = self._prove(instance, start, Budget(time_limit=seconds, on_progress=told))
-        return proof.solution, proof.objective, proof.certificate.lower_bound
+        return solve(instance, Budget(time_limit=seconds, start=self._solution, on_progress=told))
 
-    def tried(self, limit: Limit) -> Limit:
-        """The limit with what one more saves, where it has a price and there is time."""
-        left = self._deadline - time.perf_counter()
-        if (limit.price is not None and limit.price <= self._least) or left <= 0:
-            return limit
-        points = self._instance.points
-        more = getattr(points, limit.kind).copy()
-        more[points.ids.index(limit.point)] += 1
-        changed: dict[str, Any] = {limit.kind: frozen(more, np.int64)}
-        relaxed = replace(self._instance, points=replace(points, **changed))
-        what = f"one more at {limit.point} ({limit.kind})"
-        _, objective, bound = self._solved(relaxed, self._solution, what, left)
-        return replace(limit, saved=self.objective - objective, saved_at_most=self.objective - bound)
+    def explain_choices(self) -> None:
+        """Of the device, in half of the time that is left."""
+        self._begin(f"the choices of {self._name}")
+        self._device.compute(self._prices, 0.5 * self._left())
+
+    def try_limits(self) -> None:
+        """One more of each limit that has a price, the dearest first."""
+        for limit in self._limits():
+            if limit.price is None or limit.price <= self._least:
+                continue
+            points = self._instance.points
+            more = getattr(points, limit.kind).copy()
+            more[points.ids.index(limit.point)] += 1
+            changed: dict[str, Any] = {limit.kind: frozen(more, np.int64)}
+            relaxed = replace(self._instance, points=replace(points, **changed))
+            result = self._solve(relaxed, f"one more at {limit.point} ({limit.kind})", self._left())
+            if result is None:
+                return
+            self._stop_after(result)
+            self._tried[limit.point, limit.kind] = replace(
+                limit,
+                saved=self._objective - result.objective,
+                saved_at_most=self._objective - (result.lower_bound or 0.0),
+            )
+
+    @property
+    def _least(self) -> float:
+        return WORTHLESS * self._evaluation.total / self._instance.num_devices
+
+    def _limits(self) -> list[Limit]:
+        evaluation = self._evaluation
+        return _limits(self._instance, evaluation.used, evaluation.channels_used, self._prices)
+
+    def explanation(self) -> Explanation:
+        """What is known."""
+        limits = tuple(self._tried.get((limit.point, limit.kind), limit) for limit in self._limits())
+        choices = tuple(self._device.choices(self._prices))
+        return Explanation(
+            self._instance,
+            self._given,
+            self._evaluation.total,
+            self._objective,
+            self._bound,
+            self._price_bound,
+            limits,
+            self._name,
+            choices,
+            tuple(self._missing(limits, choices)),
+            self.interrupted,
+        )
+
+    def _missing(self, limits: tuple[Limit, ...], choices: tuple[Choice, ...]) -> Iterator[str]:
+        if self._prices is None:
+            yield "prices"
+        if not self._solved:
+            yield "the optimum"
+        untried = sum(limit.saved is None and limit.worth > self._least for limit in limits)
+        if untried:
+            yield f"one more of {untried} of the limits that have a price"
+        for what, values in (
+            ("the choices", [choice.alone for choice in choices]),
+            ("the reduced costs", [choice.reduced_cost for choice in choices]),
+        ):
+            lacking = sum(bool(np.isnan(of).any()) for of in values)
+            if lacking:
+                yield f"{what} of {lacking} of {len(choices)} subtasks"
 
 
-def _limits(instance: Instance, used: Any, channels_used: Any, prices: Prices) -> list[Limit]:
+def _limits(instance: Instance, used: Any, channels_used: Any, prices: Prices | None) -> list[Limit]:
     """All limits, the dearest first."""
     points, found = instance.points, []
     for n, point in enumerate(points.ids):
         size = int(points.capacity[n])
-        price = float(prices.capacity[n]) if size > 0 else None
+        price = float(prices.capacity[n]) if size > 0 and prices is not None else None
         found.append(Limit(point, "capacity", size, int(used[n]), price))
         if points.channels[n] != UNLIMITED:
             size = int(points.channels[n])
-            found.append(Limit(point, "channels", size, int(channels_used[n]), float(prices.channels[n])))
+            price = None if prices is None else float(prices.channels[n])
+            found.append(Limit(point, "channels", size, int(channels_used[n]), price))
     return sorted(found, key=lambda limit: -limit.worth)
 
 
 class _Device:
     """One device beside the others, which stay as they are."""
 
-    def __init__(self, instance: Instance, solution: Solution, m: int, prices: Prices) -> None:
+    def __init__(self, instance: Instance, solution: Solution, m: int) -> None:
         evaluation = evaluate(instance, solution)
         only = np.array([m])
-        self.points, self.prices = instance.points, prices
+        self.points = instance.points
         self.alone = subset(instance, only)
         self.row = restricted(instance, solution, only).rows(self.alone)[0]
         self.task = self.alone.groups[0].application
@@ -300,21 +443,42 @@ class _Device:
         self.free_radio = math.inf
         if self.radio != LOCAL and instance.points.channels[self.radio] != UNLIMITED:
             self.free_radio = int(instance.points.channels[self.radio] - evaluation.channels_used[self.radio])
+        shape = len(self.row), len(self._places)
+        self.change, self.reduced = np.full(shape, np.nan), np.full(shape, np.nan)
 
-    def choices(self) -> Iterator[Choice]:
+    def compute(self, prices: Prices | None, seconds: float) -> None:
+        """What each subtask's other places change; then, where there are prices, their reduced costs."""
+        from formulations.decomposition.pricing import Restrictions, alarm, price
+
+        with alarm(seconds) as passed:
+            for k in range(len(self.row)):
+                if passed[0]:
+                    return
+                self.change[k] = [self._cost(self._moved(k, n)) - self.cost for n in self._places]
+            if prices is None:
+                return
+            whole = price(self.alone, prices, stopped=passed)
+            if whole.relaxed[0]:
+                return
+            for k, n in itertools.product(range(len(self.row)), self._places):
+                restrictions = Restrictions(self.alone)
+                restrictions.branch(0, k, n, equal=True)
+                found = price(self.alone, prices, restrictions, stopped=passed)
+                if passed[0]:
+                    return
+                if not found.relaxed[0]:
+                    self.reduced[k, n] = found.value[0] - whole.value[0]
+
+    def choices(self, prices: Prices | None) -> Iterator[Choice]:
         """One for each subtask."""
-        from formulations.decomposition.pricing import price
-
-        least = float(price(self.alone, self.prices).value[0])
         for k, place in enumerate(self.row):
-            moved = [self._moved(k, n) for n in self._places]
-            change = np.array([self._cost(row) - self.cost for row in moved])
+            known = not np.isnan(self.change[k]).any()
             yield Choice(
                 self.task.subtasks[k],
                 None if place == LOCAL else self.points.ids[place],
-                change,
-                np.array([self._priced(k, n) - least for n in self._places]),
-                self._reason(k, moved, change),
+                self.change[k].copy(),
+                self.reduced[k].copy(),
+                self._reason(k, self.change[k], prices) if known else NOT_COMPUTED,
             )
 
     @property
@@ -329,20 +493,13 @@ class _Device:
             return math.inf
         return float(evaluate(self.alone, Solution.from_rows(self.alone, [row])).cost[0])
 
-    def _priced(self, k: int, place: int) -> float:
-        from formulations.decomposition.pricing import Restrictions, price
-
-        restrictions = Restrictions(self.alone)
-        restrictions.branch(0, k, place, equal=True)
-        return float(price(self.alone, self.prices, restrictions).value[0])
-
-    def _paid(self, row: list[int]) -> float:
+    def _paid(self, row: list[int], prices: Prices) -> float:
         """Prices of what a decision uses."""
         used = [place for place in row if place != LOCAL]
-        radio = float(self.prices.channels[self.radio]) if used else 0.0
-        return float(self.prices.capacity[used].sum()) + radio
+        radio = float(prices.channels[self.radio]) if used else 0.0
+        return float(prices.capacity[used].sum()) + radio
 
-    def _reason(self, k: int, moved: list[list[int]], change: Floats) -> str:
+    def _reason(self, k: int, change: Floats, prices: Prices | None) -> str:
         if self.radio == LOCAL:
             return "the device has no radio link"
         here = self.row[k]
@@ -354,13 +511,14 @@ class _Device:
             return f"cheapest here; {name} costs the same"
         if gain < 0:
             return f"cheapest here; {name} costs {_amount(-gain)} more"
-        row = moved[best]
-        dearer = self._paid(row) - self._paid(self.row)
         starts = all(place == LOCAL for place in self.row)
         if self.free[best] > 0 and not (starts and self.free_radio <= 0):
             return f"{name} has room and costs {_amount(gain)} less: the solution can be improved"
         full = f"{name} is full" if self.free[best] <= 0 else "all radio channels are taken"
         less = f"{name} costs {_amount(gain)} less, but {full}"
+        if prices is None:
+            return less
+        dearer = self._paid(self._moved(k, best), prices) - self._paid(self.row, prices)
         if dearer >= gain:
             return f"{less}, and worth {_amount(dearer)} more than what is used now"
         if dearer <= 0:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,14 @@ from brute import brute_force
 from hypothesis import given, settings
 from strategies import instances
 
-from instances import LOCAL, InputError, Instance, Solution, evaluate, read, read_solution
+from formulations.decomposition import branch_and_price, tatonnement
+from formulations.decomposition.pricing import alarm
+from instances import LOCAL, InputError, Instance, Solution, Termination, evaluate, read, read_solution
 from instances.model import frozen
 from instances.subset import restricted, subset
-from offloadlib import cli
+from offloadlib import cli, explaining, plots
 from offloadlib.best_known import library, solution_file
-from offloadlib.explaining import Limit, explain
+from offloadlib.explaining import Explanation, Limit, explain
 
 WORKED = library() / "worked-example.json"
 
@@ -156,3 +161,89 @@ def test_no_time_for_trials() -> None:
     found = explain(instance, solution, time_limit=1e-6)
     assert all(limit.saved is None for limit in found.limits)
     assert found.lower_bound <= found.objective
+    assert found.price_bound is None or found.price_bound <= found.objective
+    assert set(found.missing) >= {"the optimum"}
+    assert all(np.isnan(choice.reduced_cost).all() for choice in found.choices)
+    told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert told["not_computed"] == list(found.missing)
+    assert told["choices"][0]["places"][0]["not_computed"] == ["alone", "reduced_cost"]
+    assert told["choices"][0]["reason"] == "not computed"
+    plots.prices(found)
+
+
+def test_parts_are_told_as_they_are_known() -> None:
+    instance = read(WORKED)
+    parts: list[tuple[str, Explanation]] = []
+    found = explain(instance, optimum(instance), on_part=lambda *part: parts.append(part))
+    assert [name for name, _ in parts] == ["bounds", "choices", "limits"]
+    bounds, choices, limits = (part for _, part in parts)
+    assert bounds.lower_bound == found.lower_bound
+    assert all(choice.reason == "not computed" for choice in bounds.choices)
+    assert [choice.reason for choice in choices.choices] == [choice.reason for choice in found.choices]
+    assert choices.limits[0].saved is None
+    assert limits.as_dict() == found.as_dict()
+    assert found.missing == () and not found.interrupted
+
+
+@pytest.mark.parametrize("stage", range(4))
+def test_an_interrupt_keeps_what_is_known(stage: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while prices are sought, while it is solved as it is, at the choices, and at the first trial."""
+    instance = read(WORKED)
+    whole = explain(instance, optimum(instance))
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    solved = branch_and_price.solve
+    solves = 0
+
+    def answering(instance: Instance, budget: Any) -> Any:
+        """A solve answers Ctrl-C by what it has."""
+        nonlocal solves
+        solves += 1
+        result = solved(instance, budget)
+        return replace(result, termination=Termination.INTERRUPTED) if solves == stage else result
+
+    if stage == 0:
+        monkeypatch.setattr(tatonnement, "rough", interrupted)
+    elif stage == 3:
+        monkeypatch.setattr(explaining._Device, "compute", interrupted)
+    else:
+        monkeypatch.setattr(branch_and_price, "solve", answering)
+    found = explain(instance, optimum(instance))
+    assert found.interrupted
+    assert found.missing
+    assert found.objective == whole.objective
+    assert found.lower_bound <= found.best_objective <= found.objective
+    assert (found.price_bound is None) == (stage == 0)
+    assert ("the optimum" in found.missing) == (stage == 0)
+    known = [not np.isnan(choice.alone).any() for choice in found.choices]
+    assert all(known) if stage == 2 else not any(known)
+    assert all(limit.saved is None for limit in found.limits)
+    json.dumps(found.as_dict(), allow_nan=False)
+    plots.prices(found)
+
+
+def test_an_interrupted_command_shows_what_is_known(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(explaining._Device, "compute", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.main(["explain", str(WORKED), str(solution_file("worked-example"))]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    out = capfd.readouterr().out
+    assert "lower bound 24.0" in out
+    assert "not computed, as interrupted: one more of " in out
+
+
+def test_a_signal_ends_searches() -> None:
+    with pytest.raises(KeyboardInterrupt), alarm(math.inf) as passed:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            time.sleep(0.01)
+    assert passed[0]

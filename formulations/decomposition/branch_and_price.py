@@ -53,7 +53,7 @@ from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
 from .primal import Primal, pack
-from .tatonnement import Tatonnement, answer
+from .tatonnement import rough
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
@@ -66,9 +66,6 @@ PATIENCE_AT_ROOT = 0.01
 
 ROUGH_SEARCH = 20_000
 """Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
-
-TURNS = 5
-"""Evaluations with rough prices."""
 
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
@@ -581,15 +578,8 @@ class _Search:
         limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            prices = Tatonnement(limits)
-            prices.find_level(limits, lambda: self.late(AT_ROOT), dual.seen)
-            for _ in range(TURNS):
-                found = answer(limits, prices.vector(limits))
-                dual.seen(*found)
-                self.master.add(limits.solution(found[3]))
-                prices.follow(limits, found[3])
-                if self.late(AT_ROOT):
-                    break
+            for table in rough(limits, dual, lambda: self.late(AT_ROOT)):
+                self.master.add(limits.solution(table))
         best = limits.prices(dual.vector)
         bound = claim(dual.bound) if dual.evaluations else -np.inf
         if bound > self.floor:

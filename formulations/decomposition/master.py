@@ -369,6 +369,7 @@ def best_prices(
     start: Solution,
     stop: Callable[[], bool],
     stopped: NDArray[np.bool_] = NEVER,
+    begin: Prices | None = None,
 ) -> tuple[float, Prices]:
     """The best Lagrangian bound that column generation finds before it is stopped, and its prices.
 
@@ -380,15 +381,18 @@ def best_prices(
         A feasible solution, which sets the scale.
     stop
         Asked now and then whether to make do with what there is.
-
     stopped
         As for :func:`.pricing.price`.
+    begin
+        Prices to begin with; none by default.
     """
+    begin = begin or Prices.zero(instance)
     objective = evaluate(instance, start).total
     unit = unit_for(objective)
     instance = scaled(instance, unit)
     master = Master(instance, objective * unit, stopped)
     master.add(start)
     master.add(Solution.all_local(instance))
-    node = master.generate(None, Prices.zero(instance), np.inf, stop)
+    first = Prices(begin.capacity * unit, begin.channels * unit)
+    node = master.generate(None, first, np.inf, stop)
     return node.bound / unit, Prices(node.prices.capacity / unit, node.prices.channels / unit)

@@ -24,7 +24,7 @@ offloading is worth to the first device that gets none.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from instances import LOCAL
 from instances.cost import terms
 from instances.model import Floats, Places
 
-from .dual import Seen
+from .dual import Dual, Seen
 from .limits import Limits
 from .pricing import difference
 
@@ -44,6 +44,9 @@ STEPS = 12
 
 BALANCED = 0.03
 """What may be used too much or too little in sum, relatively."""
+
+TURNS = 5
+"""Evaluations with rough prices."""
 
 LARGEST_CHANGE = 4.0
 """Factor of one change, before the power is taken."""
@@ -113,6 +116,25 @@ class Tatonnement:
         self._level *= change[-1] ** (0.5 / (1 + 0.3 * self._turn))
         self._turn += 1
         self.balanced = self._level == 0.0 or abs(change[-1] - 1.0) <= BALANCED
+
+
+def rough(limits: Limits, dual: Dual, late: Callable[[], bool]) -> Iterator[Places]:
+    """Follow what is used for a few evaluations of all devices, which ``dual`` sees; yields decisions.
+
+    Raises
+    ------
+    OutOfTime
+        If time is up for ``limits``; ``late`` only says to make do with what there is.
+    """
+    prices = Tatonnement(limits)
+    prices.find_level(limits, late, dual.seen)
+    for _ in range(TURNS):
+        found = answer(limits, prices.vector(limits))
+        dual.seen(*found)
+        yield found[3]
+        prices.follow(limits, found[3])
+        if late():
+            return
 
 
 def answer(limits: Limits, vector: Floats) -> tuple[Floats, float, Floats, Places]:
