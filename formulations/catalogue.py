@@ -5,13 +5,13 @@ Nothing is imported before it is asked for.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from instances import InputError, Instance
+from instances.errors import near
 
 
 @dataclass(frozen=True)
@@ -120,5 +120,4 @@ def find(name: str) -> Formulation:
     by_name = {formulation.name: formulation for formulation in FORMULATIONS}
     if name in by_name:
         return by_name[name]
-    near = difflib.get_close_matches(name, by_name, n=3, cutoff=0.5) or list(by_name)
-    raise InputError("formulation", [("", f"{name!r} is not known; did you mean {', '.join(near)}?")])
+    raise InputError("formulation", [("", f"{name!r} is not known; did you mean {near(name, by_name)}?")])

@@ -4,8 +4,9 @@ Nothing here knows the problem but the decoder: a key from [0, 1) for each subta
 parts, says local or one of the N' points with capacity, the fastest first. Subtasks take their places in
 file order; one that finds its point full, or whose device finds no channel, stays local. The rest is
 ``scipy.optimize.differential_evolution`` as it comes, apart from the size of its population (scipy's own
-grows with the number of keys): :data:`POPULATION` members, the first all-local and the others random,
-for :data:`GENERATIONS` generations or until all members cost the same. No parameter was tuned.
+grows with the number of keys): :data:`POPULATION` members, the first one the start, or else all-local, and
+the others random, for :data:`GENERATIONS` generations or until all members cost the same. No parameter was
+tuned.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy.optimize import Bounds, differential_evolution
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.compiled import readable, writable
-from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks, solution_of
+from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_places, flat_tasks, solution_of
 from instances.model import Floats, Ints
 
 POPULATION = 50
@@ -33,8 +34,8 @@ def solve(instance: Instance, budget: Budget) -> Result:
     Returns
     -------
     Result
-        The best decisions of all that were decoded, never worse than all-local. Its record has the
-        ``generations``.
+        The best decisions of all that were decoded, never worse than the start, or else than all-local. Its
+        record has the ``generations``.
     """
     begun = time.perf_counter()
     tasks, points = flat_tasks(instance), instance.points
@@ -72,7 +73,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     if len(keyed) and len(menu):
         random = np.random.default_rng(budget.seed)
         first = random.random((POPULATION, len(keyed)))
-        first[0] = 0.0
+        first[0] = 0.0 if budget.start is None else _keys(flat_places(instance, budget.start)[keyed], menu)
         try:
             differential_evolution(
                 costs,  # type: ignore[arg-type]  # the stubs know no vectorised functions
@@ -92,6 +93,14 @@ def solve(instance: Instance, budget: Budget) -> Result:
             termination = Termination.INTERRUPTED
     solution, runtime = solution_of(instance, best), time.perf_counter() - begun
     return Result.of(instance, solution, runtime, termination=termination, generations=generations)
+
+
+def _keys(places: Ints, menu: Ints) -> Floats:
+    """Keys that stand for (D,) places that keep the limits."""
+    part = np.zeros(max(int(places.max(initial=LOCAL)), int(menu.max())) + 2)
+    part[menu] = 1.0 + np.arange(len(menu))  # the last entry is local
+    keys: Floats = (part[places] + 0.5) / (len(menu) + 1)
+    return keys
 
 
 _READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from instances import Budget, Instance, Progress, Result, Termination
+from instances import Budget, Instance, Progress, Result, Termination, evaluate
 
 from . import gaod as genetic
 from . import gsod
@@ -17,8 +17,8 @@ Method = Callable[[Instance, Budget], Result]
 def followed(method: Method, name: str) -> Method:
     """A method, and then the local search for as long as the time limit allows.
 
-    The record of a run has what both have to say. Where the method itself was stopped, its solution
-    is the result.
+    It goes on from the start where that is better than what the method has found. The record of a run has
+    what both have to say. Where the method itself was stopped, its solution is the result.
     """
 
     def solve(instance: Instance, budget: Budget) -> Result:
@@ -32,7 +32,9 @@ def followed(method: Method, name: str) -> Method:
                 budget.on_progress(replace(event, time=first.runtime + event.time))
 
         left = replace(budget, time_limit=budget.time_limit - first.runtime, on_progress=later)
-        second = improve(instance, first.solution, left)
+        known = [first.solution] if budget.start is None else [first.solution, budget.start]
+        best = min(known, key=lambda solution: evaluate(instance, solution).total)
+        second = improve(instance, best, left)
         return replace(second, runtime=first.runtime + second.runtime, run={**first.run, **second.run})
 
     solve.__doc__ = f"{name}, then local search."

@@ -19,7 +19,7 @@ from formulations.decomposition.limits import Limits
 from formulations.decomposition.pricing import alarm
 from formulations.decomposition.primal import Primal, pack
 from formulations.decomposition.tatonnement import Tatonnement, answer
-from instances import Budget, Instance, Result, Solution, Termination
+from instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
 from instances.bound import simple_bound
 from instances.run import OutOfTime
 
@@ -51,13 +51,23 @@ def solve(instance: Instance, budget: Budget) -> Result:
     def late() -> bool:
         return time.perf_counter() - begun > budget.time_limit
 
+    start = _start(instance, budget)
     with alarm(budget.time_limit) as stopped:
-        return _solve(instance, budget, Limits(instance, None, SEARCH, late, stopped), begun)
+        return _solve(instance, budget, start, Limits(instance, None, SEARCH, late, stopped), begun)
 
 
-def _solve(instance: Instance, budget: Budget, limits: Limits, begun: float) -> Result:
+def _start(instance: Instance, budget: Budget) -> Solution:
+    """The best that is known before anything else: it is there at any time limit."""
+    known = [method(instance, budget).solution for method in (gsod.solve_difference, gsod.solve_ratio)]
+    known.append(budget.start or Solution.all_local(instance))
+    start = min(known, key=lambda solution: exact.cost(instance, solution))
+    if budget.on_progress is not None:
+        budget.on_progress(Progress(0.0, evaluate(instance, start).total, None, lambda: start))
+    return start
+
+
+def _solve(instance: Instance, budget: Budget, start: Solution, limits: Limits, begun: float) -> Result:
     late = limits.late
-    start = budget.start or Solution.all_local(instance)
     primal, dual = Primal(limits, start, late), Dual(limits, late)
 
     def halfway() -> bool:
@@ -65,8 +75,6 @@ def _solve(instance: Instance, budget: Budget, limits: Limits, begun: float) -> 
 
     termination = Termination.FINISHED
     try:
-        for method in (gsod.solve_difference, gsod.solve_ratio):
-            primal.offer(limits.table(method(instance, budget).solution))
         _find_prices(dual, budget.seed, late, halfway)
         if dual.evaluations:
             table = primal.cheapest(dual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -45,6 +46,13 @@ class InputError(ValueError):
     def __reduce__(self) -> tuple[type[InputError], tuple[str, tuple[Problem, ...]]]:
         """Pickled by its parts, so that it survives the way back from a worker process."""
         return type(self), (self.source, self.problems)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The known names nearest to an unknown one, whatever their case; all of them if none is near."""
+    by_lower = {item.lower(): item for item in known}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5) or list(by_lower)
+    return ", ".join(by_lower[item] for item in found)
 
 
 def place(prefix: str, path: Iterable[int | str]) -> str:

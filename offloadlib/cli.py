@@ -122,6 +122,8 @@ def solve(
     start = None if warm_start is None else _start(warm_start, data)
     budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
     admit(data, chosen, budget)
+    if ignored := chosen.ignored(budget):
+        _say(f"{chosen.name} ignores {', '.join(f'--{name}' for name in ignored)}")
     with TemporaryDirectory(prefix="offloadlib-") as scratch, workers.counted_interrupts() as interrupts:
         kept = Path(scratch) / "proof"
         if certificate is not None:

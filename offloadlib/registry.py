@@ -6,7 +6,6 @@ so that a fast heuristic does not wait for a modelling language.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +13,17 @@ from typing import Any
 
 from formulations.catalogue import FORMULATIONS, Formulation, imported
 from instances import Budget, InputError, Problem, Result
+from instances.errors import near
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
 """It takes an instance of a kind that its method solves, and gives a solution of that kind."""
+
+
+OPTIONS = ("gap", "seed", "threads", "solver")
+"""The options of a budget that not every method has a use for."""
+
+NONE, SEED, GAP = frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
+SEARCHED = frozenset({"gap", "seed", "threads"})
 
 
 class Family(StrEnum):
@@ -49,6 +56,11 @@ class Method:
         empty: it solves all of them.
     grace
         Seconds that it may take beyond its time limit, where that is more than the usual.
+    uses
+        Which of :data:`OPTIONS` have a meaning for it.
+    scheme
+        Whether its solution is by definition that of a fixed scheme, which a start must not replace. Every
+        other method gives a solution that is at least as good as its start.
     """
 
     name: str
@@ -59,6 +71,8 @@ class Method:
     kinds: frozenset[str] = frozenset({"structured"})
     obstacle: str = ""
     grace: float = 0.0
+    uses: frozenset[str] = frozenset(OPTIONS)
+    scheme: bool = False
 
     @property
     def module(self) -> str:
@@ -77,6 +91,15 @@ class Method:
         reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
         return reason
 
+    def ignored(self, budget: Budget[Any]) -> list[str]:
+        """The options that are not the usual ones, and that it has no use for."""
+        usual = Budget[Any]()
+        return [
+            name
+            for name in OPTIONS
+            if name not in self.uses and getattr(budget, name) != getattr(usual, name)
+        ]
+
 
 def _milp(item: Formulation) -> Method:
     return Method(item.name, item.solve, Family.EXACT, item.summary, item.source, obstacle=item.obstacle)
@@ -89,8 +112,11 @@ def _hybrid(
     source: str = "Wu et al. 2020 (abstract), as read in docs/hybrid.md",
     family: Family = Family.HEURISTIC,
     obstacle: str = "",
+    uses: frozenset[str] = NONE,
+    scheme: bool = False,
 ) -> Method:
-    return Method(name, path, family, summary, source, frozenset({"hybrid"}), obstacle)
+    kinds = frozenset({"hybrid"})
+    return Method(name, path, family, summary, source, kinds, obstacle, uses=uses, scheme=scheme)
 
 
 _ALL = (
@@ -101,6 +127,8 @@ _ALL = (
         "everything on its own device",
         "section 5; Wu et al. 2020 (local only)",
         kinds=frozenset({"structured", "hybrid"}),
+        uses=NONE,
+        scheme=True,
     ),
     Method(
         "gsod-i",
@@ -108,6 +136,7 @@ _ALL = (
         Family.HEURISTIC,
         "greedy by layers, largest gain of offloading first",
         "Algorithm 3, strategy I",
+        uses=NONE,
     ),
     Method(
         "gsod-ii",
@@ -115,6 +144,7 @@ _ALL = (
         Family.HEURISTIC,
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
+        uses=NONE,
     ),
     Method(
         "price",
@@ -122,6 +152,7 @@ _ALL = (
         Family.HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
+        uses=SEED,
     ),
     Method(
         "gsod-i-heap",
@@ -129,6 +160,7 @@ _ALL = (
         Family.HEURISTIC,
         "greedy over all devices, the largest gain of offloading at that moment first",
         "section 4.3.4, strategy I",
+        uses=NONE,
     ),
     Method(
         "gsod-ii-heap",
@@ -136,6 +168,7 @@ _ALL = (
         Family.HEURISTIC,
         "greedy over all devices, largest workload per data first",
         "section 4.3.4, strategy II",
+        uses=NONE,
     ),
     Method(
         "gaod",
@@ -143,6 +176,7 @@ _ALL = (
         Family.HEURISTIC,
         "a genetic algorithm for each device in turn, in random order",
         "Algorithm 2",
+        uses=SEED,
     ),
     *(
         Method(
@@ -151,6 +185,7 @@ _ALL = (
             Family.HEURISTIC,
             f"{name}, then local search: one device exactly, exchanges between devices",
             f"{source}; the local search is not from the paper",
+            uses=SEED if name == "gaod" else NONE,
         )
         for name, source in (
             ("gsod-i", "Algorithm 3, strategy I"),
@@ -164,6 +199,7 @@ _ALL = (
         Family.HEURISTIC,
         "list scheduling by upward rank, each subtask where it adds least to the cost",
         "Topcuoglu, Hariri, Wu 2002, adapted",
+        uses=NONE,
     ),
     Method(
         "evolution",
@@ -171,6 +207,7 @@ _ALL = (
         Family.HEURISTIC,
         "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
         "Storn, Price 1997; Bean 1994",
+        uses=SEED,
     ),
     *map(_milp, FORMULATIONS),
     Method(
@@ -180,6 +217,7 @@ _ALL = (
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
         obstacle="formulations.milp.arrays:obstacle",
+        uses=SEARCHED,
     ),
     Method(
         "patterns",
@@ -188,6 +226,7 @@ _ALL = (
         "set partitioning over all undominated decisions of each device",
         "Dantzig-Wolfe reformulation of (5), enumerated",
         obstacle="formulations.milp.patterns:obstacle",
+        uses=SEARCHED,
     ),
     Method(
         "cpsat",
@@ -195,6 +234,7 @@ _ALL = (
         Family.EXACT,
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
+        uses=SEARCHED,
     ),
     Method(
         "branch-and-price",
@@ -202,6 +242,7 @@ _ALL = (
         Family.EXACT,
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
+        uses=SEARCHED,
     ),
     Method(
         "btod",
@@ -209,6 +250,7 @@ _ALL = (
         Family.EXACT,
         "backtracking with Lagrangian and knapsack bounds",
         "Algorithm 1, bounded",
+        uses=GAP,
     ),
     Method(
         "btod-plain",
@@ -216,6 +258,7 @@ _ALL = (
         Family.EXACT,
         "backtracking as written: all places of all subtasks, for tiny instances",
         "Algorithm 1",
+        uses=NONE,
     ),
     Method(
         "btod-sequential",
@@ -223,29 +266,40 @@ _ALL = (
         Family.HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",
+        uses=NONE,
     ),
-    _hybrid("edge-only", "heuristics.hybrid.schemes:edge_only", "everything at the edge"),
+    _hybrid("edge-only", "heuristics.hybrid.schemes:edge_only", "everything at the edge", scheme=True),
     _hybrid(
         "cloud-only",
         "heuristics.hybrid.schemes:cloud_only",
         "everything in the cloud",
         obstacle="heuristics.hybrid.schemes:without_cloud",
+        scheme=True,
     ),
-    _hybrid("mec", "heuristics.hybrid.descent:solve_mec", "device and edge; exact for up to 16 tasks"),
+    _hybrid(
+        "mec", "heuristics.hybrid.descent:solve_mec", "device and edge; exact for up to 16 tasks", scheme=True
+    ),
     _hybrid(
         "mcc",
         "heuristics.hybrid.descent:solve_mcc",
         "device and cloud; exact for up to 16 tasks",
         obstacle="heuristics.hybrid.schemes:without_cloud",
+        scheme=True,
     ),
-    _hybrid("random", "heuristics.hybrid.schemes:random", "a random place for each task"),
-    _hybrid("best-of-random", "heuristics.hybrid.schemes:best_of_random", "the best of 3 random decisions"),
+    _hybrid("random", "heuristics.hybrid.schemes:random", "a random place for each task", uses=SEED),
+    _hybrid(
+        "best-of-random",
+        "heuristics.hybrid.schemes:best_of_random",
+        "the best of 3 random decisions",
+        uses=SEED,
+    ),
     _hybrid(
         "equal-split",
         "heuristics.hybrid.schemes:solve_equal_split",
         "the optimum where every device has the same share of the uplink",
         "Huang et al. 2018 (DDLO), their problem",
         obstacle="heuristics.hybrid.schemes:too_many_patterns",
+        scheme=True,
     ),
     _hybrid(
         "coordinate-descent",
@@ -268,6 +322,7 @@ _ALL = (
         "Lagrangian relaxation of the bandwidth",
         family=Family.EXACT,
         obstacle="formulations.hybrid.patterns:obstacle",
+        uses=GAP,
     ),
     _hybrid(
         "hybrid-milp",
@@ -275,6 +330,7 @@ _ALL = (
         "MILP with tangents of the upload time, added in rounds (Pyomo)",
         "outer approximation; extended polymatroid inequalities",
         family=Family.EXACT,
+        uses=SEARCHED,
     ),
     _hybrid(
         "ddto",
@@ -282,6 +338,7 @@ _ALL = (
         "networks that learn from their best candidate",
         "Wu et al. 2020, by way of Huang et al. 2018 (DDLO)",
         obstacle="heuristics.hybrid.network:obstacle",
+        uses=SEED,
     ),
 )
 
@@ -298,5 +355,4 @@ def find(name: str) -> Method:
     """
     if name in METHODS:
         return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.5) or list(METHODS)
-    raise InputError("method", [("", f"{name!r} is not known; did you mean {', '.join(near)}?")])
+    raise InputError("method", [("", f"{name!r} is not known; did you mean {near(name, METHODS)}?")])

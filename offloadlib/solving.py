@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
-from instances import Budget, InputError, Problem, Progress, Result, Termination
+from instances import Budget, InputError, Problem, Progress, Result, Termination, read
 from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .keeping import Keeper, Made
@@ -21,7 +22,7 @@ Decisions = TypeVar("Decisions")
 
 
 def solve(
-    instance: Problem[Decisions],
+    instance: Problem[Decisions] | str | Path,
     method: str | Method = "milp",
     *,
     time_limit: float = math.inf,
@@ -37,7 +38,7 @@ def solve(
     Parameters
     ----------
     instance
-        From :func:`offloadlib.read` or a generator.
+        From :func:`offloadlib.read` or a generator, or the file of one.
     method
         A name from :data:`offloadlib.METHODS`.
     time_limit
@@ -51,8 +52,8 @@ def solve(
     solver
         The MILP solver, by the name that Pyomo knows it under.
     start
-        A feasible solution to start from; an exact method without one starts from that
-        of the first heuristic in :data:`offloadlib.kinds.KINDS`.
+        A feasible solution to start from: the result is never worse. An exact method without one starts
+        from that of the first heuristic in :data:`offloadlib.kinds.KINDS`.
     on_progress
         Called with time, incumbent and lower bound while the method runs.
 
@@ -64,13 +65,26 @@ def solve(
     Raises
     ------
     InputError
-        If the method is unknown or cannot solve this instance, an option is out of range, the solver
-        is not installed, or ``start`` breaks a limit (which one, and by how much).
+        If the file cannot be read, the method is unknown or cannot solve this instance, an option is out of
+        range, the solver is not installed, or ``start`` breaks a limit (which one, and by how much) or the
+        method is a fixed scheme that starts from nothing.
+    FalseResult
+        If the method's result is not true (:mod:`offloadlib.keeping`).
+
+    Warns
+    -----
+    UserWarning
+        Of options that the method ignores.
+    RuntimeWarning
+        If the method failed; what is returned is the best solution that it had found.
     """
     chosen = method if isinstance(method, Method) else find(method)
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
-    admit(instance, chosen, budget)
-    result = attempt(chosen, instance, budget)
+    given: Problem[Any] = read(instance) if isinstance(instance, str | Path) else instance
+    admit(given, chosen, budget)
+    if ignored := chosen.ignored(budget):
+        warnings.warn(f"{chosen.name} ignores {', '.join(ignored)}", UserWarning, stacklevel=2)
+    result = attempt(chosen, given, budget)
     if result.failure is not None:
         what = f"{chosen.name} failed ({result.failure}); this is the best solution that it had found"
         warnings.warn(what, RuntimeWarning, stacklevel=2)
@@ -100,6 +114,8 @@ def admit(instance: Problem[Decisions], method: Method, budget: Budget[Decisions
     if budget.start is not None:
         broken = instance.evaluate(budget.start).violations
         problems += [("start", f"breaks a limit: {violation}") for violation in broken]
+        if method.scheme:
+            problems.append(("start", f"{method.name} is a fixed scheme: it starts from nothing"))
     if problems:
         raise InputError("solve", problems)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,18 @@ from hypothesis import given, settings
 from strategies import instances
 
 import offloadlib
-from instances import Budget, InputError, Instance, Progress, Solution, Status, Termination, evaluate, read
+from instances import (
+    Budget,
+    InputError,
+    Instance,
+    Progress,
+    Solution,
+    Status,
+    Termination,
+    evaluate,
+    exact,
+    read,
+)
 from instances.bound import simple_bound
 from instances.generate import Setting, generate
 from offloadlib.best_known import library
@@ -104,6 +118,77 @@ def test_an_exact_method_starts_from_the_better_of_a_heuristic_and_all_local() -
     assert np.array_equal(first(instance).places[0], alone.places[0])
 
 
+def instance_for(name: str) -> Any:
+    """A small instance that a method solves, where the heuristics miss the optimum."""
+    if "hybrid" in METHODS[name].kinds and name != "local":
+        return read(library() / "hybrid-3x3.json")
+    return generate(Setting(devices=3, offload_points=2, capacity=4, channels=2), seed=3)
+
+
+@cache
+def optimum_of(kind: str) -> Any:
+    """A start that no heuristic finds by itself as a rule."""
+    name = {"structured": "branch-and-price", "hybrid": "lagrangian"}[kind]
+    return offloadlib.solve(instance_for(name), name).solution
+
+
+@pytest.mark.parametrize("time_limit", [30.0, 1e-9])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_start_is_honoured_or_refused(name: str, time_limit: float) -> None:
+    instance = instance_for(name)
+    if METHODS[name].applies_to(instance) is not None:
+        pytest.skip("does not apply")
+    start = optimum_of(instance.kind)
+    if METHODS[name].scheme:
+        with pytest.raises(InputError, match=f"start: {name} is a fixed scheme"):
+            offloadlib.solve(instance, name, start=start, time_limit=time_limit)
+        return
+    result = offloadlib.solve(instance, name, start=start, time_limit=time_limit)
+    assert result.objective <= exact.cost(instance, start)
+    assert instance.evaluate(result.solution).feasible
+
+
+def test_the_local_search_goes_on_from_the_start() -> None:
+    instance = generate(Setting(devices=30), seed=1)
+    start = offloadlib.solve(instance, "heft").solution
+    result = offloadlib.solve(instance, "gsod-i+ls", start=start)
+    cost = min(exact.cost(instance, start), offloadlib.solve(instance, "gsod-i").objective)
+    assert result.run["start_objective"] == pytest.approx(cost)
+    assert result.objective < cost
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_option_that_is_ignored_changes_nothing(name: str) -> None:
+    method, instance = METHODS[name], instance_for(name)
+    if method.applies_to(instance) is not None:
+        pytest.skip("does not apply")
+    others: dict[str, Any] = {"gap": 0.5, "seed": 7, "threads": 2, "solver": "scip"}
+    unused = {option: value for option, value in others.items() if option not in method.uses}
+    plain = offloadlib.solve(instance, name)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = offloadlib.solve(instance, name, **unused)
+    said = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    assert said == ([f"{name} ignores {', '.join(unused)}"] if unused else [])
+    assert (result.objective, result.lower_bound) == (plain.objective, plain.lower_bound)
+
+
+@pytest.mark.parametrize("time_limit", [1e-9, 0.01, 60.0])
+def test_price_is_never_worse_than_the_greedy_methods(time_limit: float) -> None:
+    for seed in range(3):
+        instance = generate(Setting(devices=60, applications=("fork-join-4",), capacity=8), seed=seed)
+        least = min(offloadlib.solve(instance, name).objective for name in ("gsod-i", "gsod-ii"))
+        assert offloadlib.solve(instance, "price", time_limit=time_limit).objective <= least
+
+
+def test_a_file_is_read() -> None:
+    path = library() / "worked-example.json"
+    for file in (path, str(path)):
+        assert offloadlib.solve(file, "milp").objective == pytest.approx(24.045, rel=1e-12)
+    with pytest.raises(InputError, match="cannot be read"):
+        offloadlib.solve("no such file.json", "milp")
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_import_and_describe_themselves(name: str) -> None:
     method = METHODS[name]
@@ -120,6 +205,8 @@ def worked_example() -> Instance:
     ("options", "message"),
     [
         ({"method": "mlip"}, "did you mean milp"),
+        ({"method": "MILP-PATHS"}, "did you mean milp-paths"),
+        ({"gap": 1.0}, "gap: must be a number from 0 on and below 1, not 1.0"),
         ({"time_limit": 0.0}, "time_limit: must be positive"),
         ({"time_limit": math.nan}, "time_limit: must be positive"),
         ({"gap": -1.0}, "gap: must be a number from 0 on"),

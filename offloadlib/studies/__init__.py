@@ -10,7 +10,6 @@ A study is one module here and one line below. The module has
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -75,9 +74,9 @@ def find(name: str) -> Study:
     InputError
         If there is none, with the nearest names.
     """
-    from instances import InputError  # not above: the command line knows this package before it runs
+    # Not above: the command line knows this package before it runs.
+    from instances.errors import InputError, near
 
     if name not in STUDIES:
-        near = difflib.get_close_matches(name, STUDIES, n=3, cutoff=0.5) or list(STUDIES)
-        raise InputError("study", [("", f"{name!r} is not known; did you mean {', '.join(near)}?")])
+        raise InputError("study", [("", f"{name!r} is not known; did you mean {near(name, STUDIES)}?")])
     return cast(Study, import_module(STUDIES[name]))
