@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
 from .studies.command import study
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def solve(
     from .solving import admit, known
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    keep_apart([instance, warm_start], [output, certificate])
     chosen = find(method)
     workers.prepare()
     data: Problem = read(instance)
@@ -252,8 +253,9 @@ def export(
     from instances import read
 
     from .exporting import export as write_model
-    from .exporting import format_of
+    from .exporting import format_of, names_file
 
+    keep_apart([instance], [output, names_file(output)])
     format_of(output, form)  # refuse a name before a large instance is read
     names = write_model(read(instance), formulation, output, form)
     if names is not None:
@@ -346,6 +348,7 @@ def explain(
 
     if output is not None and output.suffix not in (".png", ".svg"):
         raise InputError(output, [("", "a picture's name ends in .png or .svg")])
+    keep_apart([instance, solution], [output])
     data = structured(read(instance), "explain")
     places = read_solution(solution, data).solution
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C

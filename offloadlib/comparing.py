@@ -35,6 +35,7 @@ from .best_known import BestKnown, best_known, certificate_file
 from .check import Unusable, check
 from .keeping import FalseResult
 from .kinds import KINDS
+from .options import keep_apart
 from .proofs import certify, default_time
 from .records import stored
 from .registry import METHODS, Family, Method, find
@@ -233,6 +234,9 @@ def compare(
     if not 0 <= seed < 2**31:
         raise InputError("compare", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
     budget = Budget(time_limit=time_limit, seed=seed)
+    instances = [instances] if isinstance(instances, Given) else list(instances)
+    if output is not None:
+        _keep_apart(instances, Path(output))
     with _folder(output) as folder:
         cases = _cases(instances, folder)
         chosen = select(methods, {case.instance.kind for case in cases})
@@ -318,9 +322,19 @@ def _folder(output: str | Path | None) -> Iterator[Path]:
     yield folder
 
 
-def _cases(instances: Iterable[Given] | Given, folder: Path) -> list[Case]:
+def _keep_apart(given: Sequence[Given], folder: Path) -> None:
+    """Refuse instance files that are in the folder under a name that a comparison may give to its own."""
+    parts = FOLDERS if all(isinstance(item, str | Path) for item in given) else (*FOLDERS, "instances")
+    own = [path for path in folder.glob("*") if path.suffix in (".png", ".svg", ".csv", ".html")]
+    own += [path for part in parts for path in (folder / part).glob("*")]
+    for item in given:
+        if isinstance(item, str | Path):
+            for path in own:
+                keep_apart([Path(item)], [path])
+
+
+def _cases(given: Sequence[Given], folder: Path) -> list[Case]:
     """Read every instance before anything runs; write down those that have no file."""
-    given = [instances] if isinstance(instances, Given) else list(instances)
     if not given:
         raise InputError("compare", [("instances", "must name at least one")])
     paths = [Path(item) if isinstance(item, str | Path) else None for item in given]

@@ -136,11 +136,16 @@ def _written(model: Any, form: Format) -> bytes:
         return path.read_bytes().replace(_SENSE, b"", 1)
 
 
+def names_file(path: str | Path) -> Path:
+    """Where the full names of an exported model are, if some are shortened there."""
+    return Path(f"{path}.names.json")
+
+
 def _write_names(model: Any, path: str | Path) -> Path | None:
     """Write down which names were shortened, if any; what an earlier export left there goes away."""
     import pyomo.environ as pyo
 
-    file = Path(f"{path}.names.json")
+    file = names_file(path)
     components = model.component_data_objects((pyo.Var, pyo.Constraint), active=True)
     pairs = ((name_of(component), full_name(component)) for component in components)
     shortened = {short: full for short, full in pairs if short != full}

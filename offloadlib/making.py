@@ -26,7 +26,7 @@ from instances.hybrid.generate import HybridSetting
 from instances.importers import ImportSetting
 from instances.problem import counted
 
-from .options import Description, Name, NewInstance, Seed
+from .options import Description, Name, NewInstance, Seed, keep_apart
 
 _ENVIRONMENT = "Devices, offload points and network"
 
@@ -193,6 +193,7 @@ def import_wfformat(
 
     What was assumed, counted, left out or scaled is printed, and recorded in the instance.
     """
+    keep_apart([*files, sites, users], [path])
     instance, report = importers.import_wfformat(
         files,
         sites=sites,
