@@ -43,6 +43,8 @@ from instances.flat import (
 )
 from instances.generate import Setting, generate
 from instances.model import Ints
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
 from offloadlib.best_known import library
 from offloadlib.check import check
 from offloadlib.registry import METHODS, Family
@@ -556,7 +558,7 @@ def test_no_move_and_no_swap_is_left(instance: Instance) -> None:
     for method in (offloadlib.METHODS["local"], offloadlib.METHODS["gsod-i"]):
         start = offloadlib.solve(instance, method)
         result = improve(instance, start.solution, Budget())
-        assert result.objective <= start.objective
+        assert result.objective <= start.objective * (1 + 1e-12)
         assert result.run["final_objective"] == result.objective
         places = flat_places(instance, result.solution)
         neighbours = []
