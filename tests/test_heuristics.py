@@ -43,11 +43,11 @@ from instances.flat import (
 )
 from instances.generate import Setting, generate
 from instances.model import Ints
-
-pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
 from offloadlib.best_known import library
 from offloadlib.check import check
 from offloadlib.registry import METHODS, Family
+
+pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
 
 HEURISTICS = [
     name
