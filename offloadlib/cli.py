@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .interrupts import counted_interrupts
 from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
 from .studies.command import study
 
@@ -106,26 +107,25 @@ def solve(
     the result. With --certificate the lower bound of the result is the one that the checker accepts within
     --proof-time.
     """
-    from instances import Budget, InputError, read, write_solution
+    with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
+        from instances import Budget, InputError, read, write_solution  # which takes a second
 
-    from . import console, workers
-    from .keeping import FalseResult
-    from .proofs import proving
-    from .records import stored, summary
-    from .registry import find
-    from .solving import admit, known
+        from . import console, workers
+        from .keeping import FalseResult
+        from .proofs import proving
+        from .records import stored, summary
+        from .registry import find
+        from .solving import admit, known
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    keep_apart([instance, warm_start], [output, certificate])
-    chosen = find(method)
-    workers.prepare()
-    data: Problem = read(instance)
-    start = None if warm_start is None else _start(warm_start, data)
-    budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
-    admit(data, chosen, budget)
-    if ignored := chosen.ignored(budget):
-        _say(f"{chosen.name} ignores {', '.join(f'--{name}' for name in ignored)}")
-    with TemporaryDirectory(prefix="offloadlib-") as scratch, workers.counted_interrupts() as interrupts:
+        keep_apart([instance, warm_start], [output, certificate])
+        chosen = find(method)
+        workers.prepare()
+        data: Problem = read(instance)
+        start = None if warm_start is None else _start(warm_start, data)
+        budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
+        admit(data, chosen, budget)
+        if ignored := chosen.ignored(budget):
+            _say(f"{chosen.name} ignores {', '.join(f'--{name}' for name in ignored)}")
         kept = Path(scratch) / "proof"
         if certificate is not None:
             chosen = proving(chosen, data.kind, kept)

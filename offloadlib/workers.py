@@ -31,6 +31,7 @@ from typing import Any
 
 from instances import Budget, InputError, Problem, Progress, Result, Termination, gap
 
+from .interrupts import Interrupts, counted_interrupts
 from .keeping import EASE, FalseResult, Keeper
 from .registry import METHODS, Method
 from .solving import attempt, described
@@ -59,9 +60,6 @@ _SLOW_IMPORTS = ("pandas", "pyomo.environ", "highspy", "ortools.sat.python.cp_mo
 
 _Job = Callable[["_Sender"], Any]
 """What a child does; it says None through the sender when it is ready to start, then its progress."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What ends a solve, with the best solution so far."""
 
 
 class Ending(StrEnum):
@@ -99,14 +97,6 @@ class Outcome:
     error: BaseException | None = None
 
 
-@dataclass
-class Interrupts:
-    """How often the user has pressed Ctrl-C, or asked for the end by another signal; and the last one."""
-
-    count: int = 0
-    last: signal.Signals | None = None
-
-
 def run(
     method: Method,
     instance: Problem,
@@ -139,6 +129,8 @@ def run(
     if grace is None:
         usual = max(GRACE, GRACE_SHARE * budget.time_limit, method.grace)
         grace = usual if math.isfinite(budget.time_limit) else 0.0
+    if interrupts is not None and interrupts.count:
+        return Outcome(Ending.INTERRUPTED, message="did not begin", interrupted=True)
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
     job = partial(_solved, method, instance, replace(budget, on_progress=None))
     watch = _Watch(budget.time_limit, grace, keeper, interrupts)
@@ -230,26 +222,6 @@ def _main_hidden() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-@contextlib.contextmanager
-def counted_interrupts() -> Iterator[Interrupts]:
-    """Count Ctrl-C and the like instead of raising KeyboardInterrupt, which could tear a message in two."""
-    interrupts = Interrupts()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts  # signals reach the main thread alone
-        return
-
-    def note(number: int, frame: types.FrameType | None) -> None:
-        interrupts.count += 1
-        interrupts.last = signal.Signals(number)
-
-    before = {number: signal.signal(number, note) for number in SIGNALS}
-    try:
-        yield interrupts
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class _Watch:
     """The parent's eye on one child."""
 
@@ -263,7 +235,7 @@ class _Watch:
     def over(self, job: _Job, name: str) -> tuple[Ending, Any, str]:
         """Start a child, and wait for its end, or bring it about."""
         counting = counted_interrupts() if self.given is None else contextlib.nullcontext(self.given)
-        with counting as self.interrupts:
+        with counting as self.interrupts, self._looking():
             self.process, self.receiver = _start(job, name)
             self.deadline = time.monotonic() + STARTUP
             self.too_late = f"was not ready to start after {STARTUP:g} s"
@@ -272,6 +244,14 @@ class _Watch:
             finally:
                 _end(self.process)
                 self.receiver.close()
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        patient, self.interrupts.patient = self.interrupts.patient, True
+        try:
+            yield
+        finally:
+            self.interrupts.patient = patient
 
     def _end(self) -> tuple[Ending, Any, str]:
         while True:
@@ -442,6 +422,8 @@ def _settle() -> None:
     """Become a good child: own group, no word on standard output, no life of its own."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
+        # A lock that a library makes would otherwise have a name, which is left where this process is killed.
+        multiprocessing.set_start_method("fork", force=True)
     # Solvers print from C: standard output belongs to the parent.
     os.dup2(2, 1)
     threading.Thread(target=_follow_parent, daemon=True).start()

@@ -155,6 +155,29 @@ def test_what_a_method_does_wrong(tmp_path: Path, name: str, status: int, said: 
         assert _written(tmp_path, instance)["status"] == "feasible"
 
 
+def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
+    """Without any method, all may stay local."""
+    instance, mark = _marked(tmp_path)
+    slow = (
+        "import instances, pathlib, time\n"
+        "read = instances.read\n"
+        "def slowly(path):\n"
+        f"    pathlib.Path({str(mark)!r}).touch()\n"
+        "    time.sleep(1.0)\n"
+        "    return read(path)\n"
+        "instances.read = slowly\n"
+    )
+    command, environment = script(tmp_path, slow)
+    arguments = ["solve", instance, "-m", "gaod", "-o", str(tmp_path / "a.sol.json")]
+    with subprocess.Popen(
+        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        _, err = _interrupt(process, mark, signal.SIGTERM)
+    assert process.returncode == 0
+    assert err == "ended by SIGTERM: the best solution so far, no lower bound\n"
+    assert _written(tmp_path, instance)["objective"] == 72.77
+
+
 def test_a_second_signal_ends_a_method_that_does_not_listen(tmp_path: Path) -> None:
     process, mark, instance = _command(tmp_path, "deaf")
     with process:

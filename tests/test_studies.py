@@ -24,6 +24,7 @@ import small_study
 from instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
 from instances.generate import Setting, generate
 from offloadlib import cli, workers
+from offloadlib.interrupts import Interrupts
 from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row
 from offloadlib.studies.certified import OPTIMUM
@@ -204,7 +205,7 @@ def _setting(row: Row) -> dict[str, object]:
         ("fail", "failed", "ValueError: no luck today"),
         ("leave", "failed", "exit status 7"),
         ("forever", "overrun", "ended after"),
-        ("liar", "rejected", ""),
+        ("liar", "failed", "liar says that its solution costs"),
     ],
 )
 def test_a_method_that_fails_is_a_row_that_says_so(
@@ -247,7 +248,7 @@ def _conduct(folder: Path, options: Options, parallel: int = 1) -> tuple[dict[st
             partial(locally, parallel=parallel),
             parallel,
             lambda row, *_: new.append(row),
-            workers.Interrupts(),
+            Interrupts(),
         )
     return rows, new
 

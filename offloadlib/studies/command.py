@@ -43,7 +43,7 @@ def study(
     from instances import InputError
 
     from .. import console
-    from ..workers import counted_interrupts
+    from ..interrupts import counted_interrupts
     from . import Options, find
     from .report import PAGE, write_report
     from .runner import Rows, conduct, locally

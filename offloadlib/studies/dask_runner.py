@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from instances import InputError
 
-from ..workers import Interrupts
+from ..interrupts import Interrupts
 from . import Row
 from .jobs import Job
 from .runner import perform

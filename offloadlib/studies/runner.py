@@ -17,10 +17,10 @@ from instances import Budget, write
 
 from .. import workers
 from ..comparing import Case, judged
+from ..interrupts import Interrupts
 from ..records import plain
 from ..registry import Family
 from ..solving import first
-from ..workers import Interrupts
 from . import Row, Stages
 from .jobs import Generated, Job
 from .store import Store
