@@ -70,6 +70,9 @@ LARGEST_SEARCH = 100_000
 _SLICE = 64
 """Devices, or exchanges, between two looks at the clock."""
 
+_SLICE_ARCS = 20_000
+"""Arcs of the tasks of devices between two looks, about: a search looks at many of them at each node."""
+
 WORTH = 1e-12
 """Relative to the device's cost: what saves less is a matter of rounding."""
 
@@ -502,6 +505,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     local = evaluate(instance, Solution.all_local(instance)).cost
     devices, redecided, exchanges, passed, cut = len(cost), 0, 0, 0, 0
     termination = Termination.FINISHED
+    arcs = max(len(application.edges) for application in instance.applications)
+    size = max(1, min(_SLICE, _SLICE_ARCS // max(arcs, 1)))
 
     def pause() -> None:
         seconds = time.perf_counter() - begun
@@ -514,8 +519,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     def sweep(step: Callable[..., tuple[int, int]], *more: Floats) -> tuple[int, int]:
         """One step for all devices in turn: how many changed something, how many searches were cut."""
         counts = np.zeros(2, dtype=np.int64)
-        for begin in range(0, devices, _SLICE):
-            counts += step(tasks, cpu, by_speed, *state, *more, begin, min(begin + _SLICE, devices))
+        for begin in range(0, devices, size):
+            counts += step(tasks, cpu, by_speed, *state, *more, begin, min(begin + size, devices))
             pause()
         return int(counts[0]), int(counts[1])
 

@@ -172,7 +172,7 @@ def _ask(
 ) -> tuple[Outcome, tuple[int, int]]:
     """What CP-SAT finds among the kept choices, and the size of the program."""
     search, encoding = scale.search, scale.encoding
-    program = Program(len(kept), scale.cutoff)
+    program = Program(len(kept), scale.cutoff, late=lambda: search.left == 0)
     if any((places != LOCAL).any() for places in search.start.places):
         program.hint(np.isin(kept, chosen))  # all-local would lead astray
     encoding.constrain(program, kept)
@@ -214,8 +214,10 @@ def _encode(search: Search) -> Encoding:
         with alarm(search.left / 2) as stopped:
             bound, prices = best_prices(instance, search.start, half, stopped)
         search.prove(claim(bound))
-        encoding = Places if patterns.obstacle(instance) else Decisions
-        return encoding(instance, cost, prices, late)
+        if patterns.obstacle(instance) is None:
+            return Decisions(instance, cost, prices, late)
+        with alarm(search.left) as stopped:
+            return Places(instance, cost, prices, late, stopped)
     return Places(instance, cost, None, late)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instances import LOCAL, Application, Instance, Solution
 from instances.cost import Terms, terms
 from instances.model import Ints
 from instances.run import OutOfTime
 
-from ..decomposition.pricing import Prices, Restrictions, price
+from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from ..series_parallel import reduction
 from .encoding import LARGEST, Encoding, limited, unit_of, whole
 from .program import Program, Term, total
@@ -30,8 +31,8 @@ class Places(Encoding):
         What the best known solution costs, without the devices that have no radio link.
     prices
         In the unit of costs; they are rounded here. None: no prices, and no slack: the plain encoding.
-    late
-        Whether there is no time left.
+    late, stopped
+        Whether there is no time left, as for :func:`~..decomposition.pricing.price`.
 
     Raises
     ------
@@ -42,8 +43,14 @@ class Places(Encoding):
     name = "places"
 
     def __init__(
-        self, instance: Instance, cost: float, prices: Prices | None, late: Callable[[], bool]
+        self,
+        instance: Instance,
+        cost: float,
+        prices: Prices | None,
+        late: Callable[[], bool],
+        stopped: NDArray[np.bool_] = NEVER,
     ) -> None:
+        self._stopped = stopped
         unit = _unit(instance, cost)
         super().__init__(instance, cost, unit, whole(prices or Prices.zero(instance), unit))
         self._points = np.flatnonzero(instance.points.capacity > 0)
@@ -71,7 +78,7 @@ class Places(Encoding):
 
     def _priced(self, prices: Prices, late: Callable[[], bool]) -> tuple[Ints, Ints]:
         """(M,) v, and (C,) s of every choice."""
-        least = self._down(price(self.instance, prices).value)
+        least = self._down(price(self.instance, prices, stopped=self._stopped).value)
         slack = np.zeros_like(self._device)
         for k, place in sorted({*zip(self._subtask.tolist(), self._place.tolist(), strict=True)}):
             if late():
@@ -80,7 +87,7 @@ class Places(Encoding):
             restrictions = Restrictions(self.instance)
             for m in self._device[at].tolist():
                 restrictions.branch(m, k, place, equal=True)
-            value = price(self.instance, prices, restrictions).value
+            value = price(self.instance, prices, restrictions, stopped=self._stopped).value
             slack[at] = np.maximum(self._down(value) - least, 0)[self._device[at]]
         return least, slack
 

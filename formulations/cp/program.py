@@ -19,7 +19,9 @@ from ortools.sat.python import cp_model
 from ortools.sat.python.cp_model_helper import SatParameters
 
 from instances import Budget, Termination
+from instances.run import OutOfTime
 
+from ..decomposition.chunks import never
 from ..trust import SolverError
 
 TICK = 0.05
@@ -57,6 +59,10 @@ class Outcome:
     conflicts: int
 
 
+LONGEST = 200
+"""Terms of a sum that is written out again: along a chain, sums grow longer and longer."""
+
+
 class Program:
     """A program with an objective >= 0 of whole numbers.
 
@@ -66,6 +72,8 @@ class Program:
         Number of choices.
     cutoff
         Only solutions are looked for whose objective is at most this, which the best known one keeps.
+    late
+        Asked while the program is made, whether to give it up by :class:`~instances.run.OutOfTime`.
 
     Attributes
     ----------
@@ -75,8 +83,8 @@ class Program:
         A variable in {0, 1} for each choice.
     """
 
-    def __init__(self, size: int, cutoff: int) -> None:
-        self.model = cp_model.CpModel()
+    def __init__(self, size: int, cutoff: int, late: Callable[[], bool] = never) -> None:
+        self.model, self._late = cp_model.CpModel(), late
         self.cutoff = cutoff
         self.choices = [self.boolean() for _ in range(size)]
         self._objective: list[Term] = []
@@ -93,6 +101,8 @@ class Program:
 
     def boolean(self) -> Any:
         """A new variable in {0, 1}."""
+        if self._late():
+            raise OutOfTime
         return self.model.new_bool_var("")
 
     def integer(self, most: int) -> Any:
@@ -107,7 +117,7 @@ class Program:
 
     def latest(self, times: Sequence[list[Term]], most: int) -> list[Term]:
         """The maximum of one or more sums, in solutions where it is at most ``most``."""
-        if len(times) == 1:
+        if len(times) == 1 and len(times[0]) <= LONGEST:
             return times[0]
         latest = self.integer(most)
         for time in times:
@@ -161,9 +171,13 @@ class Program:
 
         Raises
         ------
+        OutOfTime
+            If time is up before the search.
         SolverError
             If CP-SAT refuses the program, or says that no solution keeps the cutoff, as the known one does.
         """
+        if self._late():
+            raise OutOfTime
         self.model.minimize(total(self._objective))
         self.model.proto.objective.domain.extend([0, self.cutoff])
         solver = cp_model.CpSolver()
