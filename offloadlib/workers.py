@@ -36,11 +36,14 @@ from .keeping import EASE, FalseResult, Keeper
 from .registry import METHODS, Method
 from .solving import attempt, described
 
-GRACE = 30.0
-"""Seconds beyond the time limit that a method gets to build its model and to come to an end."""
+GRACE, GRACE_SHARE = 2.0, 0.1
+"""Seconds, and a share of the time limit, that a method gets beyond the limit to come to an end."""
 
-GRACE_SHARE = 0.1
-"""The same, as a share of the time limit, where that is more."""
+GRACE_IF_LARGE, LARGE = 10.0, 2_000
+"""Seconds that it gets at least where an instance has more subtasks than this ..."""
+
+GRACE_BY_SIZE = 1e-4
+"""... and for each subtask besides: of what large instances take, much cannot be interrupted."""
 
 GRACE_AFTER_INTERRUPT = 10.0
 """Seconds that a method gets after Ctrl-C to hand over what it has."""
@@ -111,8 +114,8 @@ def run(
     method, instance, budget
         As for the method itself; ``budget.on_progress`` is called here, in this process.
     grace
-        Seconds after the time limit at which the process is ended; by default 30, or a tenth of the
-        limit, or the method's own, if that is more. The clock starts once the process has imported what
+        Seconds after the time limit at which the process is ended; by default :func:`usual_grace`, or the
+        method's own, if that is more. The clock starts once the process has imported what
         it needs.
     interrupts
         From :func:`counted_interrupts`, where the caller counts for several threads; by default the
@@ -127,7 +130,7 @@ def run(
     if reason is not None:
         return Outcome(Ending.DOES_NOT_APPLY, message=reason)
     if grace is None:
-        usual = max(GRACE, GRACE_SHARE * budget.time_limit, method.grace)
+        usual = max(usual_grace(instance, budget.time_limit), method.grace)
         grace = usual if math.isfinite(budget.time_limit) else 0.0
     if interrupts is not None and interrupts.count:
         return Outcome(Ending.INTERRUPTED, message="did not begin", interrupted=True)
@@ -144,6 +147,12 @@ def run(
     elif error is None and result is not None and "error" in result.run:  # it has raised, and did not return
         ending, message = Ending.FAILED, str(result.run["error"])
     return Outcome(ending, result, message, watch.interrupts.count > 0, error)
+
+
+def usual_grace(instance: Problem, time_limit: float) -> float:
+    """Seconds beyond its time limit that a method gets: 2 and a tenth of the limit, more if it is large."""
+    usual, subtasks = GRACE + GRACE_SHARE * time_limit, getattr(instance, "num_subtasks", 0)
+    return usual if subtasks <= LARGE else max(usual, GRACE_IF_LARGE) + GRACE_BY_SIZE * subtasks
 
 
 def aside(function: Callable[[], Any], name: str, interrupts: Interrupts) -> tuple[Ending, Any, str]:

@@ -12,12 +12,15 @@ from strategies import instances
 
 import offloadlib
 from formulations.catalogue import FORMULATIONS
+from formulations.cp import cpsat
+from formulations.cp import program as cp_program
 from formulations.milp import arrays, clock, levels, potentials, size
 from formulations.milp.pyomo_run import program_of
 from formulations.outcome import can_offload
 from instances import Budget, Instance, Termination, evaluate
 from instances.generate import Setting, generate
 from instances.run import OutOfTime
+from offloadlib import workers
 
 
 def long_tasks(application: str = "layered-1000", devices: int = 4) -> Instance:
@@ -94,3 +97,34 @@ def test_a_model_that_cannot_be_made_in_time_is_not_made(monkeypatch: pytest.Mon
     assert evaluate(instance, result.solution).feasible
     assert result.lower_bound is not None
     assert 0 < result.lower_bound < result.objective
+
+
+@settings(max_examples=10)
+@given(instance=instances())
+def test_long_sums_of_cpsat_are_cut(instance: Instance) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cp_program, "LONGEST", 1)
+        patch.setattr(cpsat.patterns, "obstacle", lambda instance: "not now")
+        result = cpsat.solve(instance, Budget())
+        assert result.objective == pytest.approx(brute_force(instance)[0], rel=2e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("looks", [0, 10, 300])
+def test_a_program_of_cpsat_is_given_up_when_time_is_up(looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = cp_program.Program
+
+    def late_program(size: int, cutoff: int, late: object) -> cp_program.Program:
+        asked = itertools.count()
+        return made(size, cutoff, lambda: next(asked) >= looks)
+
+    monkeypatch.setattr(cpsat, "Program", late_program)
+    instance = long_tasks("layered-12", devices=10)
+    result = cpsat.solve(instance, Budget(time_limit=60))
+    assert result.termination is Termination.TIME_LIMIT
+    assert evaluate(instance, result.solution).feasible
+    assert result.lower_bound is not None and 0 < result.lower_bound <= result.objective
+
+
+def test_the_grace_of_a_process_follows_the_size() -> None:
+    assert workers.usual_grace(long_tasks("layered-200"), 10.0) == pytest.approx(3.0)
+    assert 10.0 <= workers.usual_grace(long_tasks(), 10.0) < 11.0
