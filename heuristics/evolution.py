@@ -15,12 +15,12 @@ import time
 from functools import partial
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, writable
 from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_places, flat_tasks, solution_of
 from instances.model import Floats, Ints
 
@@ -106,10 +106,7 @@ def _keys(places: Ints, menu: Ints) -> Floats:
 _READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")
 
 
-@njit(
-    types.float64(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _READ_INT, _READ_INT, _READ, _WRITE_INT),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.float64(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _READ_INT, _READ_INT, _READ, _WRITE_INT))
 def decode(
     tasks: FlatTasks,
     cpu: Floats,

@@ -32,10 +32,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Budget, InputError, Instance, Progress, Result, Solution, Termination, evaluate
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
 from instances.flat import FLAT_TASKS, FlatTasks, cheapest_place, device_cost, flat_tasks, solution_of
 from instances.model import Floats, Ints
 
@@ -143,7 +143,7 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
     return Result.of(instance, solution, runtime, termination=termination, generations=generations)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def drawn(weights: Floats, number: float) -> int:
     """The entry that a number from [0, 1) draws, each with the probability of its share of the weights.
 
@@ -163,7 +163,7 @@ def drawn(weights: Floats, number: float) -> int:
     return last
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def complements(costs: Floats, weights: Floats) -> None:
     """Formulas (6) and (8): 1 - cost/sum of costs, for each."""
     total = costs.sum()
@@ -171,14 +171,14 @@ def complements(costs: Floats, weights: Floats) -> None:
         weights[i] = 1.0 - costs[i] / total if total > 0.0 else 1.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def cross(one: Ints, fitness_one: Floats, two: Ints, fitness_two: Floats, child: Ints) -> None:
     """Knowledge-based crossover: each gene from the parent in which it costs less (7)."""
     for k in range(len(child)):
         child[k] = one[k] if fitness_one[k] <= fitness_two[k] else two[k]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def repair(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, left: Ints, room: Ints) -> None:
     """Genes without room take the place of least f_k with room; ``room`` (N,) is what is left in the end."""
     first, homeless = tasks.start[m], 0
@@ -202,7 +202,7 @@ def repair(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, left: Ints, room: I
                 room[row[k]] -= 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def another_place(place: int, room: Ints, number: float) -> int:
     """The place with room, other than this one, that a number from [0, 1) draws; this one if none has.
 
@@ -224,14 +224,13 @@ def another_place(place: int, room: Ints, number: float) -> int:
     return place
 
 
-@njit(
+@kernel(
     types.Tuple((types.float64, types.int64))(
         *(FLAT_TASKS, types.int64, readable("float64"), writable("int64")),
         *(types.int64, types.int64, types.int64, types.float64, types.float64, types.boolean),
         *(types.npy_rng, writable("int64")),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def evolve(
     tasks: FlatTasks,
     m: int,

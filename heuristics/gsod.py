@@ -21,11 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from instances import LOCAL, Budget, Instance, Result, Solution
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, writable
 from instances.cost import Terms, terms
 from instances.model import Floats, Ints, Places
 
@@ -108,13 +108,12 @@ def _by_ratio(layer: Layer, cpu: Floats, capacity: Ints, allowed: NDArray[np.boo
 _READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")
 
 
-@njit(
+@kernel(
     types.void(
         *(_READ_INT, _READ_INT, _READ, _READ, _READ, _READ, _WRITE_INT, _READ_INT, _WRITE_INT),
         *(writable("boolean"), writable("int32")),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def _assign(
     order: Ints,
     devices: Ints,

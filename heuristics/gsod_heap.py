@@ -28,10 +28,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Budget, Instance, Result
-from instances.compiled import readable, writable
+from instances.compiled import inlined, kernel, readable, subroutine, writable
 from instances.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -70,7 +70,7 @@ def _solve(instance: Instance, ratio: Floats) -> Result:
     return Result.of(instance, solution_of(instance, places), time.perf_counter() - begun)
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@inlined
 def difference(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, fastest: int) -> float:
     """Strategy I's key of subtask p: its local cost less that at the fastest free point."""
     delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
@@ -78,7 +78,7 @@ def difference(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, fas
     return gain
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def fastest_free(cpu: Floats, left: Ints) -> int:
     """The fastest point with room, the first listed of equals; -1 if none has room."""
     found = -1
@@ -88,7 +88,7 @@ def fastest_free(cpu: Floats, left: Ints) -> int:
     return found
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def sift_down(heap: Ints, size: int, key: Floats) -> None:
     """Let the device at the top sink to where it belongs: the greatest key first, then file order."""
     m, at = heap[0], 0
@@ -111,10 +111,7 @@ def sift_down(heap: Ints, size: int, key: Floats) -> None:
 _WRITE_INT = writable("int64")
 
 
-@njit(
-    types.void(FLAT_TASKS, readable("float64"), _WRITE_INT, _WRITE_INT, readable("float64"), _WRITE_INT),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.void(FLAT_TASKS, readable("float64"), _WRITE_INT, _WRITE_INT, readable("float64"), _WRITE_INT))
 def decide(tasks: FlatTasks, cpu: Floats, left: Ints, air: Ints, ratio: Floats, places: Ints) -> None:
     """Decide for all subtasks.
 

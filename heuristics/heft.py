@@ -24,10 +24,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Budget, Instance, Result
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, writable
 from instances.flat import FLAT_TASKS, FlatTasks, both_sides, flat_tasks, solution_of
 from instances.model import Floats, Ints
 
@@ -45,7 +45,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     return Result.of(instance, solution_of(instance, places), time.perf_counter() - begun)
 
 
-@njit(types.void(FLAT_TASKS, types.float64, types.int64, writable("float64")), cache=True)  # type: ignore[untyped-decorator]
+@kernel(types.void(FLAT_TASKS, types.float64, types.int64, writable("float64")))
 def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) -> None:
     """The ranks (P,).
 
@@ -72,10 +72,7 @@ def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) 
 _WRITE_INT = writable("int64")
 
 
-@njit(
-    types.void(FLAT_TASKS, readable("int64"), readable("float64"), _WRITE_INT, _WRITE_INT, _WRITE_INT),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.void(FLAT_TASKS, readable("int64"), readable("float64"), _WRITE_INT, _WRITE_INT, _WRITE_INT))
 def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, left: Ints, air: Ints, places: Ints) -> None:
     """Place the subtasks in an order that keeps precedence.
 

@@ -48,10 +48,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
 from instances.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -79,7 +79,7 @@ WORTH = 1e-12
 _READ, _WRITE_INT, _WRITE = readable("float64"), writable("int64"), writable("float64")
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def cheapest_decision(
     tasks: FlatTasks, m: int, cpu: Floats, menu: Ints, room: Ints, least: float, best: Ints
 ) -> tuple[float, bool]:
@@ -173,7 +173,7 @@ def cheapest_decision(
     return least, nodes <= LARGEST_SEARCH
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def given_room(
     tasks: FlatTasks, m: int, cpu: Floats, by_speed: Ints, left: Ints, least: float, best: Ints
 ) -> tuple[float, bool]:
@@ -192,13 +192,12 @@ def given_room(
     return least, complete
 
 
-@njit(
+@kernel(
     types.UniTuple(types.int64, 2)(
         *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
         *(types.int64, types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def redecide(
     tasks: FlatTasks,
     cpu: Floats,
@@ -250,7 +249,7 @@ def redecide(
     return changed, cut
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def single_moves(tasks: FlatTasks, m: int, cpu: Floats, places: Ints, cost: Floats, change: Floats) -> None:
     """Delta_p(n) of each subtask p of device m: entry n + 1 of its row of ``change`` (P, N+1).
 
@@ -267,7 +266,7 @@ def single_moves(tasks: FlatTasks, m: int, cpu: Floats, places: Ints, cost: Floa
         row[k] = old
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def offers(
     tasks: FlatTasks, air: Ints, places: Ints, on_air: Ints, change: Floats, one: Ints, two: Ints
 ) -> None:
@@ -294,13 +293,13 @@ def offers(
                     two[a, b] = p
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def device_of(tasks: FlatTasks, p: int) -> int:
     """The device of a subtask."""
     return int(np.searchsorted(tasks.start, p, side="right")) - 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def best_exchange(
     tasks: FlatTasks, left: Ints, change: Floats, one: Ints, two: Ints
 ) -> tuple[float, int, int, int, int]:
@@ -330,13 +329,12 @@ def best_exchange(
     return least, mover, target, follower, goal
 
 
-@njit(
+@kernel(
     types.boolean(
         *(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
         *(writable("float64", 2), _WRITE_INT, types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def exchange(
     tasks: FlatTasks,
     cpu: Floats,
@@ -401,13 +399,12 @@ def exchange(
     return False
 
 
-@njit(
+@kernel(
     types.UniTuple(types.int64, 2)(
         *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
         *(_READ, types.int64, types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def pass_channels(
     tasks: FlatTasks,
     cpu: Floats,

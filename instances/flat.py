@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from .compiled import readable
+from .compiled import inlined, readable
 from .cost import Terms, terms
 from .model import LOCAL, Application, Floats, Group, Instance, Ints, frozen
 from .solution import Solution
@@ -141,7 +141,7 @@ def solution_of(instance: Instance, places: Ints) -> Solution:
     return Solution(tuple(places[positions(start, group)].astype(np.int32) for group in instance.groups))
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@inlined
 def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, float, float, float]:
     """What subtask p costs on its device and away from it, given the places of its predecessors.
 
@@ -169,7 +169,7 @@ def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, 
     return delay, energy, away_delay, away_energy
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@inlined
 def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, left: Ints) -> int:
     """Where f_k of subtask p is least, among its device and the points with room (N,).
 
@@ -185,7 +185,7 @@ def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats,
     return chosen
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@inlined
 def device_cost(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats, fitness: Floats) -> float:
     """Equation (3) of device m with places (K,); f_k of equation (7) goes into ``fitness`` (K,).
 

@@ -274,6 +274,10 @@ class _Work:
         time_limit: float,
         on_progress: Callable[[str, Progress | None], None] | None,
     ) -> None:
+        from formulations.decomposition.branch_and_price import prove
+        from instances import compiled
+
+        compiled.prepare(prove, instance)
         self._begun, self._seconds = time.perf_counter(), time_limit
         self._instance, self._given, self._on_progress = instance, solution, on_progress
         self._evaluation = evaluate(instance, solution)

@@ -106,7 +106,11 @@ def certify(
     """
     begun = time.perf_counter()
     if proof is None:
+        from instances import compiled  # not above: numba, which compiles, is slow to import
+
         prove = KINDS[instance.kind].function("prove")
+        compiled.prepare(prove, instance)
+        begun = time.perf_counter()
         proof = prove(instance, stored.solution, Budget(time_limit=PROVING * proof_time, gap=gap))
     return judge(instance, stored, proof, path, proof_time - (time.perf_counter() - begun))
 
@@ -147,11 +151,13 @@ class _Proving(Method):
 
     def load(self) -> Function:
         """The method's function, by way of a proof."""
+        (kind,) = self.kinds
+        prove = KINDS[kind].function("prove")
 
         def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
             begun = time.perf_counter()
             start = instance.all_local if budget.start is None else budget.start
-            proof = KINDS[instance.kind].function("prove")(instance, start, budget)
+            proof = prove(instance, start, budget)
             self.kept.write_bytes(pickle.dumps(proof))
             seconds, bound = time.perf_counter() - begun, proof.certificate.lower_bound
             return Result.of(instance, proof.solution, seconds, bound, proof.termination, nodes=proof.nodes)

@@ -84,6 +84,14 @@ class Method:
         loaded: Function = imported(self.path)
         return loaded
 
+    def prepared(self, instance: Problem) -> Function:
+        """The method's function, with all that it needs for the instance compiled."""
+        from instances import compiled  # not above: numba, which compiles, is slow to import
+
+        function = self.load()
+        compiled.prepare(function, instance)
+        return function
+
     def applies_to(self, instance: Problem) -> str | None:
         """None, or why this method cannot solve the instance."""
         if instance.kind not in self.kinds:

@@ -16,7 +16,7 @@ from instances.run import OPTIMAL_GAP, OutOfTime
 
 from .keeping import Keeper, Made
 from .kinds import KINDS
-from .registry import Family, Method, find
+from .registry import Family, Function, Method, find
 
 Decisions = TypeVar("Decisions")
 
@@ -143,7 +143,7 @@ def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisio
     Exception
         What the method raises, where there is no solution yet; and what ``budget.on_progress`` raises.
     """
-    function = method.load()
+    function = prepared(method, instance, budget)
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
     try:
         if budget.start is None and method.family is Family.EXACT:
@@ -170,6 +170,13 @@ def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisio
             raise
         return kept
     return keeper.verified(result)
+
+
+def prepared(method: Method, instance: Problem[Decisions], budget: Budget[Decisions]) -> Function:
+    """A method's function, ready to begin: what it needs is imported and compiled, its start's too."""
+    if budget.start is None and method.family is Family.EXACT:
+        find(KINDS[instance.kind].first).prepared(instance)
+    return method.prepared(instance)
 
 
 def known(instance: Problem[Decisions], budget: Budget[Decisions]) -> Result[Decisions] | None:

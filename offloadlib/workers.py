@@ -34,7 +34,7 @@ from instances import Budget, InputError, Problem, Progress, Result, Termination
 from .interrupts import Interrupts, counted_interrupts
 from .keeping import EASE, FalseResult, Keeper
 from .registry import METHODS, Method
-from .solving import attempt, described
+from .solving import attempt, described, prepared
 
 GRACE, GRACE_SHARE = 2.0, 0.1
 """Seconds, and a share of the time limit, that a method gets beyond the limit to come to an end."""
@@ -55,6 +55,7 @@ PROGRESS_INTERVAL = 0.2
 """Seconds between two progress events that a child sends on, unless the gap has halved."""
 
 _MAIN_HIDDEN = threading.Lock()
+_SAID = threading.Event()
 
 _POLL = 0.1
 _FAREWELL = 5.0
@@ -206,7 +207,7 @@ def _context(modules: Sequence[str]) -> tuple[Any, bool]:
 
 
 def _start(job: _Job, name: str) -> tuple[BaseProcess, Connection]:
-    context, _ = _context([*_SLOW_IMPORTS, *(known.module for known in METHODS.values())])
+    context, _ = _context([*_SLOW_IMPORTS, *(known.module for known in METHODS.values()), "instances.cached"])
     receiver, sender = context.Pipe(duplex=False)
     process: BaseProcess = context.Process(target=_child, args=(sender, job), name=name)
     with _main_hidden():
@@ -279,6 +280,8 @@ class _Watch:
             match message:
                 case None:
                     self._ready()
+                case _Said():
+                    _say_once(message.text)
                 case Progress():
                     if self.keeper is not None:
                         self.keeper(message)
@@ -320,6 +323,13 @@ class _Watch:
         if code is not None and code < 0:
             return Ending.FAILED, None, f"its process was killed by {_signal_name(-code)}"
         return Ending.FAILED, None, f"its process ended with exit status {code}, without a result"
+
+
+def _say_once(text: str) -> None:
+    """Say on standard error what a child is busy with, and others may be as well."""
+    if not _SAID.is_set():
+        _SAID.set()
+        print(f"offloadlib: {text}", file=sys.stderr, flush=True)
 
 
 def _signal_name(number: int) -> str:
@@ -364,6 +374,13 @@ class _Returned:
 
 
 @dataclass(frozen=True)
+class _Said:
+    """What the user is to know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class _Raised:
     """What the job has raised, where only the words can be sent."""
 
@@ -371,7 +388,10 @@ class _Raised:
 
 
 def _solved(method: Method, instance: Problem, budget: Budget[Any], sender: _Sender) -> Result[Any]:
-    method.load()
+    from instances import compiled  # not above: numba, which compiles, is slow to import
+
+    compiled.say = lambda text: sender.send(_Said(text))
+    prepared(method, instance, budget)
     sender.send(None)
     return attempt(method, instance, replace(budget, on_progress=_Reporter(sender)))
 

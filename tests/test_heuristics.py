@@ -12,11 +12,12 @@ import pytest
 from brute import brute_force
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 from strategies import DOCUMENT, instance_of, instances, solutions
 
 import offloadlib
 from heuristics import gaod, gsod, gsod_heap, heft
-from heuristics.gaod import Parameters, another_place, complements, cross, drawn, repair
+from heuristics.gaod import Parameters
 from heuristics.improve import improve
 from instances import (
     LOCAL,
@@ -28,19 +29,13 @@ from instances import (
     Solution,
     Termination,
     evaluate,
+    flat,
     read,
     write,
     write_solution,
 )
 from instances.cost import heaviest_path, subtask_costs, terms
-from instances.flat import (
-    both_sides,
-    device_cost,
-    flat_places,
-    flat_tasks,
-    solution_of,
-    subtask_starts,
-)
+from instances.flat import flat_places, flat_tasks, solution_of, subtask_starts
 from instances.generate import Setting, generate
 from instances.model import Ints
 from offloadlib.best_known import library
@@ -56,6 +51,15 @@ HEURISTICS = [
     and "structured" in method.kinds
     and method.path.startswith("heuristics.")
 ]
+
+# Subroutines are for kernels alone; these are the same, for Python.
+both_sides, device_cost, another_place, complements, cross, drawn, repair = (
+    njit(subroutine.py_func)
+    for subroutine in (
+        *(flat.both_sides, flat.device_cost),
+        *(gaod.another_place, gaod.complements, gaod.cross, gaod.drawn, gaod.repair),
+    )
+)
 
 
 def same(one: Result, other: Result) -> bool:

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, writable
 from instances.model import Floats, Ints
 
 from .device import DeviceSearch, Pause
@@ -154,10 +154,7 @@ def _cheapest_of_each_use(cost: Floats, use: Ints) -> Ints:
     return order[new]
 
 
-@njit(
-    types.boolean(_READ_INTS, writable("int64", 2), writable("boolean"), writable("int64"), types.int64),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.boolean(_READ_INTS, writable("int64", 2), writable("boolean"), writable("int64"), types.int64))
 def _drop_dominated(use: Ints, front: Ints, stays: NDArray[np.bool_], progress: Ints, most: int) -> bool:
     """Of decisions by ascending cost, drop those that use at least as much as an earlier one.
 
@@ -196,10 +193,7 @@ def _drop_dominated(use: Ints, front: Ints, stays: NDArray[np.bool_], progress: 
     return True
 
 
-@njit(
-    types.void(_READ_INT, _READ, _READ_INTS, _READ, writable("float64"), writable("int64")),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.void(_READ_INT, _READ, _READ_INTS, _READ, writable("float64"), writable("int64")))
 def _cheapest(start: Ints, cost: Floats, use: Ints, price: Floats, value: Floats, used: Ints) -> None:
     """Each device's least cost and price (D,), and what these decisions use together (R,)."""
     used[:] = 0

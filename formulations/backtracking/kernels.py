@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
 from instances.model import Floats, Ints
 
 EXHAUSTED, PAUSED, LEAF, FULL = 0, 1, 2, 3
@@ -148,7 +148,7 @@ _STATE = types.NamedTuple([_WRITE_INT] * 4 + [_WRITE] * 4 + [_WRITE_INT] * 2, St
 _TABLES = types.NamedTuple([_WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT], Tables)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def _next_leaf(
     tasks: Tasks,
     tables: Tables,
@@ -253,10 +253,7 @@ def _next_leaf(
     return code, steps
 
 
-@njit(
-    types.int64(_TASKS, _TABLES, _STATE, _READ, _READ, _WRITE_INT, _WRITE, types.int64),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@kernel(types.int64(_TASKS, _TABLES, _STATE, _READ, _READ, _WRITE_INT, _WRITE, types.int64))
 def as_written(
     tasks: Tasks,
     tables: Tables,
@@ -294,7 +291,7 @@ def as_written(
         least[0] = state.spent[-1] + state.latest[-1]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def _open(
     tasks: Tasks, tables: Tables, state: State, m: int, speed: Floats, price: Floats, every: bool
 ) -> None:
@@ -345,7 +342,7 @@ def _open(
     state.tried[first:end] = 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@subroutine
 def _start_from(
     places: Ints, cost: float, price: Floats, charge: float, local: float, anew: bool
 ) -> tuple[float, float]:
@@ -364,13 +361,12 @@ def _start_from(
     return cost, value
 
 
-@njit(
+@kernel(
     types.boolean(
         *(_TASKS, _TABLES, _STATE, _READ, _READ, _READ, _READ, types.boolean),
         *(_WRITE_INT, _WRITE, _WRITE, types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def device_by_device(
     tasks: Tasks,
     tables: Tables,
@@ -434,13 +430,12 @@ def device_by_device(
     return True
 
 
-@njit(
+@kernel(
     types.int64(
         *(_TASKS, _TABLES, _STATE, types.int64, _READ, _READ, types.float64, types.float64),
         *(_TABLE_INT, _WRITE, _WRITE_INT, types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def decisions_below(
     tasks: Tasks,
     tables: Tables,

@@ -32,9 +32,9 @@ from __future__ import annotations
 from itertools import accumulate, combinations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, writable
 from instances.model import Floats, Ints
 
 from .decisions import Decisions
@@ -139,12 +139,11 @@ class _Knapsacks:
             pause()
 
 
-@njit(
+@kernel(
     types.void(
         *(_READ_INT, _READ, _READ_INT, _READ_INT, types.float64, types.float64, writable("float64", 3))
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def _fill(
     start: Ints, excess: Floats, first: Ints, second: Ints, price: float, other: float, table: Floats
 ) -> None:
@@ -171,13 +170,12 @@ def _fill(
             table[:, c, d] += price * c + other * d
 
 
-@njit(
+@kernel(
     types.int64(
         *(_READ_INT, _READ, _READ_INTS, _READ, _READ_INTS, _READ_INT, _READ, types.float64),
         *(writable("int64"), writable("int64"), writable("float64"), writable("int64", 2), types.int64),
-    ),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+    )
+)
 def _next_solution(
     start: Ints,
     excess: Floats,

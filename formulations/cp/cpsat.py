@@ -77,7 +77,8 @@ from instances.run import OutOfTime
 
 from ..certificate import claim
 from ..decomposition.master import best_prices
-from ..decomposition.pricing import alarm, plan
+from ..decomposition.plan import plan
+from ..decomposition.pricing import alarm
 from ..milp import patterns
 from ..outcome import Search, errors, run
 from ..trust import Claim, contradiction, insist

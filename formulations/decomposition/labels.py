@@ -6,11 +6,12 @@ See :mod:`.plan` for what a label is and why this is exact.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
+from instances.loops import copy, order_of
 
-from .plan import LEAF, SERIES
+from .plan import LEAF, SERIES, labelled
 
 LARGEST_ARENA = 2_000_000
 """Labels of one device, at the most."""
@@ -19,22 +20,28 @@ _F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int6
 _I4 = writable("int32", 2)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _grown(values):  # type: ignore[no-untyped-def]
     grown = np.empty(2 * len(values), values.dtype)
-    grown[: len(values)] = values
+    copy(grown[: len(values)], values)
     return grown
 
 
-@njit(cache=True, nogil=True)
+@subroutine
+def _all_grown(d, p, c, left, right):  # type: ignore[no-untyped-def]
+    return _grown(d), _grown(p), _grown(c), _grown(left), _grown(right)
+
+
+@subroutine
 def _sort(d, p, c, left, right, start, end):  # type: ignore[no-untyped-def]
     """Sort labels [start, end) by d: by insertion where they are few, as they come almost sorted."""
     if end - start > 100:
-        order = np.argsort(d[start:end], kind="mergesort")
-        for column in (d, p, c):
-            column[start:end] = column[start:end][order]
-        for number in (left, right):
-            number[start:end] = number[start:end][order]
+        order = order_of(d, start, end)
+        _permute(d, order, start)
+        _permute(p, order, start)
+        _permute(c, order, start)
+        _permute(left, order, start)
+        _permute(right, order, start)
         return
     for i in range(start + 1, end):
         j = i
@@ -45,7 +52,15 @@ def _sort(d, p, c, left, right, start, end):  # type: ignore[no-untyped-def]
         d[j], p[j], c[j], left[j], right[j] = di, pi, ci, li, ri
 
 
-@njit(cache=True, nogil=True)
+@subroutine
+def _permute(values, order, start):  # type: ignore[no-untyped-def]
+    permuted = np.empty(len(order), values.dtype)
+    for i in range(len(order)):
+        permuted[i] = values[order[i]]
+    copy(values[start : start + len(order)], permuted)
+
+
+@subroutine
 def _prune(d, p, c, left, right, start, end, has_p, stopped):  # type: ignore[no-untyped-def]
     """Drop dominated labels of [start, end), of which all are kept once time is up; returns the new end."""
     if end - start < 2:
@@ -70,7 +85,7 @@ def _prune(d, p, c, left, right, start, end, has_p, stopped):  # type: ignore[no
     return kept
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def transfers(m, o, bits, arcs, start, end, arc_up, arc_down, send, receive):  # type: ignore[no-untyped-def]
     """Delay of a subtask, delay of the one that follows, and energy of the transfers charged to it."""
     into, ahead, energy = 0.0, 0.0, 0.0
@@ -89,15 +104,14 @@ def transfers(m, o, bits, arcs, start, end, arc_up, arc_down, send, receive):  #
     return into, ahead, energy
 
 
-@njit(
+@kernel(
     types.boolean(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
         *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
         *(_I2, _I2, _I2, _I1, _I2, _I1, _I1),
         *(readable("boolean"), _I4, writable("float64"), types.int64, types.int64),
     ),
-    cache=True,
-    nogil=True,
+    needed=lambda instance: any(map(labelled, instance.applications)),
 )
 def price_by_labels(  # type: ignore[no-untyped-def]
     local,
@@ -204,16 +218,14 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                             else:
                                 if used == size:
                                     size = 2 * size
-                                    d, p, c = _grown(d), _grown(p), _grown(c)
-                                    left, right = _grown(left), _grown(right)
+                                    d, p, c, left, right = _all_grown(d, p, c, left, right)
                                 d[used], p[used], c[used] = delay, ahead, paid
                                 left[used], right[used] = -2 - k, place
                                 used += 1
                         if fold and best < np.inf:
                             if used == size:
                                 size = 2 * size
-                                d, p, c = _grown(d), _grown(p), _grown(c)
-                                left, right = _grown(left), _grown(right)
+                                d, p, c, left, right = _all_grown(d, p, c, left, right)
                             d[used], p[used], c[used] = 0.0, 0.0, best
                             left[used], right[used] = -2 - k, best_place
                             used += 1
@@ -241,8 +253,7 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                         if size > LARGEST_ARENA:
                                             return False
                                         size = 2 * size
-                                        d, p, c = _grown(d), _grown(p), _grown(c)
-                                        left, right = _grown(left), _grown(right)
+                                        d, p, c, left, right = _all_grown(d, p, c, left, right)
                                     d[used], p[used], c[used] = at, 0.0, paid
                                     left[used], right[used] = i, j
                                     used += 1
@@ -273,16 +284,14 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                         if size > LARGEST_ARENA:
                                             return False
                                         size = 2 * size
-                                        d, p, c = _grown(d), _grown(p), _grown(c)
-                                        left, right = _grown(left), _grown(right)
+                                        d, p, c, left, right = _all_grown(d, p, c, left, right)
                                     d[used], p[used], c[used] = delay, ahead, paid
                                     left[used], right[used] = i, j
                                     used += 1
                     if fold and best < np.inf:
                         if used == size:
                             size = 2 * size
-                            d, p, c = _grown(d), _grown(p), _grown(c)
-                            left, right = _grown(left), _grown(right)
+                            d, p, c, left, right = _all_grown(d, p, c, left, right)
                         d[used], p[used], c[used] = 0.0, 0.0, best
                         left[used], right[used] = best_left, best_right
                         used += 1

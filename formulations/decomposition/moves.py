@@ -21,10 +21,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Application
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
 from instances.cost import terms
 from instances.model import Floats, Ints, Places, frozen
 
@@ -55,7 +55,7 @@ def _graph(application: Application) -> tuple[Ints, Ints, Ints]:
     )
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _cost(  # type: ignore[no-untyped-def]
     m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, a, b, cpu,
     order, into, into_start, finish,
@@ -85,15 +85,13 @@ def _cost(  # type: ignore[no-untyped-def]
     return a[m] * longest, b[m] * energy
 
 
-@njit(
+@kernel(
     types.int64(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
         *(_I1, _I1, _I1, _F1, _F1, _I1, _I1, _I2, _I1),
         *(readable("int32", 2), types.float64, types.int64, types.int64),
         *(writable("int64"), writable("int64"), writable("int64"), writable("float64")),
-    ),
-    cache=True,
-    nogil=True,
+    )
 )
 def _scan(  # type: ignore[no-untyped-def]
     local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, delay_weight, energy_weight,
@@ -240,11 +238,10 @@ class Scanner:
         return Moves(*(np.concatenate([getattr(moved, name) for moved in found]) for name in _NAMES))
 
 
-@njit(
+@kernel(
     types.Tuple((types.int64, types.boolean))(
         *(_I1, _I1, _I1, _F1, _F1, writable("int64"), writable("int32", 2), types.int64)
-    ),
-    cache=True,
+    )
 )
 def _chains(start, device, subtask, loss, prices, excess, table, most):  # type: ignore[no-untyped-def]
     points = len(prices) - 1  # node ``points`` is local, at no price

@@ -28,16 +28,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import LOCAL, Instance
-from instances.compiled import readable, writable
+from instances.compiled import kernel, readable, subroutine, writable
 from instances.cost import terms
+from instances.loops import copy, order_of
 from instances.model import Floats, Ints, Places
 
 from .labels import transfers
-from .plan import LEAF, SERIES
-from .pricing import Prices, Restrictions, plan, tasks
+from .plan import LEAF, SERIES, labelled, plan
+from .pricing import Prices, Restrictions, tasks
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""
@@ -106,8 +107,7 @@ class Patterns:
 
 def enumerable(instance: Instance) -> bool:
     """Whether the labels of all tasks can be enumerated."""
-    plans = [plan(group.application) for group in instance.groups]
-    return bool((instance.points.capacity > 0).any()) and all(p and not p.multiplies for p in plans)
+    return bool((instance.points.capacity > 0).any()) and all(map(labelled, instance.applications))
 
 
 def enumerate_patterns(
@@ -169,13 +169,15 @@ def enumerate_patterns(
 _F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _staircase(d, c, start, end):  # type: ignore[no-untyped-def]
     """Keep of labels [start, end) those whose c falls as d rises; returns the new end."""
-    order = np.argsort(d[start:end], kind="mergesort") + start
-    some_d, some_c = d[order], c[order]
+    order, size = order_of(d, start, end), end - start
+    some_d, some_c = np.empty(size), np.empty(size)
+    for x in range(size):
+        some_d[x], some_c[x] = d[order[x]], c[order[x]]
     kept = start
-    for x in range(len(order)):
+    for x in range(size):
         if kept > start and c[kept - 1] <= some_c[x]:
             continue
         if kept > start and d[kept - 1] == some_d[x]:
@@ -185,7 +187,7 @@ def _staircase(d, c, start, end):  # type: ignore[no-untyped-def]
     return kept
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _outside(d, rest, start, end, at):  # type: ignore[no-untyped-def]
     """What the rest adds at least to a delay: that of the label with the greatest d up to it."""
     while end - start > 1:
@@ -197,7 +199,7 @@ def _outside(d, rest, start, end, at):  # type: ignore[no-untyped-def]
     return rest[start]
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _complete(d, c, rest, one, one_end, two, two_end, fold, a, whole, whole_end):  # type: ignore[no-untyped-def]
     """Lower what the rest adds to the labels of ``one``, by what ``two`` and all else can add to them."""
     after = np.empty(two_end - two + 1)  # the least of the labels of two from here on, if theirs is the delay
@@ -216,7 +218,7 @@ def _complete(d, c, rest, one, one_end, two, two_end, fold, a, whole, whole_end)
         rest[i] = min(rest[i], least)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _undominated(d, c, used, left, right, prices, tie, effort, start, end):  # type: ignore[no-untyped-def]
     """Keep of labels [start, end) those that no other one beats in d, cost without prices and all levels.
 
@@ -234,7 +236,7 @@ def _undominated(d, c, used, left, right, prices, tie, effort, start, end):  # t
             total += before
         cost[x] = c[start + x] - paid
         key[x] = c[start + x] + 1e3 * tie * total  # whoever beats another one comes before it
-    order = np.argsort(key, kind="mergesort")
+    order = order_of(key, 0, size)
     some_d, some_c, some_used = d[start:end].copy(), c[start:end].copy(), used[start:end].copy()
     some_left, some_right = left[start:end].copy(), right[start:end].copy()
     kept_cost = np.empty(size)
@@ -255,22 +257,22 @@ def _undominated(d, c, used, left, right, prices, tie, effort, start, end):  # t
             if beaten:
                 break
         if not beaten:
-            d[kept], c[kept], used[kept] = some_d[x], some_c[x], some_used[x]
+            d[kept], c[kept] = some_d[x], some_c[x]
+            copy(used[kept], some_used[x])
             left[kept], right[kept] = some_left[x], some_right[x]
             kept_cost[kept - start] = cost[x]
             kept += 1
     return kept
 
 
-@njit(
+@kernel(
     types.int64(
         *(types.int64, _F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
         *(_I2, _I2, _I2, _I1, _I2, _I1),
         *(_F1, _F1, readable("boolean", 2), types.float64, types.float64, writable("int64")),
         *(writable("float64"), writable("int64", 2), writable("int32", 2)),
     ),
-    cache=True,
-    nogil=True,
+    needed=enumerable,
 )
 def patterns_by_labels(  # type: ignore[no-untyped-def]
     m,

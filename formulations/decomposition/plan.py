@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -84,6 +85,18 @@ class Plan:
         blocks in series inside of parallel ones, or labels with a p."""
         in_series = (self.steps[:, 0] == SERIES) & (self.steps[:, 2] == 0)
         return bool(in_series.any() or self.has_p.any())
+
+
+@lru_cache(maxsize=256)
+def plan(application: Application) -> Plan | None:
+    """The plan of an application, made once; None where there is none."""
+    return plan_of(application)
+
+
+def labelled(application: Application) -> bool:
+    """Whether an application is priced by labels; otherwise it is by search (:mod:`.search`)."""
+    found = plan(application)
+    return found is not None and not found.multiplies
 
 
 @dataclass

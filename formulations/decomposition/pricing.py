@@ -35,20 +35,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from select import select
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instances import LOCAL, Application, Instance, Solution
+from instances import LOCAL, Instance, Solution
 from instances.cost import Terms, evaluate, terms
 from instances.model import Floats, Ints, Places
 
 from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
-from .plan import Plan, plan_of
+from .plan import plan
 from .search import LARGEST_SEARCH, price_by_search, search_order
 
 
@@ -92,12 +91,6 @@ class Priced:
     value: Floats
     solution: Solution
     relaxed: NDArray[np.bool_]
-
-
-@lru_cache(maxsize=256)
-def plan(application: Application) -> Plan | None:
-    """The plan of an application, made once; None where search is used."""
-    return plan_of(application)
 
 
 class Restrictions:

@@ -43,11 +43,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from instances import Application
-from instances.compiled import readable, writable
+from instances.compiled import inlined, kernel, readable, subroutine, writable
+from instances.loops import copy, least
 from instances.model import Floats, Ints, frozen
+
+from .plan import labelled
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -135,13 +138,13 @@ class _Pool(NamedTuple):
     weight: Any
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _network(size, arcs):  # type: ignore[no-untyped-def]
     came, by, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
     return _Network(np.empty(size), np.empty(arcs), np.empty(arcs), came, by, queue)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _pool(size):  # type: ignore[no-untyped-def]
     decision, delay, paid = np.empty((_POOL, size), np.int64), np.empty((_POOL, size)), np.empty(_POOL)
     used, path_used = np.empty(_POOL, np.int64), np.empty(_POOL, np.int64)
@@ -180,7 +183,7 @@ def search_order(application: Application) -> tuple[Ints, Ints, Ints, Ints, Ints
     )
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
     """Push flow from the local to the offloaded until none gets through, or enough; returns it.
 
@@ -231,7 +234,7 @@ def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _cut(costs, left, phi, graph, net, choice, cheapest, stopped):  # type: ignore[no-untyped-def]
     """L(phi), a decision of that cost, and the least cost of each subtask where it is offloaded."""
     total = 0.0
@@ -255,7 +258,7 @@ def _cut(costs, left, phi, graph, net, choice, cheapest, stopped):  # type: igno
     return total
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _evaluate(costs, choice, graph, delay):  # type: ignore[no-untyped-def]
     """All cost of a decision but that of its delay, and the delay of each subtask."""
     paid = 0.0
@@ -274,7 +277,7 @@ def _evaluate(costs, choice, graph, delay):  # type: ignore[no-untyped-def]
     return paid
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _heaviest(delay, graph, finish, on_path):  # type: ignore[no-untyped-def]
     """Weight of the heaviest path, which is marked."""
     end = graph.order[0]
@@ -299,7 +302,7 @@ def _heaviest(delay, graph, finish, on_path):  # type: ignore[no-untyped-def]
         end = before
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _along(path, delay):  # type: ignore[no-untyped-def]
     """Weight of a path."""
     weight = 0.0
@@ -308,7 +311,7 @@ def _along(path, delay):  # type: ignore[no-untyped-def]
     return weight
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _same(one, other):  # type: ignore[no-untyped-def]
     k = 0
     while k < len(one) and one[k] == other[k]:
@@ -316,19 +319,27 @@ def _same(one, other):  # type: ignore[no-untyped-def]
     return k == len(one)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _add(total, factor, values):  # type: ignore[no-untyped-def]
     for k in range(len(total)):
         total[k] += factor * values[k]
 
 
-@njit(cache=True, nogil=True)
+@subroutine
+def _doubled(rows):  # type: ignore[no-untyped-def]
+    doubled = np.empty((2 * len(rows), rows.shape[1]), rows.dtype)
+    for i in range(len(rows)):
+        copy(doubled[i], rows[i])
+    return doubled
+
+
+@subroutine
 def _slot(used, count):  # type: ignore[no-untyped-def]
     """Where something new goes in a pool: at its end, or in place of what was of no use for longest."""
-    return count if count < len(used) else np.argmin(used)
+    return count if count < len(used) else least(used, count)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _learn_decision(pool, rows, count, choice, delay, paid, clock):  # type: ignore[no-untyped-def]
     """Put a decision in the pool and in the rows in play, if it is new; returns how many rows there are."""
     for i in range(count):
@@ -341,14 +352,16 @@ def _learn_decision(pool, rows, count, choice, delay, paid, clock):  # type: ign
             rows[i] = rows[count]
             break
     pool.count[0] = max(pool.count[0], x + 1)
-    pool.decision[x], pool.delay[x], pool.paid[x], pool.used[x] = choice, delay, paid, clock
+    copy(pool.decision[x], choice)
+    copy(pool.delay[x], delay)
+    pool.paid[x], pool.used[x] = paid, clock
     for p in range(pool.count[1]):
         pool.cost[x, p] = paid + _along(pool.path[p], delay)
     rows[count] = x
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _learn_path(pool, on_path, clock):  # type: ignore[no-untyped-def]
     """Put a path in the pool; whether it is new."""
     for p in range(pool.count[1]):
@@ -356,13 +369,23 @@ def _learn_path(pool, on_path, clock):  # type: ignore[no-untyped-def]
             return False
     p = _slot(pool.path_used, pool.count[1])
     pool.count[1] = max(pool.count[1], p + 1)
-    pool.path[p], pool.path_used[p] = on_path, clock
+    copy(pool.path[p], on_path)
+    pool.path_used[p] = clock
     for x in range(pool.count[0]):
         pool.cost[x, p] = pool.paid[x] + _along(on_path, pool.delay[x])
     return True
 
 
-@njit(cache=True, nogil=True)
+@subroutine
+def _normalise(values, count):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(count):
+        total += values[i]
+    for i in range(count):
+        values[i] /= total
+
+
+@subroutine
 def _play(pool, rows, count):  # type: ignore[no-untyped-def]
     """Solve the game of the paths against some decisions: their shares and weights.
 
@@ -412,11 +435,11 @@ def _play(pool, rows, count):  # type: ignore[no-untyped-def]
         pool.share[p] = max(table[paths, count + p], 0.0)
         if basis[p] < count:
             pool.weight[basis[p]] = max(table[p, width], 0.0)
-    pool.share[:paths] /= np.sum(pool.share[:paths])
-    pool.weight[:count] /= np.sum(pool.weight[:count])
+    _normalise(pool.share, paths)
+    _normalise(pool.weight, count)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest, stopped):  # type: ignore[no-untyped-def]
     """Drop moves with which a decision costs enough, by the cut at phi; whether any decision is left."""
     for k in range(len(phi)):
@@ -425,7 +448,9 @@ def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest, stopp
         with_place = total
         if left.home[k] == 1 and left.low[k] < left.high[k]:
             # The cut with this subtask on its other side.
-            spare.excess[:], spare.ahead[:], spare.back[:] = net.excess, net.ahead, net.back
+            copy(spare.excess, net.excess)
+            copy(spare.ahead, net.ahead)
+            copy(spare.back, net.back)
             stays = net.came[k] >= 0
             spare.excess[k] = -np.inf if stays else np.inf
             forced = _flow(total + abs(net.excess[k]), enough, graph, spare, stopped)
@@ -449,21 +474,21 @@ def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest, stopp
     return True
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _learn_gain(gains, kind, k, gain):  # type: ignore[no-untyped-def]
     for at in (k, gains.total.shape[1] - 1):
         gains.total[kind, at] += gain
         gains.count[kind, at] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _score(gains, kind, k, doubt):  # type: ignore[no-untyped-def]
     """Doubt times gain; a subtask without experience counts as the mean of all."""
     mean = gains.total[kind, -1] / max(gains.count[kind, -1], 1.0) + _TOLERANCE
     return (_SOME + doubt) * (gains.total[kind, k] + mean) / (gains.count[kind, k] + 1.0)
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
     """The subtask to branch on, and where its menu is divided (-1: local or offloaded); -1: none left."""
     size = len(left.home)
@@ -503,7 +528,7 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
     return -1, -1
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _search(  # type: ignore[no-untyped-def]
     costs, root, graph, even, best, limit, tolerance, stopped, net, spare, pool, incumbent
 ):
@@ -512,29 +537,36 @@ def _search(  # type: ignore[no-untyped-def]
     The decision goes into ``incumbent``, which is left alone where none is better.
     """
     size = len(even)
-    left = _Left(root.home.copy(), root.low.copy(), root.high.copy())
+    left = _Left(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32))
     delay, finish, mean, on_path = np.empty(size), np.empty(size), np.empty(size), np.empty(size, np.int8)
-    phi, best_phi, cheapest = np.empty(size), even.copy(), np.empty(size)
+    phi, best_phi, cheapest = np.empty(size), np.empty(size), np.empty(size)
     choice, rows = np.empty(size, np.int64), np.empty(_POOL, np.int64)
     pool.count[:], clock = 0, 0
     gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
     closed_at = np.inf  # the least bound of a node that is closed, or left
-    # Open nodes: bound, moves left (home, low, high), flow, and what was divided (2·subtask + kind).
+    # Open nodes: bound, flow, what was divided (2·subtask + kind), and moves left (home, low, high).
     room, opened = 32, 1
-    bounds, flows, moves = np.empty(room), np.empty((room, size)), np.empty((room, 3, size), np.int32)
-    divided = np.full(room, -1)
-    bounds[0], flows[0] = 0.0, even
-    moves[0, 0], moves[0, 1], moves[0, 2] = left.home, left.low, left.high
+    bounds, flows, divided = np.empty((room, 1)), np.empty((room, size)), np.empty((room, 1), np.int32)
+    moves = np.empty((room, 3 * size), np.int32)
+    bounds[0, 0], divided[0, 0] = 0.0, -1
+    copy(flows[0], even)
+    copy(moves[0, :size], root.home)
+    copy(moves[0, size : 2 * size], root.low)
+    copy(moves[0, 2 * size :], root.high)
     while opened > 0 and limit > 0:
-        at = np.argmin(bounds[:opened])
-        if bounds[at] >= best - max(tolerance, _TOLERANCE * best):
+        at = least(bounds[:, 0], opened)
+        if bounds[at, 0] >= best - max(tolerance, _TOLERANCE * best):
             break
         limit = 0 if stopped[0] else limit - 1
-        bound, phi[:], division = bounds[at], flows[at], divided[at]
-        left.home[:], left.low[:], left.high[:] = moves[at, 0], moves[at, 1], moves[at, 2]
+        bound, division = bounds[at, 0], divided[at, 0]
+        copy(phi, flows[at])
+        copy(left.home, moves[at, :size])
+        copy(left.low, moves[at, size : 2 * size])
+        copy(left.high, moves[at, 2 * size :])
         opened -= 1
-        bounds[at], flows[at], moves[at] = bounds[opened], flows[opened], moves[opened]
-        divided[at] = divided[opened]
+        bounds[at, 0], divided[at, 0] = bounds[opened, 0], divided[opened, 0]
+        copy(flows[at], flows[opened])
+        copy(moves[at], moves[opened])
         # The decisions of the pool that are left play.
         count = 0
         for x in range(pool.count[0]):
@@ -552,9 +584,11 @@ def _search(  # type: ignore[no-untyped-def]
             paid = _evaluate(costs, choice, graph, delay)
             cost = paid + _heaviest(delay, graph, finish, on_path)
             if cost < best:
-                best, incumbent[:] = cost, choice
+                best = cost
+                copy(incumbent, choice)
             if total > level:
-                level, best_phi[:] = total, phi
+                level = total
+                copy(best_phi, phi)
             if level >= best - max(tolerance, _TOLERANCE * best):
                 closed, closed_at = True, min(closed_at, max(bound, level))
                 break
@@ -563,7 +597,9 @@ def _search(  # type: ignore[no-untyped-def]
             news = count != before
             news = _learn_path(pool, on_path, clock) or news
             _play(pool, rows, count)
-            phi[:], mean[:], above = 0.0, 0.0, 0.0
+            phi[:] = 0.0
+            mean[:] = 0.0
+            above = 0.0
             for p in range(pool.count[1]):
                 if pool.share[p] > _NONE:
                     pool.path_used[p] = clock
@@ -599,33 +635,38 @@ def _search(  # type: ignore[no-untyped-def]
                 choice[k] = -1 if left.home[k] == 1 else left.low[k]
             cost = _evaluate(costs, choice, graph, delay) + _heaviest(delay, graph, finish, on_path)
             if cost < best:
-                best, incumbent[:] = cost, choice
+                best = cost
+                copy(incumbent, choice)
             continue
         if opened + 2 > room:
             room *= 2
-            bounds, flows = np.concatenate((bounds, bounds)), np.concatenate((flows, flows))
-            moves, divided = np.concatenate((moves, moves)), np.concatenate((divided, divided))
+            bounds, flows = _doubled(bounds), _doubled(flows)
+            moves, divided = _doubled(moves), _doubled(divided)
         for side in range(2):
-            bounds[opened], flows[opened], divided[opened] = bound, best_phi, 2 * k + (middle >= 0)
-            moves[opened, 0], moves[opened, 1], moves[opened, 2] = left.home, left.low, left.high
+            bounds[opened, 0], divided[opened, 0] = bound, 2 * k + (1 if middle >= 0 else 0)
+            copy(flows[opened], best_phi)
+            copy(moves[opened, :size], left.home)
+            copy(moves[opened, size : 2 * size], left.low)
+            copy(moves[opened, 2 * size :], left.high)
             if middle >= 0:
-                moves[opened, 2 - side, k] = middle
+                moves[opened, (2 - side) * size + k] = middle
             elif side == 0:
-                moves[opened, 2, k] = left.low[k]
+                moves[opened, 2 * size + k] = left.low[k]
             else:
-                moves[opened, 0, k] = 0
+                moves[opened, k] = 0
             opened += 1
     proven = min(best - _TOLERANCE * best, closed_at)
     if opened > 0:
-        proven = min(proven, np.min(bounds[:opened]))
+        proven = min(proven, bounds[least(bounds[:, 0], opened), 0])
     return best, proven - _TOLERANCE * abs(proven)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _fill_menu(place, cpu, prices, menu, r, allowed):  # type: ignore[no-untyped-def]
     """The places left to a subtask of which no other is as fast and as cheap; returns how many."""
     if r < 0:
-        place[: len(menu)] = menu
+        for i in range(len(menu)):
+            place[i] = menu[i]
         return len(menu)
     count = 0
     for n in range(len(cpu)):
@@ -644,15 +685,14 @@ def _fill_menu(place, cpu, prices, menu, r, allowed):  # type: ignore[no-untyped
     return kept
 
 
-@njit(
+@kernel(
     types.boolean(
         *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
         *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
         *(_I1, _I2, _I1, _I2, _I1, _I2, _F1, types.int64, types.float64, readable("boolean")),
         *(writable("boolean"), writable("int32", 2), writable("float64"), types.int64, types.int64),
     ),
-    cache=True,
-    nogil=True,
+    needed=lambda instance: not all(map(labelled, instance.applications)),
 )
 def price_by_search(  # type: ignore[no-untyped-def]
     local,

@@ -6,9 +6,9 @@ See :mod:`.patterns` for base, pull and knee of a pattern, and for what it costs
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from instances.compiled import readable, writable
+from instances.compiled import inlined, kernel, readable, subroutine, writable
 
 ROUNDING = 1e-13
 """Relative error of a dual value: far above what rounding can do to sums of terms that are all >= 0."""
@@ -21,7 +21,7 @@ _SIGNATURE = _FOUND(
 )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _priced(root, base, pull, knee):  # type: ignore[no-untyped-def]
     """What a pattern costs at a price, given the price's root."""
     if root < knee:
@@ -29,7 +29,7 @@ def _priced(root, base, pull, knee):  # type: ignore[no-untyped-def]
     return base + pull * (2.0 * root)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _share(root, pull, knee):  # type: ignore[no-untyped-def]
     """The share of the uplink that a pattern takes at a price."""
     if pull == 0.0:
@@ -38,7 +38,7 @@ def _share(root, pull, knee):  # type: ignore[no-untyped-def]
     return pull / divisor if divisor > 0.0 else np.inf
 
 
-@njit(cache=True, nogil=True)
+@subroutine
 def _evaluate(price, start, base, pull, knee, skip, chosen, total, carry, used):  # type: ignore[no-untyped-def]
     """Add the devices' least costs at a price to a compensated sum, and their shares to another.
 
@@ -63,7 +63,7 @@ def _evaluate(price, start, base, pull, knee, skip, chosen, total, carry, used):
     return total, carry, used
 
 
-@njit(_SIGNATURE, cache=True, nogil=True)
+@kernel(_SIGNATURE)
 def best_price(  # type: ignore[no-untyped-def]
     start,
     base,
@@ -171,11 +171,7 @@ def best_price(  # type: ignore[no-untyped-def]
     return best_price, best, outside
 
 
-@njit(
-    types.int64(*_MENU, _F, writable("boolean")),
-    cache=True,
-    nogil=True,
-)
+@kernel(types.int64(*_MENU, _F, writable("boolean")))
 def mark_relevant(start, base, pull, knee, prices, relevant):  # type: ignore[no-untyped-def]
     """Mark every pattern that may be the cheapest one of its device between the first and the last price.
 
@@ -196,11 +192,7 @@ def mark_relevant(start, base, pull, knee, prices, relevant):  # type: ignore[no
     return count
 
 
-@njit(
-    types.void(readable("int64", 2), _F, _F, _F, types.float64, writable("float64")),
-    cache=True,
-    nogil=True,
-)
+@kernel(types.void(readable("int64", 2), _F, _F, _F, types.float64, writable("float64")))
 def least_costs(chosen, base, pull, knee, bandwidth, cost):  # type: ignore[no-untyped-def]
     """What patterns cost with their best split: base + pull max(s, knee), s the root of the price.
 
@@ -237,13 +229,11 @@ def least_costs(chosen, base, pull, knee, bandwidth, cost):  # type: ignore[no-u
         cost[j] = total
 
 
-@njit(
+@kernel(
     types.void(
         *(_I, _F, _F, _I, types.float64),
         *(writable("float64", 2), writable("float64", 2), writable("int32", 2), writable("int16", 2)),
-    ),
-    cache=True,
-    nogil=True,
+    )
 )
 def combine(start, reduced, share, units, width, cost, total, parent, option):  # type: ignore[no-untyped-def]
     """Combine options of devices to every sum of units and shares, as cheaply as a grid of sums can tell.

@@ -78,7 +78,7 @@ def search(instance: Instance, budget: Budget, parameters: Parameters = Paramete
         ``ratio`` there, the ``first_ratio``, and the ``looked_at`` instances.
     """
     begun = time.perf_counter()
-    method, shape = find(parameters.target).load(), SHAPES[parameters.shape]
+    method, shape = find(parameters.target).prepared(instance), SHAPES[parameters.shape]
     inner = Budget(seed=budget.seed)
 
     def ratio(made_one: Instance) -> float:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.random import Generator
 
 from instances import Instance
 from instances.columns import build, from_document
-from instances.compiled import readable
+from instances.compiled import kernel, readable
 from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
 from instances.graphs import maker
 from instances.model import UNLIMITED, Floats, Ints
@@ -139,7 +139,7 @@ def optimum(instance: Instance) -> float:
     return float(_least(flat_tasks(instance), instance.points.cpu, capacity))
 
 
-@njit(types.float64(FLAT_TASKS, readable("float64"), readable("int64")), cache=True)  # type: ignore[untyped-decorator]
+@kernel(types.float64(FLAT_TASKS, readable("float64"), readable("int64")))
 def _least(tasks: FlatTasks, cpu: Floats, capacity: Ints) -> float:
     points, devices = len(cpu), len(tasks.radio)
     stride = np.ones(points + 1, dtype=np.int64)

@@ -1,0 +1,51 @@
+"""Subroutines that kernels share: plain loops, which compile faster than array expressions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .compiled import subroutine
+from .model import Ints
+
+
+@subroutine
+def copy(to: Any, values: Any) -> None:
+    """Fill an array with as many values."""
+    for i in range(len(to)):
+        to[i] = values[i]
+
+
+@subroutine
+def least(values: Any, count: int) -> int:
+    """Where the least of the first ``count`` values is, the first of equals."""
+    found = 0
+    for i in range(1, count):
+        if values[i] < values[found]:
+            found = i
+    return found
+
+
+@subroutine
+def order_of(values: Any, start: int, end: int) -> Ints:
+    """Where the values from ``start`` up to ``end`` are, the least first; equals keep their order."""
+    count = end - start
+    order, other = np.empty(count, np.int64), np.empty(count, np.int64)
+    for i in range(count):
+        order[i] = start + i
+    width = 1
+    while width < count:  # runs of this width are sorted: merge each two
+        for low in range(0, count, 2 * width):
+            middle, high = min(low + width, count), min(low + 2 * width, count)
+            i, j = low, middle
+            for k in range(low, high):
+                if j == high or (i < middle and values[order[i]] <= values[order[j]]):
+                    other[k] = order[i]
+                    i += 1
+                else:
+                    other[k] = order[j]
+                    j += 1
+        order, other = other, order
+        width *= 2
+    return order

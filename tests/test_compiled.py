@@ -1,0 +1,83 @@
+"""Kernels get ready before a method's clock starts, are compiled once, and that is said once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instances import Budget, Problem
+from instances.compiled import Kernel, called_by
+from instances.generate import Setting, generate
+from instances.hybrid.generate import HybridSetting
+from instances.hybrid.generate import generate as generate_hybrid
+from offloadlib.registry import METHODS, Method
+from offloadlib.solving import first
+
+SMALL = Setting(devices=3, offload_points=2, capacity=2)
+
+INSTANCES = {
+    "the paper's tasks": generate(SMALL),
+    "blocks in series in parallel ones": generate(
+        replace(SMALL, applications=("series-parallel-8",)), seed=1
+    ),
+    "any graph": generate(replace(SMALL, applications=("layered-8",)), seed=1),
+    "channels": generate(replace(SMALL, applications=("chain-3",), channels=1)),
+    "hybrid": generate_hybrid(HybridSetting(devices=2, tasks=2)),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        (method, kind)
+        for method in METHODS.values()
+        for kind, instance in INSTANCES.items()
+        if instance.kind in method.kinds
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_method_calls_no_kernel_that_was_not_prepared(
+    method: Method, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance: Problem = INSTANCES[kind]
+    if method.applies_to(instance) is not None:
+        pytest.skip("does not apply")
+    function, start, called = method.load(), first(instance), set()
+    call = Kernel.__call__
+
+    def noted(self: Kernel[Any], *arguments: Any) -> Any:
+        called.add(self)
+        return call(self, *arguments)
+
+    monkeypatch.setattr(Kernel, "__call__", noted)
+    function(instance, Budget(time_limit=20, start=start))
+    prepared = {kernel for kernel in called_by(function) if kernel.needed(instance)}
+    assert {kernel.__name__ for kernel in called} <= {kernel.__name__ for kernel in prepared}
+
+
+SOLVE = """
+import offloadlib
+from instances.generate import Setting, generate
+for method in ("gsod-i", "heft"):
+    offloadlib.solve(generate(Setting(devices=2)), method)
+"""
+
+
+def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    both = [
+        subprocess.Popen([sys.executable, "-c", SOLVE], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = "".join(process.communicate()[1] for process in both)
+    assert 1 <= said.count("offloadlib: compiling, once: about 1 s\n") <= 2
+    # A file for each version of a kernel: neither process has compiled what the other one had.
+    assert len(list(tmp_path.rglob("*.nbc"))) == len(list(tmp_path.rglob("*.nbi"))) > 0
+    again = subprocess.run([sys.executable, "-c", SOLVE], env=environment, capture_output=True, text=True)
+    assert (again.returncode, again.stderr) == (0, "")
