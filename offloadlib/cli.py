@@ -185,14 +185,16 @@ def _certified(
     ending, value, message = workers.aside(job, "offloadlib certificate", interrupts)
     if isinstance(value, InputError):
         raise value
-    if ending is not workers.Ending.DONE:
-        what = f"was ended by {interrupts.last.name}" if interrupts.count else f"failed ({message})"
-        _say(f"{path}: the proof {what}; the lower bound is the method's own")
-        return solution, False
-    solution, certified = value
-    if not certified:
-        _say(f"{path}: no proof that the checker accepts in {seconds:g} s; the bound is the method's own")
-    return solution, certified
+    solution, certified = value if ending is workers.Ending.DONE else (solution, False)
+    if certified:
+        return solution, True
+    what = f"no proof that the checker accepts in {seconds:g} s"
+    if interrupts.count:
+        what = f"the proof was ended by {interrupts.last.name}"
+    elif ending is not workers.Ending.DONE:
+        what = f"the proof failed ({message})"
+    _say(f"{path}: {what}; the bound is the method's own")
+    return solution, False
 
 
 class Failure(Exception):

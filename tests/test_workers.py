@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from odd_methods import method
 
-from instances import Budget, Instance, Progress, evaluate, exact, read
+from instances import Budget, Instance, Progress, Termination, evaluate, exact, read
 from instances.generate import Setting, generate
 from offloadlib import workers
 from offloadlib.best_known import library
@@ -218,3 +218,32 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
             time.sleep(0.05)
         parent.kill()
     assert _gone(int(mark.read_text()))
+
+
+EARLY = ("milp-arrays", "cpsat")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in EARLY else pytest.param(name, marks=pytest.mark.slow)
+        for name in (*EARLY, "milp", "milp-hull", "branch-and-price", "btod", "gaod", "evolution")
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_real_solve(name: str, number: signal.Signals) -> None:
+    """As soon as the method has told of something; what it has then is the result."""
+    hard = generate(Setting(devices=40, applications=("layered-12",), capacity=15), seed=3)
+    seen: list[Progress] = []
+
+    def press(event: Progress) -> None:
+        seen.append(event)
+        if [earlier.time > 0 for earlier in seen].count(True) == 1 and event.time > 0:
+            os.kill(os.getpid(), number)
+
+    outcome = workers.run(METHODS[name], hard, Budget(on_progress=press))
+    assert (outcome.ending, outcome.message, outcome.interrupted) == (Ending.DONE, "", True)
+    assert outcome.result is not None
+    assert outcome.result.termination is Termination.INTERRUPTED
+    assert outcome.result.objective == exact.cost(hard, outcome.result.solution)
+    assert outcome.result.objective <= seen[0].objective * (1 + 1e-12)  # type: ignore[operator]
