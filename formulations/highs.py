@@ -117,6 +117,7 @@ def minimise(
     known: float = math.inf,
     worth: Callable[[Floats], float] | None = None,
     reference: float = 1.0,
+    target: float = -math.inf,
     report: Report | None = None,
 ) -> Outcome:
     """Minimise with HiGHS.
@@ -140,6 +141,8 @@ def minimise(
         What values of the columns are really worth; else the objective is computed from them.
     reference
         The size of the objective, to scale it by.
+    target
+        An objective at which to stop.
     report
         Called with seconds, incumbent and bound (infinite if unknown) while HiGHS runs, from its thread.
 
@@ -167,13 +170,14 @@ def minimise(
     def attempt(way: _Way) -> tuple[float, Outcome]:
         solver = _load(program, scale)
         _set_options(solver, budget, left())
+        solver.setOptionValue("objective_target", target * scale)
         solver.setOptionValue("presolve", way.presolve)
         solver.setOptionValue("random_seed", (budget.seed + way.seed) % 2**31)
         if start is not None and way.started:
             columns, values = start
             solver.setSolution(len(columns), columns.astype(np.int32), values.astype(np.float64))
         interrupted = _run(solver, scale, report)
-        outcome = _outcome(solver, scale, interrupted)
+        outcome = _outcome(solver, scale, interrupted, solver_gap(budget))
         cost = math.inf
         if outcome.values is not None:
             cost = float(program.cost @ outcome.values) if worth is None else worth(outcome.values)
@@ -393,22 +397,27 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
     return stop.is_set()
 
 
-def _outcome(solver: Any, scale: float, interrupted: bool) -> Outcome:
+def _outcome(solver: Any, scale: float, interrupted: bool, gap: float) -> Outcome:
     info = solver.getInfo()
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     return Outcome(
         values=np.array(solver.getSolution().col_value) if found else None,
         objective=info.objective_function_value / scale if found else math.inf,
         lower_bound=info.mip_dual_bound / scale,
-        termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap),
+        termination=_termination(solver.getModelStatus(), interrupted, info.mip_gap, gap),
         nodes=max(int(info.mip_node_count), 0),
     )
 
 
-def _termination(status: Any, interrupted: bool, gap: float) -> Termination:
+def _termination(status: Any, interrupted: bool, gap: float, asked: float) -> Termination:
     kinds = highspy.HighsModelStatus
     if status == kinds.kOptimal:
-        return Termination.FINISHED if gap <= OPTIMAL_GAP else Termination.GAP
+        if gap <= OPTIMAL_GAP:
+            return Termination.FINISHED
+        # With a gap of almost everything it has been seen to call a start optimal.
+        return Termination.GAP if gap <= asked * (1 + OPTIMAL_GAP) else Termination.FAILED
+    if status == kinds.kObjectiveTarget:
+        return Termination.GAP
     if status == kinds.kTimeLimit:
         return Termination.TIME_LIMIT
     if interrupted or status == kinds.kInterrupt:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate, gap
 from instances.bound import simple_bound
 from instances.model import Floats, Ints
@@ -20,6 +22,7 @@ from instances.run import OPTIMAL_GAP, OutOfTime
 
 from . import highs, pooling
 from .scaling import FAR
+from .trust import SolverError
 
 
 class Search:
@@ -49,7 +52,7 @@ class Search:
         self._given = instance
         self.instance = pooling.pool(instance)
         self.budget = budget
-        self.solution = budget.start or Solution.all_local(instance)
+        self.solution = at_home(instance, budget.start or Solution.all_local(instance))
         self.objective = evaluate(instance, self.solution).total
         self.lower_bound = simple_bound(instance)
         self.constant = unconnected_cost(instance)
@@ -85,12 +88,12 @@ class Search:
         return self.gap <= OPTIMAL_GAP
 
     def cost(self, solution: Solution) -> float:
-        """What a solution of the pooled instance costs."""
-        return evaluate(self.instance, solution).total
+        """What a solution of the pooled instance costs once nobody loses by it."""
+        return evaluate(self.instance, at_home(self.instance, solution)).total
 
     def offer(self, solution: Solution) -> None:
         """Keep a solution of the pooled instance if it costs less than the incumbent."""
-        solution = pooling.spread(self._given, solution)
+        solution = at_home(self._given, pooling.spread(self._given, solution))
         objective = evaluate(self._given, solution).total
         if objective < self.objective:
             self.solution, self.objective = solution, objective
@@ -150,6 +153,7 @@ class Search:
             known=self.cost(self.start) - self.constant,
             worth=worth,
             reference=self.objective,
+            target=self.objective / (2 * FAR) - self.constant,
             report=report,
         )
         if outcome.values is not None:
@@ -187,6 +191,8 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
             termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             termination = Termination.INTERRUPTED
+        except SolverError as error:
+            termination, record = Termination.FAILED, errors((str(error),))
     else:
         search.prove(search.objective)  # all-local is the only solution
     return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
@@ -195,8 +201,8 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
 def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
     """Run a method that scales costs by the cost of its start (:mod:`formulations.scaling`).
 
-    Where the solution turns out to be cheaper by orders of magnitude, tolerances may have mattered: then
-    it is the start of another run, in its unit.
+    Where the solution turns out to be far cheaper, tolerances may have mattered: then it is the start of
+    another run, in its unit. (HiGHS stops as soon as it has such a solution.)
     """
     begun = time.perf_counter()
     reference = evaluate(instance, budget.start or Solution.all_local(instance)).total
@@ -205,8 +211,25 @@ def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
     while FAR * result.objective < reference and result.termination in ended:
         left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
         again = replace(budget, start=result.solution, time_limit=left)
-        reference, result = result.objective, run(instance, again, method)
+        before, result = result, run(instance, again, method)
+        reference, bounds = before.objective, (before.lower_bound, result.lower_bound)
+        known = [bound for bound in bounds if bound is not None]
+        result = replace(result, lower_bound=max(known, default=None))
     return replace(result, runtime=time.perf_counter() - begun)
+
+
+def at_home(instance: Instance, solution: Solution) -> Solution:
+    """The solution with devices at home that it costs more than that; limits stay kept."""
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    loses = evaluate(instance, solution).cost > local
+    if not loses.any():
+        return solution
+    return Solution(
+        tuple(
+            np.where(loses[group.members, None], LOCAL, places).astype(np.int32)
+            for group, places in zip(instance.groups, solution.places, strict=True)
+        )
+    )
 
 
 def can_offload(instance: Instance) -> bool:

@@ -7,11 +7,16 @@ import math
 import numpy as np
 
 from .cost import heaviest_path, terms
-from .model import LOCAL, Instance
+from .model import LOCAL, Floats, Instance
 
 
 def simple_bound(instance: Instance) -> float:
-    """Sum of the devices' delays at the best speed, with free transfers and free energy.
+    """The sum of :func:`simple_bounds`."""
+    return math.fsum(simple_bounds(instance).tolist())
+
+
+def simple_bounds(instance: Instance) -> Floats:
+    """(M,) The devices' weighted delays at the best speed, with free transfers and free energy.
 
     Proof: a subtask takes at least w over the greatest speed that its device can use (its own, or
     the fastest offload point's where it is connected and some capacity is not 0), delay is monotone
@@ -21,7 +26,7 @@ def simple_bound(instance: Instance) -> float:
     points = instance.points
     usable = points.cpu[points.capacity > 0]
     fastest = float(usable.max()) if usable.size else 0.0
-    parts: list[float] = []
+    bounds = np.empty(instance.num_devices)
     for term in terms(instance):
         members = term.group.members
         bound = instance.devices.connected_to[members] == LOCAL if usable.size else np.True_
@@ -29,6 +34,6 @@ def simple_bound(instance: Instance) -> float:
         cost = term.delay_weight * heaviest_path(term.group, at_best)
         energy = term.energy_weight * term.local.sum(axis=1) * term.execute
         local = term.delay_weight * heaviest_path(term.group, term.local) + energy
-        parts += np.where(bound, local, cost).tolist()
+        bounds[members] = np.where(bound, local, cost)
     # Each step rounds to nearest: what the sum may be too large by is taken off.
-    return math.fsum(parts) * (1.0 - 1e-13)
+    return bounds * (1.0 - 1e-13)

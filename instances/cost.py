@@ -45,6 +45,11 @@ class Terms:
         (G,) power in mW.
     delay_weight, energy_weight
         (G,) a_m and b_m of equation (3).
+    share
+        (G,) what a device's cost counts in the objective of a program; None: 1.
+    ceiling
+        (G,) what an execution at an offload point costs at most, as nobody would want a dearer one; None:
+        what it costs.
     """
 
     group: Group
@@ -58,6 +63,8 @@ class Terms:
     receive: Floats
     delay_weight: Floats
     energy_weight: Floats
+    share: Floats | None = None
+    ceiling: Floats | None = None
 
 
 def terms(instance: Instance) -> tuple[Terms, ...]:

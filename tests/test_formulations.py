@@ -549,7 +549,7 @@ def test_presolve_does_not_cut_off_the_optimum_of_big_m() -> None:
     assert result.lower_bound == pytest.approx(1.3906250015, rel=1e-9)
 
 
-def test_numbers_that_highs_refuses_are_unusable_input() -> None:
+def test_numbers_beyond_what_highs_takes_are_cut_off() -> None:
     instance = instance_of(
         changed(
             put("devices", 0, "output", [1e9] * 5),
@@ -557,8 +557,14 @@ def test_numbers_that_highs_refuses_are_unusable_input() -> None:
             put("devices", 0, "power", "receive", 1e9),
         )
     )
+    optimum, _ = brute_force(instance)
+    program, _ = pyomo_run.program_of(potentials.model(instance))
     with pytest.raises(InputError, match="highs: refuses coefficients from"):
-        solve("milp", instance)
+        highs.minimise(program, Budget(), time_limit=10.0)
+    for formulation in applicable(instance):
+        result = solve(formulation.name, instance)
+        assert result.objective == pytest.approx(optimum, rel=1e-12)
+        assert result.status is Status.OPTIMAL
 
 
 # Running ------------------------------------------------------------------------------------------

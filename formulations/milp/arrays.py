@@ -26,7 +26,7 @@ from instances.model import Floats, Ints
 
 from ..highs import MixedIntegerProgram
 from ..outcome import Search, run_in_scale
-from ..scaling import scaled, unit_for
+from ..scaling import levelled, unit_for
 from ..series_parallel import reduction
 from .levels import Columns, tighten
 from .size import large_joins, potentials, too_large
@@ -63,7 +63,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
     unit = unit_for(search.objective)
-    instance = scaled(search.instance, unit)
+    instance = levelled(search.instance, search.objective, unit)
     made = formulate(instance)
     tightened = tighten(instance, made.program, made.columns, search.left)
     # The rows keep their unit, the objective is F again.
@@ -173,6 +173,7 @@ class _Part:
     columns: Columns
     delay: _Weights
     energy: _Weights
+    share: Floats
 
     @property
     def binaries(self) -> Ints:
@@ -198,6 +199,9 @@ def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
     local, up, down = term.local[linked], term.arc_up[linked], term.arc_down[linked]
     head, tail = term.head_up[linked], term.tail_down[linked]
     at_point = (a * term.group.work[linked])[:, :, None] / instance.points.cpu[usable]
+    if term.ceiling is not None:
+        at_point = np.minimum(at_point, term.ceiling[linked, None, None])
+    share = np.ones(len(linked)) if term.share is None else term.share
     delay = _Weights(a * local, at_point + (a * (head + tail))[:, :, None], a * up, a * down)
     radio = b * (head * send + tail * receive)
     energy = _Weights(
@@ -215,7 +219,8 @@ def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
         where.finish[linked],
         where.delay[linked],
     )
-    return _Part(term.group.application, term.group.members[linked], columns, delay, energy)
+    members = term.group.members[linked]
+    return _Part(term.group.application, members, columns, delay, energy, share[linked])
 
 
 class _Rows:
@@ -318,12 +323,12 @@ def _objective(parts: list[_Part], count: int) -> Floats:
     cost = np.zeros(count)
     for part in parts:
         where, weight = part.columns, part.energy
-        cost[where.delay] = 1.0
+        cost[where.delay] = part.share
         for columns, coefficients in (
             (where.local, weight.local),
             (where.place, weight.place),
             (where.up, weight.up),
             (where.down, weight.down),
         ):
-            cost[columns] = coefficients
+            cost[columns] = (coefficients.T * part.share).T
     return cost

@@ -15,11 +15,11 @@ and rows as in the reference MILP where |B| <= 1. In each case the first row wou
 delay is minimised, so >= is enough. A disjunction (Balas 1979; Raman and Grossmann 1994) becomes linear
 with a binary y_j for each case, sum_j y_j = 1, in one of two ways:
 
-- big-M: each row is relaxed by M (1 - y_j), with M the largest violation that the bounds of the
-  variables allow. The bounds are computed from the data: each subtask is finished between L, the
-  heaviest path at the best speeds without transfers, and U, that at the worst place with every
-  transfer. L holds for every solution, and U may be assumed: with all finish times as early as
-  possible a solution costs least, and none of them is above U.
+- big-M: each row is relaxed by M (1 - y_j), with M the largest violation that the bounds of the variables
+  allow. The bounds are computed from the data: each subtask is finished between L, the heaviest path at
+  the best speeds without transfers, and U, that at the worst place with every transfer, or what the
+  device may cost at all (:func:`formulations.scaling.levelled`). L holds for every solution, and U may be
+  assumed: with all finish times as early as possible a solution costs least, and none of them is above U.
 - hull: each variable of the disjunction is split into one copy per case, L y_j <= copy_j <= U y_j,
   which add up to it; the copies of case j obey the rows of case j. The relaxation is the convex hull
   of the cases (Balas).
@@ -169,15 +169,16 @@ def finish_bounds(task: Task, cpu: Collection[float]) -> Bounds:
         Speeds of the offload points that have a capacity.
     """
     delay = task.delay
-    shortest = {k: min(delay["local"][k], task.work[k] / max(cpu)) for k in task.subtasks}
+    shortest = {k: min(delay["local"][k], task.at_point(k, max(cpu))) for k in task.subtasks}
     at_device = dict(delay["local"])
     radio = {k: delay["head"][k] + delay["tail"][k] for k in task.subtasks}
     for j, k in task.edges:
         at_device[k] += delay["down"][j, k]
         radio[k] += delay["up"][j, k]
-    longest = {k: max(at_device[k], task.work[k] / min(cpu) + radio[k]) for k in task.subtasks}
+    longest = {k: max(at_device[k], task.at_point(k, min(cpu)) + radio[k]) for k in task.subtasks}
     low, high = task.finish_times(shortest), task.finish_times(longest)
-    return {k: (low[k] * (1 - MARGIN), high[k] * (1 + MARGIN)) for k in task.subtasks}
+    most = {k: min(high[k], task.ceiling) for k in task.subtasks}
+    return {k: (low[k] * (1 - MARGIN), most[k] * (1 + MARGIN)) for k in task.subtasks}
 
 
 def _bounds_of_last(bounds: Bounds, subtasks: tuple[str, ...]) -> tuple[float, float]:

@@ -90,7 +90,7 @@ def critical_path(model: Any) -> None:
     def at_best(model: Any, m: str) -> Any:
         task = model.tasks[m]
         fastest = max(model.cpu[n] for n in model.POINTS)
-        best = {k: min(task.delay["local"][k], task.work[k] / fastest) for k in task.subtasks}
+        best = {k: min(task.delay["local"][k], task.at_point(k, fastest)) for k in task.subtasks}
         return model.delay[m] >= max(task.finish_times(best).values())
 
 

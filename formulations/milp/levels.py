@@ -285,8 +285,10 @@ def _execution(instance: Instance, term: Terms, devices: Ints, subtasks: Ints) -
     at = np.ix_(devices, subtasks)
     weight = term.delay_weight[devices][:, None]
     radio = term.head_up[at] + term.tail_down[at]
-    at_point = term.group.work[at][:, :, None] / instance.points.cpu + radio[:, :, None]
-    return weight * term.local[at], weight[:, :, None] * at_point
+    at_point = weight[:, :, None] * term.group.work[at][:, :, None] / instance.points.cpu
+    if term.ceiling is not None:
+        at_point = np.minimum(at_point, term.ceiling[devices, None, None])
+    return weight * term.local[at], at_point + (weight * radio)[:, :, None]
 
 
 def _right_side(

@@ -46,6 +46,7 @@ feasibility tolerance means the same everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,8 @@ class Task:
 
     ``delay`` and ``energy`` hold, for each of the keys "local", "up", "down", "head" and "tail", one
     number per subtask (or per arc, for "up" and "down"); ``work`` is a_m w_mk. ``waits`` are the arcs
-    that matter for the order of the subtasks, that is, without the redundant ones.
+    that matter for the order of the subtasks, that is, without the redundant ones. ``share`` and ``ceiling``
+    are those of :class:`instances.cost.Terms`.
     """
 
     id: str
@@ -79,6 +81,12 @@ class Task:
     work: dict[str, float]
     delay: dict[str, dict[Any, float]]
     energy: dict[str, dict[Any, float]]
+    share: float = 1.0
+    ceiling: float = math.inf
+
+    def at_point(self, k: str, speed: float) -> float:
+        """Weighted time of execution at an offload point."""
+        return min(self.work[k] / speed, self.ceiling)
 
     def before(self) -> dict[str, tuple[str, ...]]:
         """For each subtask, in topological order, those that it waits for directly."""
@@ -130,6 +138,8 @@ def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
         work={k: a * w for k, w in zip(names, term.group.work[row].tolist(), strict=True)},
         delay={key: {at: a * x for at, x in part.items()} for key, part in seconds.items()},
         energy={key: {at: b * power[key] * x for at, x in part.items()} for key, part in seconds.items()},
+        share=1.0 if term.share is None else float(term.share[row]),
+        ceiling=math.inf if term.ceiling is None else float(term.ceiling[row]),
     )
 
 
@@ -236,7 +246,7 @@ def _costs(model: Any) -> None:
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def g(model: Any, m: str, k: str) -> Any:
         task = model.tasks[m]
-        at_points = (task.work[k] / model.cpu[n] * model.place[m, k, n] for n in model.POINTS)
+        at_points = (task.at_point(k, model.cpu[n]) * model.place[m, k, n] for n in model.POINTS)
         return transfers(model, m, k, task.delay) + pyo.quicksum(at_points)
 
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
@@ -245,4 +255,6 @@ def _costs(model: Any) -> None:
 
     @model.Objective()  # type: ignore[untyped-decorator]
     def cost(model: Any) -> Any:
-        return pyo.quicksum(model.delay.values()) + pyo.quicksum(model.energy.values())
+        share = {m: task.share for m, task in model.tasks.items()}
+        delays = pyo.quicksum(share[m] * model.delay[m] for m in model.DEVICES)
+        return delays + pyo.quicksum(share[m] * model.energy[m, k] for m, k in model.SUBTASKS)

@@ -22,8 +22,8 @@ from instances.model import Floats
 
 from .. import highs
 from ..outcome import Search, errors, run_in_scale
-from ..scaling import scaled, unit_for
-from ..trust import ROUNDING, Claim, SolverError, contradiction, insist
+from ..scaling import levelled, unit_for
+from ..trust import Claim, SolverError, contradiction, insist
 from . import clock
 
 Build = Callable[[Instance], pyo.ConcreteModel]
@@ -46,7 +46,7 @@ class Job:
     search
         What it improves, in the time that is left.
     instance, unit
-        The search's instance in another unit: its costs are ``unit`` times as large.
+        The search's instance in other units: the objective is ``unit`` times F.
     model
         Of that instance, without the constant cost of unconnected devices.
     """
@@ -56,11 +56,14 @@ class Job:
     unit: float
     model: pyo.ConcreteModel
 
-    def insist(self, ways: Sequence[Callable[[], Answer]]) -> Outcome:
-        """Ask a solver in one way after the other until it gives an answer that can be true, and keep it."""
+    def insist(self, ways: Sequence[Callable[[], Answer]], tolerance: float) -> Outcome:
+        """Ask a solver in one way after the other until it gives an answer that can be true, and keep it.
+
+        Its answers may be off by its tolerance for feasibility, relatively, times :data:`LARGEST_ERROR`.
+        """
         search = self.search
         known = search.cost(search.start)
-        rounding = ROUNDING * search.objective
+        reference = search.objective
 
         def in_full(objective: float) -> float:
             return objective / self.unit + search.constant
@@ -72,13 +75,13 @@ class Job:
                 search.offer(answer.solution)
             done = answer.termination is Termination.FINISHED
             claim = Claim(in_full(answer.objective), cost, in_full(answer.bound), done)
-            return contradiction(claim, known, rounding)
+            return contradiction(claim, known, LARGEST_ERROR * tolerance * reference)
 
         insisted = insist(ways, wrong, late=lambda: search.left == 0)
         answer = insisted.answer
         if answer is None:
             return Termination.FAILED, {"solver": search.budget.solver, **errors(insisted.wrong)}
-        search.prove(in_full(answer.bound) - highs.MARGIN * rounding / ROUNDING)
+        search.prove(in_full(answer.bound) - highs.MARGIN * reference)
         return answer.termination, {**answer.record, **errors(insisted.wrong)}
 
     def set_start(self) -> None:
@@ -107,6 +110,12 @@ HIGHS, SCIP = "highs", "scip"
 
 SCIP_TOLERANCE = 1e-9
 """Primal and dual feasibility: SCIP's own arithmetic takes smaller differences for 0."""
+
+OTHER_TOLERANCE = 1e-6
+"""What the other solvers take for feasible, or less."""
+
+LARGEST_ERROR = 100.0
+"""Times the tolerance: many variables and rows may use it up."""
 
 _GAP_OPTIONS = {
     "appsi_highs": "mip_rel_gap",
@@ -141,7 +150,7 @@ def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tig
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
-        instance = scaled(search.instance, unit)
+        instance = levelled(search.instance, search.objective, unit)
         with clock.limited(lambda: search.left), _quiet():  # Pyomo reports a rule that gives up
             begun = search.seconds
             model = build(instance)
@@ -279,7 +288,9 @@ _SCIP_TERMINATIONS = {
 
 def _run_scip(solver: Any, job: Job) -> Outcome:
     """SCIP through its Python package; it catches Ctrl-C itself and returns what it has."""
-    return job.insist([partial(_ask_scip, solver, job, number) for number in range(len(_SCIP_WAYS))])
+    return job.insist(
+        [partial(_ask_scip, solver, job, number) for number in range(len(_SCIP_WAYS))], SCIP_TOLERANCE
+    )
 
 
 def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
@@ -322,7 +333,9 @@ def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
 
 def _run_other(solver: Any, job: Job) -> Outcome:
     """Any other solver, through Pyomo's general interface, with its start and then without."""
-    return job.insist([partial(_ask_other, solver, job, started) for started in (True, False)])
+    return job.insist(
+        [partial(_ask_other, solver, job, started) for started in (True, False)], OTHER_TOLERANCE
+    )
 
 
 def _ask_other(solver: Any, job: Job, started: bool) -> Answer:

@@ -1,0 +1,74 @@
+"""Exact methods against each other and brute force: parts of real task graphs, wide cost ranges."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from brute import brute_force
+from fuzzing import DATA, Graph, disagreements, document, own_graphs, real_graphs, stretched
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import instance_of
+
+real = pytest.mark.skipif(not real_graphs(), reason=f"without {DATA.name} beside the repository")
+
+
+def agree(random: Random, graphs: tuple[Graph, ...], stretch: bool, seed: int = 0) -> None:
+    """Draw an instance, and let all exact methods solve it."""
+    drawn = document(random, graphs)
+    instance = instance_of(stretched(random, drawn) if stretch else drawn)
+    assert disagreements(instance, brute_force(instance)[0], seed=seed) == []
+
+
+@settings(max_examples=6)
+@given(random=st.randoms(use_true_random=False))
+def test_wide_cost_ranges(random: Random) -> None:
+    agree(random, own_graphs(), stretch=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_of_own_graphs(seed: int) -> None:
+    agree(Random(seed), own_graphs(), stretch=False, seed=seed)
+
+
+@real
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_of_real_graphs(seed: int) -> None:
+    agree(Random(seed), real_graphs(), stretch=seed % 2 == 1, seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@settings(max_examples=2000)
+@given(random=st.randoms(use_true_random=False))
+def test_wide_cost_ranges_many(random: Random) -> None:
+    agree(random, own_graphs(), stretch=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 2000, 100))
+def test_parts_of_own_graphs_many(first: int) -> None:
+    for seed in range(first, first + 100):
+        agree(Random(seed), own_graphs(), stretch=False, seed=seed)
+
+
+@real
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 4000, 100))
+def test_parts_of_real_graphs_many(first: int) -> None:
+    for seed in range(first, first + 100):
+        agree(Random(seed), real_graphs(), stretch=seed % 2 == 1, seed=seed)
+
+
+def test_parts_are_connected() -> None:
+    random = Random(0)
+    for graph in own_graphs():
+        for size in range(1, 9):
+            part = graph.part(random, size)
+            reached, ends = {0}, -1
+            while ends != len(reached):
+                ends = len(reached)
+                reached |= {i for arc in part.arcs if reached & set(arc) for i in arc}
+            assert len(part.work) <= size
+            assert reached == set(range(len(part.work)))
