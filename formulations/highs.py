@@ -45,6 +45,9 @@ and each counts for no more than the reference (:mod:`formulations.scaling`); ro
 SMALLEST_COEFFICIENT = 1e-12
 """HiGHS takes smaller coefficients for 0. By default it does so below 1e-9, which is its tolerance here."""
 
+LARGEST_ROUNDING = 1e-6
+"""Differences, relative to the reference, that contradict each other whatever gap is allowed."""
+
 Report = Callable[[float, float, float], None]
 
 
@@ -193,7 +196,8 @@ def minimise(
         cost, outcome = answer
         done = outcome.termination in (Termination.FINISHED, Termination.GAP)
         claim = Claim(outcome.objective, cost, outcome.lower_bound, done)
-        return contradiction(claim, known, ROUNDING * reference)
+        rounding = min(max(ROUNDING, budget.gap), LARGEST_ROUNDING)
+        return contradiction(claim, known, rounding * reference)
 
     insisted = insist([partial(attempt, way) for way in _WAYS], wrong, late)
     _, best = min(found, key=lambda answer: answer[0])

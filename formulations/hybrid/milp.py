@@ -48,6 +48,7 @@ from instances.model import Floats
 
 from .. import highs
 from ..milp.pyomo_run import program_of
+from ..outcome import errors
 
 ERROR = 1e-6
 """Relative gap at which no more tangents are added: the rows' coefficients grow as they close in."""
@@ -146,6 +147,7 @@ def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[Hy
         solver=f"highs {highs.version()}",
         rounds=search.rounds,
         nodes=search.nodes,
+        **errors(search.wrong),
     )
 
 
@@ -156,6 +158,7 @@ class _Rounds:
         self.solution = budget.start or HybridSolution.all_local(instance)
         self.objective = instance.evaluate(self.solution).total
         self.bound, self.rounds, self.nodes = 0.0, 0, 0  # no cost is negative
+        self.wrong: tuple[str, ...] = ()
         self.constant = instance.parameters.eps_l * float(instance.weight @ instance.sizes.sum(axis=1))
 
     @property
@@ -172,7 +175,7 @@ class _Rounds:
                 return Termination.TIME_LIMIT
             termination = self._round(program, left)
             self._report()
-            if termination in (Termination.TIME_LIMIT, Termination.INTERRUPTED):
+            if termination in (Termination.TIME_LIMIT, Termination.INTERRUPTED, Termination.FAILED):
                 return termination
         return Termination.FINISHED
 
@@ -185,7 +188,13 @@ class _Rounds:
     def _round(self, program: pyo.ConcreteModel, left: float) -> Termination:
         arrays, variables = program_of(program)
         asked = Budget(gap=0.1 * ERROR, seed=self.budget.seed, threads=self.budget.threads)
-        outcome = highs.minimise(arrays, asked, time_limit=left, reference=self.objective)
+        outcome = highs.minimise(
+            *(arrays, asked),
+            time_limit=left,
+            known=self.objective - self.constant,
+            reference=self.objective,
+        )
+        self.wrong += outcome.wrong
         self.rounds, self.nodes = self.rounds + 1, self.nodes + outcome.nodes
         self.bound = min(max(self.bound, outcome.lower_bound + self.constant), self.objective)
         if outcome.values is None:
