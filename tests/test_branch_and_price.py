@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from brute import brute_force
 from hypothesis import given, settings
@@ -14,8 +15,8 @@ from strategies import instances, solutions
 from formulations.certificate import write_certificate
 from formulations.decomposition import branch_and_price
 from formulations.decomposition.branch_and_price import prove, solve
-from formulations.decomposition.master import best_prices
-from formulations.decomposition.pricing import difference
+from formulations.decomposition.master import Master, best_prices
+from formulations.decomposition.pricing import Prices, difference
 from formulations.pooling import settle
 from instances import (
     Budget,
@@ -260,3 +261,26 @@ def test_a_proof_from_a_poor_start_is_finished(devices: int) -> None:
         proof = prove(instance, Solution.all_local(instance), Budget(time_limit=30))
         assert proof.termination is Termination.FINISHED
         assert proof.objective - proof.certificate.lower_bound <= 1e-9 * proof.objective
+
+
+def test_little_effort_grows_until_it_is_enough() -> None:
+    instance = read(LIBRARY / "layered-12-m030.json")
+    start = Solution.all_local(instance)
+    bounds = []
+    for effort in (None, 1):
+        master = Master(instance, evaluate(instance, start).total)
+        master.effort = effort
+        master.add(start)
+        bounds.append(master.generate(None, Prices.zero(instance), np.inf, lambda: False).bound)
+    assert bounds[1] == pytest.approx(bounds[0], rel=1e-9)
+    assert master.effort != 1
+
+
+def test_a_slow_root_ends_in_the_optimum_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = read(LIBRARY / "layered-12-m030.json")
+    exact = solve(instance, Budget())
+    monkeypatch.setattr(branch_and_price, "AT_ROOT", -1.0)  # it is always late there
+    monkeypatch.setattr(branch_and_price, "ROUGH_SEARCH", 100)
+    slow = solve(instance, Budget(time_limit=1e6))
+    assert slow.objective == pytest.approx(exact.objective, rel=1e-9)
+    assert slow.lower_bound == pytest.approx(exact.lower_bound, rel=1e-9)

@@ -305,7 +305,10 @@ class _Search:
         return alarm(share * self.budget.time_limit - (time.perf_counter() - self.begun))
 
     def run(self) -> None:
-        self._open(0, (), *self._rough(), share=AT_ROOT)
+        first = self._rough()
+        if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
+            self.master.effort = ROUGH_SEARCH
+        self._open(0, (), *first, share=AT_ROOT)
         if self.queue[0][0] < self.cutoff:
             self._construct(self.queue[0][2].node.prices)
         rounds = FIRST_ROUND

@@ -40,6 +40,7 @@ from ..certificate import rounded
 from ..highs import solve_linear
 from ..scaling import scaled, unit_for
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, local_cost, price
+from .search import LARGEST_SEARCH
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried (Wentges 1997)."""
@@ -49,6 +50,9 @@ CONVERGED = 1e-10
 
 PRECISION = 0.05
 """Pricing is exact up to this share of the distance between the linear program and the bound."""
+
+GROWTH = 10
+"""Times as much effort, when less finds nothing more."""
 
 LARGEST_PENALTY = 1e6
 """Artificial columns cost at the most so many times all-local: beyond, a node is left as it is."""
@@ -110,11 +114,15 @@ class Master:
         Columns that :meth:`fix` has closed.
     stopped
         From :func:`.pricing.alarm`: as soon as it is true, pricing ends with the bounds that it has.
+    effort
+        For a device's decision, as for :func:`.pricing.price`: where pricing is slow it begins low, and
+        grows when it finds nothing more. None: as much as it takes.
     """
 
     def __init__(self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER) -> None:
         self.instance = instance
         self.stopped = stopped
+        self.effort: int | None = None
         self.columns: list[Column] = []
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
@@ -270,7 +278,11 @@ class Master:
     ) -> tuple[float, Priced]:
         """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance."""
         each = tolerance / self.instance.num_devices
-        found = price(self.instance, prices, restrictions, tolerance=each, stopped=self.stopped)
+        found = price(
+            *(self.instance, prices, restrictions, self.effort),
+            tolerance=each,
+            stopped=self.stopped,
+        )
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
@@ -339,6 +351,9 @@ class Master:
                 weight = 0.0 if weight < 0.2 else weight / 2
             elif precision > 0:
                 precision = 0.0
+            elif self.effort is not None:
+                higher = GROWTH * self.effort
+                self.effort, precision = (higher if higher < LARGEST_SEARCH else None), PRECISION
             elif not self._raise_penalty(values):
                 return Node(best, prices, self._weights(values))
 
