@@ -36,6 +36,8 @@ from offloadlib.cli import main
 from offloadlib.comparing import select
 from offloadlib.registry import METHODS
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
+
 HEURISTICS = (
     *("local", "edge-only", "cloud-only", "mec", "mcc", "random", "best-of-random", "equal-split"),
     "coordinate-descent",
