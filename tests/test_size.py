@@ -66,13 +66,14 @@ def test_a_join_of_many_is_written_once() -> None:
 
 
 def test_what_would_take_too_much_memory_does_not_apply() -> None:
-    instance = long_tasks()
-    for name in ("milp-bigm", "milp-hull"):
-        reason = offloadlib.METHODS[name].applies_to(instance)
+    for name in ("milp", "milp-arrays", "milp-bigm", "milp-hull"):
+        applies = offloadlib.METHODS[name].applies_to
+        reason = applies(long_tasks())
         assert reason is not None
         assert "variables and rows" in reason and "MB" in reason
-    for name in ("milp", "milp-arrays"):
-        assert offloadlib.METHODS[name].applies_to(instance) is None
+        assert applies(long_tasks("layered-60")) is None
+        assert applies(long_tasks("face", devices=10_000)) is None  # no surprise
+    assert offloadlib.METHODS["milp-arrays"].applies_to(long_tasks("chain-1000")) is None
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS, ids=lambda formulation: formulation.name)

@@ -16,7 +16,11 @@ LARGE_JOIN = 8
 """A subtask with more arcs into it, redundant ones left out, has a variable for when it may start."""
 
 LARGEST = 750e6
-"""Bytes of a program, at the most."""
+"""Bytes of a program, at the most, if its tasks are long."""
+
+LONG = 0.01
+"""Share of that from which on a device's part of a program counts as long. That many devices make a large
+program is no surprise."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Size:
         return 1100.0 * self.parts + 80.0 * self.entries
 
     def in_solver(self) -> float:
-        """Bytes of the copies that HiGHS makes, as measured."""
-        return 800.0 * self.parts + 250.0 * self.entries
+        """Bytes of the copies that HiGHS makes, and of what it computes once at the root, as measured."""
+        return 5000.0 * self.parts + 250.0 * self.entries
 
 
 def large_joins(application: Application) -> NDArray[np.bool_]:
@@ -84,15 +88,15 @@ def too_large(instance: Instance, held_up: Callable[[Application, int], Size], m
     """
     points = int((instance.points.capacity > 0).sum())
     connected = instance.devices.connected_to
-    total = Size(0, 0)
+    total, devices = Size(0, 0), 0
     for group in instance.groups:
         linked = connected[group.members][connected[group.members] != LOCAL]
         one = placed(group.application, points) + held_up(group.application, points)
-        total += one.times(len(linked))
+        total, devices = total + one.times(len(linked)), devices + len(linked)
         limited = int((instance.points.channels[linked] != UNLIMITED).sum())
         total += Size(group.application.size, 2 * group.application.size).times(limited)
     memory = models * total.in_pyomo() + total.in_solver()
-    if memory <= LARGEST:
+    if memory <= LARGEST or memory <= LONG * LARGEST * devices:
         return None
     made = "a program made with Pyomo" if models else "a program"
     return (
