@@ -172,8 +172,8 @@ class Result(Generic[Decisions]):
 
     @property
     def status(self) -> Status:
-        """Optimal only at a relative gap of at most 1e-9."""
-        proven = self.gap is not None and self.gap <= OPTIMAL_GAP
+        """Optimal only at a relative gap of at most 1e-9; a bound above the cost proves nothing."""
+        proven = self.gap is not None and abs(self.gap) <= OPTIMAL_GAP
         return Status.OPTIMAL if proven else Status.FEASIBLE
 
     def stored(self, method: str) -> StoredSolution[Decisions]:
