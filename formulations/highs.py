@@ -29,7 +29,7 @@ from .scaling import unit_for
 from .stray import without_stray_lines
 from .trust import ROUNDING, Claim, SolverError, contradiction, insist
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-10
 """Primal and dual feasibility."""
 
 INTEGRALITY = 1e-10

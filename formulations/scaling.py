@@ -4,9 +4,10 @@ Solvers have absolute tolerances, and HiGHS takes small coefficients for 0. If t
 equation (3) are multiplied by a factor u, so are F and the cost of every decision; the optimal decisions
 are the same. The factor is a power of two, so that the scaled numbers are exact.
 
-**A unit for each device.** One unit is not enough where one device costs 10^6 times as much as another one: a
-tolerance that is small for the one is all of the other. So the rows of each device have a unit u_m of their
-own, and its cost counts :math:`S/u_m` in the objective, which is S F (:func:`levelled`).
+**A unit for each device.** One unit is not enough where one device costs 10^6 times as much as another one:
+a tolerance that is small for the one is all of the other. So the rows of each device, which hold its delays,
+have a unit u_m of their own, and its cost counts :math:`S/u_m` in the objective, which is S F
+(:func:`levelled`).
 
 **Cut-off.** The numbers of one device may be as far apart: a transfer that takes 10^9 times as long as all
 the rest is never made, but an integer variable that is off by 10^-10 would make a tenth of it. Let U be the
@@ -85,27 +86,36 @@ def levelled(instance: Instance, objective: float, unit: float) -> Instance:
     room = objective - (least.sum() - least)
     cap = (1.0 + EPSILON) * np.minimum(local, np.maximum(room, least))
     result = replace(instance)
+    slowest = float(instance.points.cpu[instance.points.capacity > 0].min(initial=np.inf))
     result.__dict__["_terms"] = tuple(
-        _levelled(term, cap[term.group.members], unit) for term in terms(instance)
+        _levelled(term, cap[term.group.members], unit, slowest) for term in terms(instance)
     )
     return result
 
 
-def _levelled(term: Terms, cap: Floats, unit: float) -> Terms:
-    own = np.array([unit_for(cost) for cost in cap.tolist()])
-
-    def cut(seconds: Floats, power: Floats) -> Floats:
+def _levelled(term: Terms, cap: Floats, unit: float, slowest: float) -> Terms:
+    def cut(seconds: Floats, power: Floats | float) -> Floats:
         each = term.delay_weight + term.energy_weight * power
         longest = np.divide(cap, each, out=np.full_like(cap, np.inf), where=each > 0)
         return np.minimum(seconds, longest[:, None])
 
+    local, arc_up, head_up = (
+        cut(term.local, term.execute),
+        cut(term.arc_up, term.send),
+        cut(term.head_up, term.send),
+    )
+    arc_down, tail_down = cut(term.arc_down, term.receive), cut(term.tail_down, term.receive)
+    everything = (local, arc_up, head_up, arc_down, tail_down, cut(term.group.work / slowest, 0.0))
+    longest = np.max([seconds.max(axis=1, initial=0.0) for seconds in everything], axis=0)
+    # Rows hold delays alone.
+    own = np.array([unit_for(delay) for delay in (term.delay_weight * longest).tolist()])
     return replace(
         term,
-        local=cut(term.local, term.execute),
-        arc_up=cut(term.arc_up, term.send),
-        arc_down=cut(term.arc_down, term.receive),
-        head_up=cut(term.head_up, term.send),
-        tail_down=cut(term.tail_down, term.receive),
+        local=local,
+        arc_up=arc_up,
+        arc_down=arc_down,
+        head_up=head_up,
+        tail_down=tail_down,
         delay_weight=own * term.delay_weight,
         energy_weight=own * term.energy_weight,
         share=unit / own,
