@@ -65,7 +65,7 @@ from instances.run import OutOfTime
 from .. import pooling
 from ..certificate import claim
 from ..decomposition.master import best_prices
-from ..decomposition.pricing import Prices
+from ..decomposition.pricing import Prices, alarm
 from ..highs import MixedIntegerProgram
 from ..outcome import Search, run_in_scale
 
@@ -110,7 +110,8 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
         patterns = undominated(search.instance, lambda: search.left == 0)
     except OutOfTime:
         return Termination.TIME_LIMIT, {}
-    _, prices = best_prices(search.instance, search.start, lambda: search.left == 0)
+    with alarm(search.left) as stopped:
+        _, prices = best_prices(search.instance, search.start, lambda: search.left == 0, stopped)
     bound, slack = patterns.slack(prices)
     bound = claim(bound) + search.constant
     search.prove(bound)
