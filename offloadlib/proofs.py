@@ -38,7 +38,7 @@ PROVING = 0.5
 FEW_LEAVES = 16
 """A tree with more leaves is not verified before its root is."""
 
-FIRST = 0.7
+FIRST = 0.5
 """Share of the time that is left for verifying something for which there is a smaller substitute."""
 
 MARGIN = 1.3
