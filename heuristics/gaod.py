@@ -37,6 +37,7 @@ from numba import types
 from instances import LOCAL, Budget, InputError, Instance, Progress, Result, Solution, Termination, evaluate
 from instances.compiled import kernel, readable, subroutine, writable
 from instances.flat import FLAT_TASKS, FlatTasks, cheapest_place, device_cost, flat_tasks, solution_of
+from instances.loops import copy
 from instances.model import Floats, Ints
 
 
@@ -182,7 +183,7 @@ def cross(one: Ints, fitness_one: Floats, two: Ints, fitness_two: Floats, child:
 def repair(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, left: Ints, room: Ints) -> None:
     """Genes without room take the place of least f_k with room; ``room`` (N,) is what is left in the end."""
     first, homeless = tasks.start[m], 0
-    room[:] = left
+    copy(room, left)
     for k in range(len(row)):
         if row[k] >= 0:
             room[row[k]] -= 1
@@ -264,9 +265,9 @@ def evolve(
     people, children = np.empty((population, size), np.int64), np.empty((population, size), np.int64)
     fitness, genes = np.empty(population), np.empty((population, size))
     weights, gene_weights = np.empty(population), np.empty(size)
-    room, finish, least, since, count = np.empty_like(left), np.empty(size), np.inf, 0, 0
+    room, finish, least, since, count = np.empty(len(left), np.int64), np.empty(size), np.inf, 0, 0
     for s in range(population):
-        room[:] = left
+        copy(room, left)
         for k in range(size):
             people[s, k] = another_place(NOWHERE, room, random.random())
             if people[s, k] >= 0:
@@ -277,7 +278,7 @@ def evolve(
             fitness[s] = device_cost(tasks, m, people[s], cpu, finish, genes[s])
             if fitness[s] < least:
                 least, since = fitness[s], 0
-                best[:] = people[s]
+                copy(best, people[s])
         if count == iterations or since == patience:
             return least, count
         count += 1
@@ -288,7 +289,7 @@ def evolve(
             if random.random() < crossover:
                 cross(people[one], genes[one], people[two], genes[two], child)
             else:
-                child[:] = people[one if fitness[one] <= fitness[two] else two]
+                copy(child, people[one if fitness[one] <= fitness[two] else two])
             repair(tasks, m, child, cpu, left, room)
             if random.random() < mutation:
                 device_cost(tasks, m, child, cpu, finish, gene_weights)

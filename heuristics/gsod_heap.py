@@ -42,6 +42,7 @@ from instances.flat import (
     solution_of,
     subtask_starts,
 )
+from instances.loops import order_of
 from instances.model import Floats, Ints
 
 
@@ -135,7 +136,10 @@ def decide(tasks: FlatTasks, cpu: Floats, left: Ints, air: Ints, ratio: Floats, 
     for m in heap:
         p = following[m]
         key[m] = ratio[p] if by_ratio else difference(tasks, p, p, places[p : end[m]], cpu, fastest)
-    heap = heap[np.argsort(-key[heap], kind="mergesort")]  # sorted, it is a heap
+    less = np.empty(size)
+    for i in range(size):
+        less[i] = -key[heap[i]]
+    heap = heap[order_of(less, 0, size)]  # sorted, it is a heap
     while size > 0 and fastest >= 0:
         m = heap[0]
         p, first, point = following[m], tasks.start[m], tasks.radio[m]

@@ -61,6 +61,7 @@ from instances.flat import (
     flat_tasks,
     solution_of,
 )
+from instances.loops import copy
 from instances.model import Floats, Ints
 from instances.run import OutOfTime
 
@@ -167,7 +168,7 @@ def cheapest_decision(
             continue
         if k == size - 1:
             least = spent[size] + latest[size]
-            best[:] = row
+            copy(best, row)
             continue
         k += 1
     return least, nodes <= LARGEST_SEARCH
@@ -238,7 +239,7 @@ def redecide(
         if least < below:
             changed += 1
             cost[m] = least
-            row[:] = best
+            copy(row, best)
         was = on_air[m] > 0
         on_air[m] = 0
         for n in row:
@@ -296,7 +297,14 @@ def offers(
 @subroutine
 def device_of(tasks: FlatTasks, p: int) -> int:
     """The device of a subtask."""
-    return int(np.searchsorted(tasks.start, p, side="right")) - 1
+    m, end = 0, len(tasks.start) - 1
+    while end - m > 1:
+        middle = (m + end) // 2
+        if tasks.start[middle] <= p:
+            m = middle
+        else:
+            end = middle
+    return m
 
 
 @subroutine
@@ -464,7 +472,7 @@ def pass_channels(
                 left[n] += 1
         given[:] = LOCAL
         on_air[giver] = 0
-        row[:] = best
+        copy(row, best)
         for n in row:
             if n >= 0:
                 left[n] -= 1

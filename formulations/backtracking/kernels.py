@@ -18,6 +18,7 @@ import numpy as np
 from numba import types
 
 from instances.compiled import kernel, readable, subroutine, writable
+from instances.loops import copy, order_of
 from instances.model import Floats, Ints
 
 EXHAUSTED, PAUSED, LEAF, FULL = 0, 1, 2, 3
@@ -287,7 +288,7 @@ def as_written(
         code, steps = _next_leaf(tasks, tables, state, devices, speed, price, 0.0, least[0], steps)
         if code != LEAF:
             return int(code)
-        best[:] = state.place
+        copy(best, state.place)
         least[0] = state.spent[-1] + state.latest[-1]
 
 
@@ -321,13 +322,16 @@ def _open(
             at = usable[i]
             radio = tasks.radio_delay[p] + tasks.radio_energy[p]
             value[i + 1] = radio + tasks.work[p] / speed[at] + price[at]
-        order = np.argsort(value, kind="mergesort")
+        order = order_of(value, 0, count + 1)
         for i in range(count + 1):
             tables.options[p, i] = -1 if order[i] == 0 else usable[order[i] - 1]
         tables.choices[p] = count + 1
         alone = min(tasks.local_energy[p], tasks.radio_energy[p] + least)
         local = value[0] - alone + tables.ahead[p, 0]
-        offloaded = np.inf if count == 0 else value[1:].min() - alone + tables.ahead[p, 1]
+        offloaded = np.inf
+        for i in range(1, count + 1):
+            offloaded = min(offloaded, value[i])
+        offloaded = offloaded - alone + tables.ahead[p, 1]
         for arc in range(tasks.arcs[p], tasks.arcs[p + 1]):
             up = tasks.up_delay[arc] + tasks.up_energy[arc]
             down = tasks.down_delay[arc] + tasks.down_energy[arc]
@@ -353,8 +357,12 @@ def _start_from(
     cost, value
         Its cost, and its cost and price.
     """
-    away = places[places >= 0]
-    value = cost + price[away].sum() + (charge if len(away) > 0 else 0.0)
+    paid, fee = 0.0, 0.0
+    for place in places:
+        if place >= 0:
+            paid += price[place]
+            fee = charge
+    value = cost + paid + fee
     if anew or local <= value:
         places[:] = -1
         return local, local
@@ -417,14 +425,18 @@ def device_by_device(
             return False
         if code == LEAF:
             last = tasks.start[m + 1] - 1
-            mine[:] = state.place[tasks.start[m] : last + 1]
+            copy(mine, state.place[tasks.start[m] : last + 1])
             cost[m] = state.spent[last] + state.latest[last]
             value[m] = cost[m] + state.paid[last]
             continue
-        if in_turn and mine.max() >= 0:
-            for place in mine[mine >= 0]:
-                state.left[place] -= 1
-            state.air[tasks.radio[tasks.start[m]]] -= 1
+        if in_turn:
+            on_air = False
+            for place in mine:
+                if place >= 0:
+                    state.left[place] -= 1
+                    on_air = True
+            if on_air:
+                state.air[tasks.radio[tasks.start[m]]] -= 1
         state.cursor[DEVICE] += 1
         state.cursor[POSITION] = FRESH
     return True
@@ -475,7 +487,7 @@ def decisions_below(
         code, steps = _next_leaf(tasks, tables, state, (m, m + 1), speed, price, charge, threshold, steps)
         if code != LEAF:
             return int(code)
-        places[count[0]] = state.place[first : last + 1]
+        copy(places[count[0]], state.place[first : last + 1])
         cost[count[0]] = state.spent[last] + state.latest[last]
         count[0] += 1
     return FULL

@@ -149,7 +149,10 @@ def _fill(
 ) -> None:
     """The knapsack table of two limits, from what the decisions (B,) use of them, and their prices."""
     levels, room, space = table.shape
-    least = np.empty((first.max() + 1, second.max() + 1))
+    most, other_most = 0, 0
+    for i in range(len(first)):
+        most, other_most = max(most, first[i]), max(other_most, second[i])
+    least = np.empty((most + 1, other_most + 1))
     table[-1] = 0.0
     for m in range(levels - 2, -1, -1):
         # Of the decisions with the same use of the two, the one with the least excess is enough.
@@ -167,7 +170,8 @@ def _fill(
                             table[m, c, d] = min(table[m, c, d], value)
     for c in range(room):
         for d in range(space):
-            table[:, c, d] += price * c + other * d
+            for m in range(levels):
+                table[m, c, d] += price * c + other * d
 
 
 @kernel(

@@ -253,7 +253,10 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
     path, taken = np.empty(nodes + 2, np.int64), np.empty(nodes + 2, np.int64)
     stuck, free = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
     pushed = 0
-    unit = 1e-13 * max(1e-300, np.max(np.abs(loss)) if len(loss) else 0.0)
+    unit = 1e-300
+    for lost in loss:
+        unit = max(unit, abs(lost))
+    unit *= 1e-13
     while pushed < most:
         for i in range(nodes):
             for j in range(nodes):

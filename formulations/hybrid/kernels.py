@@ -9,6 +9,7 @@ import numpy as np
 from numba import types
 
 from instances.compiled import inlined, kernel, readable, subroutine, writable
+from instances.loops import copy
 
 ROUNDING = 1e-13
 """Relative error of a dual value: far above what rounding can do to sums of terms that are all >= 0."""
@@ -136,10 +137,12 @@ def best_price(  # type: ignore[no-untyped-def]
             best, best_price = value - ROUNDING * magnitude, price
         if slope > 0.0:
             a, a_value, a_slope = price, value, slope
-            chosen[0], own_chosen[0] = now, own
+            copy(chosen[0], now)
+            copy(own_chosen[0], own)
         else:
             b, b_value, b_slope = price, value, slope
-            chosen[1], own_chosen[1] = now, own
+            copy(chosen[1], now)
+            copy(own_chosen[1], own)
         if slope == 0.0 or best >= cutoff:
             break
         if b < 0.0:
@@ -165,9 +168,11 @@ def best_price(  # type: ignore[no-untyped-def]
             break
     outside = (b < 0.0 and a >= high) or (a < 0.0 and b <= low and low > 0.0)
     if a < 0.0:
-        chosen[0], own_chosen[0] = chosen[1], own_chosen[1]
+        copy(chosen[0], chosen[1])
+        copy(own_chosen[0], own_chosen[1])
     if b < 0.0:
-        chosen[1], own_chosen[1] = chosen[0], own_chosen[0]
+        copy(chosen[1], chosen[0])
+        copy(own_chosen[1], own_chosen[0])
     return best_price, best, outside
 
 
@@ -274,4 +279,6 @@ def combine(start, reduced, share, units, width, cost, total, parent, option):  
                         new_cost[to_row, to], new_total[to_row, to] = value, sums
                         state = to_row * cells + to
                         parent[i, state], option[i, state] = row * cells + cell, k - start[i]
-        cost[:], total[:] = new_cost, new_total
+        for row in range(rows):
+            copy(cost[row], new_cost[row])
+            copy(total[row], new_total[row])
