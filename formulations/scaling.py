@@ -40,7 +40,7 @@ from instances.model import Floats
 TYPICAL = 1024.0
 """The cost to aim at: 1e-9, the tolerance of solvers, is far below its relative gap."""
 
-FAR = 4.0
+FAR = 3.0
 """Costs that differ by this factor need another unit each: tolerances, and what a bound loses for them, are
 relative to the one that was known when the unit was chosen."""
 
