@@ -121,6 +121,7 @@ def minimise(
     worth: Callable[[Floats], float] | None = None,
     reference: float = 1.0,
     target: float = -math.inf,
+    presolve: bool = True,
     report: Report | None = None,
 ) -> Outcome:
     """Minimise with HiGHS.
@@ -146,6 +147,8 @@ def minimise(
         The size of the objective, to scale it by.
     target
         An objective at which to stop.
+    presolve
+        Whether to let HiGHS presolve at first.
     report
         Called with seconds, incumbent and bound (infinite if unknown) while HiGHS runs, from its thread.
 
@@ -199,7 +202,7 @@ def minimise(
         rounding = min(max(ROUNDING, budget.gap), LARGEST_ROUNDING)
         return contradiction(claim, known, rounding * reference)
 
-    insisted = insist([partial(attempt, way) for way in _WAYS], wrong, late)
+    insisted = insist([partial(attempt, way) for way in (_WAYS if presolve else _WAYS[1:])], wrong, late)
     _, best = min(found, key=lambda answer: answer[0])
     if insisted.answer is None:
         return replace(best, lower_bound=-math.inf, termination=Termination.FAILED, wrong=insisted.wrong)

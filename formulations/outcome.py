@@ -117,6 +117,7 @@ class Search:
         start: tuple[Ints, Floats],
         decode: Callable[[Floats], Solution],
         elsewhere: float = math.inf,
+        presolve: bool = True,
     ) -> tuple[Termination, dict[str, Any]]:
         """Let HiGHS minimise a program in the time that is left.
 
@@ -130,6 +131,8 @@ class Search:
             From values of the columns to decisions.
         elsewhere
             A lower bound on the cost of the solutions that the program leaves out, if it does.
+        presolve
+            Whether HiGHS may presolve at first.
 
         Returns
         -------
@@ -153,6 +156,7 @@ class Search:
             known=self.cost(self.start) - self.constant,
             worth=worth,
             reference=self.objective,
+            presolve=presolve,
             target=self.objective / (2 * FAR) - self.constant,
             report=report,
         )

@@ -127,7 +127,13 @@ _GAP_OPTIONS = {
 """What solvers call the relative gap; another solver runs with its own default."""
 
 
-def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tighten | None = None) -> Result:
+def minimise_cost(
+    instance: Instance,
+    budget: Budget,
+    build: Build,
+    tighten: Tighten | None = None,
+    presolve: bool = True,
+) -> Result:
     """Build a model of the pooled instance, solve it, and turn its values into a result.
 
     Costs are scaled so that the start has a typical one.
@@ -140,13 +146,15 @@ def minimise_cost(instance: Instance, budget: Budget, build: Build, tighten: Tig
         Makes the model.
     tighten
         Adds inequalities to the arrays that HiGHS gets.
+    presolve
+        Whether HiGHS may presolve at first.
 
     Raises
     ------
     InputError
         If the solver is not installed.
     """
-    solve = _solver(budget.solver, tighten)
+    solve = _solver(budget.solver, tighten, presolve)
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
@@ -187,7 +195,7 @@ def _bounds(columns: list[Any]) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
+def _run_highs(tighten: Tighten | None, presolve: bool, job: Job) -> Outcome:
     search = job.search
     program, variables = program_of(job.model)
     if tighten is not None:
@@ -202,7 +210,7 @@ def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
         return job.read()
 
     # The rows keep their unit, the objective is F again.
-    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode)
+    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode, presolve=presolve)
 
 
 def set_start(model: Any, instance: Instance, start: Solution) -> None:
@@ -234,7 +242,7 @@ def read_places(model: Any, instance: Instance) -> Solution:
     )
 
 
-def _solver(name: str, tighten: Tighten | None) -> Solve:
+def _solver(name: str, tighten: Tighten | None, presolve: bool) -> Solve:
     """What runs the solver of a name: SCIP's Python package where that is installed, else by Pyomo's name.
 
     Raises
@@ -243,7 +251,7 @@ def _solver(name: str, tighten: Tighten | None) -> Solve:
         If it is not installed.
     """
     if name == HIGHS:
-        return partial(_run_highs, tighten)
+        return partial(_run_highs, tighten, presolve)
     if name == SCIP:
         direct = DirectSolverFactory("scip_direct")
         if direct.available():
