@@ -36,7 +36,7 @@ bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; 
 	$(BIN)/python benchmarks/hybrid.py --limit 60
 
 schemas: $(READY)  ## the published JSON Schemas, from the definitions
-	$(BIN)/python -m instances.schema
+	$(BIN)/python -m offloadlib.instances.schema
 
 $(READY): pyproject.toml requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "offloadlib needs Python 3.11 or later")'

@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from instances import Budget, Instance, Progress, gap, read
-from instances.generate import Setting, generate
 from offloadlib import console, plots, workers
+from offloadlib.instances import Budget, Instance, Progress, gap, read
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 OURS, MILP = "branch-and-price", "milp-arrays"
@@ -50,7 +50,7 @@ SHORTEST = 0.01
 FACTOR = 10.0
 """The goal: so many times faster in the mean."""
 
-LIBRARY = Path(__file__).resolve().parent.parent / "instances" / "library"
+LIBRARY = Path(__file__).resolve().parent.parent / "offloadlib" / "instances" / "library"
 
 HARD: dict[str, Any] = {
     "point_cpu": (1.6, 8.0),

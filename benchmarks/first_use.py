@@ -18,12 +18,12 @@ import tempfile
 from dataclasses import replace
 from functools import cache
 
-from formulations.decomposition import city
-from instances import Problem
-from instances.compiled import called_by
-from instances.generate import Setting, generate
-from instances.hybrid.generate import HybridSetting
-from instances.hybrid.generate import generate as generate_hybrid
+from offloadlib.formulations.decomposition import city
+from offloadlib.instances import Problem
+from offloadlib.instances.compiled import called_by
+from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.hybrid.generate import HybridSetting
+from offloadlib.instances.hybrid.generate import generate as generate_hybrid
 from offloadlib.kinds import KINDS
 from offloadlib.registry import METHODS, Family, find
 

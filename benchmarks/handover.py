@@ -19,12 +19,12 @@ from pyomo.contrib.appsi.solvers.highs import Highs
 from rich import box
 from rich.table import Table
 
-from formulations.highs import Relaxation
-from formulations.milp import arrays, potentials
-from formulations.milp.pyomo_run import program_of
-from instances import Instance
-from instances.generate import Setting, generate
 from offloadlib import console
+from offloadlib.formulations.highs import Relaxation
+from offloadlib.formulations.milp import arrays, potentials
+from offloadlib.formulations.milp.pyomo_run import program_of
+from offloadlib.instances import Instance
+from offloadlib.instances.generate import Setting, generate
 
 SIZES = (10, 32, 100, 316, 1_000, 3_162)
 REPETITIONS = 3

@@ -15,12 +15,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from formulations.hybrid import exhaustive, lagrangian, milp
-from formulations.hybrid.lagrangian import Found, Prices
-from formulations.hybrid.patterns import menu
-from instances import Budget, Result
-from instances.hybrid import HybridInstance
-from instances.hybrid.generate import HybridSetting, generate
+from offloadlib.formulations.hybrid import exhaustive, lagrangian, milp
+from offloadlib.formulations.hybrid.lagrangian import Found, Prices
+from offloadlib.formulations.hybrid.patterns import menu
+from offloadlib.instances import Budget, Result
+from offloadlib.instances.hybrid import HybridInstance
+from offloadlib.instances.hybrid.generate import HybridSetting, generate
 
 DEVICES = (3, 10, 30, 100, 300, 1000)
 SEEDS, FEW_SEEDS = 10, 3

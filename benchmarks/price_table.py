@@ -13,10 +13,10 @@ import math
 import time
 from collections.abc import Callable
 
-from heuristics import gsod, price
-from instances import Budget, Instance, Result, read
-from instances.generate import Setting, generate
 from offloadlib.best_known import library, read_best_known
+from offloadlib.heuristics import gsod, price
+from offloadlib.instances import Budget, Instance, Result, read
+from offloadlib.instances.generate import Setting, generate
 
 ROUNDS = 3
 

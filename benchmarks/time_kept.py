@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
-from instances import Application, HybridInstance, Instance, generate, graphs
-from instances.hybrid import generate as hybrid
 from offloadlib import METHODS
+from offloadlib.instances import Application, HybridInstance, Instance, generate, graphs
+from offloadlib.instances.hybrid import generate as hybrid
 
 DEVICES, POINTS, SIZES = 4, 4, (20, 200, 2000)
 

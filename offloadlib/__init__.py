@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from instances import (
+    from offloadlib.instances import (
         LOCAL,
         Evaluation,
         HybridInstance,
@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Any:
     """Import what a name needs when it is first used: the command line answers at once."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_HERE[name]}", __name__) if name in _HERE else import_module("instances")
+    module = import_module(f".{_HERE.get(name, 'instances')}", __name__)
     value = getattr(module, name)
     globals()[name] = value
     return value

@@ -27,9 +27,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from instances import InputError, Problem
-from instances.run import OPTIMAL_GAP
-from instances.storage import parse_json, read_bytes, replacing
+from offloadlib.instances import InputError, Problem
+from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.storage import parse_json, read_bytes, replacing
 
 from .kinds import KINDS
 
@@ -57,7 +57,7 @@ class BestKnown:
 
 def library() -> Path:
     """The folder of the instances that come with the package."""
-    return Path(str(files("instances"))) / "library"
+    return Path(str(files("offloadlib.instances"))) / "library"
 
 
 def read_best_known(path: str | Path | None = None) -> dict[str, BestKnown]:
@@ -105,7 +105,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
     time_limit
         Seconds for each method, and for the proof.
     """
-    from instances import read, read_solution, write_solution
+    from offloadlib.instances import read, read_solution, write_solution
 
     from .solving import solve
 
@@ -151,7 +151,7 @@ def _reaches(bound: Claim, other: Claim) -> bool:
 
 def _certified(instance: Problem, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
     """The best bound with a proof: a new one, or the one that is known."""
-    from instances import read_solution, write_solution
+    from offloadlib.instances import read_solution, write_solution
 
     from .proofs import certify
 

@@ -31,7 +31,7 @@ from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep
 from .studies.command import study
 
 if TYPE_CHECKING:
-    from instances import Problem, StoredSolution
+    from offloadlib.instances import Problem, StoredSolution
 
     from .comparing import Row
 
@@ -108,7 +108,7 @@ def solve(
     --proof-time.
     """
     with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
-        from instances import Budget, InputError, read, write_solution  # which takes a second
+        from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
 
         from . import console, workers
         from .keeping import FalseResult
@@ -172,7 +172,7 @@ def _certified(
     interrupts: Any,
 ) -> tuple[StoredSolution[Any], bool]:
     """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
-    from instances import InputError
+    from offloadlib.instances import InputError
 
     from . import workers
     from .proofs import certify, default_time, kept_proof
@@ -203,7 +203,7 @@ class Failure(Exception):
 
 def _start(path: Path, instance: Problem) -> Any:
     """The decisions of a solution file, which must keep every limit."""
-    from instances import InputError, read_solution
+    from offloadlib.instances import InputError, read_solution
 
     solution = read_solution(path, instance).solution
     broken = instance.evaluate(solution).violations
@@ -252,7 +252,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a MILP formulation of an instance for any other solver."""
-    from instances import read
+    from offloadlib.instances import read
 
     from .exporting import export as write_model
     from .exporting import format_of, names_file
@@ -278,7 +278,7 @@ def compare(
     ] = None,
 ) -> None:
     """Run methods on instances, check every solution, and print how good each one is."""
-    from instances import InputError
+    from offloadlib.instances import InputError
 
     from . import console, tables
     from .comparing import REJECTED
@@ -342,7 +342,7 @@ def explain(
     Results are shown as they come. At the time limit, after Ctrl-C and when terminated, what is missing is
     named.
     """
-    from instances import InputError, read, read_solution
+    from offloadlib.instances import InputError, read, read_solution
 
     from . import console
     from .explaining import explain as run
@@ -476,7 +476,7 @@ def _refused(error: typer.TyperException) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what went wrong: the user's input, or this program."""
-    from instances import InputError
+    from offloadlib.instances import InputError
 
     if isinstance(error, InputError):
         _say(f"offloadlib: {error}")

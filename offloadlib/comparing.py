@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from instances import (
+from offloadlib.instances import (
     Budget,
     HybridInstance,
     InputError,
@@ -28,7 +28,7 @@ from instances import (
     write,
     write_solution,
 )
-from instances.run import OPTIMAL_GAP, slack
+from offloadlib.instances.run import OPTIMAL_GAP, slack
 
 from . import workers
 from .best_known import BestKnown, best_known, certificate_file
@@ -91,7 +91,7 @@ class Row:
     ratio_low, ratio_high
         Between these lies cost/optimum; they are equal where the optimum is certified.
     saving, utilisation, fairness, worse_off
-        See :class:`instances.Evaluation`.
+        See :class:`.instances.Evaluation`.
     time
         Seconds of the method alone.
     checked

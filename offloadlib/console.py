@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from instances import Outcome, Problem, Progress, Result, StoredSolution
+    from offloadlib.instances import Outcome, Problem, Progress, Result, StoredSolution
 
     from .comparing import Row
     from .explaining import Explanation
@@ -46,7 +46,7 @@ def messages() -> Console:
 
 def state(progress: Progress) -> str:
     """Incumbent, bound and gap in words."""
-    from instances import gap
+    from offloadlib.instances import gap
 
     parts = []
     if progress.objective is not None:
@@ -121,7 +121,7 @@ def following(title: str) -> Iterator[Callable[[Progress], None]]:
 
 def ended(result: Result[Any], number: Signals | None) -> str | None:
     """What has ended a solve before its time, in a line; None where nothing has."""
-    from instances import Termination
+    from offloadlib.instances import Termination
 
     signal = number.name if number is not None else Termination.INTERRUPTED
     causes = {
@@ -151,8 +151,8 @@ def show_result(
     """What a solve found, as a small table."""
     from rich.table import Table
 
-    from instances import gap
-    from instances.problem import counted
+    from offloadlib.instances import gap
+    from offloadlib.instances.problem import counted
 
     local = evaluation.local.total
     digits = tables.decimals([solution.objective, local])
@@ -190,7 +190,7 @@ def show_explanation(part: str, explanation: Explanation) -> None:
 
 
 def _show_bounds(console: Console, explanation: Explanation) -> None:
-    from instances import gap
+    from offloadlib.instances import gap
 
     best = explanation.best_objective
     distance = tables.percent(gap(best, explanation.lower_bound), 2)
@@ -216,7 +216,7 @@ def _show_choices(console: Console, explanation: Explanation) -> None:
 def _show_limits(console: Console, explanation: Explanation) -> None:
     from rich.table import Table
 
-    from instances.problem import counted
+    from offloadlib.instances.problem import counted
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("offload point", "limit"):

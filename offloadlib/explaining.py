@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instances import (
+from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
     Budget,
@@ -45,15 +45,15 @@ from instances import (
     Termination,
     evaluate,
 )
-from instances.bound import simple_bound
-from instances.model import Floats, frozen
-from instances.run import OutOfTime
-from instances.subset import restricted, subset
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.model import Floats, frozen
+from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.subset import restricted, subset
 
 from .timeline import telling_device
 
 if TYPE_CHECKING:
-    from formulations.decomposition.pricing import Prices
+    from offloadlib.formulations.decomposition.pricing import Prices
 
 NOT_COMPUTED = "not computed"
 
@@ -274,8 +274,8 @@ class _Work:
         time_limit: float,
         on_progress: Callable[[str, Progress | None], None] | None,
     ) -> None:
-        from formulations.decomposition.branch_and_price import prove
-        from instances import compiled
+        from offloadlib.formulations.decomposition.branch_and_price import prove
+        from offloadlib.instances import compiled
 
         compiled.prepare(prove, instance)
         self._begun, self._seconds = time.perf_counter(), time_limit
@@ -302,12 +302,12 @@ class _Work:
 
     def find_bounds(self) -> None:
         """Prices, then the optimum."""
-        from formulations.decomposition.branch_and_price import ROUGH_SEARCH
-        from formulations.decomposition.dual import Dual
-        from formulations.decomposition.limits import Limits
-        from formulations.decomposition.master import best_prices
-        from formulations.decomposition.pricing import Prices, alarm
-        from formulations.decomposition.tatonnement import rough
+        from offloadlib.formulations.decomposition.branch_and_price import ROUGH_SEARCH
+        from offloadlib.formulations.decomposition.dual import Dual
+        from offloadlib.formulations.decomposition.limits import Limits
+        from offloadlib.formulations.decomposition.master import best_prices
+        from offloadlib.formulations.decomposition.pricing import Prices, alarm
+        from offloadlib.formulations.decomposition.tatonnement import rough
 
         def late() -> bool:
             return self._left(0.25) <= 0
@@ -340,7 +340,7 @@ class _Work:
             raise KeyboardInterrupt
 
     def _solve(self, instance: Instance, what: str, seconds: float) -> Result[Solution] | None:
-        from formulations.decomposition.branch_and_price import solve
+        from offloadlib.formulations.decomposition.branch_and_price import solve
 
         if seconds <= 0:
             return None
@@ -452,7 +452,7 @@ class _Device:
 
     def compute(self, prices: Prices | None, seconds: float) -> None:
         """What each subtask's other places change; then, where there are prices, their reduced costs."""
-        from formulations.decomposition.pricing import Restrictions, alarm, price
+        from offloadlib.formulations.decomposition.pricing import Restrictions, alarm, price
 
         with alarm(seconds) as passed:
             for k in range(len(self.row)):

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote
 
-from formulations import catalogue
-from formulations.outcome import can_offload, unconnected_cost
-from instances import (
+from offloadlib.formulations import catalogue
+from offloadlib.formulations.outcome import can_offload, unconnected_cost
+from offloadlib.instances import (
     InputError,
     Instance,
     Solution,
@@ -38,9 +38,9 @@ from instances import (
     read,
     write_solution,
 )
-from instances.errors import Problem
-from instances.problem import Problem as AnyProblem
-from instances.storage import read_bytes, replacing
+from offloadlib.instances.errors import Problem
+from offloadlib.instances.problem import Problem as AnyProblem
+from offloadlib.instances.storage import read_bytes, replacing
 
 from .kinds import structured
 
@@ -76,7 +76,7 @@ def export(instance: AnyProblem, formulation: str, path: str | Path, form: str |
     instance
         The instance.
     formulation
-        A name of :data:`formulations.catalogue.FORMULATIONS`.
+        A name of :data:`.formulations.catalogue.FORMULATIONS`.
     path
         The file; compressed where its name ends in ``.gz``.
     form
@@ -353,7 +353,7 @@ def _problem(
 
 def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
     """The place of each subtask: local, or the one where it is placed."""
-    from formulations.milp.pyomo_run import read_places
+    from offloadlib.formulations.milp.pyomo_run import read_places
 
     problems: list[Problem] = []
     for variable in (*model.local.values(), *model.place.values()):

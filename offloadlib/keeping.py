@@ -2,7 +2,7 @@
 
 A :class:`Keeper` stands between a method and its caller. It listens to the method's progress, so that the
 best solution so far is at hand when the method raises, does not answer to a signal, or crashes. Whatever
-becomes the result has been costed exactly (:mod:`instances.exact`) and checked against all limits without
+becomes the result has been costed exactly (:mod:`.instances.exact`) and checked against all limits without
 tolerance; a method whose claims differ from that by more than rounding is refused.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from instances import Problem, Progress, Result, Termination, exact
-from instances.run import slack, within
+from offloadlib.instances import Problem, Progress, Result, Termination, exact
+from offloadlib.instances.run import slack, within
 
 Decisions = TypeVar("Decisions")
 

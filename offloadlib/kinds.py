@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.catalogue import imported
-from instances import InputError, Instance, Problem
+from offloadlib.formulations.catalogue import imported
+from offloadlib.instances import InputError, Instance, Problem
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ KINDS: Mapping[str, Kind] = {
         first="gsod-i",
         tried=("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price"),
         prover="branch-and-price",
-        prove="formulations.decomposition.branch_and_price:prove",
-        write_certificate="formulations.certificate:write_certificate",
+        prove="offloadlib.formulations.decomposition.branch_and_price:prove",
+        write_certificate="offloadlib.formulations.certificate:write_certificate",
     ),
     "hybrid": Kind(
         first="local",
         tried=("coordinate-descent", "lagrangian"),
         prover="lagrangian",
-        prove="formulations.hybrid.lagrangian:prove",
-        write_certificate="formulations.hybrid.certificate:write_certificate",
+        prove="offloadlib.formulations.hybrid.lagrangian:prove",
+        write_certificate="offloadlib.formulations.hybrid.certificate:write_certificate",
     ),
 }
 

@@ -18,13 +18,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 from rich.markup import escape
 
-from instances import Problem, generate, importers, write
-from instances.generate import Environment, Setting, parameter_help
-from instances.hybrid import generate as hybrid
-from instances.hybrid import write_frames
-from instances.hybrid.generate import HybridSetting
-from instances.importers import ImportSetting
-from instances.problem import counted
+from offloadlib.instances import Problem, generate, importers, write
+from offloadlib.instances.generate import Environment, Setting, parameter_help
+from offloadlib.instances.hybrid import generate as hybrid
+from offloadlib.instances.hybrid import write_frames
+from offloadlib.instances.hybrid.generate import HybridSetting
+from offloadlib.instances.importers import ImportSetting
+from offloadlib.instances.problem import counted
 
 from .options import Description, Name, NewInstance, Seed, keep_apart
 

@@ -32,7 +32,7 @@ def keep_apart(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) ->
     InputError
         Naming the first output that is one of the other files.
     """
-    from instances.errors import InputError
+    from offloadlib.instances.errors import InputError
 
     read = {_identity(path) for path in inputs if path is not None}
     written: set[object] = set()

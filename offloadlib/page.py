@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from instances import Instance
+    from offloadlib.instances import Instance
 
 
 @dataclass(frozen=True)

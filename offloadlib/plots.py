@@ -24,10 +24,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from instances import LOCAL, Instance, Solution, evaluate
-from instances.hybrid import HybridInstance, HybridSolution
-from instances.model import Floats
-from instances.storage import replacing
+from offloadlib.instances import LOCAL, Instance, Solution, evaluate
+from offloadlib.instances.hybrid import HybridInstance, HybridSolution
+from offloadlib.instances.model import Floats
+from offloadlib.instances.storage import replacing
 
 from .registry import Family
 from .timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline

@@ -22,8 +22,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from instances import Budget, Problem, Result, Status, StoredSolution, gap, write, write_solution
-from instances.run import OPTIMAL_GAP
+from offloadlib.instances import Budget, Problem, Result, Status, StoredSolution, gap, write, write_solution
+from offloadlib.instances.run import OPTIMAL_GAP
 
 from . import check
 from .kinds import KINDS
@@ -106,7 +106,7 @@ def certify(
     """
     begun = time.perf_counter()
     if proof is None:
-        from instances import compiled  # not above: numba, which compiles, is slow to import
+        from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
         prove = KINDS[instance.kind].function("prove")
         compiled.prepare(prove, instance)
@@ -205,8 +205,8 @@ class _Judging:
         return (time.perf_counter() - begun) / leaves
 
     def _pruned(self, leaves: int) -> Any:
-        from formulations.certificate import claim
-        from formulations.pruning import pruned
+        from offloadlib.formulations.certificate import claim
+        from offloadlib.formulations.pruning import pruned
 
         whole = self.proof.certificate
         if not self.proof.bounds:
@@ -219,7 +219,7 @@ class _Judging:
 
         Returns whether it, or a better one, is accepted.
         """
-        from formulations.certificate import claim
+        from offloadlib.formulations.certificate import claim
 
         if self.best is not None and certificate.lower_bound <= (self.best.lower_bound or -math.inf):
             return True

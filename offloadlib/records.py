@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from instances import Budget, Outcome, Problem, Result, StoredSolution, gap
-from instances.storage import VERSION
+from offloadlib.instances import Budget, Outcome, Problem, Result, StoredSolution, gap
+from offloadlib.instances.storage import VERSION
 
 from .solving import versions
 

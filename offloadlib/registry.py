@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from formulations.catalogue import FORMULATIONS, Formulation, imported
-from instances import Budget, InputError, Problem, Result
-from instances.errors import near
+from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, imported
+from offloadlib.instances import Budget, InputError, Problem, Result
+from offloadlib.instances.errors import near
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
 """It takes an instance of a kind that its method solves, and gives a solution of that kind."""
@@ -86,7 +86,7 @@ class Method:
 
     def prepared(self, instance: Problem) -> Function:
         """The method's function, with all that it needs for the instance compiled."""
-        from instances import compiled  # not above: numba, which compiles, is slow to import
+        from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
         function = self.load()
         compiled.prepare(function, instance)
@@ -130,7 +130,7 @@ def _hybrid(
 _ALL = (
     Method(
         "local",
-        "heuristics.local:solve",
+        "offloadlib.heuristics.local:solve",
         Family.HEURISTIC,
         "everything on its own device",
         "section 5; Wu et al. 2020 (local only)",
@@ -140,7 +140,7 @@ _ALL = (
     ),
     Method(
         "gsod-i",
-        "heuristics.gsod:solve_difference",
+        "offloadlib.heuristics.gsod:solve_difference",
         Family.HEURISTIC,
         "greedy by layers, largest gain of offloading first",
         "Algorithm 3, strategy I",
@@ -148,7 +148,7 @@ _ALL = (
     ),
     Method(
         "gsod-ii",
-        "heuristics.gsod:solve_ratio",
+        "offloadlib.heuristics.gsod:solve_ratio",
         Family.HEURISTIC,
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
@@ -156,7 +156,7 @@ _ALL = (
     ),
     Method(
         "price",
-        "heuristics.price:solve",
+        "offloadlib.heuristics.price:solve",
         Family.HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
@@ -164,7 +164,7 @@ _ALL = (
     ),
     Method(
         "gsod-i-heap",
-        "heuristics.gsod_heap:solve_difference",
+        "offloadlib.heuristics.gsod_heap:solve_difference",
         Family.HEURISTIC,
         "greedy over all devices, the largest gain of offloading at that moment first",
         "section 4.3.4, strategy I",
@@ -172,7 +172,7 @@ _ALL = (
     ),
     Method(
         "gsod-ii-heap",
-        "heuristics.gsod_heap:solve_ratio",
+        "offloadlib.heuristics.gsod_heap:solve_ratio",
         Family.HEURISTIC,
         "greedy over all devices, largest workload per data first",
         "section 4.3.4, strategy II",
@@ -180,7 +180,7 @@ _ALL = (
     ),
     Method(
         "gaod",
-        "heuristics.gaod:solve",
+        "offloadlib.heuristics.gaod:solve",
         Family.HEURISTIC,
         "a genetic algorithm for each device in turn, in random order",
         "Algorithm 2",
@@ -189,7 +189,7 @@ _ALL = (
     *(
         Method(
             f"{name}+ls",
-            f"heuristics.improved:{name.replace('-', '_')}",
+            f"offloadlib.heuristics.improved:{name.replace('-', '_')}",
             Family.HEURISTIC,
             f"{name}, then local search: one device exactly, exchanges between devices",
             f"{source}; the local search is not from the paper",
@@ -203,7 +203,7 @@ _ALL = (
     ),
     Method(
         "heft",
-        "heuristics.heft:solve",
+        "offloadlib.heuristics.heft:solve",
         Family.HEURISTIC,
         "list scheduling by upward rank, each subtask where it adds least to the cost",
         "Topcuoglu, Hariri, Wu 2002, adapted",
@@ -211,7 +211,7 @@ _ALL = (
     ),
     Method(
         "evolution",
-        "heuristics.evolution:solve",
+        "offloadlib.heuristics.evolution:solve",
         Family.HEURISTIC,
         "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
         "Storn, Price 1997; Bean 1994",
@@ -220,25 +220,25 @@ _ALL = (
     *map(_milp, FORMULATIONS),
     Method(
         "milp-arrays",
-        "formulations.milp.arrays:solve",
+        "offloadlib.formulations.milp.arrays:solve",
         Family.EXACT,
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
-        obstacle="formulations.milp.arrays:obstacle",
+        obstacle="offloadlib.formulations.milp.arrays:obstacle",
         uses=SEARCHED,
     ),
     Method(
         "patterns",
-        "formulations.milp.patterns:solve",
+        "offloadlib.formulations.milp.patterns:solve",
         Family.EXACT,
         "set partitioning over all undominated decisions of each device",
         "Dantzig-Wolfe reformulation of (5), enumerated",
-        obstacle="formulations.milp.patterns:obstacle",
+        obstacle="offloadlib.formulations.milp.patterns:obstacle",
         uses=SEARCHED,
     ),
     Method(
         "cpsat",
-        "formulations.cp.cpsat:solve",
+        "offloadlib.formulations.cp.cpsat:solve",
         Family.EXACT,
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
@@ -246,7 +246,7 @@ _ALL = (
     ),
     Method(
         "branch-and-price",
-        "formulations.decomposition.branch_and_price:solve",
+        "offloadlib.formulations.decomposition.branch_and_price:solve",
         Family.EXACT,
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
@@ -254,7 +254,7 @@ _ALL = (
     ),
     Method(
         "btod",
-        "formulations.backtracking.btod:solve",
+        "offloadlib.formulations.backtracking.btod:solve",
         Family.EXACT,
         "backtracking with Lagrangian and knapsack bounds",
         "Algorithm 1, bounded",
@@ -262,7 +262,7 @@ _ALL = (
     ),
     Method(
         "btod-plain",
-        "formulations.backtracking.plain:solve",
+        "offloadlib.formulations.backtracking.plain:solve",
         Family.EXACT,
         "backtracking as written: all places of all subtasks, for tiny instances",
         "Algorithm 1",
@@ -270,71 +270,78 @@ _ALL = (
     ),
     Method(
         "btod-sequential",
-        "formulations.backtracking.sequential:solve",
+        "offloadlib.formulations.backtracking.sequential:solve",
         Family.HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",
         uses=NONE,
     ),
-    _hybrid("edge-only", "heuristics.hybrid.schemes:edge_only", "everything at the edge", scheme=True),
+    _hybrid(
+        "edge-only", "offloadlib.heuristics.hybrid.schemes:edge_only", "everything at the edge", scheme=True
+    ),
     _hybrid(
         "cloud-only",
-        "heuristics.hybrid.schemes:cloud_only",
+        "offloadlib.heuristics.hybrid.schemes:cloud_only",
         "everything in the cloud",
-        obstacle="heuristics.hybrid.schemes:without_cloud",
+        obstacle="offloadlib.heuristics.hybrid.schemes:without_cloud",
         scheme=True,
     ),
     _hybrid(
-        "mec", "heuristics.hybrid.descent:solve_mec", "device and edge; exact for up to 16 tasks", scheme=True
+        "mec",
+        "offloadlib.heuristics.hybrid.descent:solve_mec",
+        "device and edge; exact for up to 16 tasks",
+        scheme=True,
     ),
     _hybrid(
         "mcc",
-        "heuristics.hybrid.descent:solve_mcc",
+        "offloadlib.heuristics.hybrid.descent:solve_mcc",
         "device and cloud; exact for up to 16 tasks",
-        obstacle="heuristics.hybrid.schemes:without_cloud",
+        obstacle="offloadlib.heuristics.hybrid.schemes:without_cloud",
         scheme=True,
     ),
-    _hybrid("random", "heuristics.hybrid.schemes:random", "a random place for each task", uses=SEED),
+    _hybrid(
+        "random", "offloadlib.heuristics.hybrid.schemes:random", "a random place for each task", uses=SEED
+    ),
     _hybrid(
         "best-of-random",
-        "heuristics.hybrid.schemes:best_of_random",
+        "offloadlib.heuristics.hybrid.schemes:best_of_random",
         "the best of 3 random decisions",
         uses=SEED,
     ),
     _hybrid(
         "equal-split",
-        "heuristics.hybrid.schemes:solve_equal_split",
+        "offloadlib.heuristics.hybrid.schemes:solve_equal_split",
         "the optimum where every device has the same share of the uplink",
         "Huang et al. 2018 (DDLO), their problem",
-        obstacle="heuristics.hybrid.schemes:too_many_patterns",
+        obstacle="offloadlib.heuristics.hybrid.schemes:too_many_patterns",
         scheme=True,
     ),
     _hybrid(
         "coordinate-descent",
-        "heuristics.hybrid.descent:solve",
+        "offloadlib.heuristics.hybrid.descent:solve",
         "each task in turn to its best place, until none moves",
         "folklore; a baseline of the literature on offloading",
     ),
     _hybrid(
         "exhaustive",
-        "formulations.hybrid.exhaustive:solve",
+        "offloadlib.formulations.hybrid.exhaustive:solve",
         "every decision with its best split, for tiny instances",
         "docs/hybrid.md",
         family=Family.EXACT,
-        obstacle="formulations.hybrid.exhaustive:obstacle",
+        obstacle="offloadlib.formulations.hybrid.exhaustive:obstacle",
     ),
     _hybrid(
         "lagrangian",
-        "formulations.hybrid.lagrangian:solve",
+        "offloadlib.formulations.hybrid.lagrangian:solve",
         "one price on the uplink, an exact minimum per device, a tree of branches",
         "Lagrangian relaxation of the bandwidth",
         family=Family.EXACT,
-        obstacle="formulations.hybrid.patterns:obstacle",
+        obstacle="offloadlib.formulations.hybrid.patterns:obstacle",
         uses=GAP,
     ),
     _hybrid(
         "hybrid-milp",
-        "formulations.hybrid.milp:solve",
+        "offloadlib.formulations.hybrid.milp:solve",
         "MILP with tangents of the upload time, added in rounds (Pyomo)",
         "outer approximation; extended polymatroid inequalities",
         family=Family.EXACT,
@@ -342,10 +349,10 @@ _ALL = (
     ),
     _hybrid(
         "ddto",
-        "heuristics.hybrid.ddto:solve",
+        "offloadlib.heuristics.hybrid.ddto:solve",
         "networks that learn from their best candidate",
         "Wu et al. 2020, by way of Huang et al. 2018 (DDLO)",
-        obstacle="heuristics.hybrid.network:obstacle",
+        obstacle="offloadlib.heuristics.hybrid.network:obstacle",
         uses=SEED,
     ),
 )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instances import Evaluation, Instance
-from instances.hybrid import HybridEvaluation
-from instances.storage import replacing
+from offloadlib.instances import Evaluation, Instance
+from offloadlib.instances.hybrid import HybridEvaluation
+from offloadlib.instances.storage import replacing
 
 from . import plots, tables
 from .comparing import Run

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from instances import Budget, InputError, Problem, Progress, Result, Termination, read
-from instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, read
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
 from .keeping import Keeper, Made
 from .kinds import KINDS

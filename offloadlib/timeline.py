@@ -12,8 +12,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from instances import LOCAL, Instance, Solution
-from instances.cost import Terms, terms
+from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.cost import Terms, terms
 
 
 class Activity(StrEnum):

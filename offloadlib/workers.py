@@ -29,7 +29,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from instances import Budget, InputError, Problem, Progress, Result, Termination, gap
+from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, gap
 
 from .interrupts import Interrupts, counted_interrupts
 from .keeping import EASE, FalseResult, Keeper
@@ -207,7 +207,9 @@ def _context(modules: Sequence[str]) -> tuple[Any, bool]:
 
 
 def _start(job: _Job, name: str) -> tuple[BaseProcess, Connection]:
-    context, _ = _context([*_SLOW_IMPORTS, *(known.module for known in METHODS.values()), "instances.cached"])
+    context, _ = _context(
+        [*_SLOW_IMPORTS, *(known.module for known in METHODS.values()), "offloadlib.instances.cached"]
+    )
     receiver, sender = context.Pipe(duplex=False)
     process: BaseProcess = context.Process(target=_child, args=(sender, job), name=name)
     with _main_hidden():
@@ -388,7 +390,7 @@ class _Raised:
 
 
 def _solved(method: Method, instance: Problem, budget: Budget[Any], sender: _Sender) -> Result[Any]:
-    from instances import compiled  # not above: numba, which compiles, is slow to import
+    from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
     compiled.say = lambda text: sender.send(_Said(text))
     prepared(method, instance, budget)

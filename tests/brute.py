@@ -1,7 +1,7 @@
 """A second implementation of the problem, straight from its definition: costs, and optima by enumeration.
 
 It shares no code with ``instances.cost``. :func:`exact_costs` works on the document of an instance in
-rational arithmetic; :func:`brute_force` on an :class:`~instances.Instance` in floats, fast enough for
+rational arithmetic; :func:`brute_force` on an :class:`~.instances.Instance` in floats, fast enough for
 every test: a device's (N+1)^K decisions are costed at once, only the cheapest of each use of the
 offload points is kept, and the devices are put together by dynamic programming over what is used.
 """
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from instances import LOCAL, Instance, Solution
+from offloadlib.instances import LOCAL, Instance, Solution
 
 Document = dict[str, Any]
 

@@ -22,12 +22,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from formulations.catalogue import FORMULATIONS
-from formulations.cp import cpsat
-from formulations.cp.places import Places
-from instances import Budget, Instance, Result, Status, Termination, evaluate
-from instances.run import OPTIMAL_GAP
-from instances.schema import LARGEST, SMALLEST
+from offloadlib.formulations.catalogue import FORMULATIONS
+from offloadlib.formulations.cp import cpsat
+from offloadlib.formulations.cp.places import Places
+from offloadlib.instances import Budget, Instance, Result, Status, Termination, evaluate
+from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.schema import LARGEST, SMALLEST
 from offloadlib.registry import METHODS, Family
 
 Document = dict[str, Any]

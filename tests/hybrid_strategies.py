@@ -17,8 +17,8 @@ from hypothesis.strategies import DrawFn
 from strategies import _SIZE as SIZES
 from strategies import names
 
-from instances.files import parse
-from instances.hybrid import HybridInstance
+from offloadlib.instances.files import parse
+from offloadlib.instances.hybrid import HybridInstance
 
 Document = dict[str, Any]
 

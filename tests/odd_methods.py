@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.registry import Family, Method
 
 

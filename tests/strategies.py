@@ -1,7 +1,7 @@
 """Random small instances for property tests.
 
 ``from strategies import documents, instances, solutions``: instance documents as a JSON file holds them,
-the same as :class:`~instances.Instance`, and decisions of an instance. They cover random graphs, several
+the same as :class:`~.instances.Instance`, and decisions of an instance. They cover random graphs, several
 applications, devices without a connection, rates of a device's own, arc data, channels, capacities of 0,
 both normalisations, whole numbers and floats side by side, zeros of both signs, and names that are hard
 to print. The keywords of :func:`documents` narrow all that.
@@ -21,9 +21,9 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-import instances as model
-from instances import LOCAL, Instance, Solution
-from instances.files import parse
+import offloadlib.instances as model
+from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.files import parse
 
 Document = dict[str, Any]
 Change = Callable[[Document], Any]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from instances import InputError
 from offloadlib import cli, compare
 from offloadlib.best_known import library
+from offloadlib.instances import InputError
 
 COMMANDS = {
     "solve": ["solve", "mine.json", "-m", "local", "-o", "OUT"],

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from strategies import LIBRARY, changed, instance_of, instances, put, solutions
 
-from formulations.highs import MixedIntegerProgram, Relaxation
-from formulations.milp import arrays, potentials
-from formulations.milp.pyomo_run import program_of
-from formulations.outcome import can_offload
-from instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
+from offloadlib.formulations.highs import MixedIntegerProgram, Relaxation
+from offloadlib.formulations.milp import arrays, potentials
+from offloadlib.formulations.milp.pyomo_run import program_of
+from offloadlib.formulations.outcome import can_offload
+from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -204,7 +204,7 @@ def test_a_time_limit_leaves_a_valid_bound() -> None:
 
 
 def test_pyomo_stays_out() -> None:
-    code = "import sys, formulations.milp.arrays; sys.exit('pyomo' in sys.modules)"
+    code = "import sys, offloadlib.formulations.milp.arrays; sys.exit('pyomo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances, solutions
 
-from formulations.certificate import write_certificate
-from formulations.decomposition import branch_and_price
-from formulations.decomposition.branch_and_price import prove, solve
-from formulations.decomposition.master import Master, best_prices
-from formulations.decomposition.pricing import Prices, difference
-from formulations.pooling import settle
-from instances import (
+from offloadlib import check
+from offloadlib.formulations.certificate import write_certificate
+from offloadlib.formulations.decomposition import branch_and_price
+from offloadlib.formulations.decomposition.branch_and_price import prove, solve
+from offloadlib.formulations.decomposition.master import Master, best_prices
+from offloadlib.formulations.decomposition.pricing import Prices, difference
+from offloadlib.formulations.pooling import settle
+from offloadlib.instances import (
     Budget,
     Instance,
     Progress,
@@ -31,10 +32,9 @@ from instances import (
     write,
     write_solution,
 )
-from instances.generate import Setting, generate
-from offloadlib import check
+from offloadlib.instances.generate import Setting, generate
 
-LIBRARY = Path(__file__).parent.parent / "instances" / "library"
+LIBRARY = Path(__file__).parent.parent / "offloadlib" / "instances" / "library"
 
 
 def agree(instance: Instance) -> None:

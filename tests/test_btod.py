@@ -17,21 +17,32 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 from strategies import LIBRARY, instance_of, instances
 
-from formulations import pooling
-from formulations.backtracking import btod
-from formulations.backtracking import decisions as decision_lists
-from formulations.backtracking import device as device_search
-from formulations.backtracking import plain as as_written
-from formulations.backtracking import sequential as device_by_device
-from formulations.backtracking import tree as joint_tree
-from formulations.backtracking.decisions import cheap_decisions, undominated
-from formulations.backtracking.device import DeviceSearch
-from formulations.backtracking.prices import Limits, Priced, ascend
-from formulations.backtracking.tree import Tree
-from instances import LOCAL, Budget, Instance, Progress, Result, Solution, Status, Termination, evaluate, read
-from instances.bound import simple_bound
-from instances.generate import Setting, generate
 from offloadlib.best_known import best_known
+from offloadlib.formulations import pooling
+from offloadlib.formulations.backtracking import btod
+from offloadlib.formulations.backtracking import decisions as decision_lists
+from offloadlib.formulations.backtracking import device as device_search
+from offloadlib.formulations.backtracking import plain as as_written
+from offloadlib.formulations.backtracking import sequential as device_by_device
+from offloadlib.formulations.backtracking import tree as joint_tree
+from offloadlib.formulations.backtracking.decisions import cheap_decisions, undominated
+from offloadlib.formulations.backtracking.device import DeviceSearch
+from offloadlib.formulations.backtracking.prices import Limits, Priced, ascend
+from offloadlib.formulations.backtracking.tree import Tree
+from offloadlib.instances import (
+    LOCAL,
+    Budget,
+    Instance,
+    Progress,
+    Result,
+    Solution,
+    Status,
+    Termination,
+    evaluate,
+    read,
+)
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.generate import Setting, generate
 
 Solve = Callable[[Instance, Budget], Result]
 

@@ -31,7 +31,8 @@ from strategies import documents, instance_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "offloadlib" / "check.py"
-EXAMPLE = json.loads((ROOT / "instances" / "library" / "worked-example.json").read_text("utf-8"))
+LIBRARY = ROOT / "offloadlib" / "instances" / "library"
+EXAMPLE = json.loads((LIBRARY / "worked-example.json").read_text("utf-8"))
 
 # By its path, not through the package: like a sceptic.
 spec = importlib.util.spec_from_file_location("certificate_checker", SCRIPT)

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "offloadlib" / "check.py"
 EXAMPLE: dict[str, Any] = json.loads(
-    (ROOT / "instances" / "library" / "worked-example.json").read_text("utf-8")
+    (ROOT / "offloadlib" / "instances" / "library" / "worked-example.json").read_text("utf-8")
 )
 ALL_LOCAL: dict[str, list[str | None]] = {"ud1": [None] * 5, "ud2": [None] * 5}
 GOLDEN: dict[str, list[str | None]] = {

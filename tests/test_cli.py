@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from instances import read, read_solution
-from instances.generate import Setting
-from instances.importers import ImportSetting
 from offloadlib import cli, comparing, console
 from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import select
+from offloadlib.instances import read, read_solution
+from offloadlib.instances.generate import Setting
+from offloadlib.instances.importers import ImportSetting
 from offloadlib.registry import METHODS
 
 WORKED = str(library() / "worked-example.json")
@@ -240,13 +240,12 @@ def test_an_internal_error_says_how_to_get_the_traceback(run: Any, monkeypatch: 
 def test_a_write_that_fails_leaves_the_old_file_and_still_tells_the_result(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import instances.files
 
     def full(document: object, *_: object) -> None:
         raise OSError(28, "No space left on device")
 
     Path("a.sol.json").write_text("before")
-    monkeypatch.setattr(instances.files, "_lines", full)
+    monkeypatch.setattr("offloadlib.instances.files._lines", full)
     status, out, err = run("solve", WORKED, "--method", "local", "--json", "-o", "a.sol.json")
     assert status == 2
     assert "No space left on device" in err

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from odd_methods import method
 
-from instances import InputError, Instance, read, read_solution, write
-from instances.generate import Setting, generate
 from offloadlib import best_known as known
 from offloadlib import comparing as module
 from offloadlib import tables, workers
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import Row, compare, select
+from offloadlib.instances import InputError, Instance, read, read_solution, write
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
 
 WORKED = known.library() / "worked-example.json"

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import DOCUMENT, EXAMPLE, Document, changed, documents, instance_of, instances, put, solutions
 
-import instances as model
-from instances import LOCAL, Instance, Result, Solution, Status, evaluate, gap
-from instances.cost import heaviest_path, subtask_costs, terms
+import offloadlib.instances as model
 from offloadlib import check as checker
+from offloadlib.instances import LOCAL, Instance, Result, Solution, Status, evaluate, gap
+from offloadlib.instances.cost import heaviest_path, subtask_costs, terms
 
 GOLDEN = [[-1, 0, 0, 1, -1], [-1, -1, 1, -1, -1]]
 

@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from strategies import DOCUMENT, LIBRARY, changed, documents, instance_of, instances, put, solutions
 
-from formulations.cp import cpsat, decisions, encoding, places, program
-from formulations.cp.encoding import Encoding
-from formulations.decomposition.branch_and_price import solve as branch_and_price
-from formulations.decomposition.pricing import Prices
-from formulations.milp.patterns import undominated
-from formulations.outcome import Search, can_offload
-from instances import (
+from offloadlib.formulations.cp import cpsat, decisions, encoding, places, program
+from offloadlib.formulations.cp.encoding import Encoding
+from offloadlib.formulations.decomposition.branch_and_price import solve as branch_and_price
+from offloadlib.formulations.decomposition.pricing import Prices
+from offloadlib.formulations.milp.patterns import undominated
+from offloadlib.formulations.outcome import Search, can_offload
+from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
     Budget,
@@ -42,8 +42,8 @@ from instances import (
     evaluate,
     read,
 )
-from instances.bound import simple_bound
-from instances.generate import Setting, generate
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.proofs import certify
 
 ROOT = Path(__file__).parent.parent
@@ -448,9 +448,9 @@ def test_a_callback_that_fails_stops_the_solver(error: type[BaseException]) -> N
 INTERRUPTED = textwrap.dedent(
     """
     import sys
-    from formulations.cp.cpsat import solve
-    from instances import Budget, read
-    from instances.bound import simple_bound
+    from offloadlib.formulations.cp.cpsat import solve
+    from offloadlib.instances import Budget, read
+    from offloadlib.instances.bound import simple_bound
     instance = read(sys.argv[1])
     print("running", flush=True)
     result = solve(instance, Budget(time_limit=100, threads=int(sys.argv[2])))

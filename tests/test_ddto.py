@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instances import Budget, InputError, Termination
-from instances.hybrid import HybridInstance, Parameters
-from instances.hybrid.split import costs
-from instances.model import Floats
+from offloadlib.instances import Budget, InputError, Termination
+from offloadlib.instances.hybrid import HybridInstance, Parameters
+from offloadlib.instances.hybrid.split import costs
+from offloadlib.instances.model import Floats
 from offloadlib.registry import METHODS
 
 pytest.importorskip("sklearn")
 
-from heuristics.hybrid import ddto
-from heuristics.hybrid.ddto import Ddto, Scale
-from heuristics.hybrid.network import Network
+from offloadlib.heuristics.hybrid import ddto
+from offloadlib.heuristics.hybrid.ddto import Ddto, Scale
+from offloadlib.heuristics.hybrid.network import Network
 
 FRAMES = 700  # learning begins at 512
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from instances import Budget
-from instances.hybrid.generate import HybridSetting, generate
 from offloadlib import page as pages
+from offloadlib.instances import Budget
+from offloadlib.instances.hybrid.generate import HybridSetting, generate
 from offloadlib.studies import Options, ddto, find
 
 pytest.importorskip("sklearn")

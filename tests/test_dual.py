@@ -10,19 +10,28 @@ from brute import brute_force
 from hypothesis import given, settings
 from strategies import instances
 
-from formulations.certificate import write_certificate
-from formulations.decomposition import branch_and_price, city, moves, pricing
-from formulations.decomposition.city import City
-from formulations.decomposition.dual import Dual
-from formulations.decomposition.limits import Limits
-from formulations.decomposition.master import Master
-from formulations.decomposition.pricing import Prices, price
-from heuristics import gsod
-from instances import Budget, Instance, Progress, Solution, Termination, evaluate, write, write_solution
-from instances.bound import simple_bound
-from instances.generate import Setting, generate
-from instances.subset import subset
 from offloadlib import check
+from offloadlib.formulations.certificate import write_certificate
+from offloadlib.formulations.decomposition import branch_and_price, city, moves, pricing
+from offloadlib.formulations.decomposition.city import City
+from offloadlib.formulations.decomposition.dual import Dual
+from offloadlib.formulations.decomposition.limits import Limits
+from offloadlib.formulations.decomposition.master import Master
+from offloadlib.formulations.decomposition.pricing import Prices, price
+from offloadlib.heuristics import gsod
+from offloadlib.instances import (
+    Budget,
+    Instance,
+    Progress,
+    Solution,
+    Termination,
+    evaluate,
+    write,
+    write_solution,
+)
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.subset import subset
 
 
 @pytest.fixture(autouse=True)

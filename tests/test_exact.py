@@ -16,7 +16,9 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances import (
+from offloadlib import check
+from offloadlib.best_known import library
+from offloadlib.instances import (
     Instance,
     Solution,
     Status,
@@ -27,10 +29,8 @@ from instances import (
     write,
     write_solution,
 )
-from instances.generate import Setting, generate
-from instances.hybrid import HybridInstance, HybridSolution, with_best_split
-from offloadlib import check
-from offloadlib.best_known import library
+from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
 
 
 def by_checker(instance: Any, solution: Any) -> float:

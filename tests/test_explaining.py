@@ -18,14 +18,23 @@ from brute import brute_force
 from hypothesis import given, settings
 from strategies import instances
 
-from formulations.decomposition import branch_and_price, tatonnement
-from formulations.decomposition.pricing import alarm
-from instances import LOCAL, InputError, Instance, Solution, Termination, evaluate, read, read_solution
-from instances.model import frozen
-from instances.subset import restricted, subset
 from offloadlib import cli, explaining, plots
 from offloadlib.best_known import library, solution_file
 from offloadlib.explaining import Explanation, Limit, explain
+from offloadlib.formulations.decomposition import branch_and_price, tatonnement
+from offloadlib.formulations.decomposition.pricing import alarm
+from offloadlib.instances import (
+    LOCAL,
+    InputError,
+    Instance,
+    Solution,
+    Termination,
+    evaluate,
+    read,
+    read_solution,
+)
+from offloadlib.instances.model import frozen
+from offloadlib.instances.subset import restricted, subset
 
 WORKED = library() / "worked-example.json"
 

@@ -17,11 +17,11 @@ from brute import brute_force
 from hypothesis import assume, given, settings
 from strategies import DOCUMENT, EXAMPLE, LIBRARY, NAMES, changed, instance_of, instances, put
 
-from formulations.catalogue import FORMULATIONS, find
-from formulations.outcome import can_offload, unconnected_cost
-from instances import InputError, Instance, evaluate, read
 from offloadlib.check import check
 from offloadlib.exporting import FORMATS, LONGEST, export, name_of, read_foreign_solution, translated
+from offloadlib.formulations.catalogue import FORMULATIONS, find
+from offloadlib.formulations.outcome import can_offload, unconnected_cost
+from offloadlib.instances import InputError, Instance, evaluate, read
 
 ALL = [(formulation.name, form) for formulation in FORMULATIONS for form in FORMATS]
 

@@ -35,12 +35,12 @@ from strategies import (
     solutions,
 )
 
-import instances as model
-from instances import InputError, Instance, Solution, Status, StoredSolution, columns, storage
-from instances.columns import layout, of_instance, validated
-from instances.files import parse
-from instances.schema import SCHEMA_FOLDER, SCHEMAS, InstanceFile, SolutionFile, json_schema
-from instances.validate import structure
+import offloadlib.instances as model
+from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution, columns, storage
+from offloadlib.instances.columns import layout, of_instance, validated
+from offloadlib.instances.files import parse
+from offloadlib.instances.schema import SCHEMA_FOLDER, SCHEMAS, InstanceFile, SolutionFile, json_schema
+from offloadlib.instances.validate import structure
 
 
 def library_files() -> list[Path]:
@@ -451,7 +451,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(columns, "device_documents", broken)
     monkeypatch.setattr(Solution, "decisions", broken)
-    monkeypatch.setattr("instances.files.write_zip", broken_zip)
+    monkeypatch.setattr("offloadlib.instances.files.write_zip", broken_zip)
     expected = InputError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         model.write(instance, tmp_path / "old.json")

@@ -23,16 +23,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DOCUMENT, LIBRARY, changed, instance_of, instances, put, solutions
 
-from formulations import highs, pooling, scaling
-from formulations.catalogue import FORMULATIONS, Formulation, find, imported
-from formulations.decomposition.branch_and_price import solve as branch_and_price
-from formulations.milp import levels, potentials, pyomo_run
-from formulations.milp import paths as path_rows
-from formulations.milp.disjunctive import disjunctive_model, solve_big_m
-from formulations.milp.inequalities import PARTS
-from formulations.outcome import Search, can_offload, run_in_scale, unconnected_cost
-from formulations.series_parallel import DEEPEST, Leaf, Node, Parallel, Series, decompose, reduction
-from instances import (
+from offloadlib.formulations import highs, pooling, scaling
+from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
+from offloadlib.formulations.decomposition.branch_and_price import solve as branch_and_price
+from offloadlib.formulations.milp import levels, potentials, pyomo_run
+from offloadlib.formulations.milp import paths as path_rows
+from offloadlib.formulations.milp.disjunctive import disjunctive_model, solve_big_m
+from offloadlib.formulations.milp.inequalities import PARTS
+from offloadlib.formulations.outcome import Search, can_offload, run_in_scale, unconnected_cost
+from offloadlib.formulations.series_parallel import (
+    DEEPEST,
+    Leaf,
+    Node,
+    Parallel,
+    Series,
+    decompose,
+    reduction,
+)
+from offloadlib.instances import (
     LOCAL,
     Application,
     Budget,
@@ -46,8 +54,8 @@ from instances import (
     evaluate,
     read,
 )
-from instances.cost import heaviest_path
-from instances.generate import Setting, generate
+from offloadlib.instances.cost import heaviest_path
+from offloadlib.instances.generate import Setting, generate
 
 ROOT = Path(__file__).parent.parent
 
@@ -619,8 +627,8 @@ def test_an_error_in_a_callback_is_raised() -> None:
 INTERRUPTED = textwrap.dedent(
     """
     import sys
-    from formulations.milp.disjunctive import solve_big_m
-    from instances import Budget, read
+    from offloadlib.formulations.milp.disjunctive import solve_big_m
+    from offloadlib.instances import Budget, read
     instance = read(sys.argv[1])
     print("running", flush=True)
     result = solve_big_m(instance, Budget(solver=sys.argv[2], time_limit=100))

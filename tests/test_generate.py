@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import instances
-from instances import LOCAL, UNLIMITED, InputError, Instance
-from instances.generate import Setting, generate, parameter_help
-from instances.radio import Radio, link_rates
-from instances.recipes import LIBRARY, RECIPES, main
+from offloadlib import instances
+from offloadlib.instances import LOCAL, UNLIMITED, InputError, Instance
+from offloadlib.instances.generate import Setting, generate, parameter_help
+from offloadlib.instances.radio import Radio, link_rates
+from offloadlib.instances.recipes import LIBRARY, RECIPES, main
 
 SYNTHETIC = [recipe for recipe in RECIPES if not recipe.needs_data]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from brute import brute_force
 from hypothesis import given, settings
-from strategies import instance_of, instances
+from strategies import LIBRARY, instance_of, instances
 
-from heuristics.gsod import solve_difference, solve_ratio
-from instances import LOCAL, Budget, Instance, evaluate
+from offloadlib.heuristics.gsod import solve_difference, solve_ratio
+from offloadlib.instances import LOCAL, Budget, Instance, evaluate
 
 
 def two_devices(channels: int | None = None, capacity: int = 1) -> Instance:
@@ -186,8 +186,4 @@ def test_equals_the_literal_algorithm(instance: Instance) -> None:
         assert method(instance, Budget()).solution.rows(instance) == literal_gsod(instance, ratio)
 
 
-WORKED = json.loads(
-    (
-        __import__("pathlib").Path(__file__).parent.parent / "instances" / "library" / "worked-example.json"
-    ).read_text()
-)
+WORKED = json.loads((LIBRARY / "worked-example.json").read_text())

@@ -16,10 +16,12 @@ from numba import njit
 from strategies import DOCUMENT, instance_of, instances, solutions
 
 import offloadlib
-from heuristics import gaod, gsod, gsod_heap, heft
-from heuristics.gaod import Parameters
-from heuristics.improve import improve
-from instances import (
+from offloadlib.best_known import library
+from offloadlib.check import check
+from offloadlib.heuristics import gaod, gsod, gsod_heap, heft
+from offloadlib.heuristics.gaod import Parameters
+from offloadlib.heuristics.improve import improve
+from offloadlib.instances import (
     LOCAL,
     Budget,
     InputError,
@@ -34,12 +36,10 @@ from instances import (
     write,
     write_solution,
 )
-from instances.cost import heaviest_path, subtask_costs, terms
-from instances.flat import flat_places, flat_tasks, solution_of, subtask_starts
-from instances.generate import Setting, generate
-from instances.model import Ints
-from offloadlib.best_known import library
-from offloadlib.check import check
+from offloadlib.instances.cost import heaviest_path, subtask_costs, terms
+from offloadlib.instances.flat import flat_places, flat_tasks, solution_of, subtask_starts
+from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.model import Ints
 from offloadlib.registry import METHODS, Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
@@ -49,7 +49,7 @@ HEURISTICS = [
     for name, method in METHODS.items()
     if method.family is Family.HEURISTIC
     and "structured" in method.kinds
-    and method.path.startswith("heuristics.")
+    and method.path.startswith("offloadlib.heuristics.")
 ]
 
 # Subroutines are for kernels alone; these are the same, for Python.

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Change, put
 
-import instances as model
-from instances import Status, StoredSolution
-from instances.hybrid import HybridInstance, HybridSolution, with_best_split
-from instances.hybrid.enumeration import best_decision
+import offloadlib.instances as model
 from offloadlib import check as checker
+from offloadlib.instances import Status, StoredSolution
+from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
+from offloadlib.instances.hybrid.enumeration import best_decision
 
 
 def written(instance: HybridInstance, solution: HybridSolution, folder: Path) -> tuple[Path, Path]:
@@ -429,7 +429,7 @@ def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(
 
 
 def judged_load(instance: HybridInstance, row: np.ndarray, price: float) -> float:
-    from instances.hybrid import loads
+    from offloadlib.instances.hybrid import loads
 
     (local,), (upload,), (remote,), (energy,) = loads(instance, row)
     charge = price * instance.parameters.bandwidth

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-import instances as model
-from instances import Status, StoredSolution
-from instances.hybrid import (
+import offloadlib.instances as model
+from offloadlib import check
+from offloadlib.instances import Status, StoredSolution
+from offloadlib.instances.hybrid import (
     CLOUD,
     DEVICE,
     EDGE,
@@ -29,11 +30,10 @@ from instances.hybrid import (
     loads,
     with_best_split,
 )
-from instances.hybrid.cost import within
-from instances.hybrid.forms import PLACES
-from instances.hybrid.split import costs, priced_split
-from instances.model import Floats
-from offloadlib import check
+from offloadlib.instances.hybrid.cost import within
+from offloadlib.instances.hybrid.forms import PLACES
+from offloadlib.instances.hybrid.split import costs, priced_split
+from offloadlib.instances.model import Floats
 
 
 def draw_places(data: st.DataObject, instance: HybridInstance) -> np.ndarray:

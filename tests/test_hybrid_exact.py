@@ -14,17 +14,17 @@ from hybrid_strategies import instances as hybrid_instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formulations.hybrid import lagrangian, milp
-from formulations.hybrid.certificate import Branch, UnitBranch, write_certificate
-from formulations.hybrid.kernels import least_costs
-from formulations.hybrid.patterns import all_patterns, menu, obstacle
-from formulations.hybrid.units import whole_units
-from instances import Budget, Result, Status, Termination, write, write_solution
-from instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
-from instances.hybrid.cost import device_costs
-from instances.hybrid.enumeration import best_decision
-from instances.hybrid.split import costs
 from offloadlib import check
+from offloadlib.formulations.hybrid import lagrangian, milp
+from offloadlib.formulations.hybrid.certificate import Branch, UnitBranch, write_certificate
+from offloadlib.formulations.hybrid.kernels import least_costs
+from offloadlib.formulations.hybrid.patterns import all_patterns, menu, obstacle
+from offloadlib.formulations.hybrid.units import whole_units
+from offloadlib.instances import Budget, Result, Status, Termination, write, write_solution
+from offloadlib.instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
+from offloadlib.instances.hybrid.cost import device_costs
+from offloadlib.instances.hybrid.enumeration import best_decision
+from offloadlib.instances.hybrid.split import costs
 
 Method = Callable[[HybridInstance, Budget], Result]
 

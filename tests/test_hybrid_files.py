@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import LIBRARY, Change, drop, put
 
-import instances as model
-from instances import InputError, Status, StoredSolution
-from instances.hybrid import (
+import offloadlib.instances as model
+from offloadlib import check as checker
+from offloadlib.instances import InputError, Status, StoredSolution
+from offloadlib.instances.hybrid import (
     CLOUD,
     EDGE,
     Frames,
@@ -29,12 +30,11 @@ from instances.hybrid import (
     with_best_split,
     write_frames,
 )
-from instances.hybrid.generate import HybridSetting, generate, generate_frames
-from instances.hybrid.model import Parameters as Defaults
-from instances.recipes import RECIPES, Recipe
-from instances.schema import SCHEMA_FOLDER, HybridFile
-from instances.validate import structure
-from offloadlib import check as checker
+from offloadlib.instances.hybrid.generate import HybridSetting, generate, generate_frames
+from offloadlib.instances.hybrid.model import Parameters as Defaults
+from offloadlib.instances.recipes import RECIPES, Recipe
+from offloadlib.instances.schema import SCHEMA_FOLDER, HybridFile
+from offloadlib.instances.validate import structure
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((SCHEMA_FOLDER / "instance-1.schema.json").read_text()))
 RECIPES_HERE = [recipe for recipe in RECIPES if isinstance(recipe.setting, HybridSetting)]

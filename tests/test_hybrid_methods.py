@@ -13,12 +13,15 @@ import pytest
 from hybrid_strategies import DOCUMENT, Document, brute_force, documents, instance_of, instances
 from hypothesis import given, settings
 
-import instances as model
 import offloadlib
-from heuristics.hybrid.descent import descend
-from heuristics.hybrid.schemes import best_of
-from instances import Budget, InputError, Status, Termination, exact
-from instances.hybrid import (
+import offloadlib.instances as model
+from offloadlib.best_known import library
+from offloadlib.cli import main
+from offloadlib.comparing import select
+from offloadlib.heuristics.hybrid.descent import descend
+from offloadlib.heuristics.hybrid.schemes import best_of
+from offloadlib.instances import Budget, InputError, Status, Termination, exact
+from offloadlib.instances.hybrid import (
     CLOUD,
     DEVICE,
     EDGE,
@@ -28,12 +31,9 @@ from instances.hybrid import (
     Parameters,
     with_best_split,
 )
-from instances.hybrid.enumeration import best_decision
-from instances.hybrid.generate import HybridSetting, generate
-from instances.hybrid.split import costs, equal_split
-from offloadlib.best_known import library
-from offloadlib.cli import main
-from offloadlib.comparing import select
+from offloadlib.instances.hybrid.enumeration import best_decision
+from offloadlib.instances.hybrid.generate import HybridSetting, generate
+from offloadlib.instances.hybrid.split import costs, equal_split
 from offloadlib.registry import METHODS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
@@ -210,7 +210,7 @@ def test_published_optima_of_ddlo(sizes: list[int], optimum: float) -> None:
 def test_all_published_optima_of_ddlo() -> None:
     from scipy.io import loadmat
 
-    from heuristics.hybrid.schemes import equal_optimum
+    from offloadlib.heuristics.hybrid.schemes import equal_optimum
 
     data = loadmat(os.environ["DDLO_DATA"])
     frames = Frames(DDLO, np.ones(3), data["task_size"].reshape(-1, 3, 3) * MEBIBYTE)

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import instances
-from instances import LOCAL, InputError, Solution, evaluate
-from instances.generate import parameter_help
-from instances.importers import ImportSetting, import_wfformat
-from instances.importers.eua import local_metres, read_locations
-from instances.importers.wfformat import Workflow, read_workflow, scaled
-from instances.radio import link_rates
-from instances.recipes import LIBRARY, RECIPES, SITES, USERS, WORKFLOWS
+from offloadlib import instances
+from offloadlib.instances import LOCAL, InputError, Solution, evaluate
+from offloadlib.instances.generate import parameter_help
+from offloadlib.instances.importers import ImportSetting, import_wfformat
+from offloadlib.instances.importers.eua import local_metres, read_locations
+from offloadlib.instances.importers.wfformat import Workflow, read_workflow, scaled
+from offloadlib.instances.radio import link_rates
+from offloadlib.instances.recipes import LIBRARY, RECIPES, SITES, USERS, WORKFLOWS
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("OFFLOADLIB_DATA") or ROOT.parent / "shared" / "data")

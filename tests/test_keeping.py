@@ -14,9 +14,9 @@ from odd_methods import method, told
 from test_cli import ODD, WORKED, _interrupt, _marked, script
 
 import offloadlib
-from instances import Budget, Instance, Status, Termination, exact, read
 from offloadlib import workers
 from offloadlib.check import check
+from offloadlib.instances import Budget, Instance, Status, Termination, exact, read
 from offloadlib.registry import Family
 from offloadlib.workers import Ending
 
@@ -159,7 +159,8 @@ def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
     """Without any method, all may stay local."""
     instance, mark = _marked(tmp_path)
     slow = (
-        "import instances, pathlib, time\n"
+        "from offloadlib import instances\n"
+        "import pathlib, time\n"
         "read = instances.read\n"
         "def slowly(path):\n"
         f"    pathlib.Path({str(mark)!r}).touch()\n"

@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from strategies import DOCUMENT, EXAMPLE, Change, Document, changed, drop, put
 
-import instances as model
-from instances import InputError, Solution, Status, StoredSolution, storage
-from instances.columns import of_instance
-from instances.storage import write_zip
+import offloadlib.instances as model
 from offloadlib import check as checker
+from offloadlib.instances import InputError, Solution, Status, StoredSolution, storage
+from offloadlib.instances.columns import of_instance
+from offloadlib.instances.storage import write_zip
 
 GOOD = EXAMPLE.read_bytes()
 DIGITS = "1" + "0" * 400

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from strategies import instances
 
 import offloadlib
-from instances import (
+from offloadlib.best_known import library
+from offloadlib.comparing import select
+from offloadlib.instances import (
     Budget,
     InputError,
     Instance,
@@ -26,10 +28,8 @@ from instances import (
     exact,
     read,
 )
-from instances.bound import simple_bound
-from instances.generate import Setting, generate
-from offloadlib.best_known import library
-from offloadlib.comparing import select
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
 from offloadlib.solving import first
 

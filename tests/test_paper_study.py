@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instances.generate import Setting
 from offloadlib import cli
+from offloadlib.instances.generate import Setting
 from offloadlib.page import markdown
 from offloadlib.studies import Options, Row, paper
 from offloadlib.studies.paper_claims import (

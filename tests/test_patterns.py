@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from strategies import LIBRARY, instances, solutions
 
 import offloadlib
-from formulations import highs
-from formulations.decomposition.pricing import Prices
-from formulations.milp import patterns, potentials
-from formulations.outcome import can_offload, unconnected_cost
-from instances import (
+from offloadlib.formulations import highs
+from offloadlib.formulations.decomposition.pricing import Prices
+from offloadlib.formulations.milp import patterns, potentials
+from offloadlib.formulations.outcome import can_offload, unconnected_cost
+from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
     Budget,
@@ -30,7 +30,7 @@ from instances import (
     evaluate,
     read,
 )
-from instances.generate import Setting, generate
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 PAPER_M040 = 16.76428933599401

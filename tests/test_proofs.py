@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from formulations.decomposition.branch_and_price import Proof, prove
-from formulations.pruning import pruned
-from instances import Budget, Instance, Solution, Status, StoredSolution, read
-from instances.generate import Setting, generate
 from offloadlib import check, proofs, solve
 from offloadlib.best_known import library
+from offloadlib.formulations.decomposition.branch_and_price import Proof, prove
+from offloadlib.formulations.pruning import pruned
+from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution, read
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.proofs import judge
 from offloadlib.registry import find
 
@@ -144,7 +144,7 @@ def test_an_interrupt_leaves_what_was_accepted(
 
 
 def instance_of(instance: Instance, folder: Path) -> Any:
-    from instances import write
+    from offloadlib.instances import write
 
     write(instance, folder / "instance.json")
     return check.read_instance(folder / "instance.json")

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.model import LOCAL
-from instances.radio import Radio, link_rates, nearest_points, path_loss, radio_problems, shannon_rate
+from offloadlib.instances.model import LOCAL
+from offloadlib.instances.radio import (
+    Radio,
+    link_rates,
+    nearest_points,
+    path_loss,
+    radio_problems,
+    shannon_rate,
+)
 
 RADIO = Radio()
 

@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances
 
-from heuristics.improve import improve
-from instances import (
+from offloadlib import cli
+from offloadlib.check import check
+from offloadlib.heuristics.improve import improve
+from offloadlib.instances import (
     UNLIMITED,
     Budget,
     InputError,
@@ -32,10 +34,8 @@ from instances import (
     write,
     write_solution,
 )
-from instances.cost import terms
-from instances.generate import Setting, generate
-from offloadlib import cli
-from offloadlib.check import check
+from offloadlib.instances.cost import terms
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find

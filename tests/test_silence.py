@@ -12,9 +12,9 @@ import threading
 import pytest
 
 import offloadlib
-from formulations.stray import STRAY, without_stray_lines
-from instances.generate import Setting, generate
 from offloadlib.best_known import library
+from offloadlib.formulations.stray import STRAY, without_stray_lines
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 INSTANCES = {

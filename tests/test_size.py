@@ -11,16 +11,16 @@ from hypothesis import assume, given, settings
 from strategies import instances
 
 import offloadlib
-from formulations.catalogue import FORMULATIONS
-from formulations.cp import cpsat
-from formulations.cp import program as cp_program
-from formulations.milp import arrays, clock, levels, potentials, size
-from formulations.milp.pyomo_run import program_of
-from formulations.outcome import can_offload
-from instances import Budget, Instance, Termination, evaluate
-from instances.generate import Setting, generate
-from instances.run import OutOfTime
 from offloadlib import workers
+from offloadlib.formulations.catalogue import FORMULATIONS
+from offloadlib.formulations.cp import cpsat
+from offloadlib.formulations.cp import program as cp_program
+from offloadlib.formulations.milp import arrays, clock, levels, potentials, size
+from offloadlib.formulations.milp.pyomo_run import program_of
+from offloadlib.formulations.outcome import can_offload
+from offloadlib.instances import Budget, Instance, Termination, evaluate
+from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.run import OutOfTime
 
 
 def long_tasks(application: str = "layered-1000", devices: int = 4) -> Instance:

@@ -21,9 +21,9 @@ import pandas as pd
 import pytest
 import small_study
 
-from instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
-from instances.generate import Setting, generate
 from offloadlib import cli, workers
+from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.interrupts import Interrupts
 from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row

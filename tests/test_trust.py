@@ -13,13 +13,13 @@ import pytest
 from brute import brute_force
 from fuzzing import disagreements, exact_methods, solved
 
-from formulations import highs
-from formulations.cp import program
-from formulations.decomposition import branch_and_price, finish, master
-from formulations.milp import arrays, pyomo_run
-from formulations.trust import Claim, SolverError, contradiction, insist
-from instances import Budget, Instance, Solution, Status, Termination, evaluate, read
-from instances.generate import Setting, generate
+from offloadlib.formulations import highs
+from offloadlib.formulations.cp import program
+from offloadlib.formulations.decomposition import branch_and_price, finish, master
+from offloadlib.formulations.milp import arrays, pyomo_run
+from offloadlib.formulations.trust import Claim, SolverError, contradiction, insist
+from offloadlib.instances import Budget, Instance, Solution, Status, Termination, evaluate, read
+from offloadlib.instances.generate import Setting, generate
 
 CASES = Path(__file__).parent / "cases"
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from odd_methods import method
 
-from instances import Budget, Instance, Progress, Termination, evaluate, exact, read
-from instances.generate import Setting, generate
 from offloadlib import workers
 from offloadlib.best_known import library
 from offloadlib.comparing import select
+from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact, read
+from offloadlib.instances.generate import Setting, generate
 from offloadlib.registry import METHODS, Method
 from offloadlib.workers import Ending
 
@@ -148,7 +148,7 @@ def test_a_child_leaves_standard_output_alone(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "from odd_methods import method\n"
-        "from instances import Budget, read\n"
+        "from offloadlib.instances import Budget, read\n"
         "from offloadlib import workers\n"
         "from offloadlib.best_known import library\n"
         "instance = read(library() / 'worked-example.json')\n"
@@ -185,7 +185,7 @@ def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
     """A child must not run the parent's main module once more, whatever that is."""
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "from instances import Budget, read\n"
+        "from offloadlib.instances import Budget, read\n"
         "from offloadlib import workers\n"
         "from offloadlib.best_known import library\n"
         "from offloadlib.registry import METHODS\n"
@@ -206,7 +206,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     script.write_text(
         "from dataclasses import replace\n"
         "from odd_methods import method\n"
-        "from instances import Budget, read\n"
+        "from offloadlib.instances import Budget, read\n"
         "from offloadlib import workers\n"
         "from offloadlib.best_known import library\n"
         f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"

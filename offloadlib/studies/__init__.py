@@ -75,7 +75,7 @@ def find(name: str) -> Study:
         If there is none, with the nearest names.
     """
     # Not above: the command line knows this package before it runs.
-    from instances.errors import InputError, near
+    from offloadlib.instances.errors import InputError, near
 
     if name not in STUDIES:
         raise InputError("study", [("", f"{name!r} is not known; did you mean {near(name, STUDIES)}?")])

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from instances import Instance
-from instances.columns import build, from_document
-from instances.problem import counted
+from offloadlib.instances import Instance
+from offloadlib.instances.columns import build, from_document
+from offloadlib.instances.problem import counted
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table

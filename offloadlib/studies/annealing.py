@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances import Budget, Instance, Result, Termination
-from instances.model import Ints
+from offloadlib.instances import Budget, Instance, Result, Termination
+from offloadlib.instances.model import Ints
 
 from ..registry import Family, Method, find
 from .tiny import Shape, changed, document, drawn, made, optimum

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from formulations.decomposition.branch_and_price import prove
-from instances import Budget, Instance, Result, Solution
+from offloadlib.formulations.decomposition.branch_and_price import prove
+from offloadlib.instances import Budget, Instance, Result, Solution
 
 from ..proofs import judge
 from ..registry import Family, Method

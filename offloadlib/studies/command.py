@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instances.problem import counted
+from offloadlib.instances.problem import counted
 
 from ..options import Seed
 from . import STUDIES
@@ -40,7 +40,7 @@ def study(
     """
     from functools import partial
 
-    from instances import InputError
+    from offloadlib.instances import InputError
 
     from .. import console
     from ..interrupts import counted_interrupts

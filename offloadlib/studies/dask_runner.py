@@ -9,7 +9,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from instances import InputError
+from offloadlib.instances import InputError
 
 from ..interrupts import Interrupts
 from . import Row

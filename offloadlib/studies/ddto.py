@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from instances.hybrid.generate import HybridSetting, generate
+from offloadlib.instances.hybrid.generate import HybridSetting, generate
 
 from ..page import Page
 from . import Options, Row, Stages

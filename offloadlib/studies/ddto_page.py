@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from instances.model import Floats
+from offloadlib.instances.model import Floats
 
 from .. import plots
 from ..page import Number, Page, Picture, Section, Table

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from formulations.hybrid import lagrangian
-from heuristics.hybrid.ddto import NETWORKS, Ddto, Scale
-from instances import Budget, Result
-from instances.hybrid import HybridInstance, HybridSolution
-from instances.hybrid.frames import Frames
-from instances.hybrid.generate import HybridSetting, generate_frames
-from instances.model import Floats
+from offloadlib.formulations.hybrid import lagrangian
+from offloadlib.heuristics.hybrid.ddto import NETWORKS, Ddto, Scale
+from offloadlib.instances import Budget, Result
+from offloadlib.instances.hybrid import HybridInstance, HybridSolution
+from offloadlib.instances.hybrid.frames import Frames
+from offloadlib.instances.hybrid.generate import HybridSetting, generate_frames
+from offloadlib.instances.model import Floats
 
 from ..proofs import judge
 from ..registry import Family, Method, find

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
-from instances import Budget, Instance, Problem, Result, Termination
-from instances.generate import VERSION as GENERATOR
-from instances.generate import Setting, generate, recorded
+from offloadlib.instances import Budget, Instance, Problem, Result, Termination
+from offloadlib.instances.generate import VERSION as GENERATOR
+from offloadlib.instances.generate import Setting, generate, recorded
 
 from ..registry import Function, Method
 from ..solving import versions

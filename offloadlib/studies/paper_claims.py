@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from instances.model import Floats
+from offloadlib.instances.model import Floats
 
 from ..tables import change, more_or_less, percent, seconds
 from .statistics import Estimate, Signs, estimate, exponent, signs

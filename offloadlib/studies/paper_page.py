@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from instances.problem import counted
-from instances.run import OPTIMAL_GAP
+from offloadlib.instances.problem import counted
+from offloadlib.instances.run import OPTIMAL_GAP
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table

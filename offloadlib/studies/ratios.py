@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instances.generate import Setting
-from instances.problem import counted
-from instances.run import OPTIMAL_GAP
+from offloadlib.instances.generate import Setting
+from offloadlib.instances.problem import counted
+from offloadlib.instances.run import OPTIMAL_GAP
 
 from .. import plots
 from ..page import Cell, Number, Page, Picture, Section, Table
@@ -274,7 +274,7 @@ def _worst(frame: pd.DataFrame) -> Table:
 
 
 def recipe(setting: Setting, seed: int) -> str:
-    """A Python expression that makes an instance (``from instances.generate import Setting, generate``)."""
+    """A Python expression that makes an instance (``from offloadlib.instances.generate import ...``)."""
     plain = Setting()
     changed = [
         f"{item.name}={getattr(setting, item.name)!r}"

@@ -10,9 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instances import InputError, Instance, write
-from instances.errors import os_reason
-from instances.storage import replacing
+from offloadlib.instances import InputError, Instance, write
+from offloadlib.instances.errors import os_reason
+from offloadlib.instances.storage import replacing
 
 from .. import page
 from ..page import Page, Section, Table

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from instances import Budget, write
+from offloadlib.instances import Budget, write
 
 from .. import workers
 from ..comparing import Case, judged

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from instances import InputError
-from instances.errors import os_reason
-from instances.storage import parse_json, read_bytes, replacing
+from offloadlib.instances import InputError
+from offloadlib.instances.errors import os_reason
+from offloadlib.instances.storage import parse_json, read_bytes, replacing
 
 from . import Row
 

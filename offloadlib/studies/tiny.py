@@ -9,13 +9,13 @@ import numpy as np
 from numba import types
 from numpy.random import Generator
 
-from instances import Instance
-from instances.columns import build, from_document
-from instances.compiled import kernel, readable
-from instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
-from instances.graphs import maker
-from instances.model import UNLIMITED, Floats, Ints
-from instances.validate import Document
+from offloadlib.instances import Instance
+from offloadlib.instances.columns import build, from_document
+from offloadlib.instances.compiled import kernel, readable
+from offloadlib.instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
+from offloadlib.instances.graphs import maker
+from offloadlib.instances.model import UNLIMITED, Floats, Ints
+from offloadlib.instances.validate import Document
 
 VALUES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Speeds, rates and works: within a factor of 64."""
@@ -36,7 +36,7 @@ class Shape:
     devices, points
         How many.
     application
-        A graph of :mod:`instances.graphs` that is not random.
+        A graph of :mod:`.instances.graphs` that is not random.
     """
 
     devices: int

@@ -1,0 +1,95 @@
+r"""BTOD as written: Algorithm 1 of Kuang et al. 2020, section 4.1, for teaching and for tiny instances.
+
+The subtasks of all devices, in file order and each device's in topological order, are k = 1..MK. Depth
+first, each d^k takes the values of
+
+.. math::
+
+   S^k = \{0\} \cup \{ n : \text{a place is left at } n,\ \text{and the device is connected and on air, or
+   a channel is left} \}
+
+in the order 0, 1, ..., N: 0 is local. Each complete D is feasible, and the first one of least F(D) is
+returned. Nothing but S^k prunes: without binding limits there are (N+1)^{MK} leaves, and
+:math:`\sum_{k=1}^{MK} (N+1)^k` nodes.
+
+Lines 10 to 12 of Algorithm 1 undo each step forward as soon as it is made, so that no leaf is ever reached;
+this is read as: go back after a leaf, or when S^k is empty.
+
+The search is the kernel of the other methods (:mod:`.kernels`) without any bound: what is
+undecided is taken to cost at least minus infinity. A leaf's F is at hand, since each node knows what is
+decided so far.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.bound import simple_bound
+
+from .kernels import EXHAUSTED, LEAVES, NODES, Tables, Tasks, as_written
+from .tasks import fresh_state, fresh_tables, solution_of, tasks_of
+
+STEPS = 2_000_000
+"""Steps of the kernel between two looks at the clock: some hundredths of a second."""
+
+
+def solve(instance: Instance, budget: Budget) -> Result:
+    """Solve by complete enumeration.
+
+    Returns
+    -------
+    Result
+        At the time limit and after Ctrl-C with the best decisions so far and the simple bound. Its record
+        has the ``nodes`` and ``leaves`` visited.
+    """
+    begun = time.perf_counter()
+    devices = np.arange(instance.num_devices)
+    tasks = tasks_of(instance, devices)
+    state = fresh_state(tasks, instance.points.capacity, instance.points.channels)
+    solution = budget.start or Solution.all_local(instance)
+    objective = evaluate(instance, solution).total
+    bound = simple_bound(instance)
+    least, places = np.array([math.inf]), np.full(len(tasks.opening), LOCAL)
+    tables = _no_bound(instance, tasks)
+    speed, price = instance.points.cpu, np.zeros(instance.num_points)
+    termination = Termination.TIME_LIMIT
+    try:
+        while time.perf_counter() - begun < budget.time_limit:
+            code = as_written(tasks, tables, state, speed, price, places, least, STEPS)
+            found = solution_of(instance, devices, np.arange(instance.num_points), places)
+            cost = evaluate(instance, found).total
+            if cost < objective:
+                solution, objective = found, cost
+            if code == EXHAUSTED:
+                termination, bound = Termination.FINISHED, objective
+            _report(budget, begun, objective, bound, solution)
+            if code == EXHAUSTED:
+                break
+    except KeyboardInterrupt:
+        termination = Termination.INTERRUPTED
+    record = {
+        "order": "places 0..N of all subtasks, device by device in file order",
+        "bound": "none",
+        "nodes": int(state.cursor[NODES]),
+        "leaves": int(state.cursor[LEAVES]),
+    }
+    return Result.of(instance, solution, time.perf_counter() - begun, bound, termination, **record)
+
+
+def _no_bound(instance: Instance, tasks: Tasks) -> Tables:
+    """Tables that know nothing of what is undecided, and try the places in the order 0..N."""
+    tables = fresh_tables(tasks, instance.num_points)
+    tables.rest[:-1] = -math.inf  # a leaf is bounded by its cost
+    tables.options[:] = np.arange(LOCAL, instance.num_points)
+    tables.choices[:] = np.where(tasks.radio == LOCAL, 1, instance.num_points + 1)
+    return tables
+
+
+def _report(budget: Budget, begun: float, objective: float, bound: float, solution: Solution) -> None:
+    if budget.on_progress is not None:
+        seconds = time.perf_counter() - begun
+        budget.on_progress(Progress(seconds, objective, min(objective, bound), lambda: solution))

@@ -1,0 +1,108 @@
+"""The controls that hybrid offloading is compared with: one place for all, random decisions, no sharing.
+
+Each gives the uplink away in the best way for its decisions, except :func:`solve_equal_split`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from offloadlib.instances import Budget, Result
+from offloadlib.instances.hybrid import (
+    CLOUD,
+    EDGE,
+    HybridInstance,
+    HybridSolution,
+    device_costs,
+    equal_split,
+    loads,
+    with_best_split,
+)
+from offloadlib.instances.hybrid.enumeration import numbered
+from offloadlib.instances.hybrid.split import costs
+from offloadlib.instances.model import Floats
+
+HybridResult = Result[HybridSolution]
+HybridBudget = Budget[HybridSolution]
+
+CANDIDATES = 3
+"""Random decisions of which the best one counts: as many as DDTO has networks by default."""
+
+MOST_PATTERNS = 3**12
+"""Places of one device's tasks that are looked at."""
+
+
+def without_cloud(instance: HybridInstance) -> str | None:
+    """Why nothing can be in the cloud."""
+    return None if instance.parameters.cloud else "needs a cloud, and there is none"
+
+
+def all_at(instance: HybridInstance, place: int) -> HybridResult:
+    """Every task at one place."""
+    begun = time.perf_counter()
+    solution = with_best_split(instance, np.full(instance.sizes.shape, place))
+    return Result.of(instance, solution, time.perf_counter() - begun)
+
+
+def edge_only(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """Every task at the edge."""
+    return all_at(instance, EDGE)
+
+
+def cloud_only(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """Every task in the cloud."""
+    return all_at(instance, CLOUD)
+
+
+def best_of(instance: HybridInstance, candidates: int, seed: int) -> HybridResult:
+    """The best of some random decisions, each task at a place drawn uniformly."""
+    begun = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    shape = (candidates, *instance.sizes.shape)
+    places = np.array(instance.places, dtype=np.int8)[rng.integers(len(instance.places), size=shape)]
+    solution = with_best_split(instance, places[np.argmin(costs(instance, places))])
+    return Result.of(instance, solution, time.perf_counter() - begun, candidates=candidates)
+
+
+def random(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """One random decision."""
+    return best_of(instance, 1, budget.seed)
+
+
+def best_of_random(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """The best of :data:`CANDIDATES` random decisions: the fair control of DDTO."""
+    return best_of(instance, CANDIDATES, budget.seed)
+
+
+def too_many_patterns(instance: HybridInstance) -> str | None:
+    """Why not every pattern of a device can be looked at."""
+    places, tasks = len(instance.places), instance.num_tasks
+    if tasks > 40 or places**tasks > MOST_PATTERNS:
+        return f"looks at up to {MOST_PATTERNS:,} patterns of each device; here there are {places}^{tasks}"
+    return None
+
+
+def equal_optimum(instance: HybridInstance) -> HybridSolution:
+    """The best decisions where every device gets B/N, whether it needs it or not.
+
+    Nothing is shared then, and each device has its own best pattern: the first of equally good ones.
+    """
+    split = equal_split(instance)
+    places = len(instance.places)
+    patterns = numbered(np.arange(places**instance.num_tasks), instance.num_tasks, instance.places)
+    best = np.empty(instance.num_devices, dtype=np.int64)
+    some = max((1 << 20) // len(patterns), 1)  # devices at a time
+    for start in range(0, instance.num_devices, some):
+        part = instance.part(slice(start, start + some))
+        values: Floats = device_costs(part, loads(part, patterns[:, None, :]), split[start : start + some])
+        best[start : start + some] = np.argmin(values, axis=0)
+    return HybridSolution(patterns[best], split)
+
+
+def solve_equal_split(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """The optimum under an equal split of the uplink, DDLO's problem: what sharing it out is worth."""
+    begun = time.perf_counter()
+    solution = equal_optimum(instance)
+    return Result.of(instance, solution, time.perf_counter() - begun)

@@ -1,0 +1,15 @@
+"""All-local: the control that offloads nothing (AL in section 5 of Kuang et al. 2020)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from offloadlib.instances import Budget, Problem, Result
+
+
+def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
+    """Leave every subtask on its own device."""
+    begun = time.perf_counter()
+    solution = instance.all_local
+    return Result.of(instance, solution, time.perf_counter() - begun)

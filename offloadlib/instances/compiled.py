@@ -1,0 +1,257 @@
+"""Compiled functions: *kernels*, which Python calls, and *subroutines*, which only kernels call.
+
+A kernel states its signature. It is compiled once per machine, when it is first needed, and then comes
+from a cache on disk. :func:`prepare` gets everything ready that a method may need, before its clock starts;
+a kernel that was not prepared gets ready when it is called.
+
+Compiling takes some 10 ms a statement, so kernels are written for the compiler. A subroutine is compiled
+once for each combination of argument types, and optimised again with each kernel that it is linked into;
+one that has a single caller is better inlined. Assigning an array to a slice compiles the
+machinery of a broadcasting error, which is more than a usual kernel has; sorting, reductions and
+concatenation of arrays cost a kernel each. Plain loops are as fast and cost nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial, update_wrapper
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from numba import njit, types
+from numba.core import event
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PACKAGES = ("offloadlib",)
+"""Where kernels are looked for."""
+
+RATE = 1500
+"""Bytes of Python code that are compiled in a second, roughly."""
+
+
+def readable(dtype: str, dimensions: int = 1) -> Any:
+    """A C-contiguous array that a kernel only reads, so that frozen arrays may be passed."""
+    return types.Array(getattr(types, dtype), dimensions, "C", readonly=True)
+
+
+def writable(dtype: str, dimensions: int = 1) -> Any:
+    """A C-contiguous array that a kernel changes."""
+    return types.Array(getattr(types, dtype), dimensions, "C")
+
+
+def subroutine(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that only kernels call."""
+    return _jitted(function)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """A subroutine that becomes part of its callers instead of being compiled by itself."""
+    return _jitted(function, inline="always")
+
+
+def _jitted(function: Callable[P, R], **options: Any) -> Callable[P, R]:
+    nothing_for_python = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    decorated: Callable[P, R] = njit(cache=True, nogil=True, **nothing_for_python, **options)(function)
+    return decorated
+
+
+def always(problem: Any) -> bool:
+    """A kernel is needed whatever the problem."""
+    return True
+
+
+class Kernel(Generic[R]):
+    """A compiled function; see :func:`kernel`."""
+
+    def __init__(self, function: Callable[..., R], signature: Any, needed: Callable[[Any], bool]) -> None:
+        update_wrapper(self, function)
+        self.signature, self.needed = signature, needed
+        self._dispatcher = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+        self._ready = False
+        _KERNELS.append(self)
+
+    def __call__(self, *arguments: Any) -> R:
+        if not self._ready:
+            self.make()
+        result: R = self._dispatcher(*arguments)
+        return result
+
+    def load(self) -> bool:
+        """Take it from the cache, and say whether it was there."""
+        with _LOCK:
+            if not self._ready:
+                with contextlib.suppress(_Missing), event.install_listener("numba:compile", _NOT_NOW):
+                    self._finish()
+            return self._ready
+
+    def make(self) -> None:
+        """Take it from the cache or compile it, unless another process is at it: then wait for that."""
+        if self.load():
+            return
+        announce(self.size)
+        with _LOCK, _alone(Path(self._dispatcher.stats.cache_path)), _no_collection():
+            if not self._ready:
+                self._finish()
+
+    def _finish(self) -> None:
+        self._dispatcher.compile(self.signature)
+        self._dispatcher.disable_compile()
+        self._ready = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of Python code in it and in its subroutines."""
+        code, queue = {}, [self._dispatcher.py_func]
+        while queue:
+            function = queue.pop()
+            code[function] = len(function.__code__.co_code)
+            called = map(function.__globals__.get, function.__code__.co_names)
+            inner = (getattr(value, "py_func", None) for value in called)
+            queue += [value for value in inner if isinstance(value, FunctionType) and value not in code]
+        return sum(code.values())
+
+
+def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[Callable[..., R]], Kernel[R]]:
+    """A compiled function of this signature.
+
+    Parameters
+    ----------
+    signature
+        Of numba.
+    needed
+        Whether methods that have it in their modules need it for a problem.
+    """
+    return lambda function: Kernel(function, signature, needed)
+
+
+_KERNELS: list[Kernel[Any]] = []
+
+
+# Getting ready ------------------------------------------------------------------------------------
+
+
+def prepare(function: Callable[..., Any], problem: Any) -> None:
+    """Get all kernels ready that a function may call for a problem."""
+    missing = [kernel for kernel in called_by(function) if not kernel.load()]
+    missing = [kernel for kernel in missing if kernel.needed(problem)]
+    if missing:
+        announce(sum(kernel.size for kernel in missing))
+        for kernel in missing:
+            kernel.make()
+
+
+def load_all() -> None:
+    """Take those kernels of all imported modules from the cache that are there."""
+    for kernel in _KERNELS:
+        kernel.load()
+
+
+@lru_cache
+def called_by(function: Callable[..., Any]) -> tuple[Kernel[Any], ...]:
+    """The kernels that a function may call: those named in it, or in what is named in it, and so on."""
+    found: list[Kernel[Any]] = []
+    seen: set[int] = set()
+    queue: list[Any] = [function]
+    while queue:
+        item = queue.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Kernel):
+            found.append(item)
+        elif hasattr(item, "__wrapped__"):
+            queue.append(item.__wrapped__)
+        elif isinstance(item, partial):
+            queue += [item.func, *item.args]
+        elif str(getattr(item, "__module__", "")).split(".")[0] not in PACKAGES and item is not function:
+            continue
+        elif isinstance(item, FunctionType):
+            queue += _named(item.__code__, item.__globals__)
+            queue += [cell.cell_contents for cell in item.__closure__ or ()]
+        elif isinstance(item, type):
+            queue += [*item.__bases__, *vars(item).values()]
+            queue += [value.fget for value in vars(item).values() if isinstance(value, property)]
+    return tuple(found)
+
+
+def _named(code: CodeType, names: Mapping[str, Any]) -> list[Any]:
+    """The values of the names in a function's code, and of those that follow the name of a module."""
+    inner = [
+        value
+        for constant in code.co_consts
+        if isinstance(constant, CodeType)
+        for value in _named(constant, names)
+    ]
+    values = [names[name] for name in code.co_names if name in names]
+    modules = [vars(value) for value in values if isinstance(value, ModuleType)]
+    return inner + values + [module[name] for module in modules for name in code.co_names if name in module]
+
+
+def announce(size: int) -> None:
+    """Say that code of this size is being compiled, once in a process."""
+    global _said
+    if not _said:
+        _said = True
+        say(f"compiling, once: about {max(1, round(size / RATE))} s")
+
+
+def _to_standard_error(text: str) -> None:
+    print(f"offloadlib: {text}", file=sys.stderr, flush=True)
+
+
+say: Callable[[str], None] = _to_standard_error
+"""How that is said; a process of its own says it to its parent."""
+
+_said = False
+
+_LOCK = threading.Lock()
+
+
+class _Missing(Exception):
+    """A kernel is not in the cache."""
+
+
+class _NotNow(event.Listener):  # type: ignore[misc]
+    """Stops numba where it would begin to compile."""
+
+    def on_start(self, event: Any) -> None:
+        raise _Missing
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+_NOT_NOW = _NotNow()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time compiles what goes into a folder; the next one finds it there."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "compiling.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which takes a tenth of the compiler's time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
