@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -144,6 +145,9 @@ class Keeper(Generic[Decisions]):
         if found is None or fault:
             raise self._false(fault)
         cost, claimed, bound = found.objective, result.objective, result.lower_bound
+        if not isinstance(claimed, Real) or not isinstance(bound, Real | None):
+            self._told, self._bound = found.solution, -math.inf
+            raise self._false(f"returned {claimed!r} and {bound!r} as its objective and lower bound")
         if not abs(claimed - cost) <= slack(cost):
             self._told = found.solution
             raise self._false(f"says that its solution costs {claimed!r}, and it costs {cost!r}")

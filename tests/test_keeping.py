@@ -37,6 +37,7 @@ def instance() -> Instance:
         ("overfull", "breaks a limit: capacity of 'op1': 10 used, 3 allowed"),
         ("liar", "liar says that its solution costs 73.77, and it costs 72.77"),
         ("unheard", "says that its solution costs nan, and it costs 72.77"),
+        ("mute", "mute returned None and None as its objective and lower bound"),
         ("boaster", "claims the lower bound 72.77007"),
     ],
 )
@@ -48,7 +49,7 @@ def test_a_lie_is_an_error(instance: Instance, name: str, what: str) -> None:
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
     kept = error.value.kept
-    if name in ("liar", "unheard", "boaster"):  # what is wrong is not the solution
+    if name in ("liar", "unheard", "mute", "boaster"):  # what is wrong is not the solution
         assert kept is not None and (kept.objective, kept.lower_bound) == (72.77, None)
         assert kept.status is Status.FEASIBLE
     else:

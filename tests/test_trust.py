@@ -29,6 +29,8 @@ OPTIMA = {
     "milp-hull-false-bound": 3694744.7897594324,
     "branch-and-price-internal-error": 4259821.703242281,
     "highs-1.16-other-solution": 2.423321639565875,
+    "highs-false-optimum-of-start": 1.1061231623374923,
+    "highs-solve-error": 2769.7343771322808,
 }
 """Inputs on which a solver or a method was seen to be wrong, each of a kind of its own."""
 

@@ -42,6 +42,11 @@ MARGIN = 2e-10
 """What is taken off a bound, relative to the reference: an integer variable may be :data:`INTEGRALITY` off,
 and each counts for no more than the reference (:mod:`.formulations.scaling`); rows have finer tolerances."""
 
+NEGLIGIBLE = 1e-9
+"""Smaller coefficients are left out. They are costs, in a unit in which a device costs some 10^3
+(:mod:`formulations.scaling`), so they count for no more than rounding; with them HiGHS has failed, and has
+called a start optimal that cost four times as much as the optimum."""
+
 SMALLEST_COEFFICIENT = 1e-12
 """HiGHS takes smaller coefficients for 0. By default it does so below 1e-9, which is its tolerance here."""
 
@@ -300,6 +305,9 @@ def version() -> str:
 
 def _load(program: MixedIntegerProgram, scale: float) -> Any:
     rows, columns = program.matrix.shape
+    matrix = csr_array(program.matrix, copy=True)
+    matrix.data[np.abs(matrix.data) < NEGLIGIBLE] = 0.0
+    matrix.eliminate_zeros()
     model = highspy.HighsModel()
     lp = model.lp_
     lp.num_col_, lp.num_row_ = columns, rows
@@ -307,9 +315,9 @@ def _load(program: MixedIntegerProgram, scale: float) -> Any:
     lp.col_lower_, lp.col_upper_ = program.lower, program.upper
     lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = program.matrix.indptr.astype(np.int32)
-    lp.a_matrix_.index_ = program.matrix.indices.astype(np.int32)
-    lp.a_matrix_.value_ = program.matrix.data
+    lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = matrix.data
     kinds = np.full(columns, highspy.HighsVarType.kContinuous, dtype=object)
     kinds[program.integer] = highspy.HighsVarType.kInteger
     lp.integrality_ = kinds.tolist()
