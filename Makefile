@@ -8,7 +8,7 @@ TIME_LIMIT ?= 5
 REPORT ?= report
 COMPARED := worked-example paper-m040 melbourne-s
 
-.PHONY: compare study test test-all lint bench schemas clean
+.PHONY: compare study test test-all lint bench checker schemas clean
 
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
@@ -34,6 +34,9 @@ bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; 
 	$(BIN)/python benchmarks/city_scale.py
 	$(BIN)/python benchmarks/price_table.py
 	$(BIN)/python benchmarks/hybrid.py --limit 60
+
+checker: $(READY)  ## the checker as one file for a sceptic, who needs Python alone: dist/checker.pyz
+	$(BIN)/python -m offloadlib.packing dist/checker.pyz
 
 schemas: $(READY)  ## the published JSON Schemas, from the definitions
 	$(BIN)/python -m offloadlib.instances.schema

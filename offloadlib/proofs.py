@@ -47,15 +47,6 @@ MARGIN = 1.3
 RAISED = 1e-9
 """A claim that is lower than what is proven by more, relatively, is raised."""
 
-_CHECK = """
-import importlib.util as util, sys
-specification = util.spec_from_file_location("check", sys.argv[1])
-check = util.module_from_spec(specification)
-sys.modules["check"] = check
-specification.loader.exec_module(check)
-sys.exit(check.main(sys.argv[2:]))
-"""
-
 
 def default_time(time_limit: float) -> float:
     """Seconds for a proof: as long as the solve may take, and at least :data:`LEAST_TIME`."""
@@ -252,7 +243,7 @@ class _Judging:
         files = [self.folder / name for name in ("instance.json", "solution.sol.json", "certificate.json")]
         KINDS[self.instance.kind].function("write_certificate")(certificate, self.instance, files[2])
         write_solution(self._bounded(certificate), self.instance, files[1])
-        command = [sys.executable, "-I", "-c", _CHECK, str(check.__file__), "--json"]
+        command = [sys.executable, "-I", "-S", check.__path__[0], "--json"]
         command += [f"--certificate={files[2]}", "--", *map(str, files[:2])]
         timeout = seconds if math.isfinite(seconds) else None
         try:

@@ -7,7 +7,6 @@ recursive walk through the tree, and fractions throughout.
 from __future__ import annotations
 
 import copy
-import importlib.util
 import itertools
 import json
 import math
@@ -27,19 +26,14 @@ import pytest
 from brute import _costs, brute_force, exact_costs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sceptic import CHECKER, by_path
 from strategies import documents, instance_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = ROOT / "offloadlib" / "check.py"
 LIBRARY = ROOT / "offloadlib" / "instances" / "library"
 EXAMPLE = json.loads((LIBRARY / "worked-example.json").read_text("utf-8"))
 
-# By its path, not through the package: like a sceptic.
-spec = importlib.util.spec_from_file_location("certificate_checker", SCRIPT)
-assert spec and spec.loader
-checker = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = checker
-spec.loader.exec_module(checker)
+checker = by_path("certificate_checker")
 
 Document = dict[str, Any]
 Condition = tuple[str, str, list[str | None], bool]  # device, subtask, places, and whether it is at one
@@ -223,7 +217,7 @@ class Files:
             sys.executable,
             "-I",
             "-S",
-            SCRIPT,
+            CHECKER,
             self.instance,
             self.solution,
             "--certificate",
@@ -234,9 +228,11 @@ class Files:
 
 def computed(document: Document, nodes: list[Document]) -> Fraction:
     """The checker's bound of a tree."""
-    instance = checker._instance_from_json(document, "a document")
-    read = [checker._node([], node, "") for node in nodes]
-    return Fraction(checker.tree_bound(instance, checker.Certificate("", Fraction(0), read)).value)
+    instance = checker.files._instance_from_json(document, "a document")
+    read = [checker.certificate._node([], node, "") for node in nodes]
+    return Fraction(
+        checker.tree_bound(instance, checker.certificate.Certificate("", Fraction(0), read)).value
+    )
 
 
 def failed(verdict: Any) -> list[str]:
@@ -810,12 +806,16 @@ def check_least(document: Document, rng: random.Random) -> None:
         paid = np.append(capacity, 0.0)[rows].sum(axis=1) + channels[radio] * (rows >= 0).any(axis=1)
         expected = float((costs + paid).min())
 
-    read = checker._instance_from_json(document, "a document")
-    prices = checker.Prices(
-        read, *(tuple(checker._down(Fraction(x)) for x in some) for some in (capacity, channels))
+    read = checker.files._instance_from_json(document, "a document")
+    prices = checker.rooms.choices.Prices(
+        read,
+        *(
+            tuple(checker.rooms.choices.rounded_down(Fraction(x)) for x in some)
+            for some in (capacity, channels)
+        ),
     )
-    costs_of = checker.Costs(read, read.devices[0])
-    bounder = checker.Bounder(read)
+    costs_of = checker.rooms.choices.Costs(read, read.devices[0])
+    bounder = checker.rooms.leaves.Bounder(read)
     assert not bounder.limited
     found = [bounder.least(costs_of, prices, tuple(allowed))]
     bounder._series_parallel.clear()
@@ -892,7 +892,10 @@ def test_blocks(arcs: str, blocks: Any) -> None:
     edges = [(int(arc[0]), int(arc[1])) for arc in arcs.split()]
     size = 1 + max((max(arc) for arc in edges), default=0)
     document = task(random.Random(1), size, edges, points=1)
-    assert shown(checker.decompose(checker._instance_from_json(document, "").applications[0])) == blocks
+    assert (
+        shown(checker.rooms.series.decompose(checker.files._instance_from_json(document, "").applications[0]))
+        == blocks
+    )
 
 
 def test_limits_only_cost_strength(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -902,7 +905,7 @@ def test_limits_only_cost_strength(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     document = task(rng, 8, edges, points=3, devices=3)
     nodes = [{"prices": {"capacity": {"op0": "0.05", "op1": "0.03", "op2": "0.02"}}}]
     full = computed(document, nodes)
-    monkeypatch.setattr(checker, "_MOST_STEPS", 0)
+    monkeypatch.setattr(checker.rooms.search, "_MOST_STEPS", 0)
     less = computed(document, nodes)
     assert less < full < less + 1
     files = Files(tmp_path, document)
@@ -915,7 +918,7 @@ def test_limits_only_cost_strength(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     document = task(rng, 6, nested(rng, 6), points=3, devices=3)
     full = computed(document, nodes)
     for limit in ("_MOST_LABELS", "_LARGEST_CONTEXT", "_DEEPEST"):
-        monkeypatch.setattr(checker, limit, 1)
+        monkeypatch.setattr(checker.rooms.series, limit, 1)
         assert computed(document, nodes) == full
         monkeypatch.undo()
 
@@ -1036,7 +1039,7 @@ def test_an_infeasible_solution_has_no_gap(tmp_path: Path) -> None:
 
 def test_a_contradiction_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = Files(tmp_path, EXAMPLE)
-    monkeypatch.setattr(checker, "tree_bound", lambda *_: checker.TreeBound(Fraction(100), []))
+    monkeypatch.setattr(checker.verdict, "tree_bound", lambda *_: checker.tree.TreeBound(Fraction(100), []))
     verdict = files.check(write(EXAMPLE, LEAVES, "1", files.sha256))
     assert failed(verdict) == ["consistency"]
     assert "THE CHECKER CONTRADICTS ITSELF" in verdict.rules[-1].message

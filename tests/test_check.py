@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
-import importlib.util
 import itertools
 import json
 import math
+import shutil
 import struct
 import subprocess
 import sys
@@ -24,24 +24,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sceptic import CHECKER, by_path
+
+from offloadlib.packing import pack
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = ROOT / "offloadlib" / "check.py"
-EXAMPLE: dict[str, Any] = json.loads(
-    (ROOT / "offloadlib" / "instances" / "library" / "worked-example.json").read_text("utf-8")
-)
+LIBRARY = ROOT / "offloadlib" / "instances" / "library"
+EXAMPLE: dict[str, Any] = json.loads((LIBRARY / "worked-example.json").read_text("utf-8"))
 ALL_LOCAL: dict[str, list[str | None]] = {"ud1": [None] * 5, "ud2": [None] * 5}
 GOLDEN: dict[str, list[str | None]] = {
     "ud1": [None, "op1", "op1", "op2", None],
     "ud2": [None, None, "op2", None, None],
 }
 
-# By its path, not through the package: like a sceptic, and without the project's dependencies.
-spec = importlib.util.spec_from_file_location("independent_checker", SCRIPT)
-assert spec and spec.loader
-checker = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = checker
-spec.loader.exec_module(checker)
+checker = by_path("independent_checker")
 
 Document = dict[str, Any]
 
@@ -242,7 +238,7 @@ def failed(verdict: Any) -> list[str]:
 def run(
     folder: Path, *arguments: Any, options: tuple[str, ...] = ("-I",)
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, str(SCRIPT), *map(str, arguments)]
+    command = [sys.executable, *options, str(CHECKER), *map(str, arguments)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -423,15 +419,17 @@ def test_status_at_objective_zero(tmp_path: Path) -> None:
 
 
 def test_total_decides_where_no_grid_does() -> None:
-    thirds = checker.Total(lambda: [(1, 3), (2, 6), (1, 3)])
+    thirds = checker.exact.Total(lambda: [(1, 3), (2, 6), (1, 3)])
     assert thirds.settle(lambda cost: cost <= 1)
     assert not thirds.settle(lambda cost: cost > 1)
-    tie = checker.Total(lambda: [(1, 3), (2 * 2**53 + 3, 3 * 2**53)])  # 1 + 2^-53, half way to the next float
+    tie = checker.exact.Total(
+        lambda: [(1, 3), (2 * 2**53 + 3, 3 * 2**53)]
+    )  # 1 + 2^-53, half way to the next float
     assert tie.settle(float) == 1.0
 
 
 def test_total_refines_its_grid() -> None:
-    tiny = checker.Total(lambda: [(1, 3), (2, 3), (1, 2**300)])
+    tiny = checker.exact.Total(lambda: [(1, 3), (2, 3), (1, 2**300)])
     assert tiny.settle(lambda cost: cost > 1)
     low, high = tiny.enclosure(200)
     assert low <= 1 < high
@@ -440,7 +438,7 @@ def test_total_refines_its_grid() -> None:
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**6)), min_size=1, max_size=8))
 def test_total_is_exact(costs: list[tuple[int, int]]) -> None:
     exact = sum((Fraction(*cost) for cost in costs), Fraction(0))
-    total = checker.Total(lambda: costs)
+    total = checker.exact.Total(lambda: costs)
     assert total.settle(float) == float(exact)
     assert total.settle(lambda cost: cost <= exact)
     assert not total.settle(lambda cost: cost < exact)
@@ -533,11 +531,11 @@ def test_random_instances(tmp_path: Path, case: tuple[Document, dict[str, list[s
 
 
 def test_exact_cost_is_a_fraction() -> None:
-    instance = checker._instance_from_json(EXAMPLE, "example")
+    instance = checker.files._instance_from_json(EXAMPLE, "example")
     for device, document in zip(instance.devices, EXAMPLE["devices"], strict=True):
         for places in itertools.product(range(-1, 2), repeat=5):
             names = [None if place < 0 else f"op{place + 1}" for place in places]
-            assert Fraction(*checker.device_cost(instance, device, places)) == device_cost(
+            assert Fraction(*checker.exact.device_cost(instance, device, places)) == device_cost(
                 EXAMPLE, document, names
             )
 
@@ -978,12 +976,41 @@ def test_no_damage_to_a_zip_passes(tmp_path: Path, data: st.DataObject) -> None:
 
 
 def test_standard_library_only() -> None:
-    for node in ast.walk(ast.parse(SCRIPT.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            assert all(name.name.split(".")[0] in sys.stdlib_module_names for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            assert node.module and node.module.split(".")[0] in sys.stdlib_module_names
+    """And the checker's own modules, which relative imports cannot leave."""
+    files = list(CHECKER.rglob("*.py"))
+    assert len(files) > 10
+    for path in files:
+        depth = len(path.relative_to(CHECKER).parts)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                assert all(name.name.split(".")[0] in sys.stdlib_module_names for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                assert node.module
+                package = node.module.split(".")[0]
+                assert package in sys.stdlib_module_names or (path.name, package) == ("__main__.py", "check")
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level <= depth
+
+
+@pytest.mark.parametrize("way", ["folder", "file"])
+def test_it_can_be_handed_over(tmp_path: Path, way: str) -> None:
+    """A copy of the folder, or one file, somewhere else: with Python alone, and the same words."""
+    copied = tmp_path / ("check" if way == "folder" else "checker.pyz")
+    if way == "folder":
+        shutil.copytree(CHECKER, copied)
+    else:
+        pack(copied)
+        again = tmp_path / "again.pyz"
+        pack(again)
+        assert again.read_bytes() == copied.read_bytes()
+    files = [LIBRARY / "paper-m005.json", LIBRARY / "solutions" / "paper-m005.sol.json"]
+    files.append(LIBRARY / "certificates" / "paper-m005.cert.json")
+    arguments = [*map(str, files[:2]), f"--certificate={files[2]}"]
+    command = [sys.executable, "-I", "-S", str(copied), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("accepted, exact cost ")
+    assert done.stdout == run(tmp_path, *arguments).stdout
 
 
 @pytest.mark.parametrize("form", ["json", "zip"])

@@ -126,7 +126,7 @@ def test_cost_equals_the_checkers(data: st.DataObject, tmp_path_factory: pytest.
     for device, row, cost in zip(
         read.devices, solution.rows(instance), evaluation.cost.tolist(), strict=True
     ):
-        exact = Fraction(*checker.device_cost(read, device, row))
+        exact = Fraction(*checker.exact.device_cost(read, device, row))
         assert abs(Fraction(cost) - exact) <= Fraction(1, 10**12) * exact
     verdict = checker.check(folder / "instance.json", folder / "solution.json")
     failed = {rule.name for rule in verdict.rules if not rule.ok}

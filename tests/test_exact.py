@@ -39,7 +39,7 @@ def by_checker(instance: Any, solution: Any) -> float:
         files = Path(folder) / "instance.json", Path(folder) / "a.sol.json"
         write(instance, files[0])
         write_solution(StoredSolution(solution, "", 0.0, None, Status.FEASIBLE), instance, files[1])
-        case = {"structured": check.StructuredCase, "hybrid": check.HybridCase}[instance.kind]
+        case = {"structured": check.rules.StructuredCase, "hybrid": check.rules.HybridCase}[instance.kind]
         read = check.read_instance(files[0]), check.read_solution(files[1])
         value: float = case(*read).total.settle(float)  # type: ignore[arg-type]
         return value

@@ -138,7 +138,7 @@ def closes(instance: Instance, folder: Path) -> None:
     assert search.bound >= optimum * (1 - 1e-8)
     names = stored(instance, search, folder)
     mine, certificate = check.read_instance(names[0]), check.read_certificate(names[1])
-    assert not check.certificate_faults(mine, certificate)
+    assert not check.faults.certificate_faults(mine, certificate)
     assert (
         certificate.lower_bound
         <= check.tree_bound(mine, certificate).value
@@ -262,7 +262,7 @@ def damaged(rng: random.Random, document: Document) -> Document:
     return document
 
 
-def example(folder: Path) -> tuple[check.Instance, Document, Fraction]:
+def example(folder: Path) -> tuple[check.data.Instance, Document, Fraction]:
     instance = scarce(5, devices=8, application="fork-join-6")
     with pytest.MonkeyPatch.context() as patch:  # few cuts, so that there is something to branch on
         patch.setattr(finish, "CUTS", 2)
@@ -272,11 +272,11 @@ def example(folder: Path) -> tuple[check.Instance, Document, Fraction]:
     document = json.loads(names[1].read_text())
     assert document["cuts"] and any("fast_as" in node.get("branch", {}) for node in document["nodes"])
     mine = check.read_instance(names[0])
-    assert isinstance(mine, check.Instance)
+    assert isinstance(mine, check.data.Instance)
     return mine, document, Fraction(search.objective) * (1 + Fraction(1, 10**12))
 
 
-def judged(document: Document, folder: Path) -> check.Certificate:
+def judged(document: Document, folder: Path) -> check.certificate.Certificate:
     (folder / "damaged.json").write_text(json.dumps(document))
     return check.read_certificate(folder / "damaged.json")
 
@@ -288,7 +288,7 @@ def test_damaged_certificates_prove_nothing_false(tmp_path: Path) -> None:
     rng = random.Random(1)
     for _ in range(60):
         certificate = judged(damaged(rng, document), tmp_path)
-        if check.certificate_faults(instance, certificate):
+        if check.faults.certificate_faults(instance, certificate):
             rejected += 1
             continue
         value = check.tree_bound(instance, certificate).value
@@ -329,7 +329,7 @@ def test_faults(change: Document, message: str, tmp_path: Path) -> None:
     instance, document, _ = example(tmp_path)
     document |= change
     document["nodes"] = document["nodes"] + [{"prices": {}}, {"prices": {}}][: 4 - len(document["nodes"])]
-    faults = check.certificate_faults(instance, judged(document, tmp_path))
+    faults = check.faults.certificate_faults(instance, judged(document, tmp_path))
     assert any(message in fault for fault in faults), faults
 
 
@@ -370,7 +370,7 @@ def test_interrupted_at_any_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         proof = branch_and_price.prove(instance, Solution.all_local(instance), Budget(on_progress=interrupt))
         write_certificate(proof.certificate, instance, tmp_path / "proof.cert.json")
         certificate = check.read_certificate(tmp_path / "proof.cert.json")
-        assert not check.certificate_faults(mine, certificate)
+        assert not check.faults.certificate_faults(mine, certificate)
         bound = check.tree_bound(mine, certificate).value
         assert certificate.lower_bound <= bound <= Fraction(optimum) * (1 + Fraction(1, 10**12))
         assert proof.objective >= optimum * (1 - 1e-12)
@@ -423,15 +423,17 @@ def random_enumerations(rng: random.Random, document: Document) -> tuple[list[Do
 
 def stay_below_the_optimum(document: Document, rng: random.Random) -> None:
     optimum, _ = brute_force(instance_of(document))
-    instance = check._instance_from_json(document, "x")
-    assert isinstance(instance, check.Instance)
+    instance = check.files._instance_from_json(document, "x")
+    assert isinstance(instance, check.data.Instance)
     for factor in (0.9, 1.0, 1.1, 10.0):
         nodes, cuts = random_enumerations(rng, document)
         claim = Fraction(optimum) * Fraction(factor)
-        read = [check._node([], node, "") for node in nodes]
-        rounding = [check.Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts]
-        certificate = check.Certificate("", claim, [node for node in read if node], None, rounding)
-        assert not check.certificate_faults(instance, certificate)
+        read = [check.certificate._node([], node, "") for node in nodes]
+        rounding = [check.certificate.Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts]
+        certificate = check.certificate.Certificate(
+            "", claim, [node for node in read if node], None, rounding
+        )
+        assert not check.faults.certificate_faults(instance, certificate)
         assert check.tree_bound(instance, certificate).value <= optimum + 1e-9 * abs(optimum)
 
 
@@ -456,7 +458,9 @@ def test_an_enumeration_without_capacity(tmp_path: Path) -> None:
     """Where no offload point has any there are no levels, and the optimum is all-local."""
     instance, document, _ = example(tmp_path)
     empty = instance._replace(points=[point._replace(capacity=0) for point in instance.points])
-    local = sum(Fraction(*check.device_cost(empty, one, [check.LOCAL] * 8)) for one in empty.devices)
+    local = sum(
+        Fraction(*check.exact.device_cost(empty, one, [check.data.LOCAL] * 8)) for one in empty.devices
+    )
     document |= {"nodes": [{"patterns": {}, "below": 1}, {"prices": {}}], "cuts": []}
     claim = judged(document, tmp_path)._replace(lower_bound=local - Fraction(1, 10**20))
     assert claim.lower_bound <= check.tree_bound(empty, claim).value <= local
@@ -470,7 +474,7 @@ def test_an_enumeration_that_takes_too_long_proves_less(
     instance, document, _ = example(tmp_path)
     certificate = judged(document, tmp_path)
     assert check.tree_bound(instance, certificate).value >= certificate.lower_bound
-    monkeypatch.setattr(check, limit, 20)
+    monkeypatch.setattr(check.rooms.series, limit, 20)
     bound = check.tree_bound(instance, certificate)
     assert 0 < bound.value < certificate.lower_bound
     assert bound.limited == [instance.applications[0].id]
@@ -480,17 +484,17 @@ def test_a_deep_tree_over_many_devices_needs_little_memory() -> None:
     """What a branch leaves to the other devices is not copied, nor are cuts spread over all devices."""
     document, count = copy.deepcopy(DOCUMENT), 2000
     document["devices"] = [document["devices"][0] | {"id": f"d{m}"} for m in range(count)]
-    instance = check._instance_from_json(document, "x")
-    assert isinstance(instance, check.Instance)
-    levels, leaf = check.Levels(instance), check.Leaf({}, {}, None)
-    nodes: list[check.TreeNode] = []
+    instance = check.files._instance_from_json(document, "x")
+    assert isinstance(instance, check.data.Instance)
+    levels, leaf = check.rooms.levels.Levels(instance), check.certificate.Leaf({}, {}, None)
+    nodes: list[check.certificate.TreeNode] = []
     for i in range(0, count, 2):  # no device has as few
-        nodes += [check.Count(f"d{i // 2}", instance.points[0].id, 0, i + 1, i + 2), leaf]
-    cuts = [check.Cut(instance.points[0].id, 2, {})] * 1000
-    certificate = check.Certificate("", Fraction(10**6), [*nodes, leaf], None, cuts)
-    patterns: list[list[check.Pattern]] = [[(1, 1, (1,) * len(levels.points))]] * count
+        nodes += [check.certificate.Count(f"d{i // 2}", instance.points[0].id, 0, i + 1, i + 2), leaf]
+    cuts = [check.certificate.Cut(instance.points[0].id, 2, {})] * 1000
+    certificate = check.certificate.Certificate("", Fraction(10**6), [*nodes, leaf], None, cuts)
+    patterns: list[list[check.rooms.leaves.Pattern]] = [[(1, 1, (1,) * len(levels.points))]] * count
     tracemalloc.start()
-    assert check.Enumerated(instance, levels, certificate).bound(0, patterns) == count
+    assert check.rooms.patterns.Enumerated(instance, levels, certificate).bound(0, patterns) == count
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2e6
@@ -503,6 +507,6 @@ def test_the_least_prices_can_be_read(tmp_path: Path) -> None:
     certificate = Certificate(0.0, [Enumeration(Charged(prices, {}), 1), Charged(prices, {0: 5e-324})])
     write_certificate(certificate, instance, tmp_path / "c.json")
     node = check.read_certificate(tmp_path / "c.json").nodes[1]
-    assert isinstance(node, check.Leaf)
+    assert isinstance(node, check.certificate.Leaf)
     assert set(node.capacity.values()) == {Fraction("1.23456789012345e-100")}
     assert node.cuts["0"] == Fraction("5e-324")

@@ -17,6 +17,7 @@ import pytest
 from hybrid_strategies import DOCUMENT, Document, brute_force, documents, instance_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sceptic import CHECKER
 from strategies import Change, put
 
 import offloadlib.instances as model
@@ -84,7 +85,7 @@ def test_the_bandwidth_has_no_tolerance(tmp_path: Path) -> None:
 def test_it_runs_alone(tmp_path: Path) -> None:
     instance = instance_of(DOCUMENT)
     files = written(instance, with_best_split(instance, np.array([[0, 1], [2, 1]])), tmp_path)
-    command = [sys.executable, "-I", checker.__file__, *map(str, files)]
+    command = [sys.executable, "-I", "-S", str(CHECKER), *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("accepted, exact cost " + repr(checker.check(*files).objective) + "\n")
 
@@ -236,7 +237,7 @@ def proven(
     model.write(instance, folder / "i.json")
     (folder / "c.json").write_text(json.dumps(certificate(instance, nodes, units=units)))
     data, read = checker.read_instance(folder / "i.json"), checker.read_certificate(folder / "c.json")
-    assert checker.certificate_faults(data, read) == []
+    assert checker.faults.certificate_faults(data, read) == []
     return checker.tree_bound(data, read).value
 
 
@@ -401,7 +402,7 @@ def test_what_is_not_for_structured_instances(nodes: list[Any], fault: str, tmp_
     instance = checker.read_instance(path)
     document = certificate(model.read(path), nodes)  # type: ignore[arg-type]
     (tmp_path / "c.json").write_text(json.dumps(document))
-    faults = checker.certificate_faults(instance, checker.read_certificate(tmp_path / "c.json"))
+    faults = checker.faults.certificate_faults(instance, checker.read_certificate(tmp_path / "c.json"))
     assert faults[0] == f"nodes[0]: {fault}"
 
 
@@ -411,9 +412,11 @@ def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(
     """30 equal tasks have 496 loads; 8 tasks without a common measure have 3^8."""
     document: Document = json.loads(json.dumps(DOCUMENT))
     document["devices"] = [{"id": "d1", "sizes": [8.0] * 30}]
-    equal = checker._instance_from_json(document, "x")
-    price = checker.Certificate("", Fraction(0), [checker.Leaf({}, {}, Fraction(1, 10))])
-    assert checker.certificate_faults(equal, price) == []
+    equal = checker.files._instance_from_json(document, "x")
+    price = checker.certificate.Certificate(
+        "", Fraction(0), [checker.certificate.Leaf({}, {}, Fraction(1, 10))]
+    )
+    assert checker.faults.certificate_faults(equal, price) == []
     instance = instance_of(document)
     values = []
     for edge in range(31):
@@ -423,8 +426,8 @@ def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(
     assert float(checker.tree_bound(equal, price).value) == pytest.approx(min(values), rel=1e-12)
     sizes = [math.sqrt(2 + k) for k in range(8)]
     document["devices"] = [{"id": f"d{i}", "sizes": sizes} for i in (1, 2)]  # one is enough to name
-    monkeypatch.setattr(checker, "_MOST_LOADS", 3**8 - 1)
-    refused = checker.certificate_faults(checker._instance_from_json(document, "x"), price)
+    monkeypatch.setattr(checker.rooms.hybrid, "_MOST_LOADS", 3**8 - 1)
+    refused = checker.faults.certificate_faults(checker.files._instance_from_json(document, "x"), price)
     assert refused == ["device 'd1' has more than 6560 different loads to look at"]
 
 

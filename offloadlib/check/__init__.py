@@ -1,0 +1,56 @@
+"""Check a solution of a structured or a hybrid offloading instance, without trusting whoever made it.
+
+    python -I -S offloadlib/check INSTANCE SOLUTION [--certificate FILE] [--json]
+
+This folder needs Python 3.11 or later and its standard library, and nothing else: it shares no code
+with the models and the methods that it checks. It reads both files itself, recomputes everything from
+the data, and applies one function per rule (the functions named ``rule_...`` below):
+
+==============  ====================================================================================
+fingerprint     the solution was made for this instance (SHA-256 of the instance's canonical form)
+decisions       each device decides exactly once, for each of its subtasks, on a place that exists
+connections     a device without a connection offloads nothing (structured)
+capacity        no offload point has more subtasks than its capacity (structured, no tolerance)
+channels        no offload point serves more offloading devices than its channels (structured, no tolerance)
+split           each device has a share of the uplink, not negative, and positive if it uploads (hybrid)
+bandwidth       the shares add up to at most the bandwidth (hybrid, no tolerance)
+objective       the stated objective is within 1e-9·max(1, exact) of the exact cost
+lower_bound     the stated lower bound is at most the exact cost, with the same tolerance
+status          "optimal" is stated only with a relative gap of at most 1e-9
+certificate     the certificate is for this instance, one tree, without a negative or unknown price
+claim           the lower bound that it claims is at most the one that it proves (no tolerance)
+proven_bound    the solution's lower bound is at most the proven one, with the tolerance as above
+consistency     the proven bound is at most the exact cost of a feasible solution: or this file is wrong
+==============  ====================================================================================
+
+Rules that a failed one leaves without meaning are not applied: nothing can be counted where the
+decisions do not fit the instance, and an unconnected device that offloads has no cost.
+
+Costs are exact. A number in a file stands for its binary64 value, which is an integer times 2^-82
+(see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices is enclosed
+in an interval that is refined until it decides (see `Total`). No floating-point arithmetic takes part.
+What a certificate proves is computed in integers, rounded downwards (see `tree_bound`); the mathematics
+are in docs/certificates.md and docs/hybrid.md.
+
+Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
+"""
+
+from .certificate import read_certificate
+from .data import Unusable
+from .files import fingerprint, read_instance, read_solution
+from .rules import Rule, Verdict
+from .tree import tree_bound
+from .verdict import check, main
+
+__all__ = [
+    "Rule",
+    "Unusable",
+    "Verdict",
+    "check",
+    "fingerprint",
+    "main",
+    "read_certificate",
+    "read_instance",
+    "read_solution",
+    "tree_bound",
+]

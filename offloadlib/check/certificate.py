@@ -1,0 +1,316 @@
+"""Certificates: the file. docs/certificates.md has the mathematics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from os import PathLike
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from .data import Problem, Unusable
+from .parse import (
+    Parser,
+    Record,
+    any_array,
+    any_object,
+    any_text,
+    filled_array,
+    joined,
+    of_kind,
+    one_of,
+    or_null,
+    parse_json,
+    read_bytes,
+    shown_as,
+    whole_number,
+)
+from .read import check_marks
+
+
+class Branch(NamedTuple):
+    """A node with two children: there the subtask of the device is at one of the places, or it is not.
+
+    Tasks of a hybrid instance have numbers, from 0 on, instead of names.
+    """
+
+    device: str
+    subtask: str | int
+    places: list[str | None]
+    equal: int
+    different: int
+
+
+class UnitBranch(NamedTuple):
+    """A node with two children (hybrid): there at most so many units are uploaded in all, or more are."""
+
+    units: int
+    equal: int
+    different: int
+
+
+class Count(NamedTuple):
+    """A node with two children: a device has at most so many subtasks at points as fast as this, or more."""
+
+    device: str
+    point: str
+    most: int
+    equal: int
+    different: int
+
+
+class Leaf(NamedTuple):
+    """A node with prices: by ids of points and numbers of cuts, or on bandwidth and units (hybrid)."""
+
+    capacity: dict[str, Fraction]
+    channels: dict[str, Fraction]
+    bandwidth: Fraction | None
+    units: Fraction | None = None
+    cuts: Mapping[str, Fraction] = MappingProxyType({})
+
+
+class Enumeration(NamedTuple):
+    """A node with one child, below which the patterns that these prices leave stand for decisions."""
+
+    leaf: Leaf
+    below: int
+
+
+TreeNode = Branch | UnitBranch | Count | Leaf | Enumeration
+
+
+class Cut(NamedTuple):
+    """The sum over the devices of floor((u + shift)/divisor) is at most floor((limit + shifts)/divisor).
+
+    Of a device u subtasks, and of all at most `limit`, are at points as fast as this one.
+    """
+
+    point: str
+    divisor: int
+    shifts: dict[str, int]
+
+
+class Certificate(NamedTuple):
+    """What a certificate file claims; `units` are those of each device's tasks (hybrid)."""
+
+    sha256: str
+    lower_bound: Fraction
+    nodes: list[TreeNode]
+    units: dict[str, list[int]] | None = None
+    cuts: Sequence[Cut] = ()
+
+
+# Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_LONGEST_DECIMAL = 100
+
+
+def _decimal(problems: list[Problem], value: Any, path: str) -> Fraction | None:
+    if type(value) is str and len(value) <= _LONGEST_DECIMAL and _DECIMAL.fullmatch(value):
+        return Fraction(value)
+    problems.append((path, f"{shown_as(value)} is not a decimal number in a string"))
+    return None
+
+
+def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fraction | None] | None:
+    if any_object(problems, value, path) is None:
+        return None
+    return {key: _decimal(problems, item, joined(path, key)) for key, item in value.items()}
+
+
+_index = of_kind(lambda value: type(value) is int, "a whole number")
+_MOST_UNITS = 10**9  # of a task
+_natural = of_kind(lambda value: type(value) is int and 0 <= value <= _MOST_UNITS, "a whole number of units")
+_PRICES = Record(
+    {},
+    {
+        "capacity": _decimals,
+        "channels": _decimals,
+        "bandwidth": _decimal,
+        "units": _decimal,
+        "cuts": _decimals,
+    },
+)
+_LEAF = Record({"prices": _PRICES}, {})
+_ENUMERATION = Record({"patterns": _PRICES, "below": _index}, {})
+_COUNT = Record(
+    {
+        "branch": Record({"device": any_text, "fast_as": any_text, "most": whole_number}, {}),
+        "equal": _index,
+        "different": _index,
+    },
+    {},
+)
+
+
+def _shifts(problems: list[Problem], value: Any, path: str) -> dict[str, int] | None:
+    if any_object(problems, value, path) is None:
+        return None
+    found = {key: whole_number(problems, item, joined(path, key)) for key, item in value.items()}
+    return {key: shift for key, shift in found.items() if shift is not None}
+
+
+_CUT = Record({"fast_as": any_text, "divisor": whole_number, "shifts": _shifts}, {})
+
+
+def _names(problems: list[Problem], value: Any, path: str) -> list[str | None] | None:
+    if filled_array(problems, value, path) is None:
+        return None
+    return [or_null(any_text)(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+
+
+def _branch_of(what: dict[str, Parser]) -> Parser:
+    """Return the parser of a branch: on one place of a subtask, or on several."""
+    at: dict[str, Parser] = {"device": any_text, **what}
+    one, several = (
+        Record({"branch": Record(at | places, {}), "equal": _index, "different": _index}, {})
+        for places in ({"place": or_null(any_text)}, {"places": _names})
+    )
+
+    def parse(problems: list[Problem], value: Any, path: str) -> Any:
+        at = value["branch"]
+        return (several if type(at) is dict and "places" in at else one)(problems, value, path)
+
+    return parse
+
+
+def _units(problems: list[Problem], value: Any, path: str) -> dict[str, list[Any]] | None:
+    """Parse a whole number for each task of each device."""
+    if any_object(problems, value, path) is None:
+        return None
+    return {
+        key: [_natural(problems, unit, f"{joined(path, key)}[{i}]") for i, unit in enumerate(units)]
+        for key, units in value.items()
+        if filled_array(problems, units, joined(path, key)) is not None
+    }
+
+
+_BRANCH, _HYBRID_BRANCH = _branch_of({"subtask": any_text}), _branch_of({"task": _index})
+_UNIT_BRANCH = Record({"branch": Record({"units": _index}, {}), "equal": _index, "different": _index}, {})
+_CERTIFICATE_MARKS: dict[str, Parser] = {"format": one_of("offloadlib-certificate"), "version": one_of(1)}
+_CERTIFICATE = Record(
+    {
+        **_CERTIFICATE_MARKS,
+        "instance": Record({"name": any_text, "sha256": any_text}, {}),
+        "lower_bound": _decimal,
+        "nodes": filled_array,
+    },
+    {"units": _units, "cuts": any_array},
+)
+
+
+def read_certificate(path: str | PathLike[str]) -> Certificate:
+    """Read a certificate.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Certificate
+        The claims of the file, which are not compared with any instance yet.
+
+    Raises
+    ------
+    Unusable
+        If the file cannot be read or is not of the right form.
+    """
+    document = parse_json(read_bytes(path), str(path))
+    check_marks(document, _CERTIFICATE_MARKS, str(path))
+    problems: list[Problem] = []
+    fields = _CERTIFICATE(problems, document, "")
+    nodes = [_node(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
+    cuts = [_CUT(problems, cut, f"cuts[{i}]") for i, cut in enumerate(fields.get("cuts", ()))]
+    if problems:
+        raise Unusable(str(path), problems)
+    return Certificate(
+        fields["instance"]["sha256"],
+        fields["lower_bound"],
+        [node for node in nodes if node],
+        fields.get("units"),
+        [Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts],
+    )
+
+
+def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
+    before = len(problems)
+    if type(value) is dict and "patterns" in value:
+        fields = _ENUMERATION(problems, value, path)
+        return Enumeration(_leaf(fields["patterns"]), fields["below"]) if len(problems) == before else None
+    is_branch = type(value) is dict and "branch" in value
+    keys = value["branch"] if is_branch and type(value["branch"]) is dict else {}
+    if "fast_as" in keys:
+        fields = _COUNT(problems, value, path)
+        if len(problems) > before:
+            return None
+        at = fields["branch"]
+        return Count(at["device"], at["fast_as"], at["most"], fields["equal"], fields["different"])
+    of_task, of_units = "task" in keys, "units" in keys
+    parser = _UNIT_BRANCH if of_units else _HYBRID_BRANCH if of_task else _BRANCH if is_branch else _LEAF
+    fields = parser(problems, value, path)
+    if len(problems) > before:
+        return None
+    if is_branch:
+        at = fields["branch"]
+        if of_units:
+            return UnitBranch(at["units"], fields["equal"], fields["different"])
+        subtask = at["task" if of_task else "subtask"]
+        places = at["places"] if "places" in at else [at.get("place")]
+        return Branch(at["device"], subtask, places, fields["equal"], fields["different"])
+    return _leaf(fields["prices"])
+
+
+def _leaf(prices: dict[str, Any]) -> Leaf:
+    limits = prices.get("capacity", {}), prices.get("channels", {})
+    return Leaf(*limits, prices.get("bandwidth"), prices.get("units"), prices.get("cuts", {}))
+
+
+def below_enumerations(nodes: Sequence[TreeNode]) -> list[bool]:
+    """Tell which nodes are below an enumeration."""
+    inside = [False] * len(nodes)
+    for i, node in enumerate(nodes):
+        for child in children_of(node):
+            if i < child < len(nodes):
+                inside[child] = inside[i] or isinstance(node, Enumeration)
+    return inside
+
+
+def children_of(node: TreeNode) -> tuple[int, ...]:
+    if isinstance(node, Leaf):
+        return ()
+    return (node.below,) if isinstance(node, Enumeration) else (node.equal, node.different)
+
+
+def places_left(
+    nodes: Sequence[TreeNode],
+    device: str,
+    anywhere: tuple[int, ...],
+    position: Mapping[Any, int],
+    bits: Mapping[str | None, int],
+) -> list[tuple[int, ...]]:
+    """Return for each leaf, and each enumeration that is not below another one, in their order, the places
+    that it leaves to a device's subtasks, as bits.
+
+    `anywhere` are those without any branch, and `position` tells which subtask a branch is about.
+    """
+    left = {0: anywhere}
+    result = []
+    for i, node in enumerate(nodes):  # a parent stands before its children
+        if i not in left:
+            continue  # below an enumeration
+        allowed = left.pop(i)
+        if isinstance(node, Leaf | Enumeration):
+            result.append(allowed)
+            continue
+        left[node.equal] = left[node.different] = allowed
+        if isinstance(node, Branch) and node.device == device:
+            k = position[node.subtask]
+            places = 0
+            for name in node.places:
+                places |= bits[name]
+            left[node.equal] = (*allowed[:k], allowed[k] & places, *allowed[k + 1 :])
+            left[node.different] = (*allowed[:k], allowed[k] & ~places, *allowed[k + 1 :])
+    return result

@@ -1,0 +1,231 @@
+"""Certificates: the least cost of any task."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from ..data import Application
+from .choices import Move, Moves
+
+_ROUNDS = 8
+_MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
+
+
+class Relaxed:
+    """A task whose delay is an average of paths instead of that of the heaviest, and its least cost.
+
+    Where `unit` paths, counted with their multiplicity, cross subtask k `shares[k]` times, the delay of the
+    task is at least the sum of shares[k]·(delay of k) over `unit`. So `unit` times the cost of a decision
+    is at least the sum of what each of its moves and transfers costs here. (Shares of 0 are right with any
+    unit: delays are >= 0.)
+
+    Attributes
+    ----------
+    unit : int
+        As above.
+    moves : list of (list of int, list of int)
+        The cost of each move here.
+    cost : int
+        The least cost here, or less.
+    bound : int
+        A lower bound of the cost of any decision.
+    away : list of int
+        For each subtask whether it is offloaded (1) or not (0) in a decision of that cost.
+    """
+
+    def __init__(
+        self, application: Application, moves: Moves, arcs: Sequence[Move], shares: Sequence[int], unit: int
+    ) -> None:
+        self.unit = unit
+        self.moves = [
+            tuple([share * d + unit * c for d, c in side] for side in sides)
+            for share, sides in zip(shares, moves, strict=True)
+        ]
+        ends = [k for _, k in application.edges] * 2
+        self._arcs = [shares[k] * d + unit * c for k, (d, c) in zip(ends, arcs, strict=True)]
+        self.cost, self.away = self._least_cut(application)
+        self.bound = -(-self.cost // unit)  # upwards: costs are integers
+
+    def _least_cut(self, application: Application) -> tuple[int, list[int]]:
+        """Find a cheapest decision.
+
+        Its cost is made of what each subtask costs, by its side, and what each arc costs, by the sides of its
+        ends: it is a minimum cut between the local and the offloaded. The cost returned is that of a flow
+        between them. No cut is below any flow, so not even a mistake in the search for the greatest flow
+        could make a bound too high.
+        """
+        count, arcs = len(self.moves), len(application.edges)
+        local, offloaded = count, count + 1
+        free: list[dict[int, int]] = [{} for _ in range(count + 2)]  # what may still flow between two nodes
+        # More than any decision costs: no least cut takes a side that a subtask has no move for.
+        forbidden = 1 + sum(self._arcs) + sum(cost for sides in self.moves for side in sides for cost in side)
+        total = 0
+        for k, sides in enumerate(self.moves):
+            stay, leave = (min(side, default=forbidden) for side in sides)
+            total += min(stay, leave)
+            free[k][offloaded], free[offloaded][k] = max(stay - leave, 0), 0
+            free[local][k], free[k][local] = max(leave - stay, 0), 0
+        for i, (j, k) in enumerate(application.edges):
+            free[j][k], free[k][j] = self._arcs[i], self._arcs[i + arcs]
+        while True:
+            before = _reached(free, local)
+            if offloaded not in before:
+                return total, [int(k not in before) for k in range(count)]
+            path = [offloaded]
+            while path[-1] != local:
+                path.append(before[path[-1]])
+            links = [(j, k) for k, j in itertools.pairwise(path)]
+            pushed = min([free[j][k] for j, k in links])
+            for j, k in links:
+                free[j][k] -= pushed
+                free[k][j] += pushed
+            total += pushed
+
+    def promising(self, costs: Sequence[int], moves: Sequence[Move], best: int) -> list[Move]:
+        """Return those moves of one side of a subtask with which a decision may cost less than the best.
+
+        Here, a decision with a move exceeds the least of all by what the move exceeds its side's least.
+        """
+        most = self.unit * best - self.cost + min(costs, default=0)
+        return [move for cost, move in zip(costs, moves, strict=True) if cost < most]
+
+
+def _reached(free: Sequence[Mapping[int, int]], start: int) -> dict[int, int]:
+    """Return the nodes to which something may flow, each with the node before it on a shortest path."""
+    before = {start: start}
+    for node in (queue := [start]):  # grows while it is read
+        for other, capacity in free[node].items():
+            if capacity and other not in before:
+                before[other] = node
+                queue.append(other)
+    return before
+
+
+class Node(NamedTuple):
+    """Some of the decisions: those with these moves. They cost at least `bound`."""
+
+    bound: int
+    number: int  # no two have the same, so that nodes can be ordered
+    moves: Moves
+    shares: list[int]  # of the paths to begin with, see `Relaxed`
+    paths: int
+
+
+class Search:
+    """The least cost of a task of any shape, by branch and bound.
+
+    A node is bounded by relaxations. Their paths are found in rounds: to those so far comes the heaviest
+    path of the decision that is cheapest with them. Moves that cannot be part of a decision below the best
+    one seen are dropped, the others divided. Any paths and any division are right: at the end the best
+    decision is the cheapest one. If the limit ends the search before, the least bound of what is open is
+    still a lower bound.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.limited = False  # whether the limit has ended a search
+        self._application = application
+        self._most_nodes = 1 + _MOST_STEPS // (len(application.subtasks) + len(application.edges))
+
+    def least(self, moves: Moves, arcs: list[Move]) -> int | None:
+        """Return the least cost or, at the limit, a lower bound of it; None where there is no decision."""
+        if not all(stay or leave for stay, leave in moves):
+            return None
+        everything = [move for stay, leave in moves for move in stay + leave] + arcs
+        best = 1 + sum(delay + cost for delay, cost in everything)
+        numbers = itertools.count(1)
+        pending = [Node(0, 0, moves, [0] * len(moves), 0)]
+        for _ in range(self._most_nodes):
+            if not pending or pending[0].bound >= best:
+                return best
+            best, children = self._explore(heappop(pending), arcs, best)
+            for child in children:
+                heappush(pending, child._replace(number=next(numbers)))
+        if not pending or pending[0].bound >= best:
+            return best
+        self.limited = True
+        return pending[0].bound
+
+    def _explore(self, node: Node, arcs: list[Move], best: int) -> tuple[int, list[Node]]:
+        """Return the cost of the best decision now known, and what of a node may be better, in parts."""
+        shares, paths = list(node.shares), node.paths
+        rounds: list[Relaxed] = []
+        tried: list[list[Move]] = []
+        for _ in range(_ROUNDS):
+            relaxed = Relaxed(self._application, node.moves, arcs, shares, paths or 1)
+            chosen = [
+                min(zip(costs[side], moves[side], strict=True))[1]
+                for costs, moves, side in zip(relaxed.moves, node.moves, relaxed.away, strict=True)
+            ]
+            cost, path = self._evaluate(chosen, arcs, relaxed.away)
+            best = min(best, cost)
+            if relaxed.bound >= best:
+                return best, []
+            rounds.append(relaxed)
+            tried.append(chosen)
+            weight = max(1, paths // _ROUNDS)  # later paths know more, so they count more
+            paths += weight
+            for k in path:
+                shares[k] += weight
+        if all(len(stay) + len(leave) == 1 for stay, leave in node.moves):
+            return best, []  # that one decision has been evaluated
+        strongest = max(rounds, key=lambda relaxed: relaxed.bound)
+        left = [
+            (strongest.promising(costs[0], stay, best), strongest.promising(costs[1], leave, best))
+            for costs, (stay, leave) in zip(strongest.moves, node.moves, strict=True)
+        ]
+        bound = max(node.bound, strongest.bound)
+        return best, [Node(bound, 0, part, shares, paths) for part in _divide(left, rounds, tried)]
+
+    def _evaluate(
+        self, chosen: Sequence[Move], arcs: Sequence[Move], away: Sequence[int]
+    ) -> tuple[int, list[int]]:
+        """Return the cost of a decision and its heaviest path, the last subtask first."""
+        application = self._application
+        finish = [delay for delay, _ in chosen]
+        cost = sum([cost for _, cost in chosen])
+        for i, (j, k) in enumerate(application.edges):
+            if away[j] != away[k]:
+                delay, other = arcs[i if away[k] else i + len(application.edges)]
+                finish[k] += delay
+                cost += other
+        for k in application.order:
+            finish[k] += max([finish[j] for j in application.parents[k]], default=0)
+        path = [max(application.tails, key=finish.__getitem__)]
+        while application.parents[path[-1]]:
+            path.append(max(application.parents[path[-1]], key=finish.__getitem__))
+        return cost + finish[path[0]], path
+
+
+def _divide(left: Moves, rounds: Sequence[Relaxed], tried: Sequence[Sequence[Move]]) -> list[Moves]:
+    """Divide moves in two, at the subtask about which the rounds disagree most; drop what has none left."""
+    if not all(stay or leave for stay, leave in left):
+        return []
+    several = [k for k, (stay, leave) in enumerate(left) if len(stay) + len(leave) > 1]
+    if not several:
+        return [left]
+
+    def doubt(k: int) -> tuple[int, int]:
+        away = sum(relaxed.away[k] for relaxed in rounds)
+        return min(away, len(rounds) - away), _spread(left[k][0] + left[k][1])
+
+    def doubt_about_place(k: int) -> tuple[int, int]:
+        return _spread([chosen[k] for chosen in tried]), _spread(left[k][1])
+
+    parts: Moves
+    if both_sides := [k for k in several if left[k][0] and left[k][1]]:
+        k = max(both_sides, key=doubt)
+        parts = [(left[k][0], []), ([], left[k][1])]
+    else:
+        k = max(several, key=doubt_about_place)
+        places = left[k][1]
+        parts = [([], places[: len(places) // 2]), ([], places[len(places) // 2 :])]
+    return [[*left[:k], part, *left[k + 1 :]] for part in parts]
+
+
+def _spread(moves: Sequence[Move]) -> int:
+    delays, costs = zip(*moves, strict=True)
+    spread: int = max(delays) - min(delays) + max(costs) - min(costs)
+    return spread

@@ -1,0 +1,157 @@
+"""The check: which rules are applied, what is said of them, and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from os import PathLike
+
+from .certificate import read_certificate
+from .data import HybridInstance, Unusable
+from .files import read_instance, read_solution
+from .rules import (
+    Case,
+    HybridCase,
+    Rule,
+    StructuredCase,
+    Verdict,
+    float_below,
+    rule_certificate,
+    rule_claim,
+    rule_consistency,
+    rule_decisions,
+    rule_fingerprint,
+    rule_lower_bound,
+    rule_objective,
+    rule_proven_bound,
+    rule_status,
+)
+from .tree import tree_bound
+
+
+def check(
+    instance_path: str | PathLike[str],
+    solution_path: str | PathLike[str],
+    certificate_path: str | PathLike[str] | None = None,
+) -> Verdict:
+    """Check a solution, and a certificate where there is one.
+
+    Parameters
+    ----------
+    instance_path, solution_path : str or path
+        The files.
+    certificate_path : str or path, optional
+        A file that proves a lower bound.
+
+    Returns
+    -------
+    Verdict
+        The outcome of every rule that could be applied.
+
+    Raises
+    ------
+    Unusable
+        If a file cannot be read or is not of the right form.
+    """
+    instance, solution = read_instance(instance_path), read_solution(solution_path)
+    case: Case
+    if isinstance(instance, HybridInstance):
+        case = HybridCase(instance, solution)
+    else:
+        case = StructuredCase(instance, solution)
+    rules = [rule_fingerprint(case), rule_decisions(case)]
+    if not case.misfits:
+        rules += case.limits()
+    if case.has_cost:
+        rules += [rule_objective(case), rule_lower_bound(case)]
+    rules.append(rule_status(case))
+    bound = None
+    if certificate_path is not None:
+        more, bound = _check_certificate(case, certificate_path)
+        rules += more
+    return Verdict(
+        accepted=all(rule.ok for rule in rules),
+        rules=tuple(rules),
+        objective=case.objective if case.has_cost else math.nan,
+        certified_bound=None if bound is None else float_below(bound),
+        certified_gap=None if bound is None or not case.feasible else _certified_gap(case, bound),
+    )
+
+
+def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule], Fraction | None]:
+    """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
+    certificate = read_certificate(path)
+    rules = [rule_certificate(case, certificate)]
+    if not rules[0].ok:
+        return rules, None
+    bound = tree_bound(case.instance, certificate)
+    claim = rule_claim(certificate, bound)
+    rules.append(claim)
+    if case.has_cost:
+        rules.append(rule_proven_bound(case, bound.value))
+    if case.feasible:
+        rules.append(rule_consistency(case, bound.value))
+    return rules, bound.value if claim.ok else None
+
+
+def _certified_gap(case: Case, bound: Fraction) -> float:
+    """Return the relative gap between the exact cost and a bound, rounded upwards."""
+
+    def gap(cost: Fraction) -> float:  # monotone: 1 - bound/cost
+        if cost == bound:
+            return 0.0
+        return -float_below((bound - cost) / cost) if cost else math.inf
+
+    return case.total.settle(gap)
+
+
+def _say(verdict: Verdict) -> str:
+    lines = [f"{'ok' if rule.ok else 'FAILED':<8}{rule.name:<13}{rule.message}" for rule in verdict.rules]
+    summary = ["accepted" if verdict.accepted else "rejected"]
+    if not math.isnan(verdict.objective):
+        summary.append(f"exact cost {verdict.objective!r}")
+    if verdict.certified_bound is not None:
+        summary.append(f"certified bound {verdict.certified_bound!r}")
+    if verdict.certified_gap is not None:
+        summary.append(f"certified gap {verdict.certified_gap:.3g}")
+    return "\n".join([*lines, ", ".join(summary)])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 accepted, 1 a rule failed, 2 unusable input.
+    """
+    parser = argparse.ArgumentParser(
+        prog="check",
+        description=sys.modules[__package__].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("instance", metavar="INSTANCE")
+    parser.add_argument("solution", metavar="SOLUTION")
+    parser.add_argument("--certificate", metavar="FILE", help="a certificate to check as well")
+    parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
+    arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # ids may hold what the terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        verdict = check(arguments.instance, arguments.solution, arguments.certificate)
+    except Unusable as unusable:
+        print(unusable, file=sys.stderr)
+        return 2
+    print(json.dumps(verdict.as_dict()) if arguments.json else _say(verdict))
+    return 0 if verdict.accepted else 1
