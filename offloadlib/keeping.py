@@ -122,7 +122,8 @@ class Keeper(Generic[Decisions]):
         if not sound:
             return None
         found = min(sound, key=lambda result: result.objective)
-        bound = within(self._bound, found.objective)
+        # Who has told of a solution that is none is not believed in anything else.
+        bound = None if any(fault for _, fault in known) else within(self._bound, found.objective)
         return replace(
             found,
             lower_bound=None if bound is None or bound > found.objective else bound,
@@ -148,6 +149,9 @@ class Keeper(Generic[Decisions]):
         if not isinstance(claimed, Real) or not isinstance(bound, Real | None):
             self._told, self._bound = found.solution, -math.inf
             raise self._false(f"returned {claimed!r} and {bound!r} as its objective and lower bound")
+        if not isinstance(result.termination, Termination):
+            self._told = found.solution
+            raise self._false(f"returned {result.termination!r} as its termination")
         if not abs(claimed - cost) <= slack(cost):
             self._told = found.solution
             raise self._false(f"says that its solution costs {claimed!r}, and it costs {cost!r}")

@@ -80,8 +80,17 @@ class Method:
         return self.path.split(":")[0]
 
     def load(self) -> Function:
-        """The method's function, imported."""
-        loaded: Function = imported(self.path)
+        """The method's function, imported.
+
+        Raises
+        ------
+        InputError
+            If there is none under its path.
+        """
+        try:
+            loaded: Function = imported(self.path)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InputError("method", [("", f"{self.name}: no function {self.path!r} ({error})")]) from error
         return loaded
 
     def prepared(self, instance: Problem) -> Function:

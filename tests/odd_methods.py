@@ -11,6 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.registry import Family, Method
 
@@ -176,6 +178,28 @@ def _tell(instance: Instance, budget: Budget) -> None:
     solution = told(instance)
     cost = evaluate(instance, solution).total
     budget.on_progress(Progress(0.0, cost, 0.5 * cost, lambda: solution))
+
+
+def fabulist(instance: Instance, budget: Budget) -> Result:
+    """Tell of a good solution, then of one that breaks a limit, with a bound, and fail."""
+    _tell(instance, budget)
+    assert budget.on_progress is not None
+    rows = [[0] * len(row) for row in Solution.all_local(instance).rows(instance)]
+    wrong = Solution.from_rows(instance, rows)
+    budget.on_progress(Progress(60.0, 1.0, 30.0, lambda: wrong))
+    raise ValueError("no luck today")
+
+
+def undecided(instance: Instance, budget: Budget) -> Result:
+    """End for a reason that there is not."""
+    return replace(_all_local(instance), termination="tired")  # type: ignore[arg-type]
+
+
+def rounder(instance: Instance, budget: Budget) -> Result:
+    """Return places between two offload points."""
+    places = Solution.all_local(instance).places
+    solution = Solution(tuple(np.full(each.shape, 0.3) for each in places))  # type: ignore[arg-type]
+    return Result(solution, 0.0, None, 0.0)
 
 
 def overclaimer(instance: Instance, budget: Budget) -> Result:

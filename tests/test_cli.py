@@ -75,6 +75,19 @@ def test_version_and_module(run: Any) -> None:
     module = [sys.executable, "-m", "offloadlib"]
     done = subprocess.run([*module, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    early = (
+        "import os, signal, sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from offloadlib.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == "offloadlib: interrupted before there was a result\n"
     refused = subprocess.run([*module, "bogus"], capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "offloadlib: No such command 'bogus' (see 'offloadlib --help')\n"

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from odd_methods import method, told
 from test_cli import ODD, WORKED, _interrupt, _marked, script
 
 import offloadlib
-from offloadlib import workers
+from offloadlib import keeping, workers
 from offloadlib.check import check
-from offloadlib.instances import Budget, Instance, Status, Termination, exact, read
+from offloadlib.instances import Budget, HybridSolution, Instance, Solution, Status, Termination, exact, read
 from offloadlib.registry import Family
 from offloadlib.workers import Ending
 
@@ -39,6 +41,7 @@ def instance() -> Instance:
         ("unheard", "says that its solution costs nan, and it costs 72.77"),
         ("mute", "mute returned None and None as its objective and lower bound"),
         ("boaster", "claims the lower bound 72.77007"),
+        ("undecided", "returned 'tired' as its termination"),
     ],
 )
 def test_a_lie_is_an_error(instance: Instance, name: str, what: str) -> None:
@@ -49,7 +52,7 @@ def test_a_lie_is_an_error(instance: Instance, name: str, what: str) -> None:
     again = pickle.loads(pickle.dumps(error.value))
     assert str(again) == str(error.value)
     kept = error.value.kept
-    if name in ("liar", "unheard", "mute", "boaster"):  # what is wrong is not the solution
+    if name in ("liar", "unheard", "mute", "boaster", "undecided"):  # what is wrong is not the solution
         assert kept is not None and (kept.objective, kept.lower_bound) == (72.77, None)
         assert kept.status is Status.FEASIBLE
     else:
@@ -81,6 +84,30 @@ def test_what_was_told_is_verified(instance: Instance) -> None:
     assert result.objective == exact.cost(instance, told(instance))
     assert result.lower_bound == pytest.approx(0.5 * result.objective)
     assert result.status is Status.FEASIBLE
+
+
+@pytest.mark.filterwarnings("ignore:fabulist failed")
+def test_who_tells_of_no_solution_has_no_bound(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "EASE", 0.0)  # every event is listened to
+    result = offloadlib.solve(instance, method("fabulist", Family.EXACT))
+    assert result.termination is Termination.FAILED
+    assert result.lower_bound is None
+
+
+def test_places_are_whole_numbers(instance: Instance) -> None:
+    """They are not rounded, and do not wrap around."""
+    with pytest.raises(ValueError, match="a place is a whole number in the range of int32"):
+        offloadlib.solve(instance, method("rounder"))
+    for place in (0.3, math.nan, 2**40):
+        with pytest.raises(ValueError, match="whole number"):
+            Solution(tuple(np.full(each.shape, place) for each in Solution.all_local(instance).places))
+    with pytest.raises(ValueError, match="whole number in the range of int8"):
+        HybridSolution(np.array([[258]]), np.array([0.0]))
+
+
+def test_a_method_without_a_function(instance: Instance) -> None:
+    with pytest.raises(offloadlib.InputError, match="absent: no function 'odd_methods:absent'"):
+        offloadlib.solve(instance, method("absent"))
 
 
 def test_without_anything_told_the_error_is_the_users(instance: Instance) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Generic
 import numpy as np
 from typing_extensions import TypeVar
 
-from .model import LOCAL, Instance, Places, frozen
+from .model import LOCAL, Instance, Places, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +22,17 @@ class Solution:
     places
         For each group of the instance an array (G, K): the number of an offload point, or
         :data:`~.instances.model.LOCAL`.
+
+    Raises
+    ------
+    ValueError
+        If a place is not a whole number.
     """
 
     places: tuple[Places, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "places", tuple(frozen(places, np.int32) for places in self.places))
+        object.__setattr__(self, "places", tuple(whole(places, np.int32) for places in self.places))
 
     @classmethod
     def all_local(cls, instance: Instance) -> Solution:

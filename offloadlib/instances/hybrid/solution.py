@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model import Floats, frozen
+from ..model import Floats, frozen, whole
 from .model import DEVICE, HybridInstance, TaskPlaces
 
 
@@ -20,13 +20,18 @@ class HybridSolution:
         (N, M) places: :data:`~.instances.hybrid.model.DEVICE`, ``EDGE`` or ``CLOUD``.
     split
         (N,) Mbit/s that each device gets; not negative, in sum at most the bandwidth.
+
+    Raises
+    ------
+    ValueError
+        If a place is not a whole number.
     """
 
     places: TaskPlaces
     split: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "places", frozen(self.places, np.int8))
+        object.__setattr__(self, "places", whole(self.places, np.int8))
         object.__setattr__(self, "split", frozen(self.split, np.float64))
 
     @classmethod
