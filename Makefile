@@ -11,7 +11,7 @@ COMPARED := worked-example paper-m040 melbourne-s
 .PHONY: compare study test test-all lint bench checker schemas clean
 
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
-	$(BIN)/offloadlib compare $(COMPARED:%=instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
+	$(BIN)/offloadlib compare $(COMPARED:%=offloadlib/instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
 
 study: $(READY)  ## a first look at the paper's experiments and at DDTO, in minutes
 	$(BIN)/offloadlib study paper --quick -o $(REPORT)/study-paper

@@ -1,7 +1,7 @@
 """offloadlib: where should the parts of a mobile task run? Exact and heuristic methods, with proofs.
 
 >>> import offloadlib
->>> instance = offloadlib.read("instances/library/worked-example.json")
+>>> instance = offloadlib.read("offloadlib/instances/library/worked-example.json")
 >>> result = offloadlib.solve(instance, method="milp")
 >>> round(result.objective, 9), str(result.status)
 (24.045, 'optimal')
