@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ import pytest
 from brute import brute_force
 from fuzzing import disagreements, exact_methods, solved
 
-from offloadlib.formulations import highs
+from offloadlib.formulations import highs, scaling
 from offloadlib.formulations.cp import program
 from offloadlib.formulations.decomposition import branch_and_price, finish, master
 from offloadlib.formulations.milp import arrays, pyomo_run
 from offloadlib.formulations.trust import Claim, SolverError, contradiction, insist
-from offloadlib.instances import Budget, Instance, Solution, Status, Termination, evaluate, read
+from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate, read
 from offloadlib.instances.generate import Setting, generate
 
 CASES = Path(__file__).parent / "cases"
@@ -75,6 +77,49 @@ def test_insisting() -> None:
     found = insist(ways, lambda answer: "odd" if answer % 2 else None, late=lambda: False)
     assert (found.answer, found.wrong) == (2, ("it broke", "odd"))
     assert insist(ways, lambda answer: None, late=lambda: True) == insist([fail], lambda answer: None, bool)
+
+
+def test_answers_that_must_agree() -> None:
+    """A better solution contradicts the bound of the answers before; then a third one has to agree."""
+    costs: list[int] = []
+
+    def answers(*values: int) -> list[Callable[[], int]]:
+        def give(value: int) -> int:
+            costs.append(value)
+            return value
+
+        costs.clear()
+        return [partial(give, value) for value in values]
+
+    def check(answer: int) -> str | None:
+        return f"{answer} is too high" if answer > min(costs) else None
+
+    found = insist(answers(2, 1, 1, 0), check, lambda: False, needed=2)
+    assert (found.answers, found.wrong) == ((1, 1), ("2 is too high",))
+    assert insist(answers(1, 1, 0), check, lambda: False, needed=2).answers == (1, 1)
+    assert insist(answers(1, 1), check, lambda: True, needed=2).answers == (1,)
+    assert insist(answers(3, 2, 1), check, lambda: False, needed=2).answers == (1,)
+
+
+def test_far_apart() -> None:
+    assert not scaling.far_apart(small())
+    assert scaling.far_apart(read(CASES / "milp-hull-false-bound.json"))
+    assert not scaling.far_apart(read(CASES / "cpsat-false-optimum.json"))
+
+
+@pytest.mark.parametrize("solver", ["appsi_highs", "cbc", "glpk"])
+def test_bounds_have_the_margin_of_the_solver(solver: str) -> None:
+    instance = small()
+    optimum, _ = brute_force(instance)
+    try:
+        result = solved(instance, "milp", solver, Budget())
+    except InputError:
+        pytest.skip(f"{solver} is not installed")
+    assert result.objective == pytest.approx(optimum, rel=1e-12)
+    assert result.lower_bound is not None
+    assert result.status is (Status.OPTIMAL if solver == "appsi_highs" else Status.FEASIBLE)
+    tolerance = pyomo_run._TOLERANCES.get(solver, (pyomo_run.OTHER_TOLERANCE, {}))[0]
+    assert result.lower_bound <= optimum * (1 - tolerance)
 
 
 # HiGHS --------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from offloadlib.instances.run import OPTIMAL_GAP
 
 from .scaling import unit_for
 from .stray import without_stray_lines
-from .trust import ROUNDING, Claim, SolverError, contradiction, insist
+from .trust import ROUNDING, UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
 
 TOLERANCE = 1e-10
 """Primal and dual feasibility."""
@@ -115,6 +115,12 @@ class _Way:
 _WAYS = (_Way("choose", 0, True), _Way("off", 1, True), _Way("off", 2, False))
 """The usual way, then safer ones: presolve and the start solution are where HiGHS goes wrong."""
 
+_LAST_WAY = _Way("choose", 3, True)
+"""Where two of three answers have to agree and do not."""
+
+FIRST_SHARE = 0.6
+"""Of the time, for an answer that has to be confirmed."""
+
 
 def minimise(
     program: MixedIntegerProgram,
@@ -126,7 +132,7 @@ def minimise(
     worth: Callable[[Floats], float] | None = None,
     reference: float = 1.0,
     target: float = -math.inf,
-    presolve: bool = True,
+    confirm: bool = False,
     report: Report | None = None,
 ) -> Outcome:
     """Minimise with HiGHS.
@@ -152,8 +158,8 @@ def minimise(
         The size of the objective, to scale it by.
     target
         An objective at which to stop.
-    presolve
-        Whether to let HiGHS presolve at first.
+    confirm
+        Whether a second answer has to agree before a bound counts (:mod:`.formulations.trust`).
     report
         Called with seconds, incumbent and bound (infinite if unknown) while HiGHS runs, from its thread.
 
@@ -180,14 +186,17 @@ def minimise(
 
     def attempt(way: _Way) -> tuple[float, Outcome]:
         solver = _load(program, scale)
-        _set_options(solver, budget, left())
+        _set_options(solver, budget, left() * (FIRST_SHARE if confirm and not found else 1.0))
         solver.setOptionValue("objective_target", target * scale)
         solver.setOptionValue("presolve", way.presolve)
         solver.setOptionValue("random_seed", (budget.seed + way.seed) % 2**31)
-        if start is not None and way.started:
+        best = min(found, key=lambda answer: answer[0])[1].values if found else None
+        if best is not None and way.started:
+            solver.setSolution(len(best), np.arange(len(best), dtype=np.int32), best)
+        elif start is not None and way.started:
             columns, values = start
             solver.setSolution(len(columns), columns.astype(np.int32), values.astype(np.float64))
-        interrupted = _run(solver, scale, report)
+        interrupted = _run(solver, scale, shown)
         outcome = _outcome(solver, scale, interrupted, solver_gap(budget))
         cost = math.inf
         if outcome.values is not None:
@@ -200,25 +209,35 @@ def minimise(
             raise SolverError(f"HiGHS ended with status {status.name}")
         return found[-1]
 
+    def shown(seconds: float, objective: float, bound: float) -> None:
+        if report is not None:
+            report(seconds, objective, -math.inf if confirm else bound)
+
     def wrong(answer: tuple[float, Outcome]) -> str | None:
         cost, outcome = answer
+        least = min(cost for cost, _ in found)
+        if outcome.lower_bound > least + ROUNDING * reference:
+            return f"a bound of {outcome.lower_bound:.12g} above a solution of {least:.12g}"
         done = outcome.termination in (Termination.FINISHED, Termination.GAP)
         claim = Claim(outcome.objective, cost, outcome.lower_bound, done)
         rounding = min(max(ROUNDING, budget.gap), LARGEST_ROUNDING)
         return contradiction(claim, known, rounding * reference)
 
-    insisted = insist([partial(attempt, way) for way in (_WAYS if presolve else _WAYS[1:])], wrong, late)
+    needed = 2 if confirm else 1
+    ways = [partial(attempt, way) for way in ((*_WAYS, _LAST_WAY) if confirm else _WAYS)]
+    insisted = insist(ways, wrong, late, needed)
     _, best = min(found, key=lambda answer: answer[0])
-    if insisted.answer is None:
-        return replace(best, lower_bound=-math.inf, termination=Termination.FAILED, wrong=insisted.wrong)
-    taken = insisted.answer[1]
-    return replace(
-        taken,
-        values=best.values,
-        objective=best.objective,
-        lower_bound=taken.lower_bound - MARGIN * reference,
-        wrong=insisted.wrong,
-    )
+    taken = [outcome for _, outcome in insisted.answers]
+    wrongs, bound = insisted.wrong, -math.inf
+    if len(taken) == needed:
+        termination = ended([outcome.termination for outcome in taken])
+        bound = min(outcome.lower_bound for outcome in taken) - MARGIN * reference
+    elif taken and late():
+        termination = ended([*(outcome.termination for outcome in taken), Termination.TIME_LIMIT])
+    else:
+        termination = Termination.FAILED
+        wrongs += (UNCONFIRMED,) if taken else ()
+    return replace(best, lower_bound=bound, termination=termination, wrong=wrongs)
 
 
 class Relaxation:

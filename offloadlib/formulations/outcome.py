@@ -31,7 +31,7 @@ from offloadlib.instances.model import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
 from . import highs, pooling
-from .scaling import FAR
+from .scaling import FAR, far_apart
 from .trust import SolverError
 
 
@@ -127,7 +127,7 @@ class Search:
         start: tuple[Ints, Floats],
         decode: Callable[[Floats], Solution],
         elsewhere: float = math.inf,
-        presolve: bool = True,
+        confirm: bool = False,
     ) -> tuple[Termination, dict[str, Any]]:
         """Let HiGHS minimise a program in the time that is left.
 
@@ -141,8 +141,8 @@ class Search:
             From values of the columns to decisions.
         elsewhere
             A lower bound on the cost of the solutions that the program leaves out, if it does.
-        presolve
-            Whether HiGHS may presolve at first.
+        confirm
+            Whether a second answer has to agree before a bound counts, even if costs are not far apart.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Search:
             known=self.cost(self.start) - self.constant,
             worth=worth,
             reference=self.objective,
-            presolve=presolve,
+            confirm=confirm or far_apart(self.instance),
             target=self.objective / (2 * FAR) - self.constant,
             report=report,
         )

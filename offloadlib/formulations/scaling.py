@@ -32,7 +32,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from offloadlib.instances import Instance, Solution, evaluate
+from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.bound import simple_bounds
 from offloadlib.instances.cost import Terms, terms
 from offloadlib.instances.model import Floats
@@ -47,6 +47,35 @@ relative to the one that was known when the unit was chosen."""
 
 EPSILON = 2.0**-10
 """How far a cut-off is above what a better solution can cost, so that the two are told apart."""
+
+
+LARGEST_SPREAD = 1e4
+"""Where parts of costs are further apart than that, a solver's answers must be confirmed."""
+
+
+def far_apart(instance: Instance) -> bool:
+    """Whether the costs of an instance are so far apart that answers must be confirmed (:mod:`.trust`).
+
+    That is, whether the largest part of a cost is :data:`LARGEST_SPREAD` times as large as half of the parts
+    of a kind (execution, sending or receiving) of some device, those that are 0 apart: a few small ones among
+    many of a size are no reason.
+    """
+    linked = instance.devices.connected_to != LOCAL
+    largest, least = 0.0, np.inf
+    for term in terms(instance):
+        kinds: list[tuple[Floats, Floats | float]] = [
+            (term.local, term.execute),
+            (term.group.work / _slowest(instance), 0.0),
+            (np.hstack([term.arc_up, term.head_up]), term.send),
+            (np.hstack([term.arc_down, term.tail_down]), term.receive),
+        ]
+        for seconds, power in kinds:
+            each = (term.delay_weight + term.energy_weight * power)[:, None]
+            for costs in (each * seconds)[linked[term.group.members]]:
+                some = costs[costs > 0]
+                if some.size:
+                    largest, least = max(largest, some.max()), min(least, np.median(some))
+    return bool(largest > LARGEST_SPREAD * least)
 
 
 def unit_for(objective: float) -> float:
@@ -86,11 +115,16 @@ def levelled(instance: Instance, objective: float, unit: float) -> Instance:
     room = objective - (least.sum() - least)
     cap = (1.0 + EPSILON) * np.minimum(local, np.maximum(room, least))
     result = replace(instance)
-    slowest = float(instance.points.cpu[instance.points.capacity > 0].min(initial=np.inf))
+    slowest = _slowest(instance)
     result.__dict__["_terms"] = tuple(
         _levelled(term, cap[term.group.members], unit, slowest) for term in terms(instance)
     )
     return result
+
+
+def _slowest(instance: Instance) -> float:
+    """The speed of the slowest offload point that has a capacity."""
+    return float(instance.points.cpu[instance.points.capacity > 0].min(initial=np.inf))
 
 
 def _levelled(term: Terms, cap: Floats, unit: float, slowest: float) -> Terms:

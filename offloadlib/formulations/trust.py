@@ -4,13 +4,22 @@ Solvers are wrong now and then: their presolve calls a program infeasible that a
 report an optimum that is worse than what they were given, or the objective of one solution with the values
 of another one, or they end with an error. None of that may become a bound. :func:`contradiction` is the
 rule, and :func:`insist` asks in safer and safer ways.
+
+A wrong answer need not contradict anything: at the root of a big-M model HiGHS 1.12 cuts off the optimum now
+and then, with presolve or without, and calls the best of the rest optimal; the point is in the model, and the
+coefficients are harmless. For such models, and where the costs of an instance are far apart
+(:func:`.formulations.scaling.far_apart`), an answer counts only when another one, got in another way and from
+the best solution so far, agrees with it: a better solution contradicts the bound of the first, and of two
+bounds the weaker one counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from offloadlib.instances import Termination
 
 Answer = TypeVar("Answer")
 
@@ -69,39 +78,59 @@ def contradiction(claim: Claim, known: float, rounding: float) -> str | None:
 
 @dataclass(frozen=True)
 class Insisted(Generic[Answer]):
-    """The first answer that can be true, if there is one, and what was wrong with those before."""
+    """Answers that can all be true, as many as were asked for or fewer, and what was wrong with others."""
 
-    answer: Answer | None
+    answers: tuple[Answer, ...]
     wrong: tuple[str, ...]
+
+    @property
+    def answer(self) -> Answer | None:
+        """The last one, if there is one."""
+        return self.answers[-1] if self.answers else None
 
 
 def insist(
     attempts: Iterable[Callable[[], Answer]],
     check: Callable[[Answer], str | None],
     late: Callable[[], bool],
+    needed: int = 1,
 ) -> Insisted[Answer]:
-    """Ask until an answer can be true.
+    """Ask until an answer, or several ones together, can be true.
 
     Parameters
     ----------
     attempts
         Ways to ask, the usual one first, then safer ones.
     check
-        Tells what is wrong with an answer, or None.
+        Tells what is wrong with an answer, or None; it may learn from every answer, and is asked again about
+        those that were taken before.
     late
         Whether there is no time for another attempt.
+    needed
+        So many answers have to agree.
     """
     wrong: list[str] = []
+    taken: list[Answer] = []
     for attempt in attempts:
-        if wrong and late():
+        if (wrong or taken) and late():
             break
         try:
             answer = attempt()
         except SolverError as error:
             wrong.append(str(error))
             continue
-        reason = check(answer)
-        if reason is None:
-            return Insisted(answer, tuple(wrong))
-        wrong.append(reason)
-    return Insisted(None, tuple(wrong))
+        reasons = [(each, check(each)) for each in (*taken, answer)]
+        taken = [each for each, reason in reasons if reason is None]
+        wrong += [reason for _, reason in reasons if reason is not None]
+        if len(taken) == needed:
+            break
+    return Insisted(tuple(taken), tuple(wrong))
+
+
+UNCONFIRMED = "no second answer agrees with the first"
+"""What is wrong with an answer that had to be confirmed, and was not."""
+
+
+def ended(terminations: Sequence[Termination]) -> Termination:
+    """Why a solver ended that was asked more than once: what kept an answer from being the last word."""
+    return next((each for each in terminations if each is not Termination.FINISHED), Termination.FINISHED)

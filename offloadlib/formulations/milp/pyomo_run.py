@@ -22,8 +22,8 @@ from offloadlib.instances.model import Floats
 
 from .. import highs
 from ..outcome import Search, errors, run_in_scale
-from ..scaling import levelled, unit_for
-from ..trust import Claim, SolverError, contradiction, insist
+from ..scaling import far_apart, levelled, unit_for
+from ..trust import UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
 from . import clock
 
 Build = Callable[[Instance], pyo.ConcreteModel]
@@ -49,17 +49,21 @@ class Job:
         The search's instance in other units: the objective is ``unit`` times F.
     model
         Of that instance, without the constant cost of unconnected devices.
+    confirm
+        Whether a second answer has to agree before a bound counts, even if costs are not far apart.
     """
 
     search: Search
     instance: Instance
     unit: float
     model: pyo.ConcreteModel
+    confirm: bool
 
     def insist(self, ways: Sequence[Callable[[], Answer]], tolerance: float) -> Outcome:
         """Ask a solver in one way after the other until it gives an answer that can be true, and keep it.
 
-        Its answers may be off by its tolerance for feasibility, relatively, times :data:`LARGEST_ERROR`.
+        Its answers may be off by its tolerance for feasibility, relatively, times :data:`LARGEST_ERROR`,
+        before they contradict anything; twice the tolerance is taken off bounds, as :data:`.highs.MARGIN` is.
         """
         search = self.search
         known = search.cost(search.start)
@@ -68,21 +72,40 @@ class Job:
         def in_full(objective: float) -> float:
             return objective / self.unit + search.constant
 
+        stopped: list[Answer] = []
+
+        def late() -> bool:
+            return search.left == 0 or bool(stopped)
+
         def wrong(answer: Answer) -> str | None:
+            if answer.termination is Termination.INTERRUPTED:
+                stopped.append(answer)
             cost = math.inf
             if answer.solution is not None:
                 cost = search.cost(answer.solution)
                 search.offer(answer.solution)
             done = answer.termination is Termination.FINISHED
             claim = Claim(in_full(answer.objective), cost, in_full(answer.bound), done)
-            return contradiction(claim, known, LARGEST_ERROR * tolerance * reference)
+            rounding = LARGEST_ERROR * tolerance * reference
+            best = search.cost(search.start)
+            if claim.bound > best + rounding:
+                return f"a bound of {claim.bound:.12g} above a solution of {best:.12g}"
+            return contradiction(claim, known, rounding)
 
-        insisted = insist(ways, wrong, late=lambda: search.left == 0)
-        answer = insisted.answer
-        if answer is None:
-            return Termination.FAILED, {"solver": search.budget.solver, **errors(insisted.wrong)}
-        search.prove(in_full(answer.bound) - highs.MARGIN * reference)
-        return answer.termination, {**answer.record, **errors(insisted.wrong)}
+        needed = 2 if self.confirm or far_apart(search.instance) else 1
+        insisted = insist(ways, wrong, late, needed)
+        answers, wrongs = insisted.answers, insisted.wrong
+        record = answers[-1].record if answers else {"solver": search.budget.solver}
+        terminations = [answer.termination for answer in answers]
+        if len(answers) == needed:
+            bound = in_full(min(answer.bound for answer in answers))
+            search.prove(bound - max(highs.MARGIN, 2 * tolerance) * reference)
+        elif answers and late():
+            terminations.append(Termination.TIME_LIMIT)
+        else:
+            wrongs += (UNCONFIRMED,) if answers else ()
+            terminations.insert(0, Termination.FAILED)
+        return ended(terminations), {**record, **errors(wrongs)}
 
     def set_start(self) -> None:
         """Give the integer variables the values of the incumbent."""
@@ -111,8 +134,32 @@ HIGHS, SCIP = "highs", "scip"
 SCIP_TOLERANCE = 1e-9
 """Primal and dual feasibility: SCIP's own arithmetic takes smaller differences for 0."""
 
+_TOLERANCES: dict[str, tuple[float, dict[str, float]]] = {
+    "appsi_highs": (
+        highs.TOLERANCE,
+        {
+            "mip_feasibility_tolerance": highs.INTEGRALITY,
+            "primal_feasibility_tolerance": highs.TOLERANCE,
+            "dual_feasibility_tolerance": highs.TOLERANCE,
+            "mip_abs_gap": 0.0,
+        },
+    ),
+    "cbc": (1e-8, {"primalT": 1e-9, "dualT": 1e-9, "integerT": 1e-8, "allowableGap": 0.0}),
+    "gurobi": (1e-9, {"FeasibilityTol": 1e-9, "OptimalityTol": 1e-9, "IntFeasTol": 1e-9, "MIPGapAbs": 0.0}),
+    "cplex": (
+        1e-9,
+        {
+            "simplex_tolerances_feasibility": 1e-9,
+            "simplex_tolerances_optimality": 1e-9,
+            "mip_tolerances_integrality": 1e-9,
+            "mip_tolerances_absmipgap": 0.0,
+        },
+    ),
+}
+"""The tolerance that a solver is run with, and the options that set it."""
+
 OTHER_TOLERANCE = 1e-6
-"""What the other solvers take for feasible, or less."""
+"""What solvers take for feasible whose tolerances are not set here, or less."""
 
 LARGEST_ERROR = 100.0
 """Times the tolerance: many variables and rows may use it up."""
@@ -132,7 +179,7 @@ def minimise_cost(
     budget: Budget,
     build: Build,
     tighten: Tighten | None = None,
-    presolve: bool = True,
+    confirm: bool = False,
 ) -> Result:
     """Build a model of the pooled instance, solve it, and turn its values into a result.
 
@@ -146,15 +193,15 @@ def minimise_cost(
         Makes the model.
     tighten
         Adds inequalities to the arrays that HiGHS gets.
-    presolve
-        Whether HiGHS may presolve at first.
+    confirm
+        Whether a second answer has to agree before a bound counts, even if costs are not far apart.
 
     Raises
     ------
     InputError
         If the solver is not installed.
     """
-    solve = _solver(budget.solver, tighten, presolve)
+    solve = _solver(budget.solver, tighten)
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
@@ -164,7 +211,7 @@ def minimise_cost(
             model = build(instance)
             # To arrays, or to whatever another solver reads, takes about as long again.
             clock.check(search.seconds - begun)
-        return solve(Job(search, instance, unit, model))
+        return solve(Job(search, instance, unit, model, confirm))
 
     return run_in_scale(instance, budget, method)
 
@@ -195,7 +242,7 @@ def _bounds(columns: list[Any]) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-def _run_highs(tighten: Tighten | None, presolve: bool, job: Job) -> Outcome:
+def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
     search = job.search
     program, variables = program_of(job.model)
     if tighten is not None:
@@ -210,7 +257,7 @@ def _run_highs(tighten: Tighten | None, presolve: bool, job: Job) -> Outcome:
         return job.read()
 
     # The rows keep their unit, the objective is F again.
-    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode, presolve=presolve)
+    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode, confirm=job.confirm)
 
 
 def set_start(model: Any, instance: Instance, start: Solution) -> None:
@@ -242,7 +289,7 @@ def read_places(model: Any, instance: Instance) -> Solution:
     )
 
 
-def _solver(name: str, tighten: Tighten | None, presolve: bool) -> Solve:
+def _solver(name: str, tighten: Tighten | None) -> Solve:
     """What runs the solver of a name: SCIP's Python package where that is installed, else by Pyomo's name.
 
     Raises
@@ -251,7 +298,7 @@ def _solver(name: str, tighten: Tighten | None, presolve: bool) -> Solve:
         If it is not installed.
     """
     if name == HIGHS:
-        return partial(_run_highs, tighten, presolve)
+        return partial(_run_highs, tighten)
     if name == SCIP:
         direct = DirectSolverFactory("scip_direct")
         if direct.available():
@@ -284,6 +331,7 @@ _SCIP_WAYS: tuple[dict[str, int], ...] = (
     {},
     {"presolving/maxrounds": 0},
     {"presolving/maxrounds": 0, "lp/scaling": 0},
+    {},
 )
 """Settings: the usual ones, then safer ones."""
 
@@ -341,8 +389,9 @@ def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
 
 def _run_other(solver: Any, job: Job) -> Outcome:
     """Any other solver, through Pyomo's general interface, with its start and then without."""
+    tolerance, _ = _TOLERANCES.get(job.search.budget.solver, (OTHER_TOLERANCE, {}))
     return job.insist(
-        [partial(_ask_other, solver, job, started) for started in (True, False)], OTHER_TOLERANCE
+        [partial(_ask_other, solver, job, started) for started in (True, False, True)], tolerance
     )
 
 
@@ -356,6 +405,8 @@ def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
         options["warmstart"] = True
     if name in _GAP_OPTIONS:
         solver.options[_GAP_OPTIONS[name]] = highs.solver_gap(search.budget)
+    for option, value in _TOLERANCES.get(name, (OTHER_TOLERANCE, {}))[1].items():
+        solver.options[option] = value
     try:
         with _quiet():  # what goes wrong is said once, by the error
             results = solver.solve(job.model, **options)
