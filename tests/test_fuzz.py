@@ -30,7 +30,7 @@ def test_wide_cost_ranges(random: Random) -> None:
 @pytest.mark.parametrize(
     ("seed", "method", "solver"),
     [
-        (300044, "milp-bigm", "highs"),  # false optima, 1 to 2 % above
+        (300044, "milp-bigm", "highs"),  # false optima, 1 to 2.4 % above
         (300085, "milp-bigm", "highs"),
         (300190, "milp-bigm", "highs"),
         (200037, "milp-bigm", "highs"),
