@@ -426,23 +426,22 @@ def test_an_interrupt_keeps_the_bound() -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_callback_that_fails_stops_the_solver(error: type[BaseException]) -> None:
-    """Later, while CP-SAT runs in its thread."""
+    """Later, while CP-SAT runs in its thread: when it has proven something."""
+    instance = library("layered-12-m030")
+    simple = simple_bound(instance)
 
     def fail(event: Progress) -> None:
-        if event.time > 0.5:
+        if event.time > 0 and event.lower_bound is not None and event.lower_bound > simple:
             raise error
 
-    instance = library("layered-12-m030")
-    begun = time.perf_counter()
     if error is KeyboardInterrupt:
         result = solve(instance, on_progress=fail, time_limit=100)
         assert result.termination is Termination.INTERRUPTED
         assert result.lower_bound is not None
-        assert result.lower_bound > simple_bound(instance)
+        assert result.lower_bound > simple
     else:
         with pytest.raises(error):
             solve(instance, on_progress=fail, time_limit=100)
-    assert time.perf_counter() - begun < 60
 
 
 INTERRUPTED = textwrap.dedent(
