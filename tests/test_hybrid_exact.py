@@ -276,8 +276,8 @@ def test_the_bound_at_the_time_limit_is_valid(method: Method) -> None:
 def test_scarce_uplink_at_the_time_limit() -> None:
     """Weights and sizes of all kinds, where the gap takes long to close: whatever is returned is in order."""
     rng = np.random.default_rng(2)
-    instance, seen = drawn(300, 2), []
-    instance = replace(instance, weight=rng.uniform(0.5, 2.0, 300))
+    instance, seen = drawn(1000, 2), []
+    instance = replace(instance, weight=rng.uniform(0.5, 2.0, 1000))
     result = lagrangian.solve(instance, Budget(time_limit=0.3, on_progress=seen.append))
     assert result.termination is Termination.TIME_LIMIT
     assert result.gap is not None and result.gap >= 0.0

@@ -46,7 +46,11 @@ def test_every_method_comes_back_with_a_feasible_result(instance: Instance, name
         ("segfault", "its process was killed by SIGSEGV"),
         ("leave", "its process ended with exit status 7, without a result"),
         ("fail", "ValueError: no luck today"),
-        ("missing", "AttributeError: module 'odd_methods' has no attribute 'missing'"),
+        (
+            "missing",
+            "method: missing: no function 'odd_methods:missing' "
+            "(module 'odd_methods' has no attribute 'missing')",
+        ),
     ],
 )
 def test_a_crash_is_an_outcome(instance: Instance, name: str, message: str) -> None:
@@ -65,7 +69,7 @@ def test_a_method_that_cannot_be_imported_is_an_outcome(instance: Instance) -> N
     outcome = workers.run(absent, instance, Budget())
     assert (outcome.ending, outcome.message) == (
         Ending.FAILED,
-        "ModuleNotFoundError: No module named 'no_such_module'",
+        "method: absent: no function 'no_such_module:solve' (No module named 'no_such_module')",
     )
 
 

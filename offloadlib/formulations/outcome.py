@@ -198,6 +198,8 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     """Run a method, and return the best solution and bound that it leaves, also after Ctrl-C."""
     search = Search(instance, budget)
     termination, record = Termination.FINISHED, dict[str, Any]()
+    if search.optimal:  # a start that costs as little as the simple bound says, as where it costs nothing
+        return Result.of(instance, search.solution, search.seconds, search.lower_bound)
     if can_offload(instance):
         try:
             termination, record = method(search)
