@@ -198,9 +198,9 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     """Run a method, and return the best solution and bound that it leaves, also after Ctrl-C."""
     search = Search(instance, budget)
     termination, record = Termination.FINISHED, dict[str, Any]()
-    if search.optimal:  # a start that costs as little as the simple bound says, as where it costs nothing
-        return Result.of(instance, search.solution, search.seconds, search.lower_bound)
-    if can_offload(instance):
+    if not can_offload(instance):
+        search.prove(search.objective)  # all-local is the only solution
+    elif not search.optimal:  # a start that costs nothing is: solvers cannot scale by that
         try:
             termination, record = method(search)
         except OutOfTime:
@@ -209,8 +209,6 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
             termination = Termination.INTERRUPTED
         except SolverError as error:
             termination, record = Termination.FAILED, errors((str(error),))
-    else:
-        search.prove(search.objective)  # all-local is the only solution
     return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
 
 
