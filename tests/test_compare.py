@@ -39,8 +39,8 @@ def empty_library(monkeypatch: pytest.MonkeyPatch) -> None:
 def frame(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataFrame, Path]]:
     """A comparison of everything on two instances, one of them given as an object, and its folder."""
     folder = tmp_path_factory.mktemp("compared") / "new" / "folder"
-    instance = generate(
-        Setting(devices=6, offload_points=3, capacity=4, unconnected=0.2), seed=3, name="b b/ü"
+    instance = generate(  # small enough for btod-plain to end long before its time limit
+        Setting(devices=4, offload_points=3, capacity=3, unconnected=0.2), seed=3, name="b b/ü"
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "best_known", lambda instance: None)
