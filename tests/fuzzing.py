@@ -22,6 +22,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from folders import DATA
+
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.cp import cpsat
 from offloadlib.formulations.cp.places import Places
@@ -38,7 +40,6 @@ SMALL = 1e-6
 SCIP_GAP = 1e-8
 """SCIP's tolerances are coarser."""
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 MOST_LEAVES = 20_000
 """Decisions of all devices together for which the plain backtracking is tried."""

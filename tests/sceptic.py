@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from typing import Any
 
-CHECKER = Path(__file__).resolve().parent.parent / "offloadlib" / "check"
+from folders import ROOT
+
+CHECKER = ROOT / "offloadlib" / "check"
 
 
 def by_path(name: str) -> Any:

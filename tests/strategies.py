@@ -15,13 +15,12 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
+from folders import LIBRARY
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-import offloadlib.instances as model
 from offloadlib.instances import LOCAL, Instance, Solution
 from offloadlib.instances.files import parse
 
@@ -29,7 +28,6 @@ Document = dict[str, Any]
 Change = Callable[[Document], Any]
 Magnitudes = Literal["moderate", "extreme"]
 
-LIBRARY = Path(model.__file__).parent / "library"
 EXAMPLE = LIBRARY / "worked-example.json"
 DOCUMENT: Document = json.loads(EXAMPLE.read_text("utf-8"))
 

@@ -11,7 +11,7 @@ or large that a product leaves the range of binary64. With gamma above twice the
 (:func:`.encoding.margin`), c is at most u times the exact cost. Sums of such floors are at most u times
 the exact sum, whatever the decision: it does not matter which decision is optimal before or after
 rounding. (To round to nearest may raise each of many costs by half a unit, and then the optimum of the
-rounded problem is no bound; ``tests/test_cpsat.py`` has an instance.) Everything from here on is exact
+rounded problem is no bound; ``tests/formulations/test_cpsat.py`` has an instance.) Everything from here on is exact
 integer arithmetic. The unit is such that costs have at most 46 bits, so that objectives are exact in
 binary64, too, and fewer where a sum over a program might need more than 60.
 

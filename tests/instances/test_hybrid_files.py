@@ -11,10 +11,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from folders import LIBRARY
 from hybrid_strategies import DOCUMENT, Document, documents, instance_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import LIBRARY, Change, drop, put
+from strategies import Change, drop, put
 
 import offloadlib.instances as model
 from offloadlib import check as checker

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import TESTS
 from odd_methods import method
 
 from offloadlib import workers
@@ -168,7 +169,7 @@ def test_a_child_leaves_standard_output_alone(tmp_path: Path) -> None:
 
 def _environment() -> dict[str, str]:
     """Where a script of a test finds the methods."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return {**os.environ, "PYTHONPATH": str(TESTS)}
 
 
 def test_progress_is_passed_on_now_and_then(instance: Instance) -> None:

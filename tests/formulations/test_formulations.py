@@ -10,7 +10,6 @@ import textwrap
 import time
 from dataclasses import replace
 from functools import lru_cache, partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,9 +18,10 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from brute import brute_force, paths
+from folders import LIBRARY, ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import DOCUMENT, LIBRARY, changed, instance_of, instances, put, solutions
+from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations import highs, pooling, scaling
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
@@ -56,8 +56,6 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.cost import heaviest_path
 from offloadlib.instances.generate import Setting, generate
-
-ROOT = Path(__file__).parent.parent
 
 NAMES = [formulation.name for formulation in FORMULATIONS]
 

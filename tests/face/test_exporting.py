@@ -14,8 +14,9 @@ import highspy
 import pyomo.environ as pyo
 import pytest
 from brute import brute_force
+from folders import LIBRARY
 from hypothesis import assume, given, settings
-from strategies import DOCUMENT, EXAMPLE, LIBRARY, NAMES, changed, instance_of, instances, put
+from strategies import DOCUMENT, EXAMPLE, NAMES, changed, instance_of, instances, put
 
 from offloadlib.check import check
 from offloadlib.exporting import FORMATS, LONGEST, export, name_of, read_foreign_solution, translated

@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from folders import CASES, DATA
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, InputError, Solution, evaluate
@@ -25,8 +25,6 @@ from offloadlib.instances.importers.wfformat import Workflow, read_workflow, sca
 from offloadlib.instances.radio import link_rates
 from offloadlib.instances.recipes import LIBRARY, RECIPES, SITES, USERS, WORKFLOWS
 
-ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("OFFLOADLIB_DATA") or ROOT.parent / "shared" / "data")
 needs_data = pytest.mark.skipif(not (DATA / SITES).exists(), reason="the real data are not here")
 
 Document = dict[str, Any]
@@ -137,7 +135,6 @@ V13 = as_13(V14)
 V12 = as_13(V14, jobs=True)
 V16 = {**copy.deepcopy(V15), "schemaVersion": "1.6"}
 V16["workflow"]["specification"]["metrics"] = {"numberOfTasks": 4}
-CASES = Path(__file__).parent / "cases"
 
 
 def workflow_of(document: Document, clock: float = 1000.0, outside: bool = False) -> Workflow:

@@ -20,6 +20,7 @@ import odd_methods
 import pandas as pd
 import pytest
 import small_study
+from folders import TESTS
 
 from offloadlib import cli, workers
 from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
@@ -32,7 +33,6 @@ from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
-TESTS = Path(__file__).parent
 SMALL = [sys.executable, str(TESTS / "small_study.py"), "study", "small"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
 PLAN = {"study": "small", "quick": False, "seed": 0}

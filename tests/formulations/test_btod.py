@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import LIBRARY
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
-from strategies import LIBRARY, instance_of, instances
+from strategies import instance_of, instances
 
 from offloadlib.best_known import best_known
 from offloadlib.formulations import pooling

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import LIBRARY
 from hypothesis import given, settings
-from strategies import LIBRARY, instance_of, instances
+from strategies import instance_of, instances
 
 from offloadlib.heuristics.gsod import solve_difference, solve_ratio
 from offloadlib.instances import LOCAL, Budget, Instance, evaluate

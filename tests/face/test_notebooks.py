@@ -1,6 +1,6 @@
 """The notebooks run from top to bottom, and say what they said when they were committed.
 
-``python tests/test_notebooks.py`` runs them all and writes their outputs anew.
+``python tests/face/test_notebooks.py`` runs them all and writes their outputs anew.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 import nbformat
 import pytest
+from folders import ROOT
 from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TIMEOUT = 300
 

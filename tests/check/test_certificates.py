@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import _costs, brute_force, exact_costs
+from folders import LIBRARY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sceptic import CHECKER, by_path
 from strategies import documents, instance_of
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = ROOT / "offloadlib" / "instances" / "library"
 EXAMPLE = json.loads((LIBRARY / "worked-example.json").read_text("utf-8"))
 
 checker = by_path("certificate_checker")

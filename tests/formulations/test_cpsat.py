@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force, exact_costs
+from folders import LIBRARY, ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
-from strategies import DOCUMENT, LIBRARY, changed, documents, instance_of, instances, put, solutions
+from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
 
 from offloadlib.formulations.cp import cpsat, decisions, encoding, places, program
 from offloadlib.formulations.cp.encoding import Encoding
@@ -45,8 +46,6 @@ from offloadlib.instances import (
 from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.generate import Setting, generate
 from offloadlib.proofs import certify
-
-ROOT = Path(__file__).parent.parent
 
 PAPER_M040 = 16.76428933599401
 """The optimum of paper-m040."""

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 from brute import brute_force
-from fuzzing import DATA, Graph, disagreements, document, own_graphs, real_graphs, stretched
+from folders import DATA
+from fuzzing import Graph, disagreements, document, own_graphs, real_graphs, stretched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instance_of

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import highspy
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import CASES
 from fuzzing import disagreements, exact_methods, solved
 
 from offloadlib.formulations import highs, scaling
@@ -22,8 +22,6 @@ from offloadlib.formulations.milp import arrays, pyomo_run
 from offloadlib.formulations.trust import Claim, SolverError, contradiction, insist
 from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate, read
 from offloadlib.instances.generate import Setting, generate
-
-CASES = Path(__file__).parent / "cases"
 
 OPTIMA = {
     "cpsat-false-optimum": 1.3756272417352882,

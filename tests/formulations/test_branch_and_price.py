@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import LIBRARY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances, solutions
@@ -33,8 +34,6 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.generate import Setting, generate
-
-LIBRARY = Path(__file__).parent.parent / "offloadlib" / "instances" / "library"
 
 
 def agree(instance: Instance) -> None:

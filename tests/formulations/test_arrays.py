@@ -6,24 +6,22 @@ import importlib.util
 import math
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import LIBRARY, ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from strategies import LIBRARY, changed, instance_of, instances, put, solutions
+from strategies import changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations.highs import MixedIntegerProgram, Relaxation
 from offloadlib.formulations.milp import arrays, potentials
 from offloadlib.formulations.milp.pyomo_run import program_of
 from offloadlib.formulations.outcome import can_offload
 from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
-
-ROOT = Path(__file__).parent.parent
 
 
 def library(name: str) -> Instance:

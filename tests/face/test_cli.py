@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from folders import TESTS
 
 from offloadlib import cli, comparing, console
 from offloadlib.best_known import library
@@ -27,7 +28,6 @@ from offloadlib.instances.importers import ImportSetting
 from offloadlib.registry import METHODS
 
 WORKED = str(library() / "worked-example.json")
-TESTS = Path(__file__).parent
 OPTIMUM = 24.045
 
 

@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from folders import LIBRARY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sceptic import CHECKER, by_path
 
 from offloadlib.packing import pack
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = ROOT / "offloadlib" / "instances" / "library"
 EXAMPLE: dict[str, Any] = json.loads((LIBRARY / "worked-example.json").read_text("utf-8"))
 ALL_LOCAL: dict[str, list[str | None]] = {"ud1": [None] * 5, "ud2": [None] * 5}
 GOLDEN: dict[str, list[str | None]] = {

@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 from brute import brute_force
+from folders import LIBRARY
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import LIBRARY, instances, solutions
+from strategies import instances, solutions
 
 import offloadlib
 from offloadlib.formulations import highs
