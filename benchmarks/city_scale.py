@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import offloadlib
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 POINTS = 20
 

@@ -22,10 +22,10 @@ from unittest.mock import patch
 import numpy as np
 
 from offloadlib.best_known import best_known, library
-from offloadlib.formulations.cp import cpsat
-from offloadlib.formulations.cp.decisions import Decisions
-from offloadlib.formulations.cp.places import Places
-from offloadlib.formulations.decomposition.pricing import Prices
+from offloadlib.formulations.structured.cp import cpsat
+from offloadlib.formulations.structured.cp.decisions import Decisions
+from offloadlib.formulations.structured.cp.places import Places
+from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.instances import Budget, Instance, Result, Status, read
 
 PAGE = Path(__file__).parent.parent / "docs" / "cpsat.md"

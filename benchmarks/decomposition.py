@@ -32,7 +32,7 @@ from rich.table import Table
 
 from offloadlib import console, plots, workers
 from offloadlib.instances import Budget, Instance, Progress, gap, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 OURS, MILP = "branch-and-price", "milp-arrays"

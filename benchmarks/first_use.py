@@ -18,12 +18,12 @@ import tempfile
 from dataclasses import replace
 from functools import cache
 
-from offloadlib.formulations.decomposition import city
+from offloadlib.formulations.structured.decomposition import city
 from offloadlib.instances import Problem
 from offloadlib.instances.compiled import called_by
-from offloadlib.instances.generate import Setting, generate
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.kinds import KINDS
 from offloadlib.registry import METHODS, Family, find
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from offloadlib.formulations import highs
 from offloadlib.formulations.catalogue import FORMULATIONS, imported
-from offloadlib.formulations.milp import potentials
-from offloadlib.formulations.milp.pyomo_run import minimise_cost, program_of
-from offloadlib.formulations.outcome import unconnected_cost
-from offloadlib.formulations.pooling import pool
+from offloadlib.formulations.engine import highs
+from offloadlib.formulations.engine.outcome import unconnected_cost
+from offloadlib.formulations.structured.milp import potentials
+from offloadlib.formulations.structured.milp.pyomo_run import minimise_cost, program_of
+from offloadlib.formulations.structured.pooling import pool
 from offloadlib.instances import Budget, Instance, Result, Status, read
 
 ROOT = Path(__file__).parent.parent

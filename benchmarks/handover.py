@@ -20,11 +20,11 @@ from rich import box
 from rich.table import Table
 
 from offloadlib import console
-from offloadlib.formulations.highs import Relaxation
-from offloadlib.formulations.milp import arrays, potentials
-from offloadlib.formulations.milp.pyomo_run import program_of
+from offloadlib.formulations.engine.highs import Relaxation
+from offloadlib.formulations.structured.milp import arrays, potentials
+from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.instances import Instance
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 SIZES = (10, 32, 100, 316, 1_000, 3_162)
 REPETITIONS = 3

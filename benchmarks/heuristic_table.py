@@ -17,7 +17,7 @@ from pathlib import Path
 
 import offloadlib
 from offloadlib.best_known import library, read_best_known
-from offloadlib.heuristics.improve import improve
+from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import Budget, Instance, read
 
 PAGE = Path(__file__).parent.parent / "docs" / "heuristics.md"

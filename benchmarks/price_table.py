@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 
 from offloadlib.best_known import library, read_best_known
-from offloadlib.heuristics import gsod, price
+from offloadlib.heuristics.structured import gsod, price
 from offloadlib.instances import Budget, Instance, Result, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 ROUNDS = 3
 

@@ -33,10 +33,10 @@ from rich import box
 from rich.table import Table
 
 from offloadlib import console, plots, tables
-from offloadlib.formulations.milp import potentials
+from offloadlib.formulations.structured.milp import potentials
 from offloadlib.instances import Instance, Result, Solution, Termination, evaluate, read, write
-from offloadlib.instances.generate import Setting, generate
 from offloadlib.instances.storage import replacing
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.solving import solve
 
 SIZES = (10, 32, 100, 316, 1_000, 3_162, 10_000, 31_623, 100_000)

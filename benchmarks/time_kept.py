@@ -21,8 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 from offloadlib import METHODS
-from offloadlib.instances import Application, HybridInstance, Instance, generate, graphs
+from offloadlib.instances import Application, HybridInstance, Instance
 from offloadlib.instances.hybrid import generate as hybrid
+from offloadlib.instances.structured import generate, graphs
 
 DEVICES, POINTS, SIZES = 4, 4, (20, 200, 2000)
 

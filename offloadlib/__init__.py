@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from offloadlib.comparing import compare
     from offloadlib.instances import (
         LOCAL,
         Evaluation,
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
         write,
         write_solution,
     )
-
-    from .comparing import compare
-    from .keeping import FalseResult
-    from .registry import METHODS, Family, Method
-    from .solving import solve
+    from offloadlib.keeping import FalseResult
+    from offloadlib.registry import METHODS, Family, Method
+    from offloadlib.solving import solve
 
 __all__ = [
     "LOCAL",

@@ -30,8 +30,7 @@ from typing import Any
 from offloadlib.instances import InputError, Problem
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.storage import parse_json, read_bytes, replacing
-
-from .kinds import KINDS
+from offloadlib.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
         Seconds for each method, and for the proof.
     """
     from offloadlib.instances import read, read_solution, write_solution
-
-    from .solving import solve
+    from offloadlib.solving import solve
 
     instance: Problem = read(library() / f"{stem}.json")
     path = solution_file(stem)
@@ -152,8 +150,7 @@ def _reaches(bound: Claim, other: Claim) -> bool:
 def _certified(instance: Problem, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
     """The best bound with a proof: a new one, or the one that is known."""
     from offloadlib.instances import read_solution, write_solution
-
-    from .proofs import certify
+    from offloadlib.proofs import certify
 
     path, proof = solution_file(stem), certificate_file(stem)
     proof.parent.mkdir(exist_ok=True)

@@ -26,14 +26,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .interrupts import counted_interrupts
-from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
-from .studies.command import study
+from offloadlib.interrupts import counted_interrupts
+from offloadlib.options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
+from offloadlib.studies.command import study
 
 if TYPE_CHECKING:
+    from offloadlib.comparing import Row
     from offloadlib.instances import Problem, StoredSolution
-
-    from .comparing import Row
 
 DEBUG = "OFFLOADLIB_DEBUG"
 
@@ -108,14 +107,13 @@ def solve(
     --proof-time.
     """
     with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
+        from offloadlib import console, workers
         from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
-
-        from . import console, workers
-        from .keeping import FalseResult
-        from .proofs import proving
-        from .records import stored, summary
-        from .registry import find
-        from .solving import admit, known
+        from offloadlib.keeping import FalseResult
+        from offloadlib.proofs import proving
+        from offloadlib.records import stored, summary
+        from offloadlib.registry import find
+        from offloadlib.solving import admit, known
 
         keep_apart([instance, warm_start], [output, certificate])
         chosen = find(method)
@@ -172,10 +170,9 @@ def _certified(
     interrupts: Any,
 ) -> tuple[StoredSolution[Any], bool]:
     """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
+    from offloadlib import workers
     from offloadlib.instances import InputError
-
-    from . import workers
-    from .proofs import certify, default_time, kept_proof
+    from offloadlib.proofs import certify, default_time, kept_proof
 
     if interrupts.count:
         _say(f"{path}: no certificate is made after {interrupts.last.name}")
@@ -226,13 +223,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a solution, rule by rule, independently of whoever made it."""
-    from .check import main as check_main
+    from offloadlib.check import main as check_main
 
     options = ["--json"] if as_json else []
     options += [] if certificate is None else [f"--certificate={certificate}"]
     if formulation is None:
         raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
-    from .exporting import translated
+    from offloadlib.exporting import translated
 
     with translated(instance, solution, formulation) as file:
         raise typer.Exit(check_main([*options, "--", str(instance), str(file)]))
@@ -252,10 +249,9 @@ def export(
     ] = None,
 ) -> None:
     """Write a MILP formulation of an instance for any other solver."""
+    from offloadlib.exporting import export as write_model
+    from offloadlib.exporting import format_of, names_file
     from offloadlib.instances import read
-
-    from .exporting import export as write_model
-    from .exporting import format_of, names_file
 
     keep_apart([instance], [output, names_file(output)])
     format_of(output, form)  # refuse a name before a large instance is read
@@ -278,12 +274,11 @@ def compare(
     ] = None,
 ) -> None:
     """Run methods on instances, check every solution, and print how good each one is."""
+    from offloadlib import console, tables
+    from offloadlib.comparing import REJECTED
+    from offloadlib.comparing import compare as run
     from offloadlib.instances import InputError
-
-    from . import console, tables
-    from .comparing import REJECTED
-    from .comparing import compare as run
-    from .workers import Ending
+    from offloadlib.workers import Ending
 
     done: list[Row] = []
     total = 0
@@ -342,11 +337,10 @@ def explain(
     Results are shown as they come. At the time limit, after Ctrl-C and when terminated, what is missing is
     named.
     """
+    from offloadlib import console
+    from offloadlib.explaining import explain as run
     from offloadlib.instances import InputError, read, read_solution
-
-    from . import console
-    from .explaining import explain as run
-    from .kinds import structured
+    from offloadlib.kinds import structured
 
     if output is not None and output.suffix not in (".png", ".svg"):
         raise InputError(output, [("", "a picture's name ends in .png or .svg")])
@@ -366,7 +360,7 @@ def explain(
     if as_json:
         print(json.dumps(explanation.as_dict(), allow_nan=False))
     if output is not None:
-        from . import plots
+        from offloadlib import plots
 
         plots.save(plots.prices(explanation), output)
 
@@ -374,8 +368,8 @@ def explain(
 @app.command()
 def methods() -> None:
     """List the methods."""
-    from . import console
-    from .registry import METHODS
+    from offloadlib import console
+    from offloadlib.registry import METHODS
 
     console.show_methods(METHODS.values())
 
@@ -398,7 +392,7 @@ def generate(
     kind: Annotated[str, typer.Option(metavar="KIND", help="structured or hybrid.")] = "structured",
 ) -> None:
     """Make a random instance, by default as in the paper."""
-    from . import making
+    from offloadlib import making
 
     commands = {"structured": making.generate_instance, "hybrid": making.generate_hybrid}
     if kind not in commands:
@@ -409,7 +403,7 @@ def generate(
 @importers.command(**_LATER)
 def wfformat(context: typer.Context) -> None:
     """Make an instance of WfCommons workflows, and of sites and users on a map."""
-    from .making import import_wfformat
+    from offloadlib.making import import_wfformat
 
     _run_later(import_wfformat, context)
 

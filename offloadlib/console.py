@@ -12,18 +12,17 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.text import Text
 
-from . import tables
+from offloadlib import tables
 
 if TYPE_CHECKING:
     from signal import Signals
 
     from rich.table import Table
 
+    from offloadlib.comparing import Row
+    from offloadlib.explaining import Explanation
     from offloadlib.instances import Outcome, Problem, Progress, Result, StoredSolution
-
-    from .comparing import Row
-    from .explaining import Explanation
-    from .registry import Method
+    from offloadlib.registry import Method
 
 PLAIN_WIDTH = 250
 """Columns where the output is no terminal, so that tables in files are not folded."""

@@ -46,14 +46,13 @@ from offloadlib.instances import (
     evaluate,
 )
 from offloadlib.instances.bound import simple_bound
-from offloadlib.instances.model import Floats, frozen
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.subset import restricted, subset
-
-from .timeline import telling_device
+from offloadlib.instances.structured.model import Floats, frozen
+from offloadlib.instances.structured.subset import restricted, subset
+from offloadlib.timeline import telling_device
 
 if TYPE_CHECKING:
-    from offloadlib.formulations.decomposition.pricing import Prices
+    from offloadlib.formulations.structured.decomposition.pricing import Prices
 
 NOT_COMPUTED = "not computed"
 
@@ -274,7 +273,7 @@ class _Work:
         time_limit: float,
         on_progress: Callable[[str, Progress | None], None] | None,
     ) -> None:
-        from offloadlib.formulations.decomposition.branch_and_price import prove
+        from offloadlib.formulations.structured.decomposition.branch_and_price import prove
         from offloadlib.instances import compiled
 
         compiled.prepare(prove, instance)
@@ -302,12 +301,12 @@ class _Work:
 
     def find_bounds(self) -> None:
         """Prices, then the optimum."""
-        from offloadlib.formulations.decomposition.branch_and_price import ROUGH_SEARCH
-        from offloadlib.formulations.decomposition.dual import Dual
-        from offloadlib.formulations.decomposition.limits import Limits
-        from offloadlib.formulations.decomposition.master import best_prices
-        from offloadlib.formulations.decomposition.pricing import Prices, alarm
-        from offloadlib.formulations.decomposition.tatonnement import rough
+        from offloadlib.formulations.structured.decomposition.branch_and_price import ROUGH_SEARCH
+        from offloadlib.formulations.structured.decomposition.dual import Dual
+        from offloadlib.formulations.structured.decomposition.limits import Limits
+        from offloadlib.formulations.structured.decomposition.master import best_prices
+        from offloadlib.formulations.structured.decomposition.pricing import Prices, alarm
+        from offloadlib.formulations.structured.decomposition.tatonnement import rough
 
         def late() -> bool:
             return self._left(0.25) <= 0
@@ -340,7 +339,7 @@ class _Work:
             raise KeyboardInterrupt
 
     def _solve(self, instance: Instance, what: str, seconds: float) -> Result[Solution] | None:
-        from offloadlib.formulations.decomposition.branch_and_price import solve
+        from offloadlib.formulations.structured.decomposition.branch_and_price import solve
 
         if seconds <= 0:
             return None
@@ -452,7 +451,7 @@ class _Device:
 
     def compute(self, prices: Prices | None, seconds: float) -> None:
         """What each subtask's other places change; then, where there are prices, their reduced costs."""
-        from offloadlib.formulations.decomposition.pricing import Restrictions, alarm, price
+        from offloadlib.formulations.structured.decomposition.pricing import Restrictions, alarm, price
 
         with alarm(seconds) as passed:
             for k in range(len(self.row)):

@@ -27,7 +27,7 @@ from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from offloadlib.formulations import catalogue
-from offloadlib.formulations.outcome import can_offload, unconnected_cost
+from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
 from offloadlib.instances import (
     InputError,
     Instance,
@@ -41,8 +41,7 @@ from offloadlib.instances import (
 from offloadlib.instances.errors import Problem
 from offloadlib.instances.problem import Problem as AnyProblem
 from offloadlib.instances.storage import read_bytes, replacing
-
-from .kinds import structured
+from offloadlib.kinds import structured
 
 Format = Literal["mps", "lp"]
 
@@ -353,7 +352,7 @@ def _problem(
 
 def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
     """The place of each subtask: local, or the one where it is placed."""
-    from offloadlib.formulations.milp.pyomo_run import read_places
+    from offloadlib.formulations.structured.milp.pyomo_run import read_places
 
     problems: list[Problem] = []
     for variable in (*model.local.values(), *model.place.values()):

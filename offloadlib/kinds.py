@@ -47,8 +47,8 @@ KINDS: Mapping[str, Kind] = {
         first="gsod-i",
         tried=("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price"),
         prover="branch-and-price",
-        prove="offloadlib.formulations.decomposition.branch_and_price:prove",
-        write_certificate="offloadlib.formulations.certificate:write_certificate",
+        prove="offloadlib.formulations.structured.decomposition.branch_and_price:prove",
+        write_certificate="offloadlib.formulations.structured.certificate:write_certificate",
     ),
     "hybrid": Kind(
         first="local",

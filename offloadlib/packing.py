@@ -11,8 +11,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from . import check
-from .instances.storage import replacing
+from offloadlib import check
+from offloadlib.instances.storage import replacing
 
 _MAIN = "import sys\n\nfrom check.verdict import main\n\nsys.exit(main())\n"
 

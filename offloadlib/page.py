@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import plots
+from offloadlib import plots
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,14 +26,13 @@ from matplotlib.ticker import MaxNLocator
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
-from offloadlib.instances.model import Floats
 from offloadlib.instances.storage import replacing
-
-from .registry import Family
-from .timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline
+from offloadlib.instances.structured.model import Floats
+from offloadlib.registry import Family
+from offloadlib.timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline
 
 if TYPE_CHECKING:
-    from .explaining import Explanation, Limit
+    from offloadlib.explaining import Explanation, Limit
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 GREY, LINK, LIGHT, INK = "#8A8A8A", "#BBBBBB", "#DDDDDD", "#333333"

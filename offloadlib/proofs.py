@@ -22,12 +22,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from offloadlib import check
 from offloadlib.instances import Budget, Problem, Result, Status, StoredSolution, gap, write, write_solution
 from offloadlib.instances.run import OPTIMAL_GAP
-
-from . import check
-from .kinds import KINDS
-from .registry import Function, Method
+from offloadlib.kinds import KINDS
+from offloadlib.registry import Function, Method
 
 LEAST_TIME = 30.0
 """Seconds for a proof by default, unless the time limit of the solve is longer."""
@@ -196,8 +195,8 @@ class _Judging:
         return (time.perf_counter() - begun) / leaves
 
     def _pruned(self, leaves: int) -> Any:
-        from offloadlib.formulations.certificate import claim
-        from offloadlib.formulations.pruning import pruned
+        from offloadlib.formulations.proofs.pruning import pruned
+        from offloadlib.formulations.structured.certificate import claim
 
         whole = self.proof.certificate
         if not self.proof.bounds:
@@ -210,7 +209,7 @@ class _Judging:
 
         Returns whether it, or a better one, is accepted.
         """
-        from offloadlib.formulations.certificate import claim
+        from offloadlib.formulations.structured.certificate import claim
 
         if self.best is not None and certificate.lower_bound <= (self.best.lower_bound or -math.inf):
             return True

@@ -9,8 +9,7 @@ from typing import Any
 
 from offloadlib.instances import Budget, Outcome, Problem, Result, StoredSolution, gap
 from offloadlib.instances.storage import VERSION
-
-from .solving import versions
+from offloadlib.solving import versions
 
 
 def stored(result: Result[Any], method: str, budget: Budget[Any]) -> StoredSolution[Any]:

@@ -149,7 +149,7 @@ _ALL = (
     ),
     Method(
         "gsod-i",
-        "offloadlib.heuristics.gsod:solve_difference",
+        "offloadlib.heuristics.structured.gsod:solve_difference",
         Family.HEURISTIC,
         "greedy by layers, largest gain of offloading first",
         "Algorithm 3, strategy I",
@@ -157,7 +157,7 @@ _ALL = (
     ),
     Method(
         "gsod-ii",
-        "offloadlib.heuristics.gsod:solve_ratio",
+        "offloadlib.heuristics.structured.gsod:solve_ratio",
         Family.HEURISTIC,
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
@@ -165,7 +165,7 @@ _ALL = (
     ),
     Method(
         "price",
-        "offloadlib.heuristics.price:solve",
+        "offloadlib.heuristics.structured.price:solve",
         Family.HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
@@ -173,7 +173,7 @@ _ALL = (
     ),
     Method(
         "gsod-i-heap",
-        "offloadlib.heuristics.gsod_heap:solve_difference",
+        "offloadlib.heuristics.structured.gsod_heap:solve_difference",
         Family.HEURISTIC,
         "greedy over all devices, the largest gain of offloading at that moment first",
         "section 4.3.4, strategy I",
@@ -181,7 +181,7 @@ _ALL = (
     ),
     Method(
         "gsod-ii-heap",
-        "offloadlib.heuristics.gsod_heap:solve_ratio",
+        "offloadlib.heuristics.structured.gsod_heap:solve_ratio",
         Family.HEURISTIC,
         "greedy over all devices, largest workload per data first",
         "section 4.3.4, strategy II",
@@ -189,7 +189,7 @@ _ALL = (
     ),
     Method(
         "gaod",
-        "offloadlib.heuristics.gaod:solve",
+        "offloadlib.heuristics.structured.gaod:solve",
         Family.HEURISTIC,
         "a genetic algorithm for each device in turn, in random order",
         "Algorithm 2",
@@ -198,7 +198,7 @@ _ALL = (
     *(
         Method(
             f"{name}+ls",
-            f"offloadlib.heuristics.improved:{name.replace('-', '_')}",
+            f"offloadlib.heuristics.structured.improved:{name.replace('-', '_')}",
             Family.HEURISTIC,
             f"{name}, then local search: one device exactly, exchanges between devices",
             f"{source}; the local search is not from the paper",
@@ -212,7 +212,7 @@ _ALL = (
     ),
     Method(
         "heft",
-        "offloadlib.heuristics.heft:solve",
+        "offloadlib.heuristics.structured.heft:solve",
         Family.HEURISTIC,
         "list scheduling by upward rank, each subtask where it adds least to the cost",
         "Topcuoglu, Hariri, Wu 2002, adapted",
@@ -220,7 +220,7 @@ _ALL = (
     ),
     Method(
         "evolution",
-        "offloadlib.heuristics.evolution:solve",
+        "offloadlib.heuristics.structured.evolution:solve",
         Family.HEURISTIC,
         "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
         "Storn, Price 1997; Bean 1994",
@@ -229,25 +229,25 @@ _ALL = (
     *map(_milp, FORMULATIONS),
     Method(
         "milp-arrays",
-        "offloadlib.formulations.milp.arrays:solve",
+        "offloadlib.formulations.structured.milp.arrays:solve",
         Family.EXACT,
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
-        obstacle="offloadlib.formulations.milp.arrays:obstacle",
+        obstacle="offloadlib.formulations.structured.milp.arrays:obstacle",
         uses=SEARCHED,
     ),
     Method(
         "patterns",
-        "offloadlib.formulations.milp.patterns:solve",
+        "offloadlib.formulations.structured.milp.patterns:solve",
         Family.EXACT,
         "set partitioning over all undominated decisions of each device",
         "Dantzig-Wolfe reformulation of (5), enumerated",
-        obstacle="offloadlib.formulations.milp.patterns:obstacle",
+        obstacle="offloadlib.formulations.structured.milp.patterns:obstacle",
         uses=SEARCHED,
     ),
     Method(
         "cpsat",
-        "offloadlib.formulations.cp.cpsat:solve",
+        "offloadlib.formulations.structured.cp.cpsat:solve",
         Family.EXACT,
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
@@ -255,7 +255,7 @@ _ALL = (
     ),
     Method(
         "branch-and-price",
-        "offloadlib.formulations.decomposition.branch_and_price:solve",
+        "offloadlib.formulations.structured.decomposition.branch_and_price:solve",
         Family.EXACT,
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
@@ -263,7 +263,7 @@ _ALL = (
     ),
     Method(
         "btod",
-        "offloadlib.formulations.backtracking.btod:solve",
+        "offloadlib.formulations.structured.backtracking.btod:solve",
         Family.EXACT,
         "backtracking with Lagrangian and knapsack bounds",
         "Algorithm 1, bounded",
@@ -271,7 +271,7 @@ _ALL = (
     ),
     Method(
         "btod-plain",
-        "offloadlib.formulations.backtracking.plain:solve",
+        "offloadlib.formulations.structured.backtracking.plain:solve",
         Family.EXACT,
         "backtracking as written: all places of all subtasks, for tiny instances",
         "Algorithm 1",
@@ -279,7 +279,7 @@ _ALL = (
     ),
     Method(
         "btod-sequential",
-        "offloadlib.formulations.backtracking.sequential:solve",
+        "offloadlib.formulations.structured.backtracking.sequential:solve",
         Family.HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",

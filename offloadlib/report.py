@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from offloadlib import plots, tables
+from offloadlib.comparing import Run
 from offloadlib.instances import Evaluation, Instance
 from offloadlib.instances.hybrid import HybridEvaluation
 from offloadlib.instances.storage import replacing
-
-from . import plots, tables
-from .comparing import Run
-from .page import Picture, document, image, save
-from .registry import Family
+from offloadlib.page import Picture, document, image, save
+from offloadlib.registry import Family
 
 if TYPE_CHECKING:
     import pandas as pd

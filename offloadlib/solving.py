@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
-
-from .keeping import Keeper, Made
-from .kinds import KINDS
-from .registry import Family, Function, Method, find
+from offloadlib.keeping import Keeper, Made
+from offloadlib.kinds import KINDS
+from offloadlib.registry import Family, Function, Method, find
 
 Decisions = TypeVar("Decisions")
 

@@ -30,11 +30,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, gap
-
-from .interrupts import Interrupts, counted_interrupts
-from .keeping import EASE, FalseResult, Keeper
-from .registry import METHODS, Method
-from .solving import attempt, described, prepared
+from offloadlib.interrupts import Interrupts, counted_interrupts
+from offloadlib.keeping import EASE, FalseResult, Keeper
+from offloadlib.registry import METHODS, Method
+from offloadlib.solving import attempt, described, prepared
 
 GRACE, GRACE_SHARE = 2.0, 0.1
 """Seconds, and a share of the time limit, that a method gets beyond the limit to come to an end."""

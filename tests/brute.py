@@ -1,6 +1,6 @@
 """A second implementation of the problem, straight from its definition: costs, and optima by enumeration.
 
-It shares no code with ``instances.cost``. :func:`exact_costs` works on the document of an instance in
+It shares no code with the cost model. :func:`exact_costs` works on the document of an instance in
 rational arithmetic; :func:`brute_force` on an :class:`~.instances.Instance` in floats, fast enough for
 every test: a device's (N+1)^K decisions are costed at once, only the cheapest of each use of the
 offload points is kept, and the devices are put together by dynamic programming over what is used.

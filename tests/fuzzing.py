@@ -25,8 +25,8 @@ from typing import Any
 from folders import DATA
 
 from offloadlib.formulations.catalogue import FORMULATIONS
-from offloadlib.formulations.cp import cpsat
-from offloadlib.formulations.cp.places import Places
+from offloadlib.formulations.structured.cp import cpsat
+from offloadlib.formulations.structured.cp.places import Places
 from offloadlib.instances import Budget, Instance, Result, Status, Termination, evaluate
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.schema import LARGEST, SMALLEST

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from offloadlib import plots
 from offloadlib.instances import Budget, Instance, Result, Solution
-from offloadlib.instances.generate import Setting
+from offloadlib.instances.structured.generate import Setting
 from offloadlib.page import Number, Page, Picture, Section, Table
 from offloadlib.registry import Family, Method, find
 from offloadlib.studies import STUDIES, Options, Row, Stages

@@ -9,14 +9,14 @@ The modules build on each other in this order: ``model`` (frozen data) - ``schem
 give). ``generate``, ``radio`` and ``importers`` make new instances.
 """
 
-from .cost import Evaluation, Violation, evaluate, gap
 from .errors import InputError
 from .files import read, read_solution, write, write_solution
 from .hybrid import HybridInstance, HybridSolution
-from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
 from .problem import Outcome, Problem
 from .run import Budget, Progress, Result, Termination
-from .solution import Solution, Status, StoredSolution
+from .structured.cost import Evaluation, Violation, evaluate, gap
+from .structured.model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
+from .structured.solution import Solution, Status, StoredSolution
 
 __all__ = [
     "LOCAL",

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .cost import heaviest_path, terms
-from .model import LOCAL, Floats, Instance
+from .structured.cost import heaviest_path, terms
+from .structured.model import LOCAL, Floats, Instance
 
 
 def simple_bound(instance: Instance) -> float:

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from .hybrid.model import CLOUD, DEVICE, EDGE, HybridInstance
 from .hybrid.solution import HybridSolution
-from .model import LOCAL, Application, Group, Instance
-from .solution import Solution
+from .structured.model import LOCAL, Application, Group, Instance
+from .structured.solution import Solution
 
 ERROR = 16.0 * 2.0**-106
 """The largest relative error e of one step."""

@@ -13,14 +13,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from . import structured
 from .errors import InputError, Problem, shown
-from .hybrid import forms as hybrid
+from .hybrid import form as hybrid
 from .hybrid.model import HybridInstance
-from .model import Instance
 from .problem import Problem as AnyProblem
 from .schema import SolutionFile
-from .solution import Status, StoredSolution
 from .storage import (
     VERSION,
     Archive,
@@ -31,6 +28,9 @@ from .storage import (
     replacing,
     write_zip,
 )
+from .structured import form as structured
+from .structured.model import Instance
+from .structured.solution import Status, StoredSolution
 from .validate import Document, free_data, structure
 
 Decisions = TypeVar("Decisions")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .compiled import subroutine
-from .model import Ints
+from .structured.model import Ints
 
 
 @subroutine

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .files import write
-from .generate import Setting, generate
 from .hybrid import HybridInstance
 from .hybrid.generate import HybridSetting
 from .hybrid.generate import generate as generate_hybrid
 from .importers import ImportSetting, import_wfformat
-from .model import Instance
 from .problem import Problem
+from .structured.generate import Setting, generate
+from .structured.model import Instance
 
 LIBRARY = Path(__file__).with_name("library")
 

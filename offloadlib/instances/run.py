@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic
 
-from .cost import gap
 from .problem import Problem
-from .solution import Decisions, Status, StoredSolution
+from .structured.cost import gap
+from .structured.solution import Decisions, Status, StoredSolution
 
 OPTIMAL_GAP = 1e-9
 """The largest relative gap at which a solution is called optimal."""

@@ -21,8 +21,8 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from .columns import Columns, is_optional
 from .errors import InputError, Problem, os_reason, place, shown
+from .structured.columns import Columns, is_optional
 from .validate import Document, walk
 
 VERSION = 1

@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from ..page import Page
+    from offloadlib.page import Page
+
     from .jobs import Job
 
 Row = dict[str, Any]

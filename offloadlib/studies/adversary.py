@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from offloadlib import plots
 from offloadlib.instances import Instance
-from offloadlib.instances.columns import build, from_document
 from offloadlib.instances.problem import counted
+from offloadlib.instances.structured.columns import build, from_document
+from offloadlib.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.registry import Method, find
 
-from .. import plots
-from ..page import Cell, Number, Page, Picture, Section, Table
-from ..registry import Method, find
 from . import Options, Row, Stages
 from .annealing import SEARCH, SHAPES, start
 from .certified import OPTIMUM
@@ -110,7 +110,7 @@ _INTRODUCTION = (
 
 _BOUNDED = (
     "These ratios are what the grid allows: with numbers far apart there is no limit, which "
-    "docs/approximation.md proves with families of instances (instances/traps.py). Every instance is in the "
+    "docs/approximation.md proves with families of instances (`traps.py`). Every instance is in the "
     "folder instances, under the name in the table."
 )
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from offloadlib.formulations.decomposition.branch_and_price import prove
+from offloadlib.formulations.structured.decomposition.branch_and_price import prove
 from offloadlib.instances import Budget, Instance, Result, Solution
-
-from ..proofs import judge
-from ..registry import Family, Method
+from offloadlib.proofs import judge
+from offloadlib.registry import Family, Method
 
 CERTIFYING = 300.0
 """Seconds for the certificate after the search."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offloadlib.instances.problem import counted
+from offloadlib.options import Seed
 
-from ..options import Seed
 from . import STUDIES
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def study(
     """
     from functools import partial
 
+    from offloadlib import console
     from offloadlib.instances import InputError
+    from offloadlib.interrupts import counted_interrupts
 
-    from .. import console
-    from ..interrupts import counted_interrupts
     from . import Options, find
     from .report import PAGE, write_report
     from .runner import Rows, conduct, locally
@@ -86,7 +86,7 @@ def study(
 
 
 def _progress(row: Row, done: int, total: int, left: float | None) -> str:
-    from ..tables import duration
+    from offloadlib.tables import duration
 
     parts = [f"[{done}/{total}] {row['instance']}  {row['method']}: {row['status']}"]
     if left is not None and done < total:

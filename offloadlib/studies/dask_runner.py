@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from offloadlib.instances import InputError
+from offloadlib.interrupts import Interrupts
 
-from ..interrupts import Interrupts
 from . import Row
 from .jobs import Job
 from .runner import perform

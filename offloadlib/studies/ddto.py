@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
+from offloadlib.page import Page
 
-from ..page import Page
 from . import Options, Row, Stages
 from .ddto_page import DEFAULT, Measured, page
 from .ddto_runs import MEASURE

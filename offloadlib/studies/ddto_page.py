@@ -10,12 +10,11 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from offloadlib.instances.model import Floats
-
-from .. import plots
-from ..page import Number, Page, Picture, Section, Table
-from ..tables import percent
-from ..tables import seconds as duration
+from offloadlib import plots
+from offloadlib.instances.structured.model import Floats
+from offloadlib.page import Number, Page, Picture, Section, Table
+from offloadlib.tables import percent
+from offloadlib.tables import seconds as duration
 
 CLAIMED = 0.63
 """The abstract of Wu et al.: DDTO "can improve computational performance by 63%, compared with the

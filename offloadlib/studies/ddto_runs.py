@@ -22,10 +22,9 @@ from offloadlib.instances import Budget, Result
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 from offloadlib.instances.hybrid.frames import Frames
 from offloadlib.instances.hybrid.generate import HybridSetting, generate_frames
-from offloadlib.instances.model import Floats
-
-from ..proofs import judge
-from ..registry import Family, Method, find
+from offloadlib.instances.structured.model import Floats
+from offloadlib.proofs import judge
+from offloadlib.registry import Family, Method, find
 
 TRAINING = 0.8
 """Share of the frames that train."""

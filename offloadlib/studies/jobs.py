@@ -13,11 +13,10 @@ from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from offloadlib.instances import Budget, Instance, Problem, Result, Termination
-from offloadlib.instances.generate import VERSION as GENERATOR
-from offloadlib.instances.generate import Setting, generate, recorded
-
-from ..registry import Function, Method
-from ..solving import versions
+from offloadlib.instances.structured.generate import VERSION as GENERATOR
+from offloadlib.instances.structured.generate import Setting, generate, recorded
+from offloadlib.registry import Function, Method
+from offloadlib.solving import versions
 
 REPEATS = 9
 """How often a timed method runs at most, after a first run that warms it up; its time is the median."""

@@ -1,6 +1,6 @@
 """The experiments of Kuang et al. (2020), section 5, with certified optima beside the paper's methods.
 
-One setting, that of :mod:`.instances.generate`, and no tuning towards the paper: what its tables leave
+One setting, that of :mod:`.structured.generate`, and no tuning towards the paper: what its tables leave
 open is varied in a sensitivity table of its own. Repetition r has the same seed at every setting. The
 solves of one instance are shared by all figures.
 """
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from offloadlib.instances.generate import Setting
+from offloadlib.instances.structured.generate import Setting
+from offloadlib.page import Page
+from offloadlib.registry import METHODS, Method, find
 
-from ..page import Page
-from ..registry import METHODS, Method, find
 from . import Options, Row, Stages
 from .certified import OPTIMUM as CERTIFIED
 from .jobs import Generated, Job

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from offloadlib.instances.model import Floats
+from offloadlib.instances.structured.model import Floats
+from offloadlib.tables import change, more_or_less, percent, seconds
 
-from ..tables import change, more_or_less, percent, seconds
 from .statistics import Estimate, Signs, estimate, exponent, signs
 
 BTOD, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM = "btod-sequential", "gaod", "gsod-i", "gsod-ii", "local", "optimum"

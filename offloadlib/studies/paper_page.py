@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from offloadlib import plots
 from offloadlib.instances.problem import counted
 from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
+from offloadlib.tables import percent, seconds
 
-from .. import plots
-from ..page import Cell, Number, Page, Picture, Section, Table
-from ..plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
-from ..tables import percent, seconds
 from . import Row
 from .paper_claims import (
     BASE_DEVICES,

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offloadlib.instances.generate import Setting
+from offloadlib import plots
 from offloadlib.instances.problem import counted
 from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.structured.generate import Setting
+from offloadlib.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.registry import METHODS, Family, Method
+from offloadlib.tables import percent
+from offloadlib.tables import ratio as shown_ratio
 
-from .. import plots
-from ..page import Cell, Number, Page, Picture, Section, Table
-from ..registry import METHODS, Family, Method
-from ..tables import percent
-from ..tables import ratio as shown_ratio
 from . import Options, Row, Stages
 from .certified import OPTIMUM
 from .jobs import Generated, Job
@@ -274,7 +274,7 @@ def _worst(frame: pd.DataFrame) -> Table:
 
 
 def recipe(setting: Setting, seed: int) -> str:
-    """A Python expression that makes an instance (``from offloadlib.instances.generate import ...``)."""
+    """A Python expression that makes an instance (with the names of ``instances.structured.generate``)."""
     plain = Setting()
     changed = [
         f"{item.name}={getattr(setting, item.name)!r}"

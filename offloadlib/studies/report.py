@@ -10,14 +10,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from offloadlib import page
 from offloadlib.instances import InputError, Instance, write
 from offloadlib.instances.errors import os_reason
 from offloadlib.instances.storage import replacing
+from offloadlib.page import Page, Section, Table
+from offloadlib.solving import versions
+from offloadlib.tables import duration
 
-from .. import page
-from ..page import Page, Section, Table
-from ..solving import versions
-from ..tables import duration
 from . import Row
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from offloadlib import workers
+from offloadlib.comparing import Case, judged
 from offloadlib.instances import Budget, write
+from offloadlib.interrupts import Interrupts
+from offloadlib.records import plain
+from offloadlib.registry import Family
+from offloadlib.solving import first
 
-from .. import workers
-from ..comparing import Case, judged
-from ..interrupts import Interrupts
-from ..records import plain
-from ..registry import Family
-from ..solving import first
 from . import Row, Stages
 from .jobs import Generated, Job
 from .store import Store

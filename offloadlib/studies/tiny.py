@@ -10,11 +10,11 @@ from numba import types
 from numpy.random import Generator
 
 from offloadlib.instances import Instance
-from offloadlib.instances.columns import build, from_document
 from offloadlib.instances.compiled import kernel, readable
-from offloadlib.instances.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
-from offloadlib.instances.graphs import maker
-from offloadlib.instances.model import UNLIMITED, Floats, Ints
+from offloadlib.instances.structured.columns import build, from_document
+from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
+from offloadlib.instances.structured.graphs import maker
+from offloadlib.instances.structured.model import UNLIMITED, Floats, Ints
 from offloadlib.instances.validate import Document
 
 VALUES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -36,7 +36,7 @@ class Shape:
     devices, points
         How many.
     application
-        A graph of :mod:`.instances.graphs` that is not random.
+        A graph of :mod:`.structured.graphs` that is not random.
     """
 
     devices: int

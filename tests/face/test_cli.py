@@ -23,8 +23,8 @@ from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import select
 from offloadlib.instances import read, read_solution
-from offloadlib.instances.generate import Setting
 from offloadlib.instances.importers import ImportSetting
+from offloadlib.instances.structured.generate import Setting
 from offloadlib.registry import METHODS
 
 WORKED = str(library() / "worked-example.json")

@@ -20,7 +20,7 @@ from offloadlib import tables, workers
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import Row, compare, select
 from offloadlib.instances import InputError, Instance, read, read_solution, write
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
 
 WORKED = known.library() / "worked-example.json"

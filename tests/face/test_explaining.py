@@ -21,7 +21,7 @@ from strategies import instances
 from offloadlib import cli, explaining, plots
 from offloadlib.best_known import library, solution_file
 from offloadlib.explaining import Explanation, Limit, explain
-from offloadlib.formulations.decomposition import branch_and_price, tatonnement
+from offloadlib.formulations.structured.decomposition import branch_and_price, tatonnement
 from offloadlib.instances import (
     LOCAL,
     InputError,
@@ -32,8 +32,8 @@ from offloadlib.instances import (
     read,
     read_solution,
 )
-from offloadlib.instances.model import frozen
-from offloadlib.instances.subset import restricted, subset
+from offloadlib.instances.structured.model import frozen
+from offloadlib.instances.structured.subset import restricted, subset
 
 WORKED = library() / "worked-example.json"
 
@@ -251,7 +251,7 @@ def test_an_interrupted_command_shows_what_is_known(
 
 INTERRUPTED = """
 import math, os, signal, time
-from offloadlib.formulations.decomposition.pricing import alarm
+from offloadlib.formulations.structured.decomposition.pricing import alarm
 with alarm(math.inf) as passed:
     try:
         os.kill(os.getpid(), signal.SIGINT)

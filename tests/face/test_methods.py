@@ -29,7 +29,7 @@ from offloadlib.instances import (
     read,
 )
 from offloadlib.instances.bound import simple_bound
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
 from offloadlib.solving import first
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from offloadlib import cli
-from offloadlib.instances.generate import Setting
+from offloadlib.instances.structured.generate import Setting
 from offloadlib.page import markdown
 from offloadlib.studies import Options, Row, paper
 from offloadlib.studies.paper_claims import (

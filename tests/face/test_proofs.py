@@ -12,10 +12,10 @@ import pytest
 
 from offloadlib import check, proofs, solve
 from offloadlib.best_known import library
-from offloadlib.formulations.decomposition.branch_and_price import Proof, prove
-from offloadlib.formulations.pruning import pruned
+from offloadlib.formulations.proofs.pruning import pruned
+from offloadlib.formulations.structured.decomposition.branch_and_price import Proof, prove
 from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.proofs import judge
 from offloadlib.registry import find
 

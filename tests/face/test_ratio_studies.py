@@ -20,7 +20,7 @@ from strategies import instances
 
 from offloadlib import cli
 from offloadlib.check import check
-from offloadlib.heuristics.improve import improve
+from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
     UNLIMITED,
     Budget,
@@ -30,12 +30,12 @@ from offloadlib.instances import (
     Solution,
     evaluate,
     read,
-    traps,
     write,
     write_solution,
 )
-from offloadlib.instances.cost import terms
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured import traps
+from offloadlib.instances.structured.cost import terms
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find

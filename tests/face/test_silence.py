@@ -13,8 +13,8 @@ import pytest
 
 import offloadlib
 from offloadlib.best_known import library
-from offloadlib.formulations.stray import STRAY, without_stray_lines
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.formulations.engine.stray import STRAY, without_stray_lines
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 INSTANCES = {

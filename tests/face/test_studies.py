@@ -24,7 +24,7 @@ from folders import TESTS
 
 from offloadlib import cli, workers
 from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.interrupts import Interrupts
 from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row

@@ -20,7 +20,7 @@ from offloadlib import workers
 from offloadlib.best_known import library
 from offloadlib.comparing import select
 from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Method
 from offloadlib.workers import Ending
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from strategies import changed, instance_of, instances, put, solutions
 
-from offloadlib.formulations.highs import MixedIntegerProgram, Relaxation
-from offloadlib.formulations.milp import arrays, potentials
-from offloadlib.formulations.milp.pyomo_run import program_of
-from offloadlib.formulations.outcome import can_offload
+from offloadlib.formulations.engine.highs import MixedIntegerProgram, Relaxation
+from offloadlib.formulations.engine.outcome import can_offload
+from offloadlib.formulations.structured.milp import arrays, potentials
+from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
 
 
@@ -202,7 +202,7 @@ def test_a_time_limit_leaves_a_valid_bound() -> None:
 
 
 def test_pyomo_stays_out() -> None:
-    code = "import sys, offloadlib.formulations.milp.arrays; sys.exit('pyomo' in sys.modules)"
+    code = "import sys, offloadlib.formulations.structured.milp.arrays; sys.exit('pyomo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from strategies import instances, solutions
 
 from offloadlib import check
-from offloadlib.formulations.certificate import write_certificate
-from offloadlib.formulations.decomposition import branch_and_price
-from offloadlib.formulations.decomposition.branch_and_price import prove, solve
-from offloadlib.formulations.decomposition.master import Master, best_prices
-from offloadlib.formulations.decomposition.pricing import Prices, difference
-from offloadlib.formulations.pooling import settle
+from offloadlib.formulations.structured.certificate import write_certificate
+from offloadlib.formulations.structured.decomposition import branch_and_price
+from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
+from offloadlib.formulations.structured.decomposition.master import Master, best_prices
+from offloadlib.formulations.structured.decomposition.pricing import Prices, difference
+from offloadlib.formulations.structured.pooling import settle
 from offloadlib.instances import (
     Budget,
     Instance,
@@ -33,7 +33,7 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 
 def agree(instance: Instance) -> None:

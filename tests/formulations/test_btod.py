@@ -19,17 +19,17 @@ from hypothesis.strategies import DataObject
 from strategies import instance_of, instances
 
 from offloadlib.best_known import best_known
-from offloadlib.formulations import pooling
-from offloadlib.formulations.backtracking import btod
-from offloadlib.formulations.backtracking import decisions as decision_lists
-from offloadlib.formulations.backtracking import device as device_search
-from offloadlib.formulations.backtracking import plain as as_written
-from offloadlib.formulations.backtracking import sequential as device_by_device
-from offloadlib.formulations.backtracking import tree as joint_tree
-from offloadlib.formulations.backtracking.decisions import cheap_decisions, undominated
-from offloadlib.formulations.backtracking.device import DeviceSearch
-from offloadlib.formulations.backtracking.prices import Limits, Priced, ascend
-from offloadlib.formulations.backtracking.tree import Tree
+from offloadlib.formulations.structured import pooling
+from offloadlib.formulations.structured.backtracking import btod
+from offloadlib.formulations.structured.backtracking import decisions as decision_lists
+from offloadlib.formulations.structured.backtracking import device as device_search
+from offloadlib.formulations.structured.backtracking import plain as as_written
+from offloadlib.formulations.structured.backtracking import sequential as device_by_device
+from offloadlib.formulations.structured.backtracking import tree as joint_tree
+from offloadlib.formulations.structured.backtracking.decisions import cheap_decisions, undominated
+from offloadlib.formulations.structured.backtracking.device import DeviceSearch
+from offloadlib.formulations.structured.backtracking.prices import Limits, Priced, ascend
+from offloadlib.formulations.structured.backtracking.tree import Tree
 from offloadlib.instances import (
     LOCAL,
     Budget,
@@ -43,7 +43,7 @@ from offloadlib.instances import (
     read,
 )
 from offloadlib.instances.bound import simple_bound
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 Solve = Callable[[Instance, Budget], Result]
 

@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
 
-from offloadlib.formulations.cp import cpsat, decisions, encoding, places, program
-from offloadlib.formulations.cp.encoding import Encoding
-from offloadlib.formulations.decomposition.branch_and_price import solve as branch_and_price
-from offloadlib.formulations.decomposition.pricing import Prices
-from offloadlib.formulations.milp.patterns import undominated
-from offloadlib.formulations.outcome import Search, can_offload
+from offloadlib.formulations.engine.outcome import Search, can_offload
+from offloadlib.formulations.structured.cp import cpsat, decisions, encoding, places, program
+from offloadlib.formulations.structured.cp.encoding import Encoding
+from offloadlib.formulations.structured.decomposition.branch_and_price import solve as branch_and_price
+from offloadlib.formulations.structured.decomposition.pricing import Prices
+from offloadlib.formulations.structured.milp.patterns import undominated
 from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
@@ -44,7 +44,7 @@ from offloadlib.instances import (
     read,
 )
 from offloadlib.instances.bound import simple_bound
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.proofs import certify
 
 PAPER_M040 = 16.76428933599401
@@ -446,7 +446,7 @@ def test_a_callback_that_fails_stops_the_solver(error: type[BaseException]) -> N
 INTERRUPTED = textwrap.dedent(
     """
     import sys
-    from offloadlib.formulations.cp.cpsat import solve
+    from offloadlib.formulations.structured.cp.cpsat import solve
     from offloadlib.instances import Budget, read
     from offloadlib.instances.bound import simple_bound
     instance = read(sys.argv[1])

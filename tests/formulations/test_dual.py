@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from strategies import instances
 
 from offloadlib import check
-from offloadlib.formulations.certificate import write_certificate
-from offloadlib.formulations.decomposition import branch_and_price, city, moves, pricing
-from offloadlib.formulations.decomposition.city import City
-from offloadlib.formulations.decomposition.dual import Dual
-from offloadlib.formulations.decomposition.limits import Limits
-from offloadlib.formulations.decomposition.master import Master
-from offloadlib.formulations.decomposition.pricing import Prices, price
-from offloadlib.heuristics import gsod
+from offloadlib.formulations.structured.certificate import write_certificate
+from offloadlib.formulations.structured.decomposition import branch_and_price, city, moves, pricing
+from offloadlib.formulations.structured.decomposition.city import City
+from offloadlib.formulations.structured.decomposition.dual import Dual
+from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.master import Master
+from offloadlib.formulations.structured.decomposition.pricing import Prices, price
+from offloadlib.heuristics.structured import gsod
 from offloadlib.instances import (
     Budget,
     Instance,
@@ -30,8 +30,8 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.bound import simple_bound
-from offloadlib.instances.generate import Setting, generate
-from offloadlib.instances.subset import subset
+from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.subset import subset
 
 
 @pytest.fixture(autouse=True)

@@ -20,13 +20,18 @@ from hypothesis import strategies as st
 from strategies import DOCUMENT, documents, instance_of, instances
 
 from offloadlib import check
-from offloadlib.formulations.certificate import Certificate, Charged, Enumeration, write_certificate
-from offloadlib.formulations.decomposition import branch_and_price, finish
-from offloadlib.formulations.decomposition.finish import Finish, Pool, enumerated, violated
-from offloadlib.formulations.decomposition.patterns import Levels, enumerable, enumerate_patterns
-from offloadlib.formulations.decomposition.pricing import Prices, Restrictions, price
+from offloadlib.formulations.structured.certificate import (
+    Certificate,
+    Charged,
+    Enumeration,
+    write_certificate,
+)
+from offloadlib.formulations.structured.decomposition import branch_and_price, finish
+from offloadlib.formulations.structured.decomposition.finish import Finish, Pool, enumerated, violated
+from offloadlib.formulations.structured.decomposition.patterns import Levels, enumerable, enumerate_patterns
+from offloadlib.formulations.structured.decomposition.pricing import Prices, Restrictions, price
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Solution, evaluate, write
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 
 def decisions(

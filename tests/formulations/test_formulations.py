@@ -23,15 +23,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
-from offloadlib.formulations import highs, pooling, scaling
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
-from offloadlib.formulations.decomposition.branch_and_price import solve as branch_and_price
-from offloadlib.formulations.milp import levels, potentials, pyomo_run
-from offloadlib.formulations.milp import paths as path_rows
-from offloadlib.formulations.milp.disjunctive import disjunctive_model, solve_big_m
-from offloadlib.formulations.milp.inequalities import PARTS
-from offloadlib.formulations.outcome import Search, can_offload, run_in_scale, unconnected_cost
-from offloadlib.formulations.series_parallel import (
+from offloadlib.formulations.engine import highs
+from offloadlib.formulations.engine.outcome import Search, can_offload, run_in_scale, unconnected_cost
+from offloadlib.formulations.structured import pooling, scaling
+from offloadlib.formulations.structured.decomposition.branch_and_price import solve as branch_and_price
+from offloadlib.formulations.structured.milp import levels, potentials, pyomo_run
+from offloadlib.formulations.structured.milp import paths as path_rows
+from offloadlib.formulations.structured.milp.disjunctive import disjunctive_model, solve_big_m
+from offloadlib.formulations.structured.milp.inequalities import PARTS
+from offloadlib.formulations.structured.series_parallel import (
     DEEPEST,
     Leaf,
     Node,
@@ -54,8 +55,8 @@ from offloadlib.instances import (
     evaluate,
     read,
 )
-from offloadlib.instances.cost import heaviest_path
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.cost import heaviest_path
+from offloadlib.instances.structured.generate import Setting, generate
 
 NAMES = [formulation.name for formulation in FORMULATIONS]
 
@@ -626,7 +627,7 @@ def test_an_error_in_a_callback_is_raised() -> None:
 INTERRUPTED = textwrap.dedent(
     """
     import sys
-    from offloadlib.formulations.milp.disjunctive import solve_big_m
+    from offloadlib.formulations.structured.milp.disjunctive import solve_big_m
     from offloadlib.instances import Budget, read
     instance = read(sys.argv[1])
     print("running", flush=True)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from strategies import instances, solutions
 
 import offloadlib
-from offloadlib.formulations import highs
-from offloadlib.formulations.decomposition.pricing import Prices
-from offloadlib.formulations.milp import patterns, potentials
-from offloadlib.formulations.outcome import can_offload, unconnected_cost
+from offloadlib.formulations.engine import highs
+from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
+from offloadlib.formulations.structured.decomposition.pricing import Prices
+from offloadlib.formulations.structured.milp import patterns, potentials
 from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
@@ -31,7 +31,7 @@ from offloadlib.instances import (
     evaluate,
     read,
 )
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 PAPER_M040 = 16.76428933599401

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances
 
-from offloadlib.formulations.decomposition import pricing
-from offloadlib.formulations.decomposition.plan import plan_of
-from offloadlib.formulations.decomposition.pricing import Priced, Prices, Restrictions, price
-from offloadlib.formulations.series_parallel import Leaf, Parallel, Series, decompose
+from offloadlib.formulations.structured.decomposition import pricing
+from offloadlib.formulations.structured.decomposition.plan import plan_of
+from offloadlib.formulations.structured.decomposition.pricing import Priced, Prices, Restrictions, price
+from offloadlib.formulations.structured.series_parallel import Leaf, Parallel, Series, decompose
 from offloadlib.instances import LOCAL, Application, Instance, Solution, evaluate
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 
 def used_price(instance: Instance, prices: Prices, m: int, row: Any) -> float:
@@ -292,7 +292,7 @@ def test_a_wide_fork_needs_few_lists() -> None:
 def test_the_lagrangian_bounds_every_solution(instance: Instance) -> None:
     from brute import brute_force
 
-    from offloadlib.formulations.decomposition.master import Master
+    from offloadlib.formulations.structured.decomposition.master import Master
 
     optimum, _ = brute_force(instance)
     master = Master(instance, optimum)

@@ -13,14 +13,14 @@ from strategies import instances
 import offloadlib
 from offloadlib import workers
 from offloadlib.formulations.catalogue import FORMULATIONS
-from offloadlib.formulations.cp import cpsat
-from offloadlib.formulations.cp import program as cp_program
-from offloadlib.formulations.milp import arrays, clock, levels, potentials, size
-from offloadlib.formulations.milp.pyomo_run import program_of
-from offloadlib.formulations.outcome import can_offload
+from offloadlib.formulations.engine.outcome import can_offload
+from offloadlib.formulations.structured.cp import cpsat
+from offloadlib.formulations.structured.cp import program as cp_program
+from offloadlib.formulations.structured.milp import arrays, clock, levels, potentials, size
+from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.instances import Budget, Instance, Termination, evaluate
-from offloadlib.instances.generate import Setting, generate
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.generate import Setting, generate
 
 
 def long_tasks(application: str = "layered-1000", devices: int = 4) -> Instance:

@@ -15,13 +15,14 @@ from brute import brute_force
 from folders import CASES
 from fuzzing import disagreements, exact_methods, solved
 
-from offloadlib.formulations import highs, scaling
-from offloadlib.formulations.cp import program
-from offloadlib.formulations.decomposition import branch_and_price, finish, master
-from offloadlib.formulations.milp import arrays, pyomo_run
-from offloadlib.formulations.trust import Claim, SolverError, contradiction, insist
+from offloadlib.formulations.engine import highs
+from offloadlib.formulations.engine.trust import Claim, SolverError, contradiction, insist
+from offloadlib.formulations.structured import scaling
+from offloadlib.formulations.structured.cp import program
+from offloadlib.formulations.structured.decomposition import branch_and_price, finish, master
+from offloadlib.formulations.structured.milp import arrays, pyomo_run
 from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 OPTIMA = {
     "cpsat-false-optimum": 1.3756272417352882,

@@ -12,7 +12,7 @@ import pytest
 from offloadlib.instances import Budget, InputError, Termination
 from offloadlib.instances.hybrid import HybridInstance, Parameters
 from offloadlib.instances.hybrid.split import costs
-from offloadlib.instances.model import Floats
+from offloadlib.instances.structured.model import Floats
 from offloadlib.registry import METHODS
 
 pytest.importorskip("sklearn")

@@ -11,7 +11,7 @@ from folders import LIBRARY
 from hypothesis import given, settings
 from strategies import instance_of, instances
 
-from offloadlib.heuristics.gsod import solve_difference, solve_ratio
+from offloadlib.heuristics.structured.gsod import solve_difference, solve_ratio
 from offloadlib.instances import LOCAL, Budget, Instance, evaluate
 
 

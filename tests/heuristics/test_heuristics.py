@@ -18,9 +18,9 @@ from strategies import DOCUMENT, instance_of, instances, solutions
 import offloadlib
 from offloadlib.best_known import library
 from offloadlib.check import check
-from offloadlib.heuristics import gaod, gsod, gsod_heap, heft
-from offloadlib.heuristics.gaod import Parameters
-from offloadlib.heuristics.improve import improve
+from offloadlib.heuristics.structured import gaod, gsod, gsod_heap, heft
+from offloadlib.heuristics.structured.gaod import Parameters
+from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
     LOCAL,
     Budget,
@@ -31,15 +31,15 @@ from offloadlib.instances import (
     Solution,
     Termination,
     evaluate,
-    flat,
     read,
     write,
     write_solution,
 )
-from offloadlib.instances.cost import heaviest_path, subtask_costs, terms
-from offloadlib.instances.flat import flat_places, flat_tasks, solution_of, subtask_starts
-from offloadlib.instances.generate import Setting, generate
-from offloadlib.instances.model import Ints
+from offloadlib.instances.structured import flat
+from offloadlib.instances.structured.cost import heaviest_path, subtask_costs, terms
+from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
+from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.model import Ints
 from offloadlib.registry import METHODS, Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
@@ -211,7 +211,7 @@ def test_gaod_repair_by_hand() -> None:
 
 
 def literal_gaod(instance: Instance, seed: int, given: Parameters) -> list[list[int]]:
-    """Algorithm 2 written out, for one application; costs from instances.cost, draws as documented."""
+    """Algorithm 2 written out, for one application; costs from the cost model, draws as documented."""
     (term,) = terms(instance)
     cpu, size = instance.points.cpu, term.local.shape[1]
     left, rows = instance.points.capacity.tolist(), [[LOCAL] * size for _ in range(instance.num_devices)]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from strategies import instances
 
 from offloadlib.best_known import library, read_best_known
-from offloadlib.formulations.decomposition.limits import Limits
-from offloadlib.formulations.decomposition.moves import Scanner
-from offloadlib.formulations.decomposition.primal import pack
-from offloadlib.formulations.decomposition.tatonnement import answer
-from offloadlib.heuristics import gsod, price
+from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.moves import Scanner
+from offloadlib.formulations.structured.decomposition.primal import pack
+from offloadlib.formulations.structured.decomposition.tatonnement import answer
+from offloadlib.heuristics.structured import gsod, price
 from offloadlib.instances import Budget, Instance, Solution, Termination, evaluate, read
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 
 FILES = sorted(path for path in library().glob("*.json") if path.name != "best_known.json")
 STEMS = [path.stem for path in FILES if read(path).kind == "structured"]

@@ -13,9 +13,9 @@ import pytest
 
 from offloadlib.instances import Budget, Problem
 from offloadlib.instances.compiled import Kernel, called_by
-from offloadlib.instances.generate import Setting, generate
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Method
 from offloadlib.solving import first
 
@@ -63,7 +63,7 @@ def test_a_method_calls_no_kernel_that_was_not_prepared(
 
 SOLVE = """
 import offloadlib
-from offloadlib.instances.generate import Setting, generate
+from offloadlib.instances.structured.generate import Setting, generate
 for method in ("gsod-i", "heft"):
     offloadlib.solve(generate(Setting(devices=2)), method)
 """

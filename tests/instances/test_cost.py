@@ -19,7 +19,7 @@ from strategies import DOCUMENT, EXAMPLE, Document, changed, documents, instance
 import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import LOCAL, Instance, Result, Solution, Status, evaluate, gap
-from offloadlib.instances.cost import heaviest_path, subtask_costs, terms
+from offloadlib.instances.structured.cost import heaviest_path, subtask_costs, terms
 
 GOLDEN = [[-1, 0, 0, 1, -1], [-1, -1, 1, -1, -1]]
 

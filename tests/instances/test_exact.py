@@ -29,8 +29,8 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
-from offloadlib.instances.generate import Setting, generate
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
+from offloadlib.instances.structured.generate import Setting, generate
 
 
 def by_checker(instance: Any, solution: Any) -> float:

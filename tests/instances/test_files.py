@@ -36,10 +36,11 @@ from strategies import (
 )
 
 import offloadlib.instances as model
-from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution, columns, storage
-from offloadlib.instances.columns import layout, of_instance, validated
+from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution, storage
 from offloadlib.instances.files import parse
 from offloadlib.instances.schema import SCHEMA_FOLDER, SCHEMAS, InstanceFile, SolutionFile, json_schema
+from offloadlib.instances.structured import columns
+from offloadlib.instances.structured.columns import layout, of_instance, validated
 from offloadlib.instances.validate import structure
 
 

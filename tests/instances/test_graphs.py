@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offloadlib.instances.graphs import chain, face, fork_join, layered, maker, series_parallel
-from offloadlib.instances.model import Application
+from offloadlib.instances.structured.graphs import chain, face, fork_join, layered, maker, series_parallel
+from offloadlib.instances.structured.model import Application
 
 Arcs = set[tuple[int, int]]
 sizes, seeds = st.integers(1, 25), st.integers(0, 2**32)

@@ -31,9 +31,9 @@ from offloadlib.instances.hybrid import (
     with_best_split,
 )
 from offloadlib.instances.hybrid.cost import within
-from offloadlib.instances.hybrid.forms import PLACES
+from offloadlib.instances.hybrid.form import PLACES
 from offloadlib.instances.hybrid.split import costs, priced_split
-from offloadlib.instances.model import Floats
+from offloadlib.instances.structured.model import Floats
 
 
 def draw_places(data: st.DataObject, instance: HybridInstance) -> np.ndarray:

@@ -23,8 +23,8 @@ from strategies import DOCUMENT, EXAMPLE, Change, Document, changed, drop, put
 import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import InputError, Solution, Status, StoredSolution, storage
-from offloadlib.instances.columns import of_instance
 from offloadlib.instances.storage import write_zip
+from offloadlib.instances.structured.columns import of_instance
 
 GOOD = EXAMPLE.read_bytes()
 DIGITS = "1" + "0" * 400

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offloadlib.instances.model import LOCAL
-from offloadlib.instances.radio import (
+from offloadlib.instances.structured.model import LOCAL
+from offloadlib.instances.structured.radio import (
     Radio,
     link_rates,
     nearest_points,

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from offloadlib.instances.hybrid import HybridInstance
-from offloadlib.instances.hybrid.forms import PLACES
-from offloadlib.instances.model import Ints
+from offloadlib.instances.hybrid.form import PLACES
+from offloadlib.instances.structured.model import Ints
 
-from ..certificate import write_nodes
+from ..structured.certificate import write_nodes
 
 NAMES = {place: name for name, place in PLACES.items()}
 """What files call the places."""

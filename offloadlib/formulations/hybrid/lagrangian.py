@@ -48,11 +48,11 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import Budget, Progress, Result, Termination
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
-from offloadlib.instances.model import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.structured.model import Floats, Ints
 
-from ..certificate import claim
-from ..pruning import Bounds
+from ..proofs.pruning import Bounds
+from ..structured.certificate import claim
 from .certificate import Branch, Certificate, Leaf, Node, UnitBranch
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs

@@ -44,11 +44,11 @@ import pyomo.environ as pyo
 from offloadlib.instances import Budget, Progress, Result, Termination
 from offloadlib.instances.hybrid import CLOUD, DEVICE, EDGE, HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.hybrid.model import TaskPlaces
-from offloadlib.instances.model import Floats
+from offloadlib.instances.structured.model import Floats
 
-from .. import highs
-from ..milp.pyomo_run import program_of
-from ..outcome import errors
+from ..engine import highs
+from ..engine.outcome import errors
+from ..structured.milp.pyomo_run import program_of
 
 ERROR = 1e-6
 """Relative gap at which no more tangents are added: the rows' coefficients grow as they close in."""

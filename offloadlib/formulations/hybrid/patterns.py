@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from offloadlib.instances.hybrid import HybridInstance, loads
 from offloadlib.instances.hybrid.enumeration import numbered
 from offloadlib.instances.hybrid.model import TaskPlaces
-from offloadlib.instances.model import Floats, Ints
+from offloadlib.instances.structured.model import Floats, Ints
 
 from .kernels import mark_relevant
 

@@ -22,7 +22,7 @@ from offloadlib.instances.hybrid import (
 )
 from offloadlib.instances.hybrid.enumeration import numbered
 from offloadlib.instances.hybrid.split import costs
-from offloadlib.instances.model import Floats
+from offloadlib.instances.structured.model import Floats
 
 HybridResult = Result[HybridSolution]
 HybridBudget = Budget[HybridSolution]

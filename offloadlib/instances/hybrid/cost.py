@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cost import jain
-from ..model import Floats
+from ..structured.cost import jain
+from ..structured.model import Floats
 from .model import CLOUD, DEVICE, EDGE, HybridInstance
 from .solution import HybridSolution
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..model import Ints
+from ..structured.model import Ints
 from .model import HybridInstance, TaskPlaces
 from .split import costs
 

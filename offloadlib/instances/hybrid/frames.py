@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import Columns
-from ..model import Floats, frozen
 from ..schema import FramesHeaderPart
 from ..storage import Archive, check_format, read_bytes, replacing, write_zip
+from ..structured.columns import Columns
+from ..structured.model import Floats, frozen
 from ..validate import Document
-from .forms import header_and_columns, parameters_of, unpacked
+from .form import header_and_columns, parameters_of, unpacked
 from .model import HybridInstance, Parameters
 
 FORMAT = "offloadlib-frames"

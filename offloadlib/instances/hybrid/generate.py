@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import Columns
 from ..errors import InputError, Problem, shown
-from ..generate import Range, seed_problems, uniform
-from ..model import Floats
 from ..schema import FramesHeaderPart, HybridHeaderPart
+from ..structured.columns import Columns
+from ..structured.generate import Range, seed_problems, uniform
+from ..structured.model import Floats
 from ..validate import Document
-from .forms import from_columns, parameters_document, validated
+from .form import from_columns, parameters_document, validated
 from .frames import Frames
 from .model import HybridInstance, Parameters
 

@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import Floats, frozen
 from ..problem import counted
+from ..structured.model import Floats, frozen
 
 if TYPE_CHECKING:
     from .cost import HybridEvaluation
@@ -164,7 +164,7 @@ class HybridInstance:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical form: equal for files that state the same problem."""
-        from .forms import fingerprint
+        from .form import fingerprint
 
         return fingerprint(self)
 

@@ -2,8 +2,8 @@
 
 Every workflow becomes an application; the devices run them in turn, or draw one. With a site file and a
 user file the sites are the offload points and the users the devices: each user is connected to the
-nearest site within reach, at rates that follow from the distance (:mod:`.instances.radio`). Without
-them the network is that of :mod:`.instances.generate`. Speeds, powers and weights are drawn as there:
+nearest site within reach, at rates that follow from the distance (:mod:`.structured.radio`). Without
+them the network is that of :mod:`.structured.generate`. Speeds, powers and weights are drawn as there:
 no data set has them.
 
 Files from outside that a task with parents reads are on the device: a subtask without work stands for
@@ -28,10 +28,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..columns import Columns
-from ..cost import heaviest_path, terms
 from ..errors import InputError, Problem
-from ..generate import (
+from ..problem import counted
+from ..schema import LARGEST, SMALLEST
+from ..storage import read_bytes
+from ..structured.columns import Columns
+from ..structured.cost import heaviest_path, terms
+from ..structured.generate import (
     Environment,
     Network,
     Range,
@@ -49,11 +52,8 @@ from ..generate import (
     uniform,
     whole_problems,
 )
-from ..model import LOCAL, Floats, Instance, Ints
-from ..problem import counted
-from ..radio import nearest_points
-from ..schema import LARGEST, SMALLEST
-from ..storage import read_bytes
+from ..structured.model import LOCAL, Floats, Instance, Ints
+from ..structured.radio import nearest_points
 from .eua import Locations, centre, local_metres, read_locations
 from .wfformat import Workflow, read_workflow, scaled
 

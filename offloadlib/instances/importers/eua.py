@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, Problem, shown
-from ..model import Floats
 from ..problem import counted
+from ..structured.model import Floats
 
 EARTH = 6371008.8
 """Mean radius of the earth in metres."""

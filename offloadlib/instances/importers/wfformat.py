@@ -53,9 +53,9 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..errors import InputError, Problem, shown
-from ..model import Application, Floats
 from ..schema import SMALLEST, Id
 from ..storage import parse_json
+from ..structured.model import Application, Floats
 from ..validate import Document, acyclic, structure
 
 MBIT = 8e-6

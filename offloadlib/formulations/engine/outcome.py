@@ -1,0 +1,259 @@
+"""One run of an exact method: its clock, its incumbent and its bound, and the result in the end.
+
+What every exact method does around its own mathematics: it starts from a feasible solution and a bound
+that costs nothing, keeps the best of both, reports them, and returns them at the time limit and after
+Ctrl-C as well.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from offloadlib.instances import (
+    LOCAL,
+    Budget,
+    Instance,
+    Progress,
+    Result,
+    Solution,
+    Termination,
+    evaluate,
+    gap,
+)
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.structured.model import Floats, Ints
+
+from ..structured import pooling
+from ..structured.scaling import FAR, far_apart
+from . import highs
+from .trust import SolverError
+
+
+class Search:
+    """What one run knows: the best solution and the best lower bound so far.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    budget
+        Its ``start``, else the all-local decision, is the first incumbent.
+
+    Attributes
+    ----------
+    instance
+        What is to be solved: the pooled instance (:mod:`.structured.pooling`).
+    solution, objective
+        The incumbent, of the instance that was given, and its cost F.
+    lower_bound
+        On the cost of every solution.
+    constant
+        The cost of the devices without a radio link, which programs leave out.
+    """
+
+    def __init__(self, instance: Instance, budget: Budget) -> None:
+        self._begun = time.perf_counter()
+        self._given = instance
+        self.instance = pooling.pool(instance)
+        self.budget = budget
+        self.solution = at_home(instance, budget.start or Solution.all_local(instance))
+        self.objective = evaluate(instance, self.solution).total
+        self.lower_bound = simple_bound(instance)
+        self.constant = unconnected_cost(instance)
+
+    @property
+    def start(self) -> Solution:
+        """A solution of the pooled instance that costs no more than the incumbent."""
+        return pooling.gather(self._given, self.instance, self.solution)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds of the time limit that are left; 0 at the end."""
+        return max(self.budget.time_limit - self.seconds, 0.0)
+
+    @property
+    def gap(self) -> float:
+        """Relative gap between the incumbent and the bound."""
+        return max(gap(self.objective, self.lower_bound) or 0.0, 0.0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the incumbent is proven to be as good as the caller asks for."""
+        return self.gap <= max(self.budget.gap, OPTIMAL_GAP)
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the incumbent is proven to be optimal."""
+        return self.gap <= OPTIMAL_GAP
+
+    def cost(self, solution: Solution) -> float:
+        """What a solution of the pooled instance costs once nobody loses by it."""
+        return evaluate(self.instance, at_home(self.instance, solution)).total
+
+    def offer(self, solution: Solution) -> None:
+        """Keep a solution of the pooled instance if it costs less than the incumbent."""
+        solution = at_home(self._given, pooling.spread(self._given, solution))
+        objective = evaluate(self._given, solution).total
+        if objective < self.objective:
+            self.solution, self.objective = solution, objective
+            self.report()
+
+    def prove(self, bound: float) -> None:
+        """Keep a lower bound if it is better."""
+        self.lower_bound = max(self.lower_bound, bound)
+
+    def report(self, objective: float = math.inf, bound: float = -math.inf) -> None:
+        """Tell the caller the best known, or what a running solver knows, where that is better."""
+        if self.budget.on_progress is not None:
+            best = min(self.objective, objective)
+            bound = min(best, max(self.lower_bound, bound))
+            solution = self.solution
+            self.budget.on_progress(Progress(self.seconds, best, bound, lambda: solution))
+
+    def minimise(
+        self,
+        program: highs.MixedIntegerProgram,
+        start: tuple[Ints, Floats],
+        decode: Callable[[Floats], Solution],
+        elsewhere: float = math.inf,
+        confirm: bool = False,
+    ) -> tuple[Termination, dict[str, Any]]:
+        """Let HiGHS minimise a program in the time that is left.
+
+        Parameters
+        ----------
+        program
+            Its objective is F without the constant.
+        start
+            Columns and values of a feasible solution.
+        decode
+            From values of the columns to decisions.
+        elsewhere
+            A lower bound on the cost of the solutions that the program leaves out, if it does.
+        confirm
+            Whether a second answer has to agree before a bound counts, even if costs are not far apart.
+
+        Returns
+        -------
+        termination
+            Why HiGHS stopped.
+        record
+            What is worth recording of the run.
+        """
+
+        def report(_: float, objective: float, bound: float) -> None:
+            self.report(objective + self.constant, min(bound + self.constant, elsewhere))
+
+        def worth(values: Floats) -> float:
+            return self.cost(decode(values)) - self.constant
+
+        outcome = highs.minimise(
+            program,
+            self.budget,
+            time_limit=self.left,
+            start=start,
+            known=self.cost(self.start) - self.constant,
+            worth=worth,
+            reference=self.objective,
+            confirm=confirm or far_apart(self.instance),
+            target=self.objective / (2 * FAR) - self.constant,
+            report=report,
+        )
+        if outcome.values is not None:
+            self.offer(decode(outcome.values))
+        self.prove(min(outcome.lower_bound + self.constant, elsewhere))
+        rows, columns = program.matrix.shape
+        record = {
+            "solver": f"highs {highs.version()}",
+            "nodes": outcome.nodes,
+            "variables": columns,
+            "rows": rows,
+            "nonzeros": program.matrix.nnz,
+            **errors(outcome.wrong),
+        }
+        return outcome.termination, record
+
+
+def errors(wrong: Sequence[str]) -> dict[str, Any]:
+    """What a record says of answers that could not be taken (:mod:`.engine.trust`)."""
+    return {"solver_errors": list(wrong)} if wrong else {}
+
+
+Method = Callable[[Search], tuple[Termination, dict[str, Any]]]
+"""Improves a search; returns why it stopped, and what is worth recording."""
+
+
+def run(instance: Instance, budget: Budget, method: Method) -> Result:
+    """Run a method, and return the best solution and bound that it leaves, also after Ctrl-C."""
+    search = Search(instance, budget)
+    termination, record = Termination.FINISHED, dict[str, Any]()
+    if not can_offload(instance):
+        search.prove(search.objective)  # all-local is the only solution
+    elif not search.optimal:  # a start that costs nothing is: solvers cannot scale by that
+        try:
+            termination, record = method(search)
+        except OutOfTime:
+            termination = Termination.TIME_LIMIT
+        except KeyboardInterrupt:
+            termination = Termination.INTERRUPTED
+        except SolverError as error:
+            termination, record = Termination.FAILED, errors((str(error),))
+    return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
+
+
+def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
+    """Run a method that scales costs by the cost of its start (:mod:`.structured.scaling`).
+
+    Where the solution turns out to be far cheaper, tolerances may have mattered: then it is the start of
+    another run, in its unit. (HiGHS stops as soon as it has such a solution.)
+    """
+    begun = time.perf_counter()
+    reference = evaluate(instance, budget.start or Solution.all_local(instance)).total
+    result = run(instance, budget, method)
+    ended = Termination.FINISHED, Termination.GAP  # not by the time limit, nor by Ctrl-C
+    while FAR * result.objective < reference and result.termination in ended:
+        left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
+        again = replace(budget, start=result.solution, time_limit=left)
+        before, result = result, run(instance, again, method)
+        reference, bounds = before.objective, (before.lower_bound, result.lower_bound)
+        known = [bound for bound in bounds if bound is not None]
+        result = replace(result, lower_bound=max(known, default=None))
+    return replace(result, runtime=time.perf_counter() - begun)
+
+
+def at_home(instance: Instance, solution: Solution) -> Solution:
+    """The solution with devices at home that it costs more than that; limits stay kept."""
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    loses = evaluate(instance, solution).cost > local
+    if not loses.any():
+        return solution
+    return Solution(
+        tuple(
+            np.where(loses[group.members, None], LOCAL, places).astype(np.int32)
+            for group, places in zip(instance.groups, solution.places, strict=True)
+        )
+    )
+
+
+def can_offload(instance: Instance) -> bool:
+    """Whether any subtask may run anywhere but on its device."""
+    linked = bool((instance.devices.connected_to != LOCAL).any())
+    return linked and bool((instance.points.capacity > 0).any())
+
+
+def unconnected_cost(instance: Instance) -> float:
+    """The cost of the devices without a radio link: a constant that stays out of programs."""
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    return math.fsum(local[instance.devices.connected_to == LOCAL].tolist())

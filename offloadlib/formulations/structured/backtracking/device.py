@@ -1,0 +1,218 @@
+r"""One device at a time: its cheapest decision at given prices, or all of its decisions up to some cost.
+
+Minimise, over the decisions d of one device, the cost C(d) plus the prices of the places in d, plus a
+charge if anything is offloaded, within the room at each place. All costs are weighted as in equation (3):
+subtask k adds g_k to the delay, e_k to the energy, and the price l_k of its place.
+
+**Bound.** Subtasks are decided in topological order. Let D be the decided ones, U the others, and
+
+- s_k the least of e_k + l_k over the places of k, with the transfers along arcs left out;
+- u_k(o) the least of g_k + e_k + l_k over the places with o_k = o, again without arcs;
+- t_jk(o_j, o_k) the delay and energy of the transfer along arc (j, k);
+
+.. math::
+
+   V_k(o_k) &= \max_{l: (k,l)} W_{kl}(o_k) \quad (0\ \text{for tails}), \\
+   W_{kl}(o_k) &= \min_{o_l} [ t_{kl}(o_k, o_l) + u_l(o_l) - s_l + V_l(o_l) ] .
+
+Each completion of the decisions in D costs at least
+
+.. math::
+
+   \sum_{k \in D} (e_k + l_k) + \sum_{k \in U} s_k + \max\Big\{ f,\;
+   \max_{(j,k): j \in D, k \in U} [f_j + W_{jk}(o_j)],\;
+   \max_{k \in U\ \text{head}}\; \min_o [u_k(o) - s_k + V_k(o)] \Big\}
+
+where f_j is the (weighted) time at which j is finished and f the latest of these times.
+
+*Proof* for the middle term. First, from each subtask l in U a path P goes on, l not in it, with
+:math:`\sum_{k \in P} (g_k + e_k + l_k - s_k) \ge V_l(o_l)`. For a tail P is empty. Else let the arc (l, k)
+attain the maximum in V_l. The completion's own o_k bounds the minimum in W_lk from above; what u_k leaves
+out beside the transfer along (l, k) is not negative; and k has such a path, being in U as a successor of
+l. By the same step, for an arc (j, k) from D to U a path P in U that begins at k has
+:math:`\sum_P (g_k + e_k + l_k - s_k) \ge W_{jk}(o_j)`. The delay is at least :math:`f_j + \sum_P g_k`; the
+subtasks on P add e_k + l_k each, and the others in U at least s_k. In the first term P is empty, in the
+last one it begins at a head.
+
+On a chain the bound is attained, so that the search goes straight to an optimum.
+
+**Order.** The places of a subtask are tried by g_k + e_k + l_k without arcs, the least first.
+
+**Places that need no trying.** Among places of one price, the fastest ones that have room for the whole
+task together suffice when one cheapest decision is wanted: a subtask anywhere else could move there. With
+ample room that is one place, and a device has 2^K decisions instead of (N+1)^K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from offloadlib.instances import LOCAL, Instance, Solution, evaluate
+from offloadlib.instances.structured.model import Floats, Ints
+
+from .kernels import EXHAUSTED, FULL, NODES, State, decisions_below, device_by_device
+from .tasks import connected, fresh_state, fresh_tables, solution_of, tasks_of
+
+STEPS = 100_000
+"""Steps of a kernel between two looks at the clock: some milliseconds."""
+
+BUFFER = 2**15
+"""Decisions that are collected before those that nobody needs are dropped."""
+
+MOST_DECISIONS = 2**20
+"""Decisions of one device that may be left after that."""
+
+Pause = Callable[[], None]
+"""Called between two slices of a search; what it raises ends the search."""
+
+
+class TooManyDecisions(Exception):
+    """The decisions of a device that would have to be listed do not fit into memory."""
+
+
+class DeviceSearch:
+    """Searches for decisions of the connected devices of a pooled instance, device by device.
+
+    Places are the I pools with room, the fastest first.
+
+    Attributes
+    ----------
+    devices
+        (D,) the connected devices.
+    tasks
+        Their tasks.
+    speed, room
+        (I,) of the pools.
+    local
+        (D,) cost of the all-local decisions.
+    nodes
+        Of all searches so far.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.devices = connected(instance)
+        self.tasks = tasks_of(instance, self.devices)
+        points = instance.points
+        pools = np.flatnonzero(points.capacity > 0)
+        self._pools = pools[np.argsort(-points.cpu[pools], kind="stable")]
+        self.speed, self.room = points.cpu[self._pools], points.capacity[self._pools]
+        self.local = evaluate(instance, Solution.all_local(instance)).cost[self.devices]
+        self.nodes = 0
+        self._tables = fresh_tables(self.tasks, len(self.speed))
+        # Places, cost, cost and price: where :meth:`alone` starts from.
+        self._alone = self.all_local(), self.local.copy(), self.local.copy()
+
+    def all_local(self) -> Ints:
+        """(P,) the places of the all-local decisions."""
+        return np.full(len(self.tasks.opening), LOCAL)
+
+    def solution(self, places: Ints) -> Solution:
+        """The solution of the pooled instance that places (P,) stand for."""
+        return solution_of(self._instance, self.devices, self._pools, places)
+
+    def alone(self, price: Floats, charge: Floats, pause: Pause) -> tuple[Ints, Floats]:
+        """Each device's decision of least cost and price, as if it were the only one.
+
+        Parameters
+        ----------
+        price, charge
+            (I,), (D,) what a subtask at a pool, and a device that offloads, pays; no pool is dearer than
+            a faster one.
+        pause
+            Called now and then.
+
+        Returns
+        -------
+        places, value
+            (P,) the decisions, (D,) their cost and price.
+        """
+        places, cost, value = self._alone
+        self._run(price, charge, False, (places, cost, value), pause)
+        return places.copy(), value.copy()
+
+    def in_turn(self, price: Floats, charge: Floats, pause: Pause, places: Ints) -> None:
+        """Each device's decision of least cost and price given what the earlier ones, in file order, leave.
+
+        Parameters
+        ----------
+        price, charge, pause
+            As for :meth:`alone`.
+        places
+            (P,) all-local at first; what is there is feasible at any time, also when ``pause`` raises.
+        """
+        scratch = np.zeros(len(self.local)), np.zeros(len(self.local))
+        self._run(price, charge, True, (places, *scratch), pause)
+
+    def _run(
+        self, price: Floats, charge: Floats, in_turn: bool, best: tuple[Ints, Floats, Floats], pause: Pause
+    ) -> None:
+        state = self._fresh()
+        fixed = (self.tasks, self._tables, state, self.speed, price, charge, self.local, in_turn, *best)
+        try:
+            while not device_by_device(*fixed, STEPS):
+                pause()
+        finally:
+            self.nodes += int(state.cursor[NODES])
+
+    def below(
+        self,
+        m: int,
+        threshold: float,
+        price: Floats,
+        charge: float,
+        pause: Pause,
+        needed: Callable[[Ints, Floats], Ints],
+    ) -> tuple[Ints, Floats]:
+        """The decisions of device number m with cost and price below a threshold.
+
+        Parameters
+        ----------
+        m, threshold
+            Which device; cost and price.
+        price, charge, pause
+            As for :meth:`alone`, with the charge of this device.
+        needed
+            From decisions (B, K) and costs (B,) to the numbers of those that are worth keeping.
+
+        Returns
+        -------
+        places, cost
+            (B, K), (B,) those worth keeping.
+
+        Raises
+        ------
+        TooManyDecisions
+            If they are more than :data:`MOST_DECISIONS`.
+        """
+        size = int(self.tasks.start[m + 1] - self.tasks.start[m])
+        places, cost = np.zeros((BUFFER, size), dtype=np.int64), np.zeros(BUFFER)
+        count, state = np.zeros(1, dtype=np.int64), self._fresh()
+        fixed = (self.tasks, self._tables, state, m, self.speed, price, charge, threshold)
+        try:
+            while (code := decisions_below(*fixed, places, cost, count, STEPS)) != EXHAUSTED:
+                pause()
+                if code == FULL:
+                    kept = needed(places, cost)
+                    if len(kept) > MOST_DECISIONS:
+                        raise TooManyDecisions(f"a device has more than {MOST_DECISIONS} decisions to list")
+                    room = len(cost) * (2 if 2 * len(kept) > len(cost) else 1)
+                    places, cost = _moved(places, kept, room), _moved(cost, kept, room)
+                    count[0] = len(kept)
+        finally:
+            self.nodes += int(state.cursor[NODES])
+        kept = needed(places[: count[0]], cost[: count[0]])
+        return places[kept], cost[kept]
+
+    def _fresh(self) -> State:
+        return fresh_state(self.tasks, self.room, self._instance.points.channels)
+
+
+def _moved(values: Any, kept: Ints, room: int) -> Any:
+    """Some rows of an array, at the front of a new one with so many rows."""
+    result = np.zeros((room, *values.shape[1:]), values.dtype)
+    result[: len(kept)] = values[kept]
+    return result

@@ -1,0 +1,493 @@
+"""Compiled searches over the places of subtasks: of all devices at once, or of one device at a time.
+
+The tasks lie in a row, device after device, each in topological order, so that subtask p is decided after
+its predecessors and what it adds to delay and energy is known at once. A search is a loop over positions
+p with all of its state in arrays: it stops after any number of steps and goes on later, so that the
+caller can look at the clock, and Ctrl-C reach it, in between. A *node* is one place tried for one subtask
+that has room there.
+
+Places are -1 (local) and 0..I-1, numbers of what has a speed and room: the offload points for
+:func:`as_written`, else the pools of offload points (:mod:`.structured.pooling`), the fastest first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.structured.model import Floats, Ints
+
+EXHAUSTED, PAUSED, LEAF, FULL = 0, 1, 2, 3
+"""Why a search returns: nothing is left, the steps are spent, a decision is complete, no room to keep it."""
+
+DEVICE, POSITION, NODES, LEAVES = 0, 1, 2, 3
+"""What the entries of ``State.cursor`` are."""
+
+FRESH = -1
+"""The position of a search that has not begun."""
+
+
+class Tasks(NamedTuple):
+    """The tasks of D devices in a row: P subtasks and A arcs, costs weighted as in equation (3).
+
+    Attributes
+    ----------
+    start
+        (D+1,) first subtask of each device.
+    opening
+        (P,) 1 for the first subtask of a device.
+    head
+        (P,) 1 for a subtask without predecessor.
+    radio
+        (P,) offload point of the device's radio, -1: none.
+    arcs
+        (P+1,) first arc into each subtask.
+    before
+        (A,) the subtask that an arc comes from.
+    cut_start, cut
+        (P+1,), (C,) for each p the arcs (j, k) with j <= p < k.
+    local_delay, local_energy
+        (P,) a w/c_m and b w/c_m p^exe.
+    radio_delay, radio_energy
+        (P,) what an offloaded head sends and an offloaded tail receives.
+    work
+        (P,) a w: divided by a speed, the weighted time of execution.
+    up_delay, up_energy, down_delay, down_energy
+        (A,) sending, receiving the data of an arc.
+    """
+
+    start: Ints
+    opening: Ints
+    head: Ints
+    radio: Ints
+    arcs: Ints
+    before: Ints
+    cut_start: Ints
+    cut: Ints
+    local_delay: Floats
+    local_energy: Floats
+    radio_delay: Floats
+    radio_energy: Floats
+    work: Floats
+    up_delay: Floats
+    up_energy: Floats
+    down_delay: Floats
+    down_energy: Floats
+
+
+class State(NamedTuple):
+    """Where a search stands; entry p of a (P,) array is what holds once subtask p is decided.
+
+    Attributes
+    ----------
+    cursor
+        (4,) device, position, and nodes and leaves so far.
+    tried
+        (P,) how many places of p have been tried.
+    place
+        (P,) the place of p.
+    away
+        (P,) subtasks of the device that are offloaded, up to p.
+    finish, latest
+        (P,) weighted time at which p is finished, and the latest one of the device so far.
+    spent
+        (P,) cost of the devices before, and weighted energy of this one up to p.
+    paid
+        (P,) prices paid up to p.
+    left
+        (I,) subtasks that each place can still take.
+    air
+        (N,) devices that the radio of each offload point can still serve.
+    """
+
+    cursor: Ints
+    tried: Ints
+    place: Ints
+    away: Ints
+    finish: Floats
+    latest: Floats
+    spent: Floats
+    paid: Floats
+    left: Ints
+    air: Ints
+
+
+class Tables(NamedTuple):
+    """What is known of the undecided subtasks (:mod:`.device`), and the order of places.
+
+    Attributes
+    ----------
+    rest
+        (P,) least energies and prices of the device's subtasks after p, summed.
+    ahead
+        (P, 2) what a path that goes on from p adds to that, with p local and p offloaded.
+    through
+        (A, 2) the same of a path that goes on along an arc.
+    entry
+        (P,) the same of a path that begins at a head after p.
+    options, choices
+        (P, I+1), (P,) the places worth trying, the most promising first, and how many they are.
+    """
+
+    rest: Floats
+    ahead: Floats
+    through: Floats
+    entry: Floats
+    options: Ints
+    choices: Ints
+
+
+_READ, _READ_INT = readable("float64"), readable("int64")
+_WRITE, _WRITE_INT = writable("float64"), writable("int64")
+_TABLE, _TABLE_INT = writable("float64", 2), writable("int64", 2)
+_TASKS = types.NamedTuple([_READ_INT] * 8 + [_READ] * 9, Tasks)
+_STATE = types.NamedTuple([_WRITE_INT] * 4 + [_WRITE] * 4 + [_WRITE_INT] * 2, State)
+_TABLES = types.NamedTuple([_WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT], Tables)
+
+
+@subroutine
+def _next_leaf(
+    tasks: Tasks,
+    tables: Tables,
+    state: State,
+    devices: tuple[int, int],
+    speed: Floats,
+    price: Floats,
+    charge: float,
+    threshold: float,
+    steps: int,
+) -> tuple[int, int]:
+    """Go on, depth first, to the next decisions of some devices with cost and price below a threshold.
+
+    Parameters
+    ----------
+    devices
+        The first one, and the one after the last.
+    price, charge
+        (I,) of a subtask at each place; of a device that goes on air.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    code, steps
+        :data:`LEAF` (``state.place`` holds the decisions), :data:`EXHAUSTED` (``state`` is as it was in
+        the beginning) or :data:`PAUSED`, and the steps that are left.
+    """
+    # One function, with the arrays as local variables: each array that is passed on, or taken out of a
+    # tuple, in the loop costs as much as a node.
+    start, opening, _, radio, arcs, before, cut_start, cut = tasks[:8]
+    local_delay, local_energy, radio_delay, radio_energy, work = tasks[8:13]
+    up_delay, up_energy, down_delay, down_energy = tasks[13:]
+    cursor, tried, places, away, finish, latest, spent, paid, left, air = state
+    rest, _, through, entry, options, choices = tables
+    first, last = start[devices[0]], start[devices[1]] - 1
+    p, nodes, leaves, code = cursor[POSITION], 0, 0, PAUSED
+    while steps > 0:
+        steps -= 1
+        if tried[p] == choices[p]:  # back to the subtask before
+            tried[p] = 0
+            p -= 1
+            if p < first:
+                code = EXHAUSTED
+                break
+            if places[p] >= 0:
+                left[places[p]] += 1
+                if away[p] == 1:
+                    air[radio[p]] += 1
+            continue
+        place = options[p, tried[p]]
+        tried[p] += 1
+        fresh = p == first or opening[p] == 1
+        on_air = not fresh and away[p - 1] > 0
+        if place >= 0 and (left[place] == 0 or not (on_air or air[radio[p]] > 0)):
+            continue
+        nodes += 1
+        if place < 0:
+            delay, energy = local_delay[p], local_energy[p]
+        else:
+            delay, energy = radio_delay[p] + work[p] / speed[place], radio_energy[p]
+        ready = 0.0
+        for arc in range(arcs[p], arcs[p + 1]):
+            j = before[arc]
+            ready = max(ready, finish[j])
+            if place >= 0 and places[j] < 0:
+                delay += up_delay[arc]
+                energy += up_energy[arc]
+            elif place < 0 and places[j] >= 0:
+                delay += down_delay[arc]
+                energy += down_energy[arc]
+        places[p] = place
+        finish[p] = ready + delay
+        latest[p] = finish[p] if fresh else max(latest[p - 1], finish[p])
+        away[p] = 0 if fresh else away[p - 1]
+        spent[p] = energy
+        paid[p] = 0.0
+        if p > first:
+            spent[p] += spent[p - 1] + (latest[p - 1] if fresh else 0.0)
+            paid[p] = paid[p - 1]
+        if place >= 0:
+            away[p] += 1
+            paid[p] += price[place] + (0.0 if on_air else charge)
+        longest = max(latest[p], entry[p])
+        for i in range(cut_start[p], cut_start[p + 1]):
+            j = before[cut[i]]
+            longest = max(longest, finish[j] + through[cut[i], 1 if places[j] >= 0 else 0])
+        leaves += p == last
+        if spent[p] + paid[p] + rest[p] + longest >= threshold:
+            continue
+        if p == last:
+            code = LEAF
+            break
+        if place >= 0:
+            left[place] -= 1
+            if not on_air:
+                air[radio[p]] -= 1
+        p += 1
+    cursor[POSITION] = p
+    cursor[NODES] += nodes
+    cursor[LEAVES] += leaves
+    return code, steps
+
+
+@kernel(types.int64(_TASKS, _TABLES, _STATE, _READ, _READ, _WRITE_INT, _WRITE, types.int64))
+def as_written(
+    tasks: Tasks,
+    tables: Tables,
+    state: State,
+    speed: Floats,
+    price: Floats,
+    best: Ints,
+    least: Floats,
+    steps: int,
+) -> int:
+    """Search all devices together for decisions of less and less cost.
+
+    Parameters
+    ----------
+    tasks, tables, state, speed, price
+        ``state`` is fresh; ``tables`` and ``price`` are whatever the caller knows.
+    best, least
+        (P,), (1,) the best decisions so far and their cost, which this changes.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    int
+        :data:`EXHAUSTED` or :data:`PAUSED`.
+    """
+    devices = (0, len(tasks.start) - 1)
+    if state.cursor[POSITION] == FRESH:
+        state.cursor[POSITION] = 0
+    while True:
+        code, steps = _next_leaf(tasks, tables, state, devices, speed, price, 0.0, least[0], steps)
+        if code != LEAF:
+            return int(code)
+        copy(best, state.place)
+        least[0] = state.spent[-1] + state.latest[-1]
+
+
+@subroutine
+def _open(
+    tasks: Tasks, tables: Tables, state: State, m: int, speed: Floats, price: Floats, every: bool
+) -> None:
+    """Begin the search of device m: fill the tables for these prices and what is left of the places.
+
+    No place may be dearer than a faster one. Unless ``every`` decision is asked for, a place is not worth
+    trying where faster ones of the same price have room for all subtasks: moving there costs no more.
+    """
+    first, end = tasks.start[m], tasks.start[m + 1]
+    usable = np.empty(len(speed), dtype=np.int64)
+    count, room, least = 0, 0, np.inf
+    for i in range(len(speed)):
+        if i > 0 and price[i] < price[i - 1]:
+            room = 0
+        if state.left[i] > 0 and (every or room < end - first):
+            usable[count] = i
+            count += 1
+            room += min(state.left[i], end - first)
+            least = min(least, price[i])
+    tables.ahead[first:end] = 0.0
+    rest, entry = 0.0, 0.0
+    value = np.empty(count + 1)
+    for p in range(end - 1, first - 1, -1):
+        tables.rest[p], tables.entry[p] = rest, entry
+        value[0] = tasks.local_delay[p] + tasks.local_energy[p]
+        for i in range(count):
+            at = usable[i]
+            radio = tasks.radio_delay[p] + tasks.radio_energy[p]
+            value[i + 1] = radio + tasks.work[p] / speed[at] + price[at]
+        order = order_of(value, 0, count + 1)
+        for i in range(count + 1):
+            tables.options[p, i] = -1 if order[i] == 0 else usable[order[i] - 1]
+        tables.choices[p] = count + 1
+        alone = min(tasks.local_energy[p], tasks.radio_energy[p] + least)
+        local = value[0] - alone + tables.ahead[p, 0]
+        offloaded = np.inf
+        for i in range(1, count + 1):
+            offloaded = min(offloaded, value[i])
+        offloaded = offloaded - alone + tables.ahead[p, 1]
+        for arc in range(tasks.arcs[p], tasks.arcs[p + 1]):
+            up = tasks.up_delay[arc] + tasks.up_energy[arc]
+            down = tasks.down_delay[arc] + tasks.down_energy[arc]
+            j = tasks.before[arc]
+            for o, through in enumerate((min(local, up + offloaded), min(local + down, offloaded))):
+                tables.through[arc, o] = through
+                tables.ahead[j, o] = max(tables.ahead[j, o], through)
+        rest += alone
+        if tasks.head[p]:
+            entry = max(entry, min(local, offloaded))
+    state.cursor[POSITION] = first
+    state.tried[first:end] = 0
+
+
+@subroutine
+def _start_from(
+    places: Ints, cost: float, price: Floats, charge: float, local: float, anew: bool
+) -> tuple[float, float]:
+    """The decision to beat: the one that is there or, where that is cheaper or ``anew``, all-local.
+
+    Returns
+    -------
+    cost, value
+        Its cost, and its cost and price.
+    """
+    paid, fee = 0.0, 0.0
+    for place in places:
+        if place >= 0:
+            paid += price[place]
+            fee = charge
+    value = cost + paid + fee
+    if anew or local <= value:
+        places[:] = -1
+        return local, local
+    return cost, value
+
+
+@kernel(
+    types.boolean(
+        *(_TASKS, _TABLES, _STATE, _READ, _READ, _READ, _READ, types.boolean),
+        *(_WRITE_INT, _WRITE, _WRITE, types.int64),
+    )
+)
+def device_by_device(
+    tasks: Tasks,
+    tables: Tables,
+    state: State,
+    speed: Floats,
+    price: Floats,
+    charge: Floats,
+    local: Floats,
+    in_turn: bool,
+    best: Ints,
+    cost: Floats,
+    value: Floats,
+    steps: int,
+) -> bool:
+    """For each device the decision of least cost and price.
+
+    Parameters
+    ----------
+    tasks, tables, state
+        ``state`` is fresh, with what there is of places and radios.
+    speed
+        (I,) of each place, the fastest first.
+    price, charge
+        (I,), (D,) what a subtask at a place, and a device that offloads anything, pays.
+    local
+        (D,) cost of each device's all-local decision.
+    in_turn
+        Whether a device gets what the ones before leave, or everything.
+    best, cost, value
+        (P,), (D,), (D,) the decisions, their cost, and their cost and price. Where devices get everything,
+        they start from the decisions that are there already.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    bool
+        Whether all devices are done.
+    """
+    while state.cursor[DEVICE] < len(local):
+        m = state.cursor[DEVICE]
+        mine = best[tasks.start[m] : tasks.start[m + 1]]
+        if state.cursor[POSITION] == FRESH:
+            cost[m], value[m] = _start_from(mine, cost[m], price, charge[m], local[m], in_turn)
+            _open(tasks, tables, state, m, speed, price, False)
+        code, steps = _next_leaf(tasks, tables, state, (m, m + 1), speed, price, charge[m], value[m], steps)
+        if code == PAUSED:
+            return False
+        if code == LEAF:
+            last = tasks.start[m + 1] - 1
+            copy(mine, state.place[tasks.start[m] : last + 1])
+            cost[m] = state.spent[last] + state.latest[last]
+            value[m] = cost[m] + state.paid[last]
+            continue
+        if in_turn:
+            on_air = False
+            for place in mine:
+                if place >= 0:
+                    state.left[place] -= 1
+                    on_air = True
+            if on_air:
+                state.air[tasks.radio[tasks.start[m]]] -= 1
+        state.cursor[DEVICE] += 1
+        state.cursor[POSITION] = FRESH
+    return True
+
+
+@kernel(
+    types.int64(
+        *(_TASKS, _TABLES, _STATE, types.int64, _READ, _READ, types.float64, types.float64),
+        *(_TABLE_INT, _WRITE, _WRITE_INT, types.int64),
+    )
+)
+def decisions_below(
+    tasks: Tasks,
+    tables: Tables,
+    state: State,
+    m: int,
+    speed: Floats,
+    price: Floats,
+    charge: float,
+    threshold: float,
+    places: Ints,
+    cost: Floats,
+    count: Ints,
+    steps: int,
+) -> int:
+    """All decisions of device m with cost and price below a threshold.
+
+    Parameters
+    ----------
+    tasks, tables, state, speed, price
+        As for :func:`device_by_device`.
+    m, charge, threshold
+        The device, its charge, and the threshold.
+    places, cost, count
+        (B, K), (B,), (1,) the decisions, their costs, and how many there are, which this adds to.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    int
+        :data:`EXHAUSTED`, :data:`PAUSED`, or :data:`FULL` after B decisions.
+    """
+    first, last = tasks.start[m], tasks.start[m + 1] - 1
+    if state.cursor[POSITION] == FRESH:
+        _open(tasks, tables, state, m, speed, price, True)
+    while count[0] < len(cost):
+        code, steps = _next_leaf(tasks, tables, state, (m, m + 1), speed, price, charge, threshold, steps)
+        if code != LEAF:
+            return int(code)
+        copy(places[count[0]], state.place[first : last + 1])
+        cost[count[0]] = state.spent[last] + state.latest[last]
+        count[0] += 1
+    return FULL

@@ -1,0 +1,293 @@
+"""Making a program for CP-SAT, handing it over, and getting the best out of it at any moment.
+
+CP-SAT solves in a thread of its own. Its callbacks only note what it has found; the thread of the caller
+tells that to whoever wants to know, and stops the search when that raises an exception or after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import ortools
+from numpy.typing import NDArray
+from ortools.sat.python import cp_model
+from ortools.sat.python.cp_model_helper import SatParameters
+
+from offloadlib.instances import Budget, Termination
+from offloadlib.instances.run import OutOfTime
+
+from ...engine.trust import SolverError
+from ..decomposition.chunks import never
+
+TICK = 0.05
+"""Seconds between two looks at what CP-SAT has found."""
+
+Term = tuple[Any, int]
+"""A variable and its coefficient."""
+
+Report = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What CP-SAT found.
+
+    Attributes
+    ----------
+    taken
+        Which choices, of those of the program, its best solution makes; None without a solution.
+    objective
+        Of that solution; infinite without one.
+    lower_bound
+        On the objective of all solutions of the program, those above the cutoff included.
+    termination
+        Why CP-SAT stopped.
+    branches, conflicts
+        Of its search.
+    """
+
+    taken: NDArray[np.bool_] | None
+    objective: float
+    lower_bound: int
+    termination: Termination
+    branches: int
+    conflicts: int
+
+
+LONGEST = 200
+"""Terms of a sum that is written out again: along a chain, sums grow longer and longer."""
+
+
+class Program:
+    """A program with an objective >= 0 of whole numbers.
+
+    Parameters
+    ----------
+    size
+        Number of choices.
+    cutoff
+        Only solutions are looked for whose objective is at most this, which the best known one keeps.
+    late
+        Asked while the program is made, whether to give it up by :class:`~.instances.run.OutOfTime`.
+
+    Attributes
+    ----------
+    model
+        The model of OR-Tools, for rows of other kinds.
+    choices
+        A variable in {0, 1} for each choice.
+    """
+
+    def __init__(self, size: int, cutoff: int, late: Callable[[], bool] = never) -> None:
+        self.model, self._late = cp_model.CpModel(), late
+        self.cutoff = cutoff
+        self.choices = [self.boolean() for _ in range(size)]
+        self._objective: list[Term] = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers of variables and of rows."""
+        return len(self.model.proto.variables), len(self.model.proto.constraints)
+
+    def hint(self, taken: NDArray[np.bool_]) -> None:
+        """Tell which choices a good solution makes."""
+        for variable, value in zip(self.choices, taken.tolist(), strict=True):
+            self.model.add_hint(variable, value)
+
+    def boolean(self) -> Any:
+        """A new variable in {0, 1}."""
+        if self._late():
+            raise OutOfTime
+        return self.model.new_bool_var("")
+
+    def integer(self, most: int) -> Any:
+        """A new variable in {0, ..., most}."""
+        return self.model.new_int_var(0, most, "")
+
+    def at_least(self, variable: Any, terms: Iterable[Term], constant: int = 0) -> None:
+        """variable >= sum + constant, unless all terms are 0."""
+        terms = [(x, factor) for x, factor in terms if factor]
+        if terms:
+            self.model.add(variable >= total(terms) + constant)
+
+    def latest(self, times: Sequence[list[Term]], most: int) -> list[Term]:
+        """The maximum of one or more sums, in solutions where it is at most ``most``."""
+        if len(times) == 1 and len(times[0]) <= LONGEST:
+            return times[0]
+        latest = self.integer(most)
+        for time in times:
+            self.at_least(latest, time)
+        return [(latest, 1)]
+
+    def limit(self, users: list[Term], limit: int, price: int) -> None:
+        """sum <= limit, where the objective pays a price for what is left free."""
+        if price > 0:
+            free = self.integer(min(limit, self.cutoff // price))
+            self.model.add(total([*users, (free, 1)]) == limit)
+            self.pay([(free, price)])
+        elif users:
+            self.model.add(total(users) <= limit)
+
+    def pay(self, terms: Iterable[Term]) -> None:
+        """Add to the objective."""
+        self._objective += terms
+
+    def minimise(
+        self,
+        budget: Budget,
+        *,
+        gap: int,
+        time_limit: float,
+        settings: Mapping[str, Any],
+        alone: bool,
+        report: Report,
+    ) -> Outcome:
+        """Minimise with CP-SAT.
+
+        Parameters
+        ----------
+        budget
+            Seed and threads.
+        gap
+            Difference between objective and bound at which CP-SAT may stop.
+        time_limit
+            Seconds that are left.
+        settings
+            Further parameters of CP-SAT: its strategy.
+        alone
+            Whether this strategy is better off without the other ones that more threads would run.
+        report
+            Called with incumbent (infinite if there is none) and bound while CP-SAT runs.
+
+        Returns
+        -------
+        Outcome
+            Also at the time limit and after Ctrl-C.
+
+        Raises
+        ------
+        OutOfTime
+            If time is up before the search.
+        SolverError
+            If CP-SAT refuses the program, or says that no solution keeps the cutoff, as the known one does.
+        """
+        if self._late():
+            raise OutOfTime
+        self.model.minimize(total(self._objective))
+        self.model.proto.objective.domain.extend([0, self.cutoff])
+        solver = cp_model.CpSolver()
+        parameters = solver.parameters
+        parameters.random_seed = budget.seed
+        parameters.num_workers = workers = 1 if alone else budget.threads
+        parameters.absolute_gap_limit = float(gap)
+        parameters.relative_gap_limit = 0.0
+        parameters.catch_sigint_signal = False
+        _put(parameters, settings)
+        if workers > 1:
+            parameters.interleave_search = True  # deterministic: strategies take turns
+            strategy = SatParameters()
+            _put(strategy, {"name": "main", **settings})
+            parameters.subsolver_params.append(strategy)
+            parameters.subsolvers.append("main")
+        if math.isfinite(time_limit):
+            parameters.max_time_in_seconds = time_limit
+        status, interrupted = _run(solver, self.model, report)
+        return self._outcome(solver, status, interrupted)
+
+    def _outcome(self, solver: Any, status: Any, interrupted: bool) -> Outcome:
+        kinds = cp_model.CpSolverStatus
+        if status == kinds.MODEL_INVALID:
+            raise SolverError(f"CP-SAT refuses the program: {self.model.validate()}")
+        # All objectives stay below 2^53, so that the floats that CP-SAT gives are the whole numbers meant.
+        bound, least = solver.best_objective_bound, 0
+        if status != kinds.INFEASIBLE:
+            least = math.floor(max(bound, 0.0)) if math.isfinite(bound) else 0
+        elif not interrupted:
+            raise SolverError("CP-SAT calls a program infeasible that a known solution keeps")
+        termination = Termination.INTERRUPTED if interrupted else Termination.TIME_LIMIT
+        if not interrupted and status == kinds.OPTIMAL:
+            termination = Termination.FINISHED
+        taken, objective = None, math.inf
+        if status in (kinds.OPTIMAL, kinds.FEASIBLE):
+            taken = np.array([solver.boolean_value(x) for x in self.choices], dtype=np.bool_)
+            objective = solver.objective_value
+        return Outcome(
+            taken=taken,
+            objective=objective,
+            lower_bound=least,
+            termination=termination,
+            branches=solver.num_branches,
+            conflicts=solver.num_conflicts,
+        )
+
+
+def _put(parameters: Any, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(parameters, name, value)
+
+
+def version() -> str:
+    """The version of OR-Tools."""
+    return str(ortools.__version__)
+
+
+def total(terms: Iterable[Term]) -> Any:
+    """The sum of at least one term."""
+    variables, coefficients = zip(*terms, strict=True)
+    return cp_model.LinearExpr.weighted_sum(variables, coefficients)
+
+
+class _Best(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    """The best objective and bound so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objective, self.bound = math.inf, 0.0
+
+    def on_solution_callback(self) -> None:
+        self.objective = self.objective_value
+
+    def raise_bound(self, bound: float) -> None:
+        self.bound = max(bound, self.bound)
+
+
+def _run(solver: Any, model: Any, report: Report) -> tuple[Any, bool]:
+    """The status, and whether Ctrl-C came."""
+    best, finished = _Best(), threading.Event()
+    solver.best_bound_callback = best.raise_bound
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.append(solver.solve(model, best))
+        except BaseException as error:
+            outcome.append(error)
+        finally:
+            finished.set()
+
+    # Not a daemon and not joined: a join that Ctrl-C breaks takes the thread for finished (bpo-45274).
+    threading.Thread(target=work).start()
+    told = math.inf, 0.0
+    stop: BaseException | None = None
+    done = False
+    while not done:
+        try:
+            if stop is not None:
+                solver.stop_search()  # again and again: it does nothing before the search has begun
+            done = finished.wait(TICK)
+            known = best.objective, best.bound
+            if stop is None and known != told:
+                told = known
+                report(*known)
+        except BaseException as raised:  # Ctrl-C, or an error of the caller's
+            stop = raised
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    if stop is not None and not isinstance(stop, KeyboardInterrupt):
+        raise stop
+    return outcome[0], stop is not None

@@ -1,0 +1,741 @@
+r"""Branch-and-price: prices on the limits, a small exact problem per device, and a tree of branches.
+
+Every node has a Lagrangian bound at some prices (:mod:`.master`), found from rough ones at the root
+(:mod:`.tatonnement`). Where it does not reach the incumbent, a subtask of a device that the master splits
+between places is branched on: local or not, else at one of the fastest offload points or not. A closed tree
+proves the incumbent optimal, and the tree with the leaves' prices is its certificate
+(:mod:`.structured.certificate`). Nodes are explored by least bound. The first incumbents come from the
+root's prices (:mod:`.primal`), new ones from dives, which settle a tenth of the split devices at a time
+and generate columns as they go, and from the mixed-integer program over the columns generated so far.
+
+**Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
+prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
+device's least of all. A solution with k there costs at least L + r. Where that is no better than the
+incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. This makes
+pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
+(:func:`prove`), the bound of every node is computed again at its prices, without fixing.
+
+**Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
+enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
+(:mod:`.finish`). Where there are too many, those of a smaller gap may hold an incumbent that leaves fewer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.structured.model import Places
+
+from ...engine import highs
+from ...engine.outcome import errors
+from ...engine.trust import SolverError
+from ...proofs.pruning import Bounds
+from .. import pooling
+from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
+from . import city
+from .dual import Dual
+from .finish import Finish, enumerated
+from .limits import Limits
+from .master import CONVERGED, PRECISION, Column, Master, Node, Step
+from .patterns import Levels, enumerable
+from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
+from .primal import Primal, pack
+from .tatonnement import rough
+
+PATIENCE = 0.1
+"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+AT_ROOT = 0.2
+"""Share of the time limit after which the root's column generation waits for better incumbents."""
+
+PATIENCE_AT_ROOT = 0.01
+"""As above, when it goes on."""
+
+ROUGH_SEARCH = 20_000
+"""Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
+
+NEAR = 1e-3
+"""Relative gap at the root from which on the finish is tried at once."""
+
+FIRST_ROUND = 8
+"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
+
+DEEPEST = 60
+"""Steps of a dive: where each step splits other devices anew, it is given up."""
+
+SETTLED = 0.1
+"""Share of the split devices that a step of a dive settles."""
+
+NEARLY_EQUAL = 1e-6
+"""Prices that differ by less, relatively, are made equal in a certificate if it proves as much with them."""
+
+UNPRICED = 1.0
+"""Seconds for the bound without prices, at the most: it comes after the time limit."""
+
+CANDIDATES = 8
+"""Branches that are compared before one is taken."""
+
+LESS = 0.7
+"""Where there were too many patterns, they are enumerated again when so much of the gap is left."""
+
+SMALLEST_SHARE = 0.1
+"""Share of the gap with which patterns are enumerated for an incumbent, where all of it leaves too many."""
+
+
+@dataclass
+class _Open:
+    """A node that is not closed: where it is in the tree, how it was reached, what bounds it."""
+
+    index: int
+    path: tuple[Step, ...]
+    node: Node
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of a search.
+
+    Attributes
+    ----------
+    solution, objective
+        The incumbent and its cost F.
+    certificate
+        The lower bound, and the tree that proves it.
+    termination
+        Why the search stopped.
+    nodes, columns
+        Of the tree and of its master, at the end; a city that ends in the prices alone has one node and no
+        columns.
+    failure
+        What a solver said that failed.
+    bounds
+        Of the nodes of the certificate (:mod:`.proofs.pruning`), where there are branches.
+    unpriced
+        A certificate without prices, where one was asked for: each device alone. Weaker, and sooner verified.
+    """
+
+    solution: Solution
+    objective: float
+    certificate: Certificate
+    termination: Termination
+    nodes: int
+    columns: int
+    failure: str = ""
+    bounds: Bounds = field(default_factory=dict)
+    unpriced: Certificate | None = None
+
+
+def solve(instance: Instance, budget: Budget) -> Result:
+    """Solve by branch-and-price."""
+    begun = time.perf_counter()
+    start = budget.start or Solution.all_local(instance)
+    proof = _prove(instance, start, budget, certify=False)
+    return Result.of(
+        instance,
+        proof.solution,
+        time.perf_counter() - begun,
+        proof.certificate.lower_bound,
+        proof.termination,
+        nodes=proof.nodes,
+        columns=proof.columns,
+        **errors((proof.failure,) if proof.failure else ()),
+    )
+
+
+def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
+    """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    start
+        The incumbent to begin with.
+    budget
+        Time limit, gap, seed and threads.
+
+    Returns
+    -------
+    Proof
+        With the best bound so far at the time limit and after Ctrl-C.
+    """
+    return _prove(instance, start, budget, certify=True)
+
+
+def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    try:
+        return _closed(instance, start, budget, certify)
+    except KeyboardInterrupt:  # before there is more than this
+        certificate = Certificate(simple_bound(instance), [Prices.zero(instance)])
+        objective = evaluate(instance, start).total
+        return Proof(start, objective, certificate, Termination.INTERRUPTED, 0, 0)
+
+
+def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    if instance.num_devices < city.LARGE:
+        return _branched(instance, start, budget, certify)
+    begun = time.perf_counter()
+    closed = city.City(instance, start, budget).run()
+    proof = _one_leaf(instance, closed)
+    left = budget.time_limit - (time.perf_counter() - begun)
+    if closed.termination is not Termination.STALLED or instance.num_devices >= city.ALONE or left <= 0:
+        return proof
+    again = _branched(instance, closed.solution, replace(budget, time_limit=left), certify)
+    if again.certificate.lower_bound < proof.certificate.lower_bound:
+        return replace(again, certificate=proof.certificate, bounds={})
+    return again
+
+
+def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    begun = time.perf_counter()
+    proof = _searched(instance, start, budget, certify)
+    objective = evaluate(instance, start).total
+    # An incumbent that improves on the way can leave nodes that nothing divides: once more, from there.
+    while proof.termination is Termination.STALLED and proof.objective < objective:
+        left = budget.time_limit - (time.perf_counter() - begun)
+        if left <= 0:
+            break
+        objective = proof.objective
+        again = _searched(instance, proof.solution, replace(budget, time_limit=left), certify)
+        if again.certificate.lower_bound > proof.certificate.lower_bound:
+            proof = again
+    return proof
+
+
+def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+    with alarm(budget.time_limit) as passed:
+        search = _Search(instance, start, budget, certify, passed)
+        try:
+            search.run()
+        except KeyboardInterrupt:
+            search.termination = Termination.INTERRUPTED
+        except SolverError as error:
+            search.termination, search.failure = Termination.FAILED, str(error)
+    return search.proof()
+
+
+def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
+    """The outcome for a city of many devices: no branches."""
+    certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
+    return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, 0)
+
+
+def _prohibitive(instance: Instance, prices: Prices) -> Prices:
+    """Pricing never uses a point without capacity; the certificate says so by a price, which costs
+    nothing there, that no decision can be worth."""
+    closed = instance.points.capacity == 0
+    prohibitive = 10.0 * evaluate(instance, Solution.all_local(instance)).total + 1.0
+    return Prices(np.where(closed, prohibitive, prices.capacity), prices.channels)
+
+
+def _closing(instance: Instance, node: Vertex) -> Vertex:
+    """A node with its prices as :func:`_prohibitive`."""
+    if isinstance(node, Prices):
+        return _prohibitive(instance, node)
+    if isinstance(node, Charged):
+        return replace(node, prices=_prohibitive(instance, node.prices))
+    if isinstance(node, Enumeration):
+        return replace(node, at=replace(node.at, prices=_prohibitive(instance, node.at.prices)))
+    return node
+
+
+class _Search:
+    def __init__(
+        self,
+        instance: Instance,
+        start: Solution,
+        budget: Budget,
+        certify: bool = True,
+        stopped: NDArray[np.bool_] = NEVER,
+    ) -> None:
+        self.begun = time.perf_counter()
+        self.instance, self.budget, self.certify = instance, budget, certify
+        self.solution = start
+        self.objective = evaluate(instance, start).total
+        self.termination, self.failure = Termination.FINISHED, ""
+        self.tree: list[Vertex] = [Prices.zero(instance)]
+        self.bounds: dict[int, tuple[float, Prices]] = {}
+        self.cuts: list[Cut] = []
+        self.floor = simple_bound(instance)
+        # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
+        # when its children are not bounded yet.
+        self.closed, self.in_hand = np.inf, self.floor
+        self.queue: list[tuple[float, int, _Open]] = []
+        self.explored = 0
+        self.stopped = stopped
+        self.master = Master(instance, self.objective, stopped)
+        self.master.add(start)
+        self.master.add(Solution.all_local(instance))
+        self.fixing: _Fixing | None = None
+        self.beyond = np.inf  # what fixing and enumeration have left out costs at least this
+        self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
+
+    @property
+    def cutoff(self) -> float:
+        """A bound from here on closes a node."""
+        gap = max(self.budget.gap, 0.5 * OPTIMAL_GAP)
+        return self.objective - gap * abs(self.objective)
+
+    @property
+    def fixing_cutoff(self) -> float:
+        """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
+        return 0.5 * (self.cutoff + self.objective)
+
+    def late(self, share: float = 1.0) -> bool:
+        """Whether the time, or a share of it, is up."""
+        return time.perf_counter() - self.begun > share * self.budget.time_limit
+
+    def _alarm(self, share: float) -> contextlib.AbstractContextManager[NDArray[np.bool_]]:
+        """Rings when a share of the time is up."""
+        if share == 1.0 or math.isinf(self.budget.time_limit):
+            return contextlib.nullcontext(self.stopped)
+        return alarm(share * self.budget.time_limit - (time.perf_counter() - self.begun))
+
+    def run(self) -> None:
+        first = self._rough()
+        if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
+            self.master.effort = ROUGH_SEARCH
+        self._open(0, (), *first, share=AT_ROOT)
+        if self.queue[0][0] < self.cutoff:
+            self._construct(self.queue[0][2].node.prices)
+        rounds = FIRST_ROUND
+        while self.queue and self.queue[0][0] < self.cutoff:
+            if self.late():
+                self.termination = Termination.TIME_LIMIT
+                return
+            node = self.queue[0][2]
+            self.in_hand = node.node.bound
+            heapq.heappop(self.queue)
+            prepared = self.fixing is not None
+            if not ((prepared or self._near(node)) and self._finished(node)):
+                (self._branch if prepared else self._prepare)(node)
+            if self.termination is Termination.TIME_LIMIT:
+                return
+            self.in_hand = np.inf
+            if self.queue and self.explored >= rounds:
+                rounds *= 4
+                self._dive(self.queue[0][2])
+                self._round()
+        if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
+            self.termination = Termination.STALLED
+        self._report()
+
+    def _near(self, root: _Open) -> bool:
+        """Whether the first incumbent is so good that the finish may do without a better one."""
+        return self.objective - root.node.bound <= NEAR * abs(self.objective)
+
+    def _prepare(self, root: _Open) -> None:
+        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow."""
+        slow = self.late(AT_ROOT)
+        heapq.heappush(self.queue, (root.node.bound, root.index, root))
+        if not slow:
+            self._fix()
+        self._round()
+        self._dive(root)
+        if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
+            self.queue.clear()
+            self._open(0, (), root.node.prices, root.node.bound)
+            self._fix()
+
+    def _fix(self) -> None:
+        root = self.queue[0][2].node
+        self.fixing = _Fixing(self.master, root, self.fixing_cutoff, self.late)
+        self._refix()
+
+    def _refix(self) -> None:
+        """Fix as much as the incumbent allows."""
+        if self.fixing is not None:
+            self.beyond = min(self.beyond, self.fixing_cutoff)
+            self.fixing.apply(self.fixing_cutoff)
+
+    def _open(
+        self,
+        index: int,
+        path: tuple[Step, ...],
+        prices: Prices,
+        floor: float = -np.inf,
+        share: float = 1.0,
+    ) -> None:
+        """Bound a node, in a share of the time limit, and queue it."""
+        patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
+        self.master.restrict(path)
+        with self._alarm(share) as self.master.stopped:
+            node = self.master.generate(
+                self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
+            )
+        self.master.stopped = self.stopped
+        if self.certify and self.fixing is not None:
+            node = self._verified(node, path, prices, floor)
+        if self.certify:
+            node = self._levelled(node, path)
+        self.explored += 1
+        self.tree[index], self.bounds[index] = node.prices, (node.bound, node.prices)
+        heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
+        if not path:
+            self.in_hand = np.inf
+        self._accept(node)
+        self._report()
+
+    def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
+        base = self.fixing.restrictions if fixed and self.fixing is not None else None
+        if not path:
+            return base
+        restrictions = Restrictions(self.instance, base)
+        for step in path:
+            restrictions.divide(*step)
+        return restrictions
+
+    def _verified(self, node: Node, path: tuple[Step, ...], start: Prices, floor: float) -> Node:
+        """The node's bound as a certificate proves it, which knows of no fixing."""
+        whole = self._restrictions(path, fixed=False)
+        bound, found = self.master.lagrangian(node.prices, whole)
+        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= floor):
+            return replace(node, bound=bound)
+        if self.late():  # the parent's prices prove as much as there
+            return replace(node, bound=floor, prices=start)
+        self.master.restrict(path, fixed=False)
+        self.master.add(found.solution)
+        return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+
+    def _levelled(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """The node with equal prices for nearly equal ones where that costs no bound worth mentioning.
+
+        Where several points are in demand, their prices differ by no more than the tolerance of a linear
+        program, which leaves a search with many all but equal decisions to tell apart.
+        """
+        capacity, level = node.prices.capacity.copy(), 0.0
+        for n in np.argsort(capacity).tolist():
+            if capacity[n] > level * (1 + NEARLY_EQUAL):
+                level = capacity[n]
+            capacity[n] = level
+        levelled = Prices(capacity, node.prices.channels)
+        bound, _ = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
+        least = self.cutoff if node.bound >= self.cutoff else node.bound - CONVERGED * abs(node.bound)
+        if bound < least:
+            return node
+        return replace(node, bound=bound, prices=levelled)
+
+    def _accept(self, node: Node) -> None:
+        """An integral master solution is an incumbent."""
+        if not node.weights or min(node.weights.values()) < 1 - 1e-6:
+            return
+        self._offer([self.master.columns[i] for i in node.weights])
+
+    def _offer(self, columns: list[Column]) -> None:
+        rows = Solution.all_local(self.instance).rows(self.instance)
+        for column in columns:
+            rows[column.device] = list(column.places)
+        self._take(rows)
+
+    def _take(self, rows: list[list[int]]) -> None:
+        """A better solution is the incumbent, once single points' capacities are kept."""
+        solution = pooling.settle(self.instance, Solution.from_rows(self.instance, rows))
+        if solution is None:
+            return
+        evaluation = evaluate(self.instance, solution)
+        if evaluation.feasible and evaluation.total < self.objective:
+            self.solution, self.objective = solution, evaluation.total
+            self._report()
+            self._refix()
+
+    def _finished(self, node: _Open) -> bool:
+        """Close a node by the finish, if its gap leaves few enough patterns."""
+        if self.fixing_cutoff - node.node.bound > self.manageable:
+            return False
+        restrictions = self._restrictions(node.path, fixed=False)
+        prices = rounded(self._levels.raised(node.node.prices))
+        bound, found = self.master.lagrangian(prices, restrictions)
+        share = 1.0
+        while True:
+            ceiling, objective = self.fixing_cutoff, self.objective
+            ceilings = found.value + share * (ceiling - bound)
+            pool = enumerated(self.instance, self._levels, prices, restrictions, ceilings)
+            if pool is not None and share == 1.0:
+                break
+            if pool is not None:  # among some patterns there may be an incumbent that leaves few enough
+                Finish(self, self._levels, pool).seek(prices)
+            better = self.objective < objective
+            share = 1.0 if better else share / 2
+            if share < SMALLEST_SHARE or (pool is not None and not better) or self.late():
+                self.manageable = LESS * (self.fixing_cutoff - node.node.bound)
+                return False
+        self.beyond = min(self.beyond, ceiling)
+        finish, at, below = Finish(self, self._levels, pool), Charged(prices, {}), len(self.tree)
+        self.tree.append(at)
+        self.tree[node.index] = Enumeration(at, below)
+        if not finish.run(below, at):
+            self.termination = Termination.TIME_LIMIT
+        else:
+            self.closed = min(self.closed, finish.bound)
+        self.explored += finish.explored
+        return True
+
+    def ceiling(self) -> float:
+        """The highest cost that is looked for from now on."""
+        self.beyond = min(self.beyond, self.fixing_cutoff)
+        return self.fixing_cutoff
+
+    def report(self, bound: float) -> None:
+        """Take note of the bound of all that is open in the finish."""
+        self.in_hand = max(bound, self.in_hand)
+        self._report()
+
+    @cached_property
+    def _levels(self) -> Levels:
+        return Levels(self.instance)
+
+    def offer(self, decisions: dict[int, Places]) -> None:
+        """Take an incumbent that need not keep the capacities of single points."""
+        rows = Solution.all_local(self.instance).rows(self.instance)
+        for m, places in decisions.items():
+            rows[m] = places.tolist()
+        self._take(rows)
+
+    def _branch(self, node: _Open) -> None:
+        step = self._choice(node)
+        if step is None:  # nothing is split: the bound cannot be raised by branching
+            self.closed = min(self.closed, node.node.bound)
+            return
+        m, k, places = step
+        equal, different = len(self.tree), len(self.tree) + 1
+        self.tree[node.index] = Branch(m, k, places, equal, different)
+        self.tree += [node.node.prices, node.node.prices]
+        for index, inside in ((equal, True), (different, False)):
+            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices, node.node.bound)
+
+    def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
+        """The split subtask and places whose branches raise the known columns' program most.
+
+        Whether a subtask is local decides more than where it goes, as a slot at one offload point is
+        worth about as much as at another: places are branched on where no such split is left.
+        """
+        split = self._splits(node)
+        ranked = sorted(split, key=lambda at: (LOCAL not in at[2], round(abs(split[at] - 0.5), 9), at[:2]))
+        if not ranked:
+            return None
+        local = LOCAL in ranked[0][2]
+        candidates = [key for key in ranked if (LOCAL in key[2]) == local][:CANDIDATES]
+        if len(candidates) == 1:
+            return candidates[0]
+        self.master.restrict(node.path)
+        scores = [self._score(node, key) for key in candidates]
+        return candidates[int(np.argmax(scores))]
+
+    def _splits(self, node: _Open) -> dict[tuple[int, int, frozenset[int]], float]:
+        """(device, subtask, places) -> its share, where the master splits a subtask between places.
+
+        Offload points are split by speed: a set of places is local, or the fastest ones.
+        """
+        share: dict[tuple[int, int], dict[int, float]] = {}
+        for i, weight in node.node.weights.items():
+            column = self.master.columns[i]
+            for k, place in enumerate(column.places):
+                at = share.setdefault((column.device, k), {})
+                at[place] = at.get(place, 0.0) + weight
+        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        for (m, k), at in share.items():
+            whole = sum(at.values())
+            if 1e-7 < at.get(LOCAL, 0.0) < whole - 1e-7:
+                splits[m, k, frozenset([LOCAL])] = at[LOCAL]
+            elif len(at) > 1:
+                reached, chosen = 0.0, self._fast[0]
+                for places in self._fast:
+                    x = sum(weight for place, weight in at.items() if place in places)
+                    if 1e-7 < x < whole - 1e-7 and abs(x - 0.5) < abs(reached - 0.5):
+                        reached, chosen = x, places
+                if reached:
+                    splits[m, k, chosen] = reached
+        return splits
+
+    @cached_property
+    def _fast(self) -> list[frozenset[int]]:
+        order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
+        return [frozenset(order[: i + 1]) for i in range(len(order))]
+
+    def _score(self, node: _Open, key: tuple[int, int, frozenset[int]]) -> float:
+        """Product of what the two branches add to the program over the known columns."""
+        score = 1.0
+        for inside in (True, False):
+            gain = self.master.probe((*key, inside)) - node.node.bound
+            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
+        return score
+
+    def _limits(self) -> Limits:
+        return Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late, stopped=self.stopped)
+
+    def _rough(self) -> tuple[Prices, float]:
+        """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master."""
+        limits = self._limits()
+        dual = Dual(limits, self.late)
+        with contextlib.suppress(OutOfTime):
+            for table in rough(limits, dual, lambda: self.late(AT_ROOT)):
+                self.master.add(limits.solution(table))
+        best = limits.prices(dual.vector)
+        bound = claim(dual.bound) if dual.evaluations else -np.inf
+        if bound > self.floor:
+            self.floor, self.tree[0] = bound, best
+        return best, bound
+
+    def _construct(self, prices: Prices) -> None:
+        """Solutions from the root's prices, two ways (:mod:`.primal`)."""
+        limits = self._limits()
+        primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
+        with contextlib.suppress(OutOfTime):
+            dual.evaluate(limits.vector(prices))
+            table = primal.cheapest(dual)
+            pack(limits, table)
+            primal.improve(dual, table)
+            primal.construct(dual)
+        self._take(primal.solution.rows(self.instance))
+
+    def _dive(self, top: _Open) -> None:
+        """Settle the most settled of the devices that the master splits, again and again."""
+        node, path = top.node, top.path
+        for _ in range(DEEPEST):
+            if node.bound >= self.cutoff or self.late():
+                return
+            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - 1e-6)
+            if not split:
+                return
+            likeliest: dict[int, Column] = {}
+            for _, i in split:
+                likeliest.setdefault(self.master.columns[i].device, self.master.columns[i])
+            for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
+                path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
+            self.master.restrict(path)
+            node = self.master.generate(
+                self._restrictions(path), node.prices, self.cutoff, self.late, 1.0, node.bound
+            )
+            self._accept(node)
+
+    def _round(self) -> None:
+        """The mixed-integer program over the known columns, started from the incumbent."""
+        if self.late():
+            return
+        self.master.add(self.solution)
+        columns = self.master.columns
+        program, start = _restricted(self.master, self.solution)
+        left = max(self.budget.time_limit - (time.perf_counter() - self.begun), 0.0)
+        outcome = highs.minimise(
+            program,
+            Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
+            time_limit=min(left / 4, 10.0),
+            start=start,
+            known=float(program.cost[start[0]] @ start[1]),
+            reference=self.objective,
+        )
+        if outcome.values is not None:
+            self._offer([columns[i] for i in np.flatnonzero(outcome.values[: len(columns)] > 0.5)])
+
+    @property
+    def bound(self) -> float:
+        """The least bound of a leaf, at most the incumbent's cost."""
+        least = self.queue[0][0] if self.queue else np.inf
+        return min(max(self.floor, min(least, self.closed, self.in_hand, self.beyond)), self.objective)
+
+    def _report(self) -> None:
+        notify: Callable[[Progress], None] | None = self.budget.on_progress
+        if notify is not None:
+            seconds = time.perf_counter() - self.begun
+            solution = self.solution
+            notify(Progress(seconds, self.objective, self.bound, lambda: solution))
+
+    def proof(self) -> Proof:
+        tree = [_closing(self.instance, node) for node in self.tree]
+        certificate = Certificate(claim(self.bound), tree, self.cuts)
+        return Proof(
+            self.solution,
+            self.objective,
+            certificate,
+            self.termination,
+            self.explored,
+            len(self.master.columns),
+            self.failure,
+            {i: (bound, _prohibitive(self.instance, at)) for i, (bound, at) in self.bounds.items()},
+            self._unpriced() if self.certify else None,
+        )
+
+    def _unpriced(self) -> Certificate:
+        prices = Prices.zero(self.instance)
+        with alarm(UNPRICED) as stopped:
+            least = price(self.instance, prices, stopped=stopped).value
+        bound = difference(float(np.sum(least)), 0.0)
+        return Certificate(claim(bound), [_prohibitive(self.instance, prices)])
+
+
+def _restricted(
+    master: Master, incumbent: Solution
+) -> tuple[highs.MixedIntegerProgram, tuple[np.ndarray, np.ndarray]]:
+    """The master as a mixed-integer program, and the incumbent's columns as a start."""
+    instance, columns = master.instance, master.columns
+    limits = [*instance.points.capacity.tolist(), *instance.points.channels[master.limited].tolist()]
+    matrix = csr_array(vstack([master.matrix(columns), master.exchanging()]).T)
+    size, devices = matrix.shape[1], matrix.shape[0] - len(limits)
+    decisions = incumbent.rows(instance)
+    chosen = np.array([decisions[column.device] == list(column.places) for column in columns])
+    is_column = np.arange(size) < len(columns)
+    fixed = np.isin(np.arange(size), [i for i in master.fixed if not chosen[i]])
+    program = highs.MixedIntegerProgram(
+        cost=np.append([column.cost for column in columns], np.zeros(size - len(columns))),
+        lower=np.zeros(size),
+        upper=np.where(fixed, 0.0, np.where(is_column, 1.0, np.inf)),
+        integer=np.flatnonzero(is_column),
+        matrix=matrix,
+        row_lower=np.array([1.0] * devices + [-np.inf] * len(limits)),
+        row_upper=np.array([1.0] * devices + [float(limit) for limit in limits]),
+    )
+    return program, (np.flatnonzero(is_column), chosen.astype(np.float64))
+
+
+class _Fixing:
+    """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
+
+    def __init__(self, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]) -> None:
+        self.instance, self.master, self.prices = master.instance, master, root.prices
+        instance = self.instance
+        self.bound, found = master.lagrangian(root.prices, None)
+        self.least = found.value
+        self.tolerance = PRECISION * max(cutoff - self.bound, 0.0) / instance.num_devices
+        # For each subtask and place, local last: what it adds at least to the device's least.
+        self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
+        self.restrictions: Restrictions | None = None
+        local = np.zeros(instance.num_points + 1, dtype=np.bool_)
+        local[LOCAL] = True
+        for k in range(max(group.application.size for group in instance.groups)):
+            for side in (local, ~local):
+                if not stop():
+                    self._price(k, side)
+
+    def _price(self, k: int, side: NDArray[np.bool_]) -> None:
+        restrictions = Restrictions(self.instance)
+        having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
+        for g, _ in having:
+            restrictions.limit(g, k, side)
+        found = price(
+            *(self.instance, self.prices, restrictions),
+            tolerance=self.tolerance,
+            stopped=self.master.stopped,
+        )
+        slack = found.value - self.least
+        for g, group in having:
+            self.slack[g][:, k, side] = slack[group.members, None]
+
+    def apply(self, cutoff: float) -> None:
+        """Leave out what costs at least the cutoff."""
+        allowed = [slack <= cutoff - self.bound for slack in self.slack]
+        self.restrictions = Restrictions.of(self.instance, allowed)
+        self.master.fix(self.prices, self.bound, self.least, cutoff)

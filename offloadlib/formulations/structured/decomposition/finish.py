@@ -1,0 +1,574 @@
+r"""The finish: a tree over all patterns that the gap leaves.
+
+Where the patterns below the cutoff can be enumerated (:mod:`.patterns`), what is left of an instance is
+
+.. math::
+
+   \min \sum_p C_p x_p :\; \sum_{p \in m} x_p = 1 \;\forall m,\quad
+   \sum_p U_{pl} x_p \le Q_l \;\forall l,\quad \sum_{p: U_{pL} > 0,\, op_p = n} x_p \le q^2_n,\quad
+   x \text{ binary}
+
+over a list, so that pricing is a matter of looking through it. A node is divided by the places that a device
+takes: at most j subtasks at a level or faster ones (U_ml <= j), or more. For wide forks, whose subtasks are
+alike, this raises bounds where branches on single subtasks do not: another subtask takes the place of the one
+that may not. Where the master splits no device between different U it is solved: of patterns with equal U
+the cheapest will do.
+
+**Cuts.** Dividing a level's limit by k, with shifts a_m >= 0, and rounding gives
+
+.. math:: \sum_m \lfloor (U_{ml} + a_m)/k \rfloor \le \lfloor (Q_l + \sum_m a_m)/k \rfloor
+
+(a Chvatal-Gomory cut from the limit and the rows of the devices). Where tasks are offloaded as a whole or
+not at all, capacity is a knapsack of large items, and these cuts close most of the gap. At a solution x the
+violation is frac((Q_l + sum a)/k) - slack/k - sum_m loss_m(a_m), with loss_m(a) the mean of
+frac((U_pl + a)/k) under x; the best shifts are found by dynamic programming over the remainder of sum a. In
+pricing, a cut is one more number of each pattern.
+
+With prices pi_l >= 0 on the levels (and mu_n on channels) the bound of a node is, as ever, the sum of the
+least C_p + pi U_p + mu of the patterns left to each device, minus prices x limits.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance
+from offloadlib.instances.structured.model import Floats, Ints, Places
+
+from ...engine import highs
+from ...engine.highs import solve_linear
+from ..certificate import Charged, Count, Cut, Enumeration, Vertex, rounded
+from ..scaling import unit_for
+from .master import LARGEST_PENALTY, penalty_unit
+from .patterns import Levels, Patterns, enumerate_patterns
+from .pricing import Prices, Restrictions, difference, local_cost
+
+CANDIDATES = 8
+"""Branches that are compared before one is taken."""
+
+LARGEST_POOL = 8_000
+"""Patterns of all devices, at the most."""
+
+FIRST_ROUND = 16
+"""Nodes after which an incumbent is sought again; then after four times as many, and so on."""
+
+CUTS = 12
+"""Cuts that are added at a time."""
+
+VIOLATED = 1e-3
+"""Least violation of a cut."""
+
+STALE = 0.01
+"""Cutting ends where a round closes no more than this share of the gap."""
+
+IN_ROUND = 800
+"""Columns of the program in which an incumbent is sought."""
+
+Mask = NDArray[np.bool_]
+"""(P,) which patterns of a pool."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Patterns of all connected devices, one device after the other.
+
+    Attributes
+    ----------
+    devices
+        (D,) the connected devices.
+    start
+        (D,) where their patterns begin.
+    device
+        (P,) position of each pattern's device in ``devices``.
+    cost
+        (P,) without prices.
+    used
+        (P, L) subtasks at each level or a faster one.
+    level
+        The levels of the subtasks of each pattern.
+    """
+
+    devices: Ints
+    start: Ints
+    device: Ints
+    cost: Floats
+    used: Floats
+    level: list[Places]
+
+    def within(self, mask: Mask) -> Pool:
+        """Those in a mask, which has some of each device."""
+        sizes = np.add.reduceat(mask.astype(np.int64), self.start)
+        return Pool(
+            devices=self.devices,
+            start=np.append(0, np.cumsum(sizes)[:-1]),
+            device=self.device[mask],
+            cost=self.cost[mask],
+            used=self.used[mask],
+            level=[self.level[p] for p in np.flatnonzero(mask)],
+        )
+
+    @classmethod
+    def of(cls, found: list[tuple[int, Patterns]]) -> Pool:
+        """Patterns by device."""
+        sizes = [len(patterns.cost) for _, patterns in found]
+        return cls(
+            devices=np.array([m for m, _ in found]),
+            start=np.append(0, np.cumsum(sizes)[:-1]),
+            device=np.repeat(np.arange(len(found)), sizes),
+            cost=np.concatenate([patterns.cost for _, patterns in found]),
+            used=np.concatenate([patterns.used for _, patterns in found]).astype(np.float64),
+            level=[row for _, patterns in found for row in patterns.level],
+        )
+
+
+def enumerated(
+    instance: Instance,
+    levels: Levels,
+    prices: Prices,
+    restrictions: Restrictions | None,
+    ceilings: Floats,
+) -> Pool | None:
+    """The pool of patterns with at most these costs with prices, None where there are too many."""
+    found: list[tuple[int, Patterns]] = []
+    size = 0
+    for m, patterns in enumerate_patterns(instance, levels, prices, restrictions, ceilings):
+        size += LARGEST_POOL + 1 if patterns is None else len(patterns.cost)
+        if patterns is None or size > LARGEST_POOL or not len(patterns.cost):
+            return None
+        found.append((m, patterns))
+    return Pool.of(found) if found else None
+
+
+class _Program:
+    """The linear program over some of a pool, and the bounds of all of it."""
+
+    def __init__(
+        self, instance: Instance, levels: Levels, pool: Pool, cuts: dict[int, Cut], cutoff: float
+    ) -> None:
+        self.instance, self.levels, self.pool = instance, levels, pool
+        limits = instance.points.channels
+        self.radio = instance.devices.connected_to[pool.devices][pool.device]
+        self.limited = np.flatnonzero(limits != UNLIMITED)
+        row = np.full(instance.num_points, -1)
+        row[self.limited] = np.arange(len(self.limited))
+        self.sends = pool.used[:, -1] > 0
+        channel = np.where(self.sends, row[self.radio], -1)
+        # (P, rows) what patterns use of the levels, the channels and the cuts, which grow.
+        self.use = np.column_stack([pool.used, channel[:, None] == np.arange(len(self.limited))])
+        self.limits = np.append(levels.limits, limits[self.limited]).astype(np.float64)
+        self.cuts: list[int] = []
+        local = local_cost(instance)
+        self.constant = float(np.delete(local, pool.devices).sum())
+        self.unit = penalty_unit(cutoff, float(local.sum()))
+        self._penalty, self._scale = 10.0, unit_for(cutoff)
+        self.column: list[int] = []  # of each column of the program, its pattern
+        self._known = np.zeros(len(pool.cost), dtype=np.bool_)
+        self._lp = self._empty()
+        for number, cut in cuts.items():
+            self.cut(number, cut)
+
+    def _empty(self) -> Any:
+        """One artificial column per device keeps the program feasible under any branches."""
+        lp = highspy.Highs()
+        lp.setOptionValue("output_flag", False)
+        lp.setOptionValue("threads", 1)
+        for kind in ("primal", "dual"):
+            lp.setOptionValue(f"{kind}_feasibility_tolerance", 1e-9)
+        none = np.empty(0)
+        for _ in self.pool.devices:
+            lp.addRow(1.0, 1.0, 0, none, none)
+        for limit in self.limits.tolist():
+            lp.addRow(-highspy.kHighsInf, limit, 0, none, none)
+        for i in range(len(self.pool.devices)):
+            cost = self._scale * self._penalty * self.unit
+            lp.addCol(cost, 0.0, highspy.kHighsInf, 1, np.array([i], np.int32), np.ones(1))
+        return lp
+
+    def cut(self, number: int, cut: Cut) -> None:
+        """Add a cut, which has a number in the certificate."""
+        level = int(self.levels.of[cut.point])
+        shifts = np.array([cut.shifts.get(m, 0) for m in self.pool.devices.tolist()])
+        use = (self.pool.used[:, level] + shifts[self.pool.device]) // cut.divisor
+        limit = (int(self.levels.limits[level]) + sum(cut.shifts.values())) // cut.divisor
+        self.use = np.column_stack([self.use, use])
+        self.limits = np.append(self.limits, limit)
+        self.cuts.append(number)
+        values = use[self.column]
+        some = np.flatnonzero(values)
+        index = (some + len(self.pool.devices)).astype(np.int32)
+        self._lp.addRow(-highspy.kHighsInf, float(limit), len(some), index, values[some])
+
+    def matrix(self, some: Ints) -> csr_array:
+        """(patterns, rows) what patterns use: their device, and of each limit."""
+        devices = np.zeros((len(some), len(self.pool.devices)))
+        devices[np.arange(len(some)), self.pool.device[some]] = 1.0
+        return csr_array(np.column_stack([devices, self.use[some]]))
+
+    def add(self, some: Ints) -> bool:
+        """Add patterns as columns; returns whether any is new."""
+        new = np.unique(some[~self._known[some]])
+        if not len(new):
+            return False
+        matrix, size = self.matrix(new), len(new)
+        self._lp.addCols(
+            size,
+            self._scale * self.pool.cost[new],
+            np.zeros(size),
+            np.full(size, highspy.kHighsInf),
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )
+        self._known[new] = True
+        self.column += new.tolist()
+        return True
+
+    def solve(self, mask: Mask) -> float:
+        """The value of the program over the columns in a mask."""
+        upper = np.where(mask[self.column], highspy.kHighsInf, 0.0)
+        size, first = len(upper), len(self.pool.devices)
+        index = np.arange(first, first + size, dtype=np.int32)
+        self._lp.changeColsBounds(size, index, np.zeros(size), upper)
+        solve_linear(self._lp, "the finish")
+        return float(self._lp.getObjectiveValue()) / self._scale + self.constant
+
+    def solution(self) -> tuple[Floats, Charged]:
+        """The values of the columns, artificial ones first, and the prices."""
+        found = self._lp.getSolution()
+        duals = np.maximum(-np.array(found.row_dual)[len(self.pool.devices) :], 0.0) / self._scale
+        levels, others = len(self.levels.speeds), len(self.levels.speeds) + len(self.limited)
+        channels = np.zeros(self.instance.num_points)
+        channels[self.limited] = duals[levels:others]
+        prices = rounded(self.levels.prices(np.cumsum(duals[:levels][::-1])[::-1], channels))
+        on_cuts = zip(self.cuts, duals[others:].tolist(), strict=True)
+        charged = {number: float(f"{price:.15g}") for number, price in on_cuts if price > 0}
+        return np.array(found.col_value), Charged(prices, charged)
+
+    def values(self, at: Charged) -> Floats:
+        """(P,) cost with prices of each pattern."""
+        of_levels = at.prices.capacity[self.levels.points]
+        cuts = [at.cuts.get(number, 0.0) for number in self.cuts]
+        price = np.concatenate([-np.diff(np.append(of_levels, 0.0)), at.prices.channels[self.limited], cuts])
+        values: Floats = self.pool.cost + self.use @ price
+        return values
+
+    def bound(self, at: Charged, mask: Mask) -> tuple[float, Ints]:
+        """The bound at some prices, and the patterns that attain it."""
+        value = np.where(mask, self.values(at), np.inf)
+        least = np.minimum.reduceat(value, self.pool.start)
+        if not np.isfinite(least).all():
+            return np.inf, np.empty(0, dtype=np.int64)
+        attained = np.flatnonzero(value <= least[self.pool.device])
+        points, channels = self.instance.points, self.instance.points.channels
+        charge = float(at.prices.capacity @ points.capacity)
+        charge += float(at.prices.channels @ np.where(channels == UNLIMITED, 0, channels))
+        limits = self.limits[len(self.limits) - len(self.cuts) :].tolist()
+        charge += sum(
+            at.cuts.get(number, 0.0) * limit for number, limit in zip(self.cuts, limits, strict=True)
+        )
+        return difference(float(least.sum()) + self.constant, charge), attained
+
+    def excess(self, at: Charged) -> Floats:
+        """(P,) cost with prices above the least of the device."""
+        values = self.values(at)
+        excess: Floats = values - np.minimum.reduceat(values, self.pool.start)[self.pool.device]
+        return excess
+
+    def raise_penalty(self, values: Floats) -> bool:
+        """Make artificial columns dearer where the program still needs them."""
+        size = len(self.pool.devices)
+        if self._penalty >= LARGEST_PENALTY or values[:size].sum() <= 1e-9:
+            return False
+        self._penalty *= 10.0
+        costs = np.full(size, self._scale * self._penalty * self.unit)
+        self._lp.changeColsCost(size, np.arange(size, dtype=np.int32), costs)
+        return True
+
+
+def violated(levels: Levels, pool: Pool, weights: dict[int, float]) -> list[Cut]:
+    """The rounding cuts that patterns with weights violate most."""
+    some = np.array(list(weights))
+    weight = np.array(list(weights.values()))
+    devices, place = np.unique(pool.device[some], return_inverse=True)
+    whole = np.bincount(place[weight > 1 - 1e-9], minlength=len(devices)) > 0
+    split = np.flatnonzero(~whole)
+    found: list[tuple[float, Cut]] = []
+    for level, limit in enumerate(levels.limits.tolist()):
+        used = pool.used[some, level].astype(np.int64)
+        slack = limit - float(weight @ used)
+        for k in range(2, int(used.max(initial=0)) + 1):
+            if slack >= k:
+                continue
+            shifts = np.zeros(len(devices), dtype=np.int64)
+            at = whole[place]
+            shifts[place[at]] = -used[at] % k  # no loss
+            rest = (limit + int(shifts.sum())) % k
+            numbers = np.arange(k)
+            less = (numbers[:, None] - numbers) % k
+            least, chosen = np.where(numbers == 0, 0.0, np.inf), []
+            for i in split.tolist():
+                mine = place == i
+                loss = weight[mine] @ ((used[mine, None] + numbers) % k) / k
+                total = least[less] + loss
+                chosen.append(total.argmin(axis=1))
+                least = total.min(axis=1)
+            violation = ((rest + numbers) % k) / k - slack / k - least
+            remainder = int(violation.argmax())
+            if violation[remainder] < VIOLATED:
+                continue
+            worst = float(violation[remainder])
+            for i, choice in zip(split[::-1].tolist(), chosen[::-1], strict=True):
+                shifts[i] = choice[remainder]
+                remainder = (remainder - shifts[i]) % k
+            by_device = zip(pool.devices[devices].tolist(), shifts.tolist(), strict=True)
+            kept = {m: shift for m, shift in by_device if shift}
+            found.append((worst, Cut(int(levels.points[level]), k, kept)))
+    found.sort(key=lambda one: -one[0])
+    return [cut for _, cut in found[:CUTS]]
+
+
+class Open(NamedTuple):
+    """A node: its bound, its number in the tree, the patterns left to it, its prices, and their weights."""
+
+    bound: float
+    number: int
+    mask: Mask
+    at: Charged
+    weights: dict[int, float]
+
+
+class Host(Protocol):
+    """The search that a finish is part of."""
+
+    instance: Instance
+    budget: Budget
+    tree: list[Vertex]
+    cuts: list[Cut]
+
+    @property
+    def cutoff(self) -> float:
+        """A bound from here on closes a node."""
+
+    def ceiling(self) -> float:
+        """The highest cost that is looked for from now on."""
+
+    def late(self) -> bool:
+        """Whether time is up."""
+
+    def offer(self, decisions: dict[int, Places]) -> None:
+        """Take an incumbent that need not keep the capacities of single points."""
+
+    def report(self, bound: float) -> None:
+        """Take note of the bound of all that is open."""
+
+
+class Finish:
+    """Cuts, and best-first search, over a pool of patterns."""
+
+    def __init__(self, host: Host, levels: Levels, pool: Pool) -> None:
+        self.host, self.levels, self.pool = host, levels, pool
+        self._mine: dict[int, Cut] = {}
+        self.program = _Program(host.instance, levels, pool, {}, host.cutoff)
+        self.queue: list[tuple[float, int, Open]] = []
+        self.explored = 0
+        self.closed = np.inf  # least bound of nodes that nothing divides
+
+    @property
+    def bound(self) -> float:
+        """The least bound of a leaf."""
+        return min(self.closed, self.queue[0][0] if self.queue else np.inf)
+
+    def run(self, number: int, at: Charged) -> bool:
+        """Search below a node of the tree until all is closed (True), or time is up."""
+        host = self.host
+        root = self._cut(self._generate(number, self._all, at))
+        host.tree[number] = root.at
+        self.explored += 1
+        if root.bound < host.cutoff:
+            root = self._sifted(root)
+            host.report(root.bound)
+            self._round(root)
+            if root.bound < host.cutoff:
+                root = self._sifted(root)
+        heapq.heappush(self.queue, (root.bound, root.number, root))
+        rounds = FIRST_ROUND
+        while self.queue and self.queue[0][0] < host.cutoff:
+            node = self.queue[0][2]
+            host.report(self.bound)
+            if host.late():
+                return False
+            if self.explored >= rounds:
+                rounds *= 4
+                self._round(node)
+            heapq.heappop(self.queue)
+            self._branch(node)
+        return True
+
+    def seek(self, prices: Prices) -> None:
+        """Look for an incumbent only."""
+        known = len(self.host.cuts)
+        self._round(self._cut(self._generate(0, self._all, Charged(prices, {}))))
+        del self.host.cuts[known:]
+
+    @property
+    def _all(self) -> Mask:
+        return np.ones(len(self.pool.cost), dtype=np.bool_)
+
+    def _cut(self, node: Open) -> Open:
+        """Add cuts while they raise the bound."""
+        host = self.host
+        while node.weights and node.bound < host.cutoff and not host.late():
+            cuts = violated(self.levels, self.pool, node.weights)
+            for cut in cuts:
+                self._mine[len(host.cuts)] = cut
+                self.program.cut(len(host.cuts), cut)
+                host.cuts.append(cut)
+            if not cuts:
+                break
+            better = self._generate(node.number, node.mask, node.at)
+            done = better.bound - node.bound <= STALE * (host.cutoff - node.bound)
+            node = better
+            if done:
+                break
+        return node
+
+    def _sifted(self, root: Open) -> Open:
+        """The root over the patterns that its prices leave below the cutoff."""
+        excess = self.program.excess(root.at)
+        mask = excess <= self.host.ceiling() - root.bound
+        if mask.sum() > 0.9 * len(mask):
+            return root
+        tree, below = self.host.tree, len(self.host.tree)
+        number = np.cumsum(mask) - 1
+        column = [int(number[p]) for p in self.program.column if mask[p]]
+        self.pool = self.pool.within(mask)
+        self.program = _Program(self.host.instance, self.levels, self.pool, self._mine, self.host.cutoff)
+        self.program.add(np.array(column))
+        again = self._cut(self._generate(below, self._all, root.at))
+        tree.append(again.at)
+        tree[root.number] = Enumeration(root.at, below)
+        return again._replace(bound=max(again.bound, root.bound))
+
+    def _generate(self, number: int, mask: Mask, at: Charged) -> Open:
+        """Column generation over the pool."""
+        best, found = self.program.bound(at, mask)
+        if np.isinf(best):
+            return Open(best, number, mask, at, {})
+        self.program.add(found)
+        while True:
+            self.program.solve(mask)
+            values, trial = self.program.solution()
+            bound, found = self.program.bound(trial, mask)
+            if bound > best:
+                best, at = bound, trial
+            if best >= self.host.cutoff:
+                break
+            if not self.program.add(found) and not self.program.raise_penalty(values):
+                break
+        first = len(self.pool.devices)
+        used = np.flatnonzero(values[first:] > 1e-9)
+        weights = {self.program.column[i]: float(values[first + i]) for i in used.tolist()}
+        return Open(best, number, mask, at, weights)
+
+    def _branch(self, node: Open) -> None:
+        choice = self._choice(node)
+        if choice is None:
+            self._offer(node)
+            self.closed = min(self.closed, node.bound)
+            return
+        i, level, most = choice
+        tree = self.host.tree
+        fewer, more = len(tree), len(tree) + 1
+        point = int(self.levels.points[level])
+        tree[node.number] = Count(int(self.pool.devices[i]), point, most, fewer, more)
+        tree += [node.at, node.at]
+        for number, mask in zip((fewer, more), self._sides(i, level, most), strict=True):
+            child = self._generate(number, node.mask & mask, node.at)
+            self.explored += 1
+            tree[number] = child.at
+            heapq.heappush(self.queue, (max(child.bound, node.bound), number, child))
+
+    def _sides(self, i: int, level: int, most: int) -> tuple[Mask, Mask]:
+        """Patterns with at most so many subtasks at a level or faster ones, or more; all of other devices."""
+        start, end = np.searchsorted(self.pool.device, [i, i + 1])
+        few, many = self._all, self._all
+        few[start:end] = self.pool.used[start:end, level] <= most
+        many[start:end] = ~few[start:end]
+        return few, many
+
+    def _choice(self, node: Open) -> tuple[int, int, int] | None:
+        """The device, level and number whose branches raise the known columns' program most."""
+        of: dict[int, list[int]] = {}
+        for p in node.weights:
+            of.setdefault(int(self.pool.device[p]), []).append(p)
+        ranked: list[tuple[float, int, int, int]] = []
+        for i, patterns in of.items():
+            weights = np.array([node.weights[p] for p in patterns])
+            for level, used in enumerate(self.pool.used[patterns].T):
+                low, high = int(used.min()), int(used.max())
+                if low == high:
+                    continue
+                most = min(max(int(used @ weights / weights.sum()), low), high - 1)
+                ranked.append((abs(weights[used <= most].sum() - 0.5), i, level, most))
+        if not ranked:
+            return None
+        # How much is offloaded decides more than where it goes.
+        last = len(self.levels.speeds) - 1
+        amounts = [at for at in ranked if at[2] == last]
+        candidates = [at[1:] for at in sorted(amounts or ranked)[:CANDIDATES]]
+        if len(candidates) == 1:
+            return candidates[0]
+        return max(candidates, key=lambda at: self._score(node, *at))
+
+    def _score(self, node: Open, i: int, level: int, most: int) -> float:
+        """Product of what the two branches add to the program over the known columns."""
+        score, room = 1.0, self.host.cutoff - node.bound
+        for mask in self._sides(i, level, most):
+            gain = self.program.solve(node.mask & mask) - node.bound
+            score *= min(max(gain, 1e-6 * room), room)
+        return score
+
+    def _offer(self, node: Open) -> None:
+        """Of each device, the cheapest pattern in use: they differ in nothing else."""
+        chosen: dict[int, int] = {}
+        for p in node.weights:
+            i = int(self.pool.device[p])
+            if i not in chosen or self.pool.cost[p] < self.pool.cost[chosen[i]]:
+                chosen[i] = p
+        if len(chosen) == len(self.pool.devices):
+            self._offer_patterns(list(chosen.values()))
+
+    def _offer_patterns(self, patterns: list[int]) -> None:
+        points, pool = np.append(self.levels.points, LOCAL), self.pool
+        self.host.offer({int(pool.devices[pool.device[p]]): points[pool.level[p]] for p in patterns})
+
+    def _round(self, node: Open) -> None:
+        """The mixed-integer program over the patterns with the least reduced costs."""
+        cheapest = np.argsort(self.program.excess(node.at), kind="stable")[:IN_ROUND]
+        some = np.union1d(cheapest, list(node.weights))
+        size, devices = len(some), len(self.pool.devices)
+        free = np.full(len(self.program.limits), -np.inf)
+        program = highs.MixedIntegerProgram(
+            cost=self.pool.cost[some],
+            lower=np.zeros(size),
+            upper=np.ones(size),
+            integer=np.arange(size),
+            matrix=csr_array(self.program.matrix(some).T),
+            row_lower=np.append(np.ones(devices), free),
+            row_upper=np.append(np.ones(devices), self.program.limits),
+        )
+        budget = Budget(gap=1e-7, seed=self.host.budget.seed, threads=self.host.budget.threads)
+        try:
+            outcome = highs.minimise(program, budget, time_limit=1.0, reference=self.program.unit)
+        except highs.InfeasibleError:  # so few patterns of each device need not fit together
+            return
+        if outcome.values is not None:
+            self._offer_patterns(some[outcome.values > 0.5].tolist())

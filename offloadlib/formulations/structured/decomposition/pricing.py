@@ -1,0 +1,337 @@
+r"""Pricing: the cheapest decision of each device under prices on the limits.
+
+For prices lambda_n >= 0 on capacity and mu_n >= 0 on channels, the pricing problem of device m is
+
+.. math::
+
+   \min_{d_m} \; C_m(d_m) + \sum_k \lambda_{d_{mk}} + \mu_{op_m} [\text{some } d_{mk} \ne 0]
+
+over the decisions that the device may take. The sum of these minima less prices x limits is the
+Lagrangian lower bound on F. The minimum is exact
+
+- by dynamic programming over the decomposition of a series-parallel task (:mod:`.plan`), where its lists
+  of labels add up: chains, forks and joins;
+- by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), where there would
+  be millions of labels, and where lists would multiply: there it is faster by two orders of magnitude and
+  more. It goes up to a number of nodes per device; where that is reached the labels are tried, and where
+  these are too many or there is no decomposition, the value is the bound that the search has proven: a
+  relaxation, named as such, still valid in the sum.
+
+At a given assignment of local and offloaded, the choice among offload points matters only through speed
+and price, so only the points that no other one beats in both are tried.
+
+**Out of time.** There are two ways to stop :func:`price`. ``late`` is for cities: it is asked between chunks
+of devices, and what is under way is given up, as the evaluation of so many is worth nothing in part.
+``stopped`` is for the nodes of a tree, where a single search may take seconds: it ends searches from inside,
+with the bounds that they have, so that the node has a valid bound at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from select import select
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.structured.cost import Terms, evaluate, terms
+from offloadlib.instances.structured.model import Floats, Ints, Places
+
+from .chunks import chunks, in_threads, never
+from .labels import price_by_labels
+from .plan import plan
+from .search import LARGEST_SEARCH, price_by_search, search_order
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices on the limits of an instance.
+
+    Attributes
+    ----------
+    capacity
+        (N,) price of a subtask at each offload point, >= 0.
+    channels
+        (N,) price of a device on each offload point's radio, >= 0; 0 where channels are unlimited.
+    """
+
+    capacity: Floats
+    channels: Floats
+
+    @classmethod
+    def zero(cls, instance: Instance) -> Prices:
+        """No price on anything."""
+        return cls(np.zeros(instance.num_points), np.zeros(instance.num_points))
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Solutions of the pricing problems.
+
+    Attributes
+    ----------
+    value
+        (M,) least cost + prices of each device, or a lower bound of it, within the tolerance or
+        ``relaxed``; infinite where its branches leave no decision.
+    solution
+        The decisions that attain them, and the best ones seen where the value is a bound (all-local for
+        a device without any).
+    relaxed
+        (M,) where the search for the least value reached its limit, or time was up.
+    """
+
+    value: Floats
+    solution: Solution
+    relaxed: NDArray[np.bool_]
+
+
+class Restrictions:
+    """Which places the branches above a node leave to each subtask.
+
+    ``row[g][i, k]`` is -1 where subtask k of the i-th device of group g is free, else a row of
+    ``allowed`` (R, N + 1), whose last column stands for local. All begins as ``base`` has it, if given.
+    """
+
+    def __init__(self, instance: Instance, base: Restrictions | None = None) -> None:
+        self._points = instance.num_points
+        self._rows: list[NDArray[np.bool_]] = []
+        if base is not None:
+            self.row: list[Ints] = [row.copy() for row in base.row]
+            self._rows += base._rows
+            self._at: list[tuple[int, int]] = base._at
+            return
+        self.row = [np.full(group.work.shape, -1, dtype=np.int64) for group in instance.groups]
+        at = [(0, 0)] * instance.num_devices
+        for g, group in enumerate(instance.groups):
+            for i, m in enumerate(group.members.tolist()):
+                at[m] = (g, i)
+        self._at = at
+
+    @classmethod
+    def of(cls, instance: Instance, allowed: Sequence[NDArray[np.bool_]]) -> Restrictions:
+        """What is left to each subtask: for each group (G, K, N + 1), local last."""
+        restrictions = cls(instance)
+        for g, places in enumerate(allowed):
+            masks, number = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
+            restrictions.row[g] = (number + len(restrictions._rows)).reshape(places.shape[:-1])
+            restrictions._rows += list(masks)
+        return restrictions
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """(R, N + 1) places left to each restricted subtask."""
+        return np.array(self._rows, dtype=np.bool_).reshape(len(self._rows), self._points + 1)
+
+    def branch(self, device: int, subtask: int, place: int, equal: bool) -> None:
+        """Leave only ``place`` to a subtask, or take it away."""
+        self.divide(device, subtask, (place,), equal)
+
+    def divide(self, device: int, subtask: int, places: Iterable[int], inside: bool) -> None:
+        """Leave only ``places`` to a subtask, or take them away."""
+        chosen = np.zeros(self._points + 1, dtype=np.bool_)
+        chosen[list(places)] = True  # LOCAL is -1, the last column
+        g, i = self._at[device]
+        self._limit(g, np.array([i]), subtask, chosen if inside else ~chosen)
+
+    def limit(self, group: int, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Leave some places (N + 1, local last) to a subtask of all devices of a group."""
+        self._limit(group, np.arange(len(self.row[group])), subtask, allowed)
+
+    def _limit(self, group: int, members: Ints, subtask: int, allowed: NDArray[np.bool_]) -> None:
+        """Rows may be shared, so they are replaced and not changed."""
+        rows = self.row[group][members, subtask]
+        for row in np.unique(rows).tolist():
+            self.row[group][members[rows == row], subtask] = len(self._rows)
+            self._rows.append(allowed if row < 0 else self._rows[row] & allowed)
+
+    def keeps(self, device: int, places: Places) -> bool:
+        """Whether a decision obeys all branches."""
+        g, i = self._at[device]
+        rows = self.row[g][i]
+        return all(r < 0 or self._rows[r][p] for r, p in zip(rows.tolist(), places.tolist(), strict=True))
+
+
+ROUNDING = 2.0**-46
+"""Relative error that costs plus prices, and their sum, can have: 128 roundings in a row."""
+
+
+def difference(value: float, paid: float) -> float:
+    """Least costs plus prices, minus prices x limits, rounded downwards: at very high prices nearly all of
+    both cancels out, and what is left is no more exact than they were."""
+    return value - paid - ROUNDING * (value + paid) if value < np.inf else value
+
+
+LABELLED, SEARCHED = 2000, 16
+"""Devices that are priced between two looks at the clock, by labels and by search."""
+
+
+NEVER: NDArray[np.bool_] = np.zeros(1, dtype=np.bool_)
+"""For searches that nothing stops."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[NDArray[np.bool_]]:
+    """(1,) False until so many seconds have passed, or Ctrl-C: what compiled searches look at.
+
+    Python answers to a signal when a search is over, so that the search has to know of it.
+    """
+    passed, over = np.array([seconds <= 0.0]), b"\0"
+    until = time.monotonic() + min(max(seconds, 0.0), threading.TIMEOUT_MAX)
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+
+    def wait() -> None:
+        while select([reading], [], [], max(until - time.monotonic(), 0.0))[0]:
+            number = reading.recv(1)
+            if number == over:
+                return
+            if signal.getsignal(number[0]) is signal.default_int_handler:
+                break
+        passed.fill(True)
+
+    watching = threading.Thread(target=wait, daemon=True)
+    watching.start()
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
+    try:
+        yield passed
+    finally:
+        if in_main:
+            signal.set_wakeup_fd(before)
+        writing.send(over)
+        watching.join()
+        reading.close()
+        writing.close()
+
+
+def price(
+    instance: Instance,
+    prices: Prices,
+    restrictions: Restrictions | None = None,
+    largest_search: int | None = None,
+    late: Callable[[], bool] = never,
+    tolerance: float = 0.0,
+    stopped: NDArray[np.bool_] = NEVER,
+) -> Priced:
+    """Solve every device's pricing problem.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    prices
+        On capacities and channels.
+    restrictions
+        The branches above a node; none by default.
+    largest_search
+        Nodes times (subtasks + arcs) of a device's search, after which its value stays a relaxation. By
+        default :data:`.search.LARGEST_SEARCH`, after which labels are tried.
+    late
+        Whether time is up.
+    tolerance
+        A device's value may be a lower bound, and its decision dearer than the least, by so much in all.
+    stopped
+        From :func:`alarm`: as soon as it is true, searches end with the bounds that they have.
+
+    Returns
+    -------
+    Priced
+        A device without a radio link has only its all-local decision.
+
+    Raises
+    ------
+    OutOfTime
+        If time is up before all devices are priced.
+    """
+    value, relaxed = np.empty(instance.num_devices), np.zeros(instance.num_devices, dtype=np.bool_)
+    chosen: list[Places] = []
+    for g, term in enumerate(terms(instance)):
+        places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
+        least = np.empty(len(term.group))
+        devices = _devices(instance, term.group.members)
+        arguments = (*tasks(term), *devices, *_market(instance, term, prices, g, restrictions))
+        found = plan(term.group.application)
+        labelled = found is not None and not found.multiplies
+        if found is not None and labelled:
+            labels = (*arguments, *found.arrays, stopped, places, least)
+            labelled = _run(price_by_labels, labels, chunks(len(term.group), LABELLED), late)
+        if not labelled:
+            graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
+            nodes = largest_search or LARGEST_SEARCH
+            searched = (*arguments, *graph, nodes, tolerance, stopped, cut_short, places, least)
+            _run(price_by_search, searched, chunks(len(term.group), SEARCHED), late)
+            if found is not None and found.multiplies and largest_search is None and not stopped[0]:
+                for i in np.flatnonzero(cut_short).tolist():
+                    exact = places.copy(), least.copy()
+                    if price_by_labels(*arguments, *found.arrays, stopped, *exact, i, i + 1):
+                        places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
+            relaxed[term.group.members] = cut_short
+        value[term.group.members] = least
+        chosen.append(places)
+    return Priced(value, Solution(tuple(chosen)), relaxed)
+
+
+def tasks(term: Terms) -> tuple[Floats, ...]:
+    """What the kernels know of a group's tasks, whatever the prices."""
+    return (
+        *(term.local, term.group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
+        *(term.execute, term.send, term.receive, term.delay_weight, term.energy_weight),
+    )
+
+
+def _devices(instance: Instance, members: Ints) -> tuple[Any, ...]:
+    """The links of a group's devices, and what all-local costs them."""
+    return instance.devices.connected_to[members], local_cost(instance)[members]
+
+
+def _market(
+    instance: Instance, term: Terms, prices: Prices, g: int, restrictions: Restrictions | None
+) -> tuple[Any, ...]:
+    """Speeds, prices and the places that are left to a group's devices."""
+    points = instance.points
+    connected = instance.devices.connected_to[term.group.members]
+    radio = np.where(connected == LOCAL, 0.0, prices.channels[connected])
+    usable = points.capacity > 0
+    menu = _undominated(points.cpu, prices.capacity, np.flatnonzero(usable))
+    row: Ints = np.empty((0, 0), dtype=np.int64)
+    allowed: NDArray[np.bool_] = np.empty((0, 0), dtype=np.bool_)
+    if restrictions is not None:
+        row, allowed = restrictions.row[g], restrictions.allowed & np.append(usable, True)
+    return radio, points.cpu, prices.capacity, menu, restrictions is None, row, allowed
+
+
+def local_cost(instance: Instance) -> Floats:
+    """(M,) cost of each device's all-local decision (computed once per instance)."""
+    found: Floats | None = instance.__dict__.get("_local_cost")
+    if found is None:
+        found = evaluate(instance, Solution.all_local(instance)).cost
+        instance.__dict__["_local_cost"] = found
+    return found
+
+
+def _undominated(cpu: Floats, price: Floats, points: Ints) -> Ints:
+    """The points that no other beats in speed and price, fastest and dearest first."""
+    order = points[np.lexsort((points, price[points], -cpu[points]))]
+    kept: list[int] = []
+    for n in order.tolist():
+        if not kept or price[n] < price[kept[-1]]:
+            kept.append(n)
+    return np.array(kept, dtype=np.int64)
+
+
+def _run(
+    kernel: Callable[..., bool],
+    arguments: tuple[Any, ...],
+    parts: Sequence[tuple[int, int]],
+    late: Callable[[], bool],
+) -> bool:
+    """Run a kernel over chunks of the devices of a group, all of them; whether none was cut short."""
+    return all(list(in_threads(lambda part: kernel(*arguments, *part), parts, late)))

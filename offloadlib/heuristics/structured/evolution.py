@@ -1,0 +1,155 @@
+"""Differential evolution from scipy, on random keys: a plain metaheuristic as a control.
+
+Nothing here knows the problem but the decoder: a key from [0, 1) for each subtask, cut into N'+1 equal
+parts, says local or one of the N' points with capacity, the fastest first. Subtasks take their places in
+file order; one that finds its point full, or whose device finds no channel, stays local. The rest is
+``scipy.optimize.differential_evolution`` as it comes, apart from the size of its population (scipy's own
+grows with the number of keys): :data:`POPULATION` members, the first one the start, or else all-local, and
+the others random, for :data:`GENERATIONS` generations or until all members cost the same. No parameter was
+tuned.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, differential_evolution
+
+from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.structured.flat import (
+    FLAT_TASKS,
+    FlatTasks,
+    device_cost,
+    flat_places,
+    flat_tasks,
+    solution_of,
+)
+from offloadlib.instances.structured.model import Floats, Ints
+
+POPULATION = 50
+GENERATIONS = 1000
+
+
+def solve(instance: Instance, budget: Budget) -> Result:
+    """Differential evolution of one key for each subtask.
+
+    Returns
+    -------
+    Result
+        The best decisions of all that were decoded, never worse than the start, or else than all-local. Its
+        record has the ``generations``.
+    """
+    begun = time.perf_counter()
+    tasks, points = flat_tasks(instance), instance.points
+    sizes = np.diff(tasks.start)
+    keyed = np.flatnonzero(np.repeat(tasks.radio != LOCAL, sizes))
+    usable = np.flatnonzero(points.capacity > 0)
+    menu = usable[np.argsort(-points.cpu[usable], kind="stable")]
+    places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
+    best = places.copy()
+    least = evaluate(instance, Solution.all_local(instance)).total
+    generations, termination = 0, Termination.FINISHED
+
+    def costs(keys: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(D, S) keys -> (S,) costs; the best decisions are kept."""
+        nonlocal least
+        members = np.ascontiguousarray(keys.T)
+        found = np.empty(len(members))
+        for s, member in enumerate(members):
+            found[s] = decode(
+                tasks, points.cpu, points.capacity.copy(), points.channels.copy(), menu, keyed, member, places
+            )
+            if found[s] < least:
+                least = found[s]
+                best[:] = places
+        return found
+
+    def after(_: NDArray[np.float64], convergence: float) -> bool:
+        nonlocal generations
+        generations += 1
+        seconds = time.perf_counter() - begun
+        if budget.on_progress is not None:
+            budget.on_progress(Progress(seconds, float(least), None, partial(solution_of, instance, best)))
+        return seconds >= budget.time_limit
+
+    if len(keyed) and len(menu):
+        random = np.random.default_rng(budget.seed)
+        first = random.random((POPULATION, len(keyed)))
+        first[0] = 0.0 if budget.start is None else _keys(flat_places(instance, budget.start)[keyed], menu)
+        try:
+            differential_evolution(
+                costs,  # type: ignore[arg-type]  # the stubs know no vectorised functions
+                Bounds(np.zeros(len(keyed)), np.ones(len(keyed))),
+                maxiter=GENERATIONS,
+                init=first,
+                tol=0.0,
+                rng=random,
+                polish=False,
+                updating="deferred",
+                vectorized=True,
+                callback=after,  # type: ignore[arg-type]  # nor callbacks that may stop it
+            )
+            if time.perf_counter() - begun >= budget.time_limit:
+                termination = Termination.TIME_LIMIT
+        except KeyboardInterrupt:
+            termination = Termination.INTERRUPTED
+    solution, runtime = solution_of(instance, best), time.perf_counter() - begun
+    return Result.of(instance, solution, runtime, termination=termination, generations=generations)
+
+
+def _keys(places: Ints, menu: Ints) -> Floats:
+    """Keys that stand for (D,) places that keep the limits."""
+    part = np.zeros(max(int(places.max(initial=LOCAL)), int(menu.max())) + 2)
+    part[menu] = 1.0 + np.arange(len(menu))  # the last entry is local
+    keys: Floats = (part[places] + 0.5) / (len(menu) + 1)
+    return keys
+
+
+_READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")
+
+
+@kernel(types.float64(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _READ_INT, _READ_INT, _READ, _WRITE_INT))
+def decode(
+    tasks: FlatTasks,
+    cpu: Floats,
+    left: Ints,
+    air: Ints,
+    menu: Ints,
+    keyed: Ints,
+    keys: Floats,
+    places: Ints,
+) -> float:
+    """The decisions (P,) that keys stand for go into ``places``; what they cost.
+
+    Parameters
+    ----------
+    left, air
+        (N,) room of the points, free channels of their radios; used up.
+    menu
+        The points with capacity, the fastest first.
+    keyed, keys
+        (D,) the subtasks that have keys, and these.
+    """
+    total, i, parts = 0.0, 0, len(menu) + 1
+    finish, fitness = np.empty(len(places)), np.empty(len(places))
+    for m in range(len(tasks.radio)):
+        point, on_air = tasks.radio[m], False
+        for p in range(tasks.start[m], tasks.start[m + 1]):
+            places[p] = -1
+            if i < len(keyed) and keyed[i] == p:
+                part = min(int(keys[i] * parts), parts - 1)
+                i += 1
+                if part > 0 and left[menu[part - 1]] > 0 and (on_air or air[point] > 0):
+                    places[p] = menu[part - 1]
+                    left[places[p]] -= 1
+                    if not on_air:
+                        on_air = True
+                        air[point] -= 1
+        row = places[tasks.start[m] : tasks.start[m + 1]]
+        total += device_cost(tasks, m, row, cpu, finish, fitness)
+    return total

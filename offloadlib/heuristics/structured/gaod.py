@@ -1,0 +1,317 @@
+r"""GAOD: genetic offloading, device by device (Kuang et al. 2020, section 4.2, Algorithm 2).
+
+The devices decide in random order, each by a genetic algorithm of its own, given the places and
+channels that the earlier ones have left. An individual is a decision of the device: one gene, its place,
+for each subtask. A generation of S individuals gives the next one, S times over:
+
+- *Selection* (6): two parents by roulette, :math:`pr_s \propto 1 - F_s / \sum_j F_j` with the cost F of
+  equation (3). The formula sums to S - 1, so it is divided by its sum. A parent may be drawn twice.
+- *Crossover*, with probability :math:`p_c`: one child takes each gene from the parent in which it has the
+  lesser cost :math:`f_k = a g_k + b e_k` (7), at a tie from the first. Without crossover the better parent
+  is copied.
+- *Repair*: where a point has more genes than room, the first ones in topological order keep it; each of
+  the others takes the place of least f_k among its own device and the points with room.
+- *Mutation*, with probability :math:`p_m`: one gene is drawn and takes a random other place with room. The
+  text says that costly subtasks mutate more, so the gene is drawn with probability proportional to f_k;
+  formula (8) itself, :math:`1 - f_k/\sum_i f_i`, says the opposite and is an option
+  (:attr:`Parameters.literal_mutation`; it sums to K - 1, and is divided by that).
+
+The first generation is random: each gene, in topological order, takes one of the places with room. The
+search ends after 325 generations or after 100 without a better best; the device takes the best of all
+individuals seen, which line 19 calls the arg min of g_m. There is no elitism.
+
+Equation (7) has the weights :math:`\alpha_m, 1 - \alpha_m`; here as everywhere those of equation (3),
+normalised where the instance is.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from offloadlib.instances import (
+    LOCAL,
+    Budget,
+    InputError,
+    Instance,
+    Progress,
+    Result,
+    Solution,
+    Termination,
+    evaluate,
+)
+from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.loops import copy
+from offloadlib.instances.structured.flat import (
+    FLAT_TASKS,
+    FlatTasks,
+    cheapest_place,
+    device_cost,
+    flat_tasks,
+    solution_of,
+)
+from offloadlib.instances.structured.model import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of GAOD; the defaults are the paper's, where it has any.
+
+    Parameters
+    ----------
+    population
+        Individuals S, at least 1.
+    iterations
+        Most generations I of a device, at least 0: the first generation counts as none.
+    crossover
+        Probability p_c of crossover.
+    mutation
+        Probability p_m that an individual mutates; the paper gives none.
+    patience
+        Generations without a better best after which a device's search ends, at least 1.
+    literal_mutation
+        Draw the gene that mutates by formula (8) as printed.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    population: int = 30
+    iterations: int = 325
+    crossover: float = 0.8
+    mutation: float = 0.1
+    patience: int = 100
+    literal_mutation: bool = False
+
+    def __post_init__(self) -> None:
+        problems = [
+            (name, f"must be at least {least}, not {value!r}")
+            for name, value, least in (
+                ("population", self.population, 1),
+                ("iterations", self.iterations, 0),
+                ("patience", self.patience, 1),
+            )
+            if value < least
+        ]
+        problems += [
+            (name, f"must lie in [0, 1], not {value!r}")
+            for name, value in (("crossover", self.crossover), ("mutation", self.mutation))
+            if not 0 <= value <= 1
+        ]
+        if problems:
+            raise InputError("parameters", problems)
+
+
+DEFAULT = Parameters()
+
+NOWHERE = -2
+"""The place of a gene that has none yet."""
+
+
+def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) -> Result:
+    """Let the devices decide in random order, each by a genetic algorithm.
+
+    Returns
+    -------
+    Result
+        At the time limit and after Ctrl-C, devices that have not had their turn are local. Its record
+        has the ``generations`` of all devices together.
+    """
+    begun = time.perf_counter()
+    tasks, cpu = flat_tasks(instance), instance.points.cpu
+    left, air = instance.points.capacity.copy(), instance.points.channels.copy()
+    places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
+    local = evaluate(instance, Solution.all_local(instance)).cost
+    random = np.random.default_rng(budget.seed)
+    total, generations, termination = float(local.sum()), 0, Termination.FINISHED
+    settings = (
+        *(parameters.population, parameters.iterations, parameters.patience),
+        *(parameters.crossover, parameters.mutation, parameters.literal_mutation),
+    )
+    try:
+        for m in random.permutation(instance.num_devices).tolist():
+            if time.perf_counter() - begun >= budget.time_limit:
+                termination = Termination.TIME_LIMIT
+                break
+            point = int(tasks.radio[m])
+            if point == LOCAL or air[point] == 0 or not left.any():
+                continue
+            best = np.full(tasks.start[m + 1] - tasks.start[m], LOCAL)
+            cost, count = evolve(tasks, m, cpu, left, *settings, random, best)
+            generations += count
+            total += cost - float(local[m])
+            offloaded = best[best != LOCAL]
+            # All at once, so that Ctrl-C leaves limits that nobody looks at any more.
+            places[tasks.start[m] : tasks.start[m + 1]] = best
+            left -= np.bincount(offloaded, minlength=len(left))
+            air[point] -= len(offloaded) > 0
+            if budget.on_progress is not None:
+                seconds = time.perf_counter() - begun
+                budget.on_progress(Progress(seconds, total, None, partial(solution_of, instance, places)))
+    except KeyboardInterrupt:
+        termination = Termination.INTERRUPTED
+    solution, runtime = solution_of(instance, places), time.perf_counter() - begun
+    return Result.of(instance, solution, runtime, termination=termination, generations=generations)
+
+
+@subroutine
+def drawn(weights: Floats, number: float) -> int:
+    """The entry that a number from [0, 1) draws, each with the probability of its share of the weights.
+
+    If all weights are 0, each entry has the same probability.
+    """
+    total = weights.sum()
+    if total <= 0.0:
+        return int(number * len(weights))
+    number *= total
+    last = 0
+    for i in range(len(weights)):
+        if weights[i] > 0.0:
+            last = i
+            number -= weights[i]
+            if number < 0.0:
+                break
+    return last
+
+
+@subroutine
+def complements(costs: Floats, weights: Floats) -> None:
+    """Formulas (6) and (8): 1 - cost/sum of costs, for each."""
+    total = costs.sum()
+    for i in range(len(costs)):
+        weights[i] = 1.0 - costs[i] / total if total > 0.0 else 1.0
+
+
+@subroutine
+def cross(one: Ints, fitness_one: Floats, two: Ints, fitness_two: Floats, child: Ints) -> None:
+    """Knowledge-based crossover: each gene from the parent in which it costs less (7)."""
+    for k in range(len(child)):
+        child[k] = one[k] if fitness_one[k] <= fitness_two[k] else two[k]
+
+
+@subroutine
+def repair(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, left: Ints, room: Ints) -> None:
+    """Genes without room take the place of least f_k with room; ``room`` (N,) is what is left in the end."""
+    first, homeless = tasks.start[m], 0
+    copy(room, left)
+    for k in range(len(row)):
+        if row[k] >= 0:
+            room[row[k]] -= 1
+            homeless += room[row[k]] < 0
+    if homeless == 0:
+        return
+    # Those that come last at a point give way.
+    evicted = np.zeros(len(row), dtype=np.bool_)
+    for k in range(len(row) - 1, -1, -1):
+        if row[k] >= 0 and room[row[k]] < 0:
+            room[row[k]] += 1
+            evicted[k] = True
+    for k in range(len(row)):
+        if evicted[k]:
+            row[k] = cheapest_place(tasks, first + k, first, row, cpu, room)
+            if row[k] >= 0:
+                room[row[k]] -= 1
+
+
+@subroutine
+def another_place(place: int, room: Ints, number: float) -> int:
+    """The place with room, other than this one, that a number from [0, 1) draws; this one if none has.
+
+    Local comes first, then the offload points as listed; :data:`NOWHERE` makes all of them others.
+    """
+    count = 1 if place != LOCAL else 0
+    for n in range(len(room)):
+        count += room[n] > 0 and n != place
+    chosen = int(number * count)
+    if place != LOCAL:
+        if chosen == 0:
+            return LOCAL
+        chosen -= 1
+    for n in range(len(room)):
+        if room[n] > 0 and n != place:
+            if chosen == 0:
+                return n
+            chosen -= 1
+    return place
+
+
+@kernel(
+    types.Tuple((types.float64, types.int64))(
+        *(FLAT_TASKS, types.int64, readable("float64"), writable("int64")),
+        *(types.int64, types.int64, types.int64, types.float64, types.float64, types.boolean),
+        *(types.npy_rng, writable("int64")),
+    )
+)
+def evolve(
+    tasks: FlatTasks,
+    m: int,
+    cpu: Floats,
+    left: Ints,
+    population: int,
+    iterations: int,
+    patience: int,
+    crossover: float,
+    mutation: float,
+    literal: bool,
+    random: Any,
+    best: Ints,
+) -> tuple[float, int]:
+    """Lines 3 to 19 of Algorithm 2 for device m; the decision goes into ``best`` (K,).
+
+    Parameters
+    ----------
+    left
+        (N,) subtasks that each point can still take.
+    random
+        Draws, in this order: K for each individual of the first generation; then for each child two for
+        the parents, one for crossover, one for mutation, and two for the gene and its place.
+
+    Returns
+    -------
+    cost, generations
+        Of the decision; how many there were after the first.
+    """
+    size = len(best)
+    people, children = np.empty((population, size), np.int64), np.empty((population, size), np.int64)
+    fitness, genes = np.empty(population), np.empty((population, size))
+    weights, gene_weights = np.empty(population), np.empty(size)
+    room, finish, least, since, count = np.empty(len(left), np.int64), np.empty(size), np.inf, 0, 0
+    for s in range(population):
+        copy(room, left)
+        for k in range(size):
+            people[s, k] = another_place(NOWHERE, room, random.random())
+            if people[s, k] >= 0:
+                room[people[s, k]] -= 1
+    while True:
+        since += 1
+        for s in range(population):
+            fitness[s] = device_cost(tasks, m, people[s], cpu, finish, genes[s])
+            if fitness[s] < least:
+                least, since = fitness[s], 0
+                copy(best, people[s])
+        if count == iterations or since == patience:
+            return least, count
+        count += 1
+        complements(fitness, weights)
+        for s in range(population):
+            child = children[s]
+            one, two = drawn(weights, random.random()), drawn(weights, random.random())
+            if random.random() < crossover:
+                cross(people[one], genes[one], people[two], genes[two], child)
+            else:
+                copy(child, people[one if fitness[one] <= fitness[two] else two])
+            repair(tasks, m, child, cpu, left, room)
+            if random.random() < mutation:
+                device_cost(tasks, m, child, cpu, finish, gene_weights)
+                if literal:
+                    complements(gene_weights, gene_weights)
+                k = drawn(gene_weights, random.random())
+                child[k] = another_place(child[k], room, random.random())
+        people, children = children, people

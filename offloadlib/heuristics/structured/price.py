@@ -1,0 +1,115 @@
+r"""Price-guided offloading: prices on what is scarce, each device's best answer, and repair.
+
+Rough prices on the limits come from a sample of the devices
+(:mod:`.structured.decomposition.tatonnement`). At these prices each device takes its cheapest decision;
+the points are filled in order of their speed, and chains of moves between devices repair and improve that
+(:mod:`.structured.decomposition.primal`). Where this leaves places free that have a price, devices near the
+edge change their decisions first, and once more. The result is never worse than GSOD's two solutions,
+which are made first. The Lagrangian of all devices at the prices is a lower bound that comes for free.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from offloadlib.formulations.structured.certificate import claim
+from offloadlib.formulations.structured.decomposition.dual import Dual
+from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.pricing import alarm
+from offloadlib.formulations.structured.decomposition.primal import Primal, pack
+from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
+from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
+from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.run import OutOfTime
+
+from . import gsod
+
+SAMPLE, SHARE = 100, 0.02
+"""Devices in the sample, and as many more for each device; all of them if that is all."""
+
+TURNS = 5
+"""Evaluations of the sample with which the prices change."""
+
+LAST = 3
+"""Evaluations of all devices at the most, where there was a sample that was too far off."""
+
+SEARCH = 20_000
+"""Effort for one device's decision where its task needs a search."""
+
+UNUSED = 1e-3
+"""What may be left free at the prices, relative to the cost, without another try."""
+
+LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
+"""See :meth:`.Primal.improve`."""
+
+
+def solve(instance: Instance, budget: Budget) -> Result:
+    """Prices, the devices' answers, repair and improvement."""
+    begun = time.perf_counter()
+
+    def late() -> bool:
+        return time.perf_counter() - begun > budget.time_limit
+
+    start = _start(instance, budget)
+    with alarm(budget.time_limit) as stopped:
+        return _solve(instance, budget, start, Limits(instance, None, SEARCH, late, stopped), begun)
+
+
+def _start(instance: Instance, budget: Budget) -> Solution:
+    """The best that is known before anything else: it is there at any time limit."""
+    known = [method(instance, budget).solution for method in (gsod.solve_difference, gsod.solve_ratio)]
+    known.append(budget.start or Solution.all_local(instance))
+    start = min(known, key=lambda solution: exact.cost(instance, solution))
+    if budget.on_progress is not None:
+        budget.on_progress(Progress(0.0, evaluate(instance, start).total, None, lambda: start))
+    return start
+
+
+def _solve(instance: Instance, budget: Budget, start: Solution, limits: Limits, begun: float) -> Result:
+    late = limits.late
+    primal, dual = Primal(limits, start, late), Dual(limits, late)
+
+    def halfway() -> bool:
+        return time.perf_counter() - begun > budget.time_limit / 2
+
+    termination = Termination.FINISHED
+    try:
+        _find_prices(dual, budget.seed, late, halfway)
+        if dual.evaluations:
+            table = primal.cheapest(dual)
+            pack(limits, table)
+            primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
+            if primal.unused(dual) > UNUSED * primal.objective:
+                table = primal.cheapest(dual)
+                primal.balance(dual, table)
+                primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
+        if late():
+            termination = Termination.TIME_LIMIT
+    except OutOfTime:
+        termination = Termination.TIME_LIMIT
+    except KeyboardInterrupt:
+        termination = Termination.INTERRUPTED
+    bound = max(claim(dual.bound), simple_bound(instance)) if dual.evaluations else None
+    return Result.of(instance, primal.solution, time.perf_counter() - begun, bound, termination)
+
+
+def _find_prices(dual: Dual, seed: int, late: Callable[[], bool], halfway: Callable[[], bool]) -> None:
+    """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
+    limits, devices = dual.limits, dual.limits.instance.num_devices
+    size = SAMPLE + int(SHARE * devices)
+    sample = limits.sample(size, seed) if size < devices else limits
+    prices = Tatonnement(sample)
+    # The search for a level may not take all the time: its end is needed less than what follows.
+    prices.find_level(sample, halfway, dual.seen if sample is limits else None)
+    if sample is not limits:
+        for _ in range(TURNS):
+            prices.follow(sample, answer(sample, prices.vector(sample))[3])
+    for _ in range(TURNS if sample is limits else LAST):
+        if late():
+            return
+        found = answer(limits, prices.vector(limits))
+        dual.seen(*found)
+        prices.follow(limits, found[3])
+        if sample is not limits and prices.balanced:
+            return

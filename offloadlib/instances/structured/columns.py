@@ -1,0 +1,453 @@
+"""An instance as a header and columns: the form between files and :class:`~.structured.model.Instance`.
+
+Reading goes file -> (header, columns) -> ``Instance``; writing and the fingerprint go the other way.
+The header is the JSON document without its devices. The columns, for M devices in file order, are
+
+- ``id`` (list of M strings); ``application`` and ``connected_to`` (M whole numbers: positions in the
+  header's lists, -1 where not connected); ``cpu``, ``power.execute``, ``power.send``,
+  ``power.receive``, ``alpha`` (M);
+- optional ``uplink``, ``downlink`` (M, NaN: those of the offload point) and ``position`` (M x 2,
+  NaN: none);
+- for each application i that has devices ``work.i``, ``input.i``, ``output.i`` (one row per device,
+  one entry per subtask) and optional ``edge_data.i`` (one entry per arc; a row of NaN: the default).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, Problem, place
+from ..schema import LARGEST, SMALLEST
+from ..validate import Document, device_problems, header_problems, unique_ids
+from .model import LOCAL, UNLIMITED, Application, Devices, Floats, Group, Instance, OffloadPoints, frozen
+
+Columns = dict[str, Any]
+"""Column name -> array (or, for ``id``, list of strings)."""
+
+_POWER = ("execute", "send", "receive")
+_PER_TASK = ("work", "input", "output")
+_POSITIVE = ("cpu", "uplink", "downlink")
+_SIZE = tuple(f"power.{key}" for key in _POWER)
+_OPTIONAL = ("uplink", "downlink", "position")
+_SCALAR = ("cpu", "alpha", *_SIZE)
+_CHUNK = 10_000
+
+
+def from_document(document: Document) -> tuple[Document, Columns]:
+    """Split a sound instance document into header and columns."""
+    devices = document["devices"]
+    header = {key: value for key, value in document.items() if key != "devices"}
+    number = {item["id"]: i for i, item in enumerate(header["applications"])}
+    point = {item["id"]: i for i, item in enumerate(header["offload_points"])}
+    application = np.array([number[device["application"]] for device in devices])
+    columns: Columns = {
+        "id": [device["id"] for device in devices],
+        "application": application,
+        "connected_to": np.array([point.get(device["connected_to"], LOCAL) for device in devices]),
+        "cpu": _floats([device["cpu"] for device in devices]),
+        "alpha": _floats([device["alpha"] for device in devices]),
+        **{f"power.{key}": _floats([device["power"][key] for device in devices]) for key in _POWER},
+    }
+    for key in ("uplink", "downlink"):
+        given = [device.get(key) for device in devices]
+        columns[key] = _floats([np.nan if rate is None else rate for rate in given])
+    columns["position"] = _positions(devices)
+    for i, item in enumerate(header["applications"]):
+        members = [devices[m] for m in np.flatnonzero(application == i)]
+        if members:
+            for key in _PER_TASK:
+                columns[f"{key}.{i}"] = _floats([device[key] for device in members])
+            none = [np.nan] * len(item["edges"])
+            lists = [device.get("edge_data") for device in members]
+            rows = [none if row is None else row for row in lists]
+            columns[f"edge_data.{i}"] = _floats(rows).reshape(len(members), len(none))
+    return header, columns
+
+
+def _floats(values: list[Any]) -> Floats:
+    return np.array(values, dtype=np.float64)
+
+
+def _positions(items: list[Document]) -> Floats:
+    nowhere = [np.nan, np.nan]
+    return _floats([nowhere if item.get("position") is None else item["position"] for item in items])
+
+
+def build(header: Document, columns: Columns) -> Instance:
+    """The instance of a sound header and sound columns."""
+    points = _points(header["offload_points"])
+    applications = tuple(_application(item) for item in header["applications"])
+    number = np.asarray(columns["application"], dtype=np.int64)
+    connected_to = np.asarray(columns["connected_to"], dtype=np.int64)
+    size = len(number)
+    rates = {}
+    for key, of_point in (("uplink", points.uplink), ("downlink", points.downlink)):
+        own = columns.get(key, np.full(size, np.nan))
+        default = np.where(connected_to == LOCAL, np.nan, of_point[connected_to])
+        rates[key] = frozen(np.where(np.isnan(own), default, own), np.float64)
+    devices = Devices(
+        ids=tuple(columns["id"]),
+        application=frozen(number, np.int64),
+        cpu=frozen(columns["cpu"], np.float64),
+        **{key: _unsigned(columns[f"power.{key}"]) for key in _POWER},
+        alpha=_unsigned(columns["alpha"]),
+        connected_to=frozen(connected_to, np.int64),
+        uplink=rates["uplink"],
+        downlink=rates["downlink"],
+        position=_unsigned(columns.get("position", np.full((size, 2), np.nan))),
+    )
+    return Instance(
+        name=header["name"],
+        description=header.get("description"),
+        source=header.get("source"),
+        normalise=header["cost"]["normalise"],
+        applications=applications,
+        points=points,
+        devices=devices,
+        groups=tuple(_groups(applications, number, columns)),
+    )
+
+
+def _unsigned(values: Floats) -> Floats:
+    """Read-only, with -0 turned into 0, so that equal instances have equal bits."""
+    return frozen(np.asarray(values, dtype=np.float64) + 0.0, np.float64)
+
+
+def _points(items: list[Document]) -> OffloadPoints:
+    channels = [UNLIMITED if item.get("channels") is None else int(item["channels"]) for item in items]
+    return OffloadPoints(
+        ids=tuple(item["id"] for item in items),
+        cpu=frozen([item["cpu"] for item in items], np.float64),
+        capacity=frozen([int(item["capacity"]) for item in items], np.int64),
+        uplink=frozen([item["uplink"] for item in items], np.float64),
+        downlink=frozen([item["downlink"] for item in items], np.float64),
+        channels=frozen(channels, np.int64),
+        position=_unsigned(_positions(items)),
+    )
+
+
+def _application(item: Document) -> Application:
+    number = {name: k for k, name in enumerate(item["subtasks"])}
+    edges = tuple((number[j], number[k]) for j, k in item["edges"])
+    return Application(item["id"], tuple(item["subtasks"]), edges)
+
+
+def _groups(
+    applications: tuple[Application, ...], number: NDArray[np.int64], columns: Columns
+) -> Iterator[Group]:
+    for i, application in enumerate(applications):
+        members = np.flatnonzero(number == i)
+        if len(members) == 0:
+            continue
+        output = _unsigned(columns[f"output.{i}"])
+        edge_data = default_edge_data(application, output)
+        given = columns.get(f"edge_data.{i}")
+        if given is not None and given.size:
+            edge_data = _unsigned(np.where(np.isnan(given), edge_data, given))
+        yield Group(
+            application=application,
+            members=frozen(members, np.int64),
+            work=_unsigned(columns[f"work.{i}"]),
+            input=_unsigned(columns[f"input.{i}"]),
+            output=output,
+            edge_data=edge_data,
+        )
+
+
+def default_edge_data(application: Application, output: Floats) -> Floats:
+    """(G, A) data along each arc where nothing else is given: the output of its first end."""
+    return frozen(output[:, [j for j, _ in application.edges]], np.float64)
+
+
+def layout(header: Document, application: NDArray[np.int64]) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every column that may stand under a sound header; see :func:`is_optional`.
+
+    Parameters
+    ----------
+    header
+        The document without its devices.
+    application
+        (M,) the column of that name.
+    """
+    size = len(application)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("id", "application", "connected_to", *_SCALAR, "uplink", "downlink"), (size,)
+    )
+    shapes["position"] = (size, 2)
+    for i, item in enumerate(header["applications"]):
+        rows = int(np.count_nonzero(application == i))
+        if rows:
+            shapes |= {f"{key}.{i}": (rows, len(item["subtasks"])) for key in _PER_TASK}
+            shapes[f"edge_data.{i}"] = (rows, len(item["edges"]))
+    return shapes
+
+
+def is_optional(name: str) -> bool:
+    """Whether a column may be left out."""
+    return name in _OPTIONAL or name.startswith("edge_data.")
+
+
+def problems(header: Document, columns: Columns) -> list[Problem]:
+    """Every problem of a header and of columns, which are arrays of the right types.
+
+    Sound columns pass a vectorised screen; only the devices that fail it are put back into the form
+    of the JSON file, so that both forms have one set of rules and messages.
+    """
+    found = (
+        header_problems(header) or application_problems(header, columns) or _shape_problems(header, columns)
+    )
+    if found:
+        return found
+    found += unique_ids({"devices": [{"id": name} for name in columns["id"]]})
+    found += _index_problems("connected_to", columns, LOCAL, len(header["offload_points"]))
+    if not found:
+        suspects = np.flatnonzero(~_screen(header, columns))
+        found += device_problems(header, _devices(header, columns, suspects))
+        if len(suspects) and not found:
+            raise AssertionError("the screen of columns is stricter than the rules")
+    return found
+
+
+def application_problems(header: Document, columns: Columns) -> list[Problem]:
+    """What is wrong with the columns on which all shapes depend: ``id`` and ``application``."""
+    size = len(columns["id"])
+    if size == 0:
+        return [("devices", "must not be empty")]
+    if np.shape(columns["application"]) != (size,):
+        return [("columns.application", f"must have {size} entries, as there are devices")]
+    return list(_index_problems("application", columns, 0, len(header["applications"])))
+
+
+def _index_problems(key: str, columns: Columns, lowest: int, stop: int) -> Iterator[Problem]:
+    values = columns[key]
+    for m in np.flatnonzero((values < lowest) | (values >= stop)):
+        yield f"devices[{m}].{key}", f"must lie in {lowest}..{stop - 1}, not {values[m]}"
+
+
+def _shape_problems(header: Document, columns: Columns) -> list[Problem]:
+    shapes = layout(header, columns["application"])
+    found = [
+        (place("columns", [name]), "is missing")
+        for name in shapes
+        if name not in columns and not is_optional(name)
+    ]
+    for name, values in columns.items():
+        if name not in shapes:
+            if np.size(values):  # an application without devices may well have empty columns
+                found.append((place("columns", [name]), "unknown column"))
+        elif name != "id" and np.shape(values) != shapes[name]:
+            what = f"must have the shape {list(shapes[name])}, not {list(np.shape(values))}"
+            found.append((place("columns", [name]), what))
+    return found
+
+
+def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
+    """(M,) True where nothing of a device is wrong."""
+    number = columns["application"]
+    good = np.array([_is_id(name) for name in columns["id"]], dtype=np.bool_)
+    for key in _POSITIVE:
+        if key in columns:
+            good &= _positive(columns[key]) | (np.isnan(columns[key]) if key in _OPTIONAL else False)
+    for key in _SIZE:
+        good &= _zero_or_positive(columns[key])
+    good &= _zero_or_positive(columns["alpha"]) & (columns["alpha"] <= 1)
+    if "position" in columns:
+        position = columns["position"]
+        good &= np.isnan(position).all(axis=1) | _zero_or_positive(np.abs(position)).all(axis=1)
+    idle = np.zeros(len(number), dtype=np.bool_)
+    for i in np.unique(number):
+        members = number == i
+        for key in _PER_TASK:
+            good[members] &= _zero_or_positive(columns[f"{key}.{i}"]).all(axis=1)
+        edge_data = columns.get(f"edge_data.{i}")
+        if edge_data is not None:
+            good[members] &= np.isnan(edge_data).all(axis=1) | _zero_or_positive(edge_data).all(axis=1)
+        idle[members] = (columns[f"work.{i}"] == 0).all(axis=1)
+    if header["cost"]["normalise"] == "local":
+        alpha = columns["alpha"]
+        good &= ~(idle & (alpha > 0)) & ~((idle | (columns["power.execute"] == 0)) & (alpha < 1))
+    return np.asarray(good, dtype=np.bool_)
+
+
+def _is_id(name: Any) -> bool:
+    if not isinstance(name, str) or not name:
+        return False
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _positive(values: Floats) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (values >= SMALLEST) & (values <= LARGEST)
+    return inside
+
+
+def _zero_or_positive(values: Floats) -> NDArray[np.bool_]:
+    zero: NDArray[np.bool_] = values == 0
+    return _positive(values) | zero
+
+
+def validated(header: Document, columns: Columns, source: str) -> Instance:
+    """The instance of a header and columns from outside: a columnar file, a generator, an importer.
+
+    Raises
+    ------
+    InputError
+        With every problem found; ``source`` says where the data came from.
+    """
+    found = problems(header, columns)
+    if found:
+        raise InputError(source, found)
+    return build(header, columns)
+
+
+def of_instance(instance: Instance) -> tuple[Document, Columns]:
+    """Header and columns of an instance; what equals its default is NaN."""
+    devices, points = instance.devices, instance.points
+    linked = devices.connected_to != LOCAL
+    columns: Columns = {
+        "id": list(devices.ids),
+        "application": devices.application,
+        "connected_to": devices.connected_to,
+        "cpu": devices.cpu,
+        "alpha": devices.alpha,
+        "position": devices.position,
+        **{f"power.{key}": getattr(devices, key) for key in _POWER},
+    }
+    for key in ("uplink", "downlink"):
+        rate = getattr(devices, key)
+        default = linked & (rate == getattr(points, key)[devices.connected_to])
+        columns[key] = np.where(default, np.nan, rate)
+    for group in instance.groups:
+        i = devices.application[group.members[0]]
+        for key in _PER_TASK:
+            columns[f"{key}.{i}"] = getattr(group, key)
+        same = (group.edge_data == default_edge_data(group.application, group.output)).all(axis=1)
+        columns[f"edge_data.{i}"] = np.where(same[:, None], np.nan, group.edge_data)
+    return _header(instance), columns
+
+
+def _header(instance: Instance) -> Document:
+    header: Document = {
+        "format": "offloadlib-instance",
+        "version": 1,
+        "kind": instance.kind,
+        "name": instance.name,
+        "description": instance.description,
+        "source": None if instance.source is None else dict(instance.source),
+        "cost": {"normalise": instance.normalise},
+        "applications": [
+            {
+                "id": application.id,
+                "subtasks": list(application.subtasks),
+                "edges": [[application.subtasks[j], application.subtasks[k]] for j, k in application.edges],
+            }
+            for application in instance.applications
+        ],
+        "offload_points": [_point(instance.points, n) for n in range(instance.num_points)],
+    }
+    return _without_nulls(header)
+
+
+def _point(points: OffloadPoints, n: int) -> Document:
+    channels = int(points.channels[n])
+    item = {
+        "id": points.ids[n],
+        "cpu": float(points.cpu[n]),
+        "capacity": int(points.capacity[n]),
+        "uplink": float(points.uplink[n]),
+        "downlink": float(points.downlink[n]),
+        "channels": None if channels == UNLIMITED else channels,
+        "position": None if np.isnan(points.position[n, 0]) else points.position[n].tolist(),
+    }
+    return _without_nulls(item)
+
+
+def _without_nulls(item: Mapping[str, Any]) -> Document:
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
+    """Every device as in the JSON file, with nothing that equals its default."""
+    size = len(columns["id"])
+    for start in range(0, size, _CHUNK):
+        chosen = np.arange(start, min(start + _CHUNK, size))
+        yield from (device for _, device in _devices(header, columns, chosen))
+
+
+def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> Iterator[tuple[int, Document]]:
+    """(number, document) of the chosen devices, numbers ascending."""
+    applications = [item["id"] for item in header["applications"]]
+    points = [item["id"] for item in header["offload_points"]]
+    number = np.asarray(columns["application"])
+    numbers = number[chosen].tolist()
+    rows = {
+        i: _rows(columns, i, np.searchsorted(np.flatnonzero(number == i), chosen[number[chosen] == i]))
+        for i in set(numbers)
+    }
+    # A rate of NaN says that none is given; any other non-finite number is an error to be shown.
+    scalar = {key: columns[key][chosen].tolist() for key in ("connected_to", *_SCALAR)}
+    optional = {key: columns[key][chosen].tolist() for key in _OPTIONAL if key in columns}
+    for at, m in enumerate(chosen.tolist()):
+        point = scalar["connected_to"][at]
+        device: Document = {
+            "id": columns["id"][m],
+            "application": applications[numbers[at]],
+            "cpu": scalar["cpu"][at],
+            "power": {key: scalar[f"power.{key}"][at] for key in _POWER},
+            "connected_to": None if point == LOCAL else points[point],
+            "alpha": scalar["alpha"][at],
+        }
+        for key, values in optional.items():
+            if not _absent(values[at]):
+                device[key] = values[at]
+        device.update(next(rows[numbers[at]]))
+        yield m, device
+
+
+def _rows(columns: Columns, i: int, rows: NDArray[np.int64]) -> Iterator[Document]:
+    """The chosen rows of application i's columns, as parts of the device's document."""
+    parts = {key: columns[f"{key}.{i}"][rows].tolist() for key in _PER_TASK}
+    edge_data = columns.get(f"edge_data.{i}")
+    arcs = [[]] * len(rows) if edge_data is None else edge_data[rows].tolist()
+    for row, arc in enumerate(arcs):
+        part = {key: values[row] for key, values in parts.items()}
+        if arc and not _absent(arc):
+            part["edge_data"] = arc
+        yield part
+
+
+def _absent(value: float | list[float]) -> bool:
+    return all(x != x for x in value) if isinstance(value, list) else value != value
+
+
+def fingerprint(instance: Instance) -> str:
+    """SHA-256 of the canonical form of an instance.
+
+    The canonical form leaves out ``name``, ``description``, ``source``, positions, nulls and
+    defaults, and is written with sorted keys and no white space.
+    """
+    header, columns = of_instance(instance)
+    for key in ("name", "description", "source"):
+        header.pop(key, None)
+    for point in header["offload_points"]:
+        point.pop("position", None)
+    del columns["position"]
+    # The devices are streamed into their place among the sorted keys.
+    before = {key: header.pop(key) for key in ("applications", "cost")}
+    digest = hashlib.sha256(f'{_canonical(before)[:-1]},"devices":['.encode())
+    separator = ""
+    for device in device_documents(header | before, columns):
+        if device["connected_to"] is None:
+            del device["connected_to"]
+        digest.update((separator + _canonical(device)).encode())
+        separator = ","
+    digest.update(f"],{_canonical(header)[1:]}".encode())
+    return digest.hexdigest()
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode

@@ -1,0 +1,207 @@
+"""All tasks of an instance in a row, weighted, for compiled kernels that go subtask by subtask.
+
+Position p stands for a subtask: the devices in file order, and the subtasks of each in topological
+order, so that predecessors come first. Delays are multiplied by a_m and energies by b_m of equation (3):
+the cost of a device is the heaviest path of its delays plus the sum of its energies, and f_k of
+equation (7) is a subtask's delay plus its energy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from ..compiled import inlined, readable
+from .cost import Terms, terms
+from .model import LOCAL, Application, Floats, Group, Instance, Ints, frozen
+from .solution import Solution
+
+
+class FlatTasks(NamedTuple):
+    """The tasks of M devices with P subtasks and A arcs.
+
+    Attributes
+    ----------
+    start
+        (M+1,) where the subtasks of each device begin.
+    radio
+        (M,) the offload point of the device's radio link, -1: none.
+    into
+        (P+1,) where the arcs into each subtask begin.
+    before
+        (A,) the position that an arc comes from.
+    local_delay, local_energy
+        (P,) of local execution.
+    radio_delay, radio_energy
+        (P,) of sending a head's input and receiving a tail's output.
+    work
+        (P,) a_m w: divided by a point's speed, the delay of execution there.
+    up_delay, up_energy, down_delay, down_energy
+        (A,) of sending, of receiving the data of an arc.
+    """
+
+    start: Ints
+    radio: Ints
+    into: Ints
+    before: Ints
+    local_delay: Floats
+    local_energy: Floats
+    radio_delay: Floats
+    radio_energy: Floats
+    work: Floats
+    up_delay: Floats
+    up_energy: Floats
+    down_delay: Floats
+    down_energy: Floats
+
+
+PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")
+"""Their values of each subtask."""
+
+PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
+"""Their values of each arc."""
+
+FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 9, FlatTasks)
+"""Their type in the signature of a kernel."""
+
+
+def flat_tasks(instance: Instance) -> FlatTasks:
+    """The tasks of an instance in a row."""
+    arcs = np.array([len(application.edges) for application in instance.applications])
+    start = subtask_starts(instance)
+    first_arc = np.cumsum(np.append(0, arcs[instance.devices.application]))
+    into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
+    into[-1] = first_arc[-1]
+    values = {name: np.zeros(start[-1]) for name in PER_SUBTASK}
+    values |= {name: np.zeros(first_arc[-1]) for name in PER_ARC}
+    for term in terms(instance):
+        members, (arc, origin, begins) = term.group.members, _incoming(term.group.application)
+        at, at_arc = positions(start, term.group), first_arc[members][:, None] + np.arange(len(arc))
+        into[start[members][:, None] + np.arange(len(begins))] = first_arc[members][:, None] + begins
+        before[at_arc] = start[members][:, None] + origin
+        weighted = _weighted(term)
+        for name in PER_SUBTASK:
+            values[name][at] = weighted[name]
+        for name in PER_ARC:
+            values[name][at_arc] = weighted[name][:, arc]
+    for array in (start, into, before, *values.values()):
+        array.flags.writeable = False
+    # An instance that came from another process has arrays that can be written to.
+    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, **values)
+
+
+def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
+    """The arcs by where they lead to, in topological order: number, origin; and where each one's begin."""
+    position = np.argsort(application.order)
+    incoming = [application.incoming[k] for k in application.order]
+    pairs = np.array([pair for arcs in incoming for pair in arcs], dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], position[pairs[:, 1]], np.cumsum([0, *map(len, incoming)])[:-1]
+
+
+def _weighted(term: Terms) -> dict[str, Floats]:
+    a, b = term.delay_weight[:, None], term.energy_weight[:, None]
+    sent, received = b * term.send[:, None], b * term.receive[:, None]
+    return {
+        "local_delay": a * term.local,
+        "local_energy": b * term.execute[:, None] * term.local,
+        "radio_delay": a * (term.head_up + term.tail_down),
+        "radio_energy": sent * term.head_up + received * term.tail_down,
+        "work": a * term.group.work,
+        "up_delay": a * term.arc_up,
+        "up_energy": sent * term.arc_up,
+        "down_delay": a * term.arc_down,
+        "down_energy": received * term.arc_down,
+    }
+
+
+def subtask_starts(instance: Instance) -> Ints:
+    """(M+1,) where the subtasks of each device begin."""
+    sizes = np.array([application.size for application in instance.applications])
+    return np.cumsum(np.append(0, sizes[instance.devices.application]))
+
+
+def positions(start: Ints, group: Group) -> Ints:
+    """(G, K) where the subtasks of a group's devices are, by their number in the application."""
+    return start[group.members][:, None] + np.argsort(group.application.order)
+
+
+def flat_places(instance: Instance, solution: Solution) -> Ints:
+    """(P,) the places of a solution, in a row."""
+    start, places = subtask_starts(instance), np.empty(instance.num_subtasks, dtype=np.int64)
+    for group, array in zip(instance.groups, solution.places, strict=True):
+        places[positions(start, group)] = array
+    return places
+
+
+def solution_of(instance: Instance, places: Ints) -> Solution:
+    """The solution that places in a row (P,) stand for."""
+    start = subtask_starts(instance)
+    return Solution(tuple(places[positions(start, group)].astype(np.int32) for group in instance.groups))
+
+
+@inlined
+def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, float, float, float]:
+    """What subtask p costs on its device and away from it, given the places of its predecessors.
+
+    Parameters
+    ----------
+    first
+        Where the device's subtasks begin.
+    row
+        (K,) the places of the device's subtasks.
+
+    Returns
+    -------
+    local_delay, local_energy, away_delay, away_energy
+        Weighted; away without the execution, ``work[p]`` divided by the point's speed.
+    """
+    delay, energy = tasks.local_delay[p], tasks.local_energy[p]
+    away_delay, away_energy = tasks.radio_delay[p], tasks.radio_energy[p]
+    for arc in range(tasks.into[p], tasks.into[p + 1]):
+        if row[tasks.before[arc] - first] >= 0:
+            delay += tasks.down_delay[arc]
+            energy += tasks.down_energy[arc]
+        else:
+            away_delay += tasks.up_delay[arc]
+            away_energy += tasks.up_energy[arc]
+    return delay, energy, away_delay, away_energy
+
+
+@inlined
+def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, left: Ints) -> int:
+    """Where f_k of subtask p is least, among its device and the points with room (N,).
+
+    A tie stays local, then goes to the point listed first.
+    """
+    delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
+    least, chosen = delay + energy, LOCAL
+    for n in range(len(cpu)):
+        if left[n] > 0:
+            cost = away_delay + tasks.work[p] / cpu[n] + away_energy
+            if cost < least:
+                least, chosen = cost, n
+    return chosen
+
+
+@inlined
+def device_cost(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats, fitness: Floats) -> float:
+    """Equation (3) of device m with places (K,); f_k of equation (7) goes into ``fitness`` (K,).
+
+    ``finish`` (K,) is scratch.
+    """
+    first, longest, spent = tasks.start[m], 0.0, 0.0
+    for k in range(tasks.start[m + 1] - first):
+        p = first + k
+        delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
+        if row[k] >= 0:
+            delay, energy = away_delay + tasks.work[p] / cpu[row[k]], away_energy
+        begun = 0.0
+        for arc in range(tasks.into[p], tasks.into[p + 1]):
+            begun = max(begun, finish[tasks.before[arc] - first])
+        finish[k] = begun + delay
+        longest = max(longest, finish[k])
+        spent += energy
+        fitness[k] = delay + energy
+    return longest + spent

@@ -1,0 +1,87 @@
+"""Decisions of an instance, and what a solution file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic
+
+import numpy as np
+from typing_extensions import TypeVar
+
+from .model import LOCAL, Instance, Places, whole
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A place for every subtask.
+
+    Parameters
+    ----------
+    places
+        For each group of the instance an array (G, K): the number of an offload point, or
+        :data:`~.structured.model.LOCAL`.
+
+    Raises
+    ------
+    ValueError
+        If a place is not a whole number.
+    """
+
+    places: tuple[Places, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", tuple(whole(places, np.int32) for places in self.places))
+
+    @classmethod
+    def all_local(cls, instance: Instance) -> Solution:
+        """Every subtask on its own device."""
+        return cls(tuple(np.full(group.work.shape, LOCAL, np.int32) for group in instance.groups))
+
+    @classmethod
+    def from_rows(cls, instance: Instance, rows: Sequence[Sequence[int]]) -> Solution:
+        """From one list of places per device, in file order."""
+        return cls(
+            tuple(
+                np.array([rows[m] for m in group.members.tolist()], dtype=np.int32).reshape(group.work.shape)
+                for group in instance.groups
+            )
+        )
+
+    def rows(self, instance: Instance) -> list[list[int]]:
+        """One list of places per device, in file order."""
+        rows: list[list[int]] = [[] for _ in range(instance.num_devices)]
+        for group, places in zip(instance.groups, self.places, strict=True):
+            for m, row in zip(group.members.tolist(), places.tolist(), strict=True):
+                rows[m] = row
+        return rows
+
+    def decisions(self, instance: Instance) -> Iterator[tuple[str, list[str | None]]]:
+        """(device id, id of the offload point or None for each subtask), in file order."""
+        names: list[str | None] = [*instance.points.ids, None]
+        for name, row in zip(instance.devices.ids, self.rows(instance), strict=True):
+            yield name, [names[place] for place in row]
+
+
+class Status(StrEnum):
+    """What is claimed of a solution."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+
+
+Decisions = TypeVar("Decisions", default=Solution)
+"""The solutions of one kind of instances; those of structured ones unless something else is said."""
+
+
+@dataclass(frozen=True)
+class StoredSolution(Generic[Decisions]):
+    """What a solution file holds: decisions and the claims made for them."""
+
+    solution: Decisions
+    method: str
+    objective: float
+    lower_bound: float | None
+    status: Status
+    run: Mapping[str, Any] = field(default_factory=dict)
