@@ -1,7 +1,7 @@
 """Branch-and-price beside the direct MILP and CP-SAT: the time to the same proven gap.
 
 Every method gets every instance, the same time limit, one thread and a process of its own
-(:mod:`offloadlib.workers`). What counts is the time at which its bound and its incumbent are within a
+(:mod:`offloadlib.running.workers`). What counts is the time at which its bound and its incumbent are within a
 relative gap of 1e-4, and of 1e-6, as its progress says: claims of the solvers, of which the certificates
 are another matter. Seconds are real ones, so that a quiet machine is needed; imports and compilation are
 done before the clock starts. ``milp-arrays`` is the faster of the two MILPs with equal formulation
@@ -30,10 +30,12 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from offloadlib import console, plots, workers
+from offloadlib.cli import console
 from offloadlib.instances import Budget, Instance, Progress, gap, read
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.pictures import plots
 from offloadlib.registry import METHODS
+from offloadlib.running import workers
 
 OURS, MILP = "branch-and-price", "milp-arrays"
 COMPARED = (OURS, MILP, "cpsat")

@@ -19,7 +19,7 @@ from pyomo.contrib.appsi.solvers.highs import Highs
 from rich import box
 from rich.table import Table
 
-from offloadlib import console
+from offloadlib.cli import console
 from offloadlib.formulations.engine.highs import Relaxation
 from offloadlib.formulations.structured.milp import arrays, potentials
 from offloadlib.formulations.structured.milp.pyomo_run import program_of

@@ -32,11 +32,13 @@ from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 
-from offloadlib import console, plots, tables
+from offloadlib.cli import console
+from offloadlib.comparing import tables
 from offloadlib.formulations.structured.milp import potentials
 from offloadlib.instances import Instance, Result, Solution, Termination, evaluate, read, write
 from offloadlib.instances.storage import replacing
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.pictures import plots
 from offloadlib.solving import solve
 
 SIZES = (10, 32, 100, 316, 1_000, 3_162, 10_000, 31_623, 100_000)

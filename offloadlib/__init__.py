@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from offloadlib.comparing import compare
+    from offloadlib.comparing.run import compare
     from offloadlib.instances import (
         LOCAL,
         Evaluation,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         write,
         write_solution,
     )
-    from offloadlib.keeping import FalseResult
     from offloadlib.registry import METHODS, Family, Method
+    from offloadlib.running.keeping import FalseResult
     from offloadlib.solving import solve
 
 __all__ = [
@@ -65,11 +65,11 @@ __all__ = [
 ]
 
 _HERE = {
-    "FalseResult": "keeping",
+    "FalseResult": "running.keeping",
     "METHODS": "registry",
     "Family": "registry",
     "Method": "registry",
-    "compare": "comparing",
+    "compare": "comparing.run",
     "explain": "explaining",
     "solve": "solving",
 }

@@ -11,7 +11,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _too_early)
-    from offloadlib.cli import main as run
+    from offloadlib.cli.app import main as run
 
     for number in (signal.SIGINT, signal.SIGTERM):  # from here on a KeyboardInterrupt, which is expected
         if signal.getsignal(number) is not signal.SIG_IGN:

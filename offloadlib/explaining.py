@@ -49,7 +49,7 @@ from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.model import Floats, frozen
 from offloadlib.instances.structured.subset import restricted, subset
-from offloadlib.timeline import telling_device
+from offloadlib.pictures.timeline import telling_device
 
 if TYPE_CHECKING:
     from offloadlib.formulations.structured.decomposition.pricing import Prices

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
-from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import KINDS
 from offloadlib.registry import Family, Function, Method, find
+from offloadlib.running.keeping import Keeper, Made
 
 Decisions = TypeVar("Decisions")
 
@@ -68,7 +68,7 @@ def solve(
         range, the solver is not installed, or ``start`` breaks a limit (which one, and by how much) or the
         method is a fixed scheme that starts from nothing.
     FalseResult
-        If the method's result is not true (:mod:`offloadlib.keeping`).
+        If the method's result is not true (:mod:`offloadlib.running.keeping`).
 
     Warns
     -----

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from offloadlib import plots
 from offloadlib.instances import Budget, Instance, Result, Solution
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.page import Number, Page, Picture, Section, Table
+from offloadlib.pages.page import Number, Page, Picture, Section, Table
+from offloadlib.pictures import plots
 from offloadlib.registry import Family, Method, find
 from offloadlib.studies import STUDIES, Options, Row, Stages
 from offloadlib.studies.certified import OPTIMUM
@@ -78,7 +78,7 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
 
 
 if __name__ == "__main__":
-    from offloadlib.cli import main
+    from offloadlib.cli.app import main
 
     STUDIES["small"] = "small_study"  # type: ignore[index]
     sys.exit(main(sys.argv[1:]))

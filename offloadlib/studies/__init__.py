@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
-    from offloadlib.page import Page
+    from offloadlib.pages.page import Page
 
     from .jobs import Job
 
@@ -26,10 +26,10 @@ Row = dict[str, Any]
 Stages = Generator["Sequence[Job]", Sequence[Row], None]
 
 STUDIES: Mapping[str, str] = {
-    "paper": "offloadlib.studies.paper",
-    "ddto": "offloadlib.studies.ddto",
+    "paper": "offloadlib.studies.paper.study",
+    "ddto": "offloadlib.studies.ddto.study",
     "ratios": "offloadlib.studies.ratios",
-    "adversary": "offloadlib.studies.adversary",
+    "adversary": "offloadlib.studies.adversary.study",
 }
 """The module of each study."""
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from offloadlib.instances import InputError
-from offloadlib.interrupts import Interrupts
+from offloadlib.running.interrupts import Interrupts
 
 from . import Row
 from .jobs import Job

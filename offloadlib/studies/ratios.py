@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offloadlib import plots
+from offloadlib.comparing.tables import percent
+from offloadlib.comparing.tables import ratio as shown_ratio
 from offloadlib.instances.problem import counted
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.pictures import plots
 from offloadlib.registry import METHODS, Family, Method
-from offloadlib.tables import percent
-from offloadlib.tables import ratio as shown_ratio
 
 from . import Options, Row, Stages
 from .certified import OPTIMUM
 from .jobs import Generated, Job
-from .paper_page import tidy
+from .paper.page import tidy
 
 if TYPE_CHECKING:
     import pandas as pd

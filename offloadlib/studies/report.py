@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from offloadlib import page
+from offloadlib.comparing.tables import duration
 from offloadlib.instances import InputError, Instance, write
 from offloadlib.instances.errors import os_reason
 from offloadlib.instances.storage import replacing
-from offloadlib.page import Page, Section, Table
+from offloadlib.pages import page
+from offloadlib.pages.page import Page, Section, Table
 from offloadlib.solving import versions
-from offloadlib.tables import duration
 
 from . import Row
 

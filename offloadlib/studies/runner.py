@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from offloadlib import workers
-from offloadlib.comparing import Case, judged
+from offloadlib.comparing.run import Case, judged
 from offloadlib.instances import Budget, write
-from offloadlib.interrupts import Interrupts
-from offloadlib.records import plain
 from offloadlib.registry import Family
+from offloadlib.running import workers
+from offloadlib.running.interrupts import Interrupts
+from offloadlib.running.records import plain
 from offloadlib.solving import first
 
 from . import Row, Stages
@@ -57,7 +57,7 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
     dict
         The key; what was run (``instance``, ``sha256``, ``devices``, ``offload_points``, ``generated``,
         ``method``, ``parameters``, ``seed``, ``time_limit``, ``version``); what came of it (as in
-        :class:`offloadlib.comparing.Row`, ``local_cost``, and the method's own record ``run``);
+        :class:`offloadlib.comparing.run.Row`, ``local_cost``, and the method's own record ``run``);
         ``alone``, ``seconds`` of the whole job, and when it was ``finished``. None if interrupted: what a
         method hands over then is not its answer.
     """

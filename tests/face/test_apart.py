@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from offloadlib import cli, compare
+from offloadlib import compare
 from offloadlib.best_known import library
+from offloadlib.cli import app as cli
 from offloadlib.instances import InputError
 
 COMMANDS = {

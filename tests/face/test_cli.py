@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from folders import TESTS
 
-from offloadlib import cli, comparing, console
 from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
-from offloadlib.comparing import select
+from offloadlib.cli import app as cli
+from offloadlib.cli import console
+from offloadlib.comparing import run as comparing
+from offloadlib.comparing.run import select
 from offloadlib.instances import read, read_solution
 from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.structured.generate import Setting
@@ -48,7 +50,7 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 def script(tmp_path: Path, text: str) -> tuple[list[str], dict[str, str]]:
     """A process that runs the command line after some Python: its command and environment."""
     path = tmp_path / "script.py"
-    path.write_text(f"{text}\nimport sys\nfrom offloadlib.cli import main\nsys.exit(main())\n")
+    path.write_text(f"{text}\nimport sys\nfrom offloadlib.cli.app import main\nsys.exit(main())\n")
     paths = [str(TESTS), str(TESTS.parent)]
     return [sys.executable, str(path)], {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
 
@@ -96,7 +98,7 @@ def test_version_and_module(run: Any) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["check", WORKED, WORKED], ["methods"]])
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     program = (
-        "import sys\nfrom offloadlib.cli import main\n"
+        "import sys\nfrom offloadlib.cli.app import main\n"
         f"main({arguments!r})\n"
         "heavy = {'pyomo', 'ortools', 'highspy', 'pandas', 'matplotlib', 'numba', 'scipy'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

@@ -15,13 +15,14 @@ import pytest
 from odd_methods import method
 
 from offloadlib import best_known as known
-from offloadlib import comparing as module
-from offloadlib import tables, workers
 from offloadlib.check import Rule, Verdict, check
-from offloadlib.comparing import Row, compare, select
+from offloadlib.comparing import run as module
+from offloadlib.comparing import tables
+from offloadlib.comparing.run import Row, compare, select
 from offloadlib.instances import InputError, Instance, read, read_solution, write
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
+from offloadlib.running import workers
 
 WORKED = known.library() / "worked-example.json"
 OPTIMUM, ALL_LOCAL = 24.045, 72.77

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from offloadlib import page as pages
 from offloadlib.instances import Budget
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
-from offloadlib.studies import Options, ddto, find
+from offloadlib.pages import page as pages
+from offloadlib.studies import Options, find
+from offloadlib.studies.ddto import study as ddto
 
 pytest.importorskip("sklearn")
 
-from offloadlib.studies.ddto_page import DEFAULT, Measured, figures, page
-from offloadlib.studies.ddto_runs import Run, measure
+from offloadlib.studies.ddto.page import DEFAULT, Measured, figures, page
+from offloadlib.studies.ddto.runs import Run, measure
 
 SCHEMES = ("local", "equal-split", "coordinate-descent", "exhaustive")
 

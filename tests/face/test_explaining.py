@@ -18,8 +18,9 @@ from brute import brute_force
 from hypothesis import given, settings
 from strategies import instances
 
-from offloadlib import cli, explaining, plots
+from offloadlib import explaining
 from offloadlib.best_known import library, solution_file
+from offloadlib.cli import app as cli
 from offloadlib.explaining import Explanation, Limit, explain
 from offloadlib.formulations.structured.decomposition import branch_and_price, tatonnement
 from offloadlib.instances import (
@@ -34,6 +35,7 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.structured.model import frozen
 from offloadlib.instances.structured.subset import restricted, subset
+from offloadlib.pictures import plots
 
 WORKED = library() / "worked-example.json"
 

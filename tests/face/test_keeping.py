@@ -16,11 +16,11 @@ from odd_methods import method, told
 from test_cli import ODD, WORKED, _interrupt, _marked, script
 
 import offloadlib
-from offloadlib import keeping, workers
 from offloadlib.check import check
 from offloadlib.instances import Budget, HybridSolution, Instance, Solution, Status, Termination, exact, read
 from offloadlib.registry import Family
-from offloadlib.workers import Ending
+from offloadlib.running import keeping, workers
+from offloadlib.running.workers import Ending
 
 
 @pytest.fixture

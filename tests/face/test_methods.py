@@ -15,7 +15,7 @@ from strategies import instances
 
 import offloadlib
 from offloadlib.best_known import library
-from offloadlib.comparing import select
+from offloadlib.comparing.run import select
 from offloadlib.instances import (
     Budget,
     InputError,

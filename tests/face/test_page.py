@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from offloadlib import plots
-from offloadlib.page import Number, Page, Picture, Section, Table, html, markdown, save
+from offloadlib.pages.page import Number, Page, Picture, Section, Table, html, markdown, save
+from offloadlib.pictures import plots
 from offloadlib.registry import Family
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

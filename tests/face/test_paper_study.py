@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from offloadlib import cli
+from offloadlib.cli import app as cli
+from offloadlib.comparing.tables import change, fixed, more_or_less
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.page import markdown
-from offloadlib.studies import Options, Row, paper
-from offloadlib.studies.paper_claims import (
+from offloadlib.pages.page import markdown
+from offloadlib.studies import Options, Row
+from offloadlib.studies.paper import study as paper
+from offloadlib.studies.paper.claims import (
     BTOD,
     FOUR,
     GAOD,
@@ -31,9 +33,8 @@ from offloadlib.studies.paper_claims import (
     slopes,
     threshold,
 )
-from offloadlib.studies.paper_page import page, tidy
+from offloadlib.studies.paper.page import page, tidy
 from offloadlib.studies.statistics import estimate, exponent, signs
-from offloadlib.tables import change, fixed, more_or_less
 
 # Statistics ---------------------------------------------------------------------------------------
 

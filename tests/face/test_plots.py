@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from offloadlib import plots
 from offloadlib.best_known import library
 from offloadlib.instances import InputError, Instance, Solution, evaluate, read
 from offloadlib.instances.hybrid import generate as hybrid
 from offloadlib.instances.hybrid import with_best_split
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.pictures import plots
+from offloadlib.pictures.timeline import DEVICE_LANE, RADIO_LANE, Activity, telling_device, timeline
 from offloadlib.registry import Family
-from offloadlib.timeline import DEVICE_LANE, RADIO_LANE, Activity, telling_device, timeline
 
 METHODS = [f"method-{number}" for number in range(20)]
 

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import instances
 
-from offloadlib import cli
 from offloadlib.check import check
+from offloadlib.cli import app as cli
 from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
     UNLIMITED,
@@ -36,13 +36,15 @@ from offloadlib.instances import (
 from offloadlib.instances.structured import traps
 from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.page import Page
+from offloadlib.pages.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
-from offloadlib.studies import Options, Row, adversary, annealing, ratios, tiny
+from offloadlib.studies import Options, Row, ratios
+from offloadlib.studies.adversary import annealing, tiny
+from offloadlib.studies.adversary import study as adversary
+from offloadlib.studies.adversary.tiny import Shape
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.report import write_report
-from offloadlib.studies.tiny import Shape
 
 GREEDY = ("gsod-i", "gsod-ii", "gsod-i-heap", "gsod-ii-heap")
 

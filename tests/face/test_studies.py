@@ -22,11 +22,12 @@ import pytest
 import small_study
 from folders import TESTS
 
-from offloadlib import cli, workers
+from offloadlib.cli import app as cli
 from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.interrupts import Interrupts
 from offloadlib.registry import find
+from offloadlib.running import workers
+from offloadlib.running.interrupts import Interrupts
 from offloadlib.studies import STUDIES, Options, Row
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job

@@ -16,13 +16,13 @@ import pytest
 from folders import TESTS
 from odd_methods import method
 
-from offloadlib import workers
 from offloadlib.best_known import library
-from offloadlib.comparing import select
+from offloadlib.comparing.run import select
 from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact, read
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Method
-from offloadlib.workers import Ending
+from offloadlib.running import workers
+from offloadlib.running.workers import Ending
 
 
 @pytest.fixture

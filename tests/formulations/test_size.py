@@ -11,7 +11,6 @@ from hypothesis import assume, given, settings
 from strategies import instances
 
 import offloadlib
-from offloadlib import workers
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.engine.outcome import can_offload
 from offloadlib.formulations.structured.cp import cpsat
@@ -21,6 +20,7 @@ from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.instances import Budget, Instance, Termination, evaluate
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.running import workers
 
 
 def long_tasks(application: str = "layered-1000", devices: int = 4) -> Instance:

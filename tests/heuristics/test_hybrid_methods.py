@@ -16,8 +16,8 @@ from hypothesis import given, settings
 import offloadlib
 import offloadlib.instances as model
 from offloadlib.best_known import library
-from offloadlib.cli import main
-from offloadlib.comparing import select
+from offloadlib.cli.app import main
+from offloadlib.comparing.run import select
 from offloadlib.heuristics.hybrid.descent import descend
 from offloadlib.heuristics.hybrid.schemes import best_of
 from offloadlib.instances import Budget, InputError, Status, Termination, exact

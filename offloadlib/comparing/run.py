@@ -13,9 +13,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from offloadlib import workers
 from offloadlib.best_known import BestKnown, best_known, certificate_file
 from offloadlib.check import Unusable, check
+from offloadlib.cli.options import keep_apart
 from offloadlib.instances import (
     Budget,
     HybridInstance,
@@ -32,15 +32,15 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.run import OPTIMAL_GAP, slack
-from offloadlib.keeping import FalseResult
 from offloadlib.kinds import KINDS
-from offloadlib.options import keep_apart
 from offloadlib.proofs import certify, default_time
-from offloadlib.records import stored
 from offloadlib.registry import METHODS, Family, Method, find
+from offloadlib.running import workers
+from offloadlib.running.keeping import FalseResult
+from offloadlib.running.records import stored
+from offloadlib.running.workers import Ending
+from offloadlib.running.workers import Outcome as Ended
 from offloadlib.solving import first
-from offloadlib.workers import Ending
-from offloadlib.workers import Outcome as Ended
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,7 +262,7 @@ def compare(
         frame = pd.DataFrame([asdict(run.row) for run in runs], columns=list(_TYPES)).astype(_TYPES)
         frame.attrs["interrupted"] = interrupted
         if output is not None and runs:
-            from offloadlib.report import write_report
+            from offloadlib.comparing.report import write_report
 
             write_report(frame, runs, folder)
     return frame

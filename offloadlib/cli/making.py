@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 from rich.markup import escape
 
+from offloadlib.cli.options import Description, Name, NewInstance, Seed, keep_apart
 from offloadlib.instances import Problem, importers, write
 from offloadlib.instances.hybrid import generate as hybrid
 from offloadlib.instances.hybrid import write_frames
@@ -26,7 +27,6 @@ from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.problem import counted
 from offloadlib.instances.structured import generate
 from offloadlib.instances.structured.generate import Environment, Setting, parameter_help
-from offloadlib.options import Description, Name, NewInstance, Seed, keep_apart
 
 _ENVIRONMENT = "Devices, offload points and network"
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from offloadlib import plots
+from offloadlib.comparing.tables import percent, seconds
 from offloadlib.instances.problem import counted
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.page import Cell, Number, Page, Picture, Section, Table
-from offloadlib.plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
-from offloadlib.tables import percent, seconds
+from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.pictures import plots
+from offloadlib.pictures.plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
 
-from . import Row
-from .paper_claims import (
+from .. import Row
+from ..statistics import Estimate, estimate
+from .claims import (
     BASE_DEVICES,
     BTOD,
     COMPARED,
@@ -31,7 +32,6 @@ from .paper_claims import (
     Verdict,
     claims,
 )
-from .statistics import Estimate, estimate
 
 _RED, _PINK, _SKY = "#D55E00", "#CC79A7", "#56B4E9"
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from offloadlib.comparing.tables import change, more_or_less, percent, seconds
 from offloadlib.instances.structured.model import Floats
-from offloadlib.tables import change, more_or_less, percent, seconds
 
-from .statistics import Estimate, Signs, estimate, exponent, signs
+from ..statistics import Estimate, Signs, estimate, exponent, signs
 
 BTOD, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM = "btod-sequential", "gaod", "gsod-i", "gsod-ii", "local", "optimum"
 FOUR = (BTOD, GSOD1, GSOD2, GAOD)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.page import Page
+from offloadlib.pages.page import Page
 from offloadlib.registry import METHODS, Method, find
 
-from . import Options, Row, Stages
-from .certified import OPTIMUM as CERTIFIED
-from .jobs import Generated, Job
-from .paper_claims import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM
+from .. import Options, Row, Stages
+from ..certified import OPTIMUM as CERTIFIED
+from ..jobs import Generated, Job
+from .claims import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM
 
 TITLE = "The paper's experiments, with certified optima"
 REPETITIONS, QUICK_REPETITIONS = 30, 3
@@ -155,7 +155,7 @@ def methods() -> list[Method]:
 
 def report(options: Options, rows: Mapping[str, Row]) -> Page:
     """Claims, figures and tables."""
-    from .paper_page import page, tidy
+    from .page import page, tidy
 
     frame = tidy(
         [(point.experiment, point.x, point.repetition, point.job.key) for point in points(options)], rows

@@ -28,8 +28,8 @@ from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 from offloadlib.instances.storage import replacing
 from offloadlib.instances.structured.model import Floats
+from offloadlib.pictures.timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline
 from offloadlib.registry import Family
-from offloadlib.timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline
 
 if TYPE_CHECKING:
     from offloadlib.explaining import Explanation, Limit

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from offloadlib import plots, tables
-from offloadlib.comparing import Run
+from offloadlib.comparing import tables
+from offloadlib.comparing.run import Run
 from offloadlib.instances import Evaluation, Instance
 from offloadlib.instances.hybrid import HybridEvaluation
 from offloadlib.instances.storage import replacing
-from offloadlib.page import Picture, document, image, save
+from offloadlib.pages.page import Picture, document, image, save
+from offloadlib.pictures import plots
 from offloadlib.registry import Family
 
 if TYPE_CHECKING:

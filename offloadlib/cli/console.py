@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.text import Text
 
-from offloadlib import tables
+from offloadlib.comparing import tables
 
 if TYPE_CHECKING:
     from signal import Signals
 
     from rich.table import Table
 
-    from offloadlib.comparing import Row
+    from offloadlib.comparing.run import Row
     from offloadlib.explaining import Explanation
     from offloadlib.instances import Outcome, Problem, Progress, Result, StoredSolution
     from offloadlib.registry import Method

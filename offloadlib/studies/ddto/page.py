@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from offloadlib import plots
+from offloadlib.comparing.tables import percent
+from offloadlib.comparing.tables import seconds as duration
 from offloadlib.instances.structured.model import Floats
-from offloadlib.page import Number, Page, Picture, Section, Table
-from offloadlib.tables import percent
-from offloadlib.tables import seconds as duration
+from offloadlib.pages.page import Number, Page, Picture, Section, Table
+from offloadlib.pictures import plots
 
 CLAIMED = 0.63
 """The abstract of Wu et al.: DDTO "can improve computational performance by 63%, compared with the

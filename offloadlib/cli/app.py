@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offloadlib.interrupts import counted_interrupts
-from offloadlib.options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
-from offloadlib.studies.command import study
+from offloadlib.cli.options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, keep_apart, writable
+from offloadlib.cli.study import study
+from offloadlib.running.interrupts import counted_interrupts
 
 if TYPE_CHECKING:
-    from offloadlib.comparing import Row
+    from offloadlib.comparing.run import Row
     from offloadlib.instances import Problem, StoredSolution
 
 DEBUG = "OFFLOADLIB_DEBUG"
@@ -107,12 +107,13 @@ def solve(
     --proof-time.
     """
     with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
-        from offloadlib import console, workers
+        from offloadlib.cli import console
         from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
-        from offloadlib.keeping import FalseResult
         from offloadlib.proofs import proving
-        from offloadlib.records import stored, summary
         from offloadlib.registry import find
+        from offloadlib.running import workers
+        from offloadlib.running.keeping import FalseResult
+        from offloadlib.running.records import stored, summary
         from offloadlib.solving import admit, known
 
         keep_apart([instance, warm_start], [output, certificate])
@@ -170,9 +171,9 @@ def _certified(
     interrupts: Any,
 ) -> tuple[StoredSolution[Any], bool]:
     """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
-    from offloadlib import workers
     from offloadlib.instances import InputError
     from offloadlib.proofs import certify, default_time, kept_proof
+    from offloadlib.running import workers
 
     if interrupts.count:
         _say(f"{path}: no certificate is made after {interrupts.last.name}")
@@ -274,11 +275,12 @@ def compare(
     ] = None,
 ) -> None:
     """Run methods on instances, check every solution, and print how good each one is."""
-    from offloadlib import console, tables
-    from offloadlib.comparing import REJECTED
-    from offloadlib.comparing import compare as run
+    from offloadlib.cli import console
+    from offloadlib.comparing import tables
+    from offloadlib.comparing.run import REJECTED
+    from offloadlib.comparing.run import compare as run
     from offloadlib.instances import InputError
-    from offloadlib.workers import Ending
+    from offloadlib.running.workers import Ending
 
     done: list[Row] = []
     total = 0
@@ -337,7 +339,7 @@ def explain(
     Results are shown as they come. At the time limit, after Ctrl-C and when terminated, what is missing is
     named.
     """
-    from offloadlib import console
+    from offloadlib.cli import console
     from offloadlib.explaining import explain as run
     from offloadlib.instances import InputError, read, read_solution
     from offloadlib.kinds import structured
@@ -360,7 +362,7 @@ def explain(
     if as_json:
         print(json.dumps(explanation.as_dict(), allow_nan=False))
     if output is not None:
-        from offloadlib import plots
+        from offloadlib.pictures import plots
 
         plots.save(plots.prices(explanation), output)
 
@@ -368,7 +370,7 @@ def explain(
 @app.command()
 def methods() -> None:
     """List the methods."""
-    from offloadlib import console
+    from offloadlib.cli import console
     from offloadlib.registry import METHODS
 
     console.show_methods(METHODS.values())
@@ -392,7 +394,7 @@ def generate(
     kind: Annotated[str, typer.Option(metavar="KIND", help="structured or hybrid.")] = "structured",
 ) -> None:
     """Make a random instance, by default as in the paper."""
-    from offloadlib import making
+    from offloadlib.cli import making
 
     commands = {"structured": making.generate_instance, "hybrid": making.generate_hybrid}
     if kind not in commands:
@@ -403,7 +405,7 @@ def generate(
 @importers.command(**_LATER)
 def wfformat(context: typer.Context) -> None:
     """Make an instance of WfCommons workflows, and of sites and users on a map."""
-    from offloadlib.making import import_wfformat
+    from offloadlib.cli.making import import_wfformat
 
     _run_later(import_wfformat, context)
 

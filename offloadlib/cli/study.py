@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from offloadlib.cli.options import Seed
 from offloadlib.instances.problem import counted
-from offloadlib.options import Seed
-
-from . import STUDIES
+from offloadlib.studies import STUDIES
 
 if TYPE_CHECKING:
-    from . import Row
+    from offloadlib.studies import Row
 
 INTERRUPTED = 130
 
@@ -40,14 +39,13 @@ def study(
     """
     from functools import partial
 
-    from offloadlib import console
+    from offloadlib.cli import console
     from offloadlib.instances import InputError
-    from offloadlib.interrupts import counted_interrupts
-
-    from . import Options, find
-    from .report import PAGE, write_report
-    from .runner import Rows, conduct, locally
-    from .store import Store
+    from offloadlib.running.interrupts import counted_interrupts
+    from offloadlib.studies import Options, find
+    from offloadlib.studies.report import PAGE, write_report
+    from offloadlib.studies.runner import Rows, conduct, locally
+    from offloadlib.studies.store import Store
 
     chosen = find(name)
     if not 0 <= seed < 2**31:
@@ -70,7 +68,7 @@ def study(
         if dask is None:
             rows = follow(partial(locally, parallel=jobs), jobs)
         else:
-            from .dask_runner import Cluster
+            from offloadlib.studies.dask_runner import Cluster
 
             with Cluster(dask) as cluster:
                 rows = follow(cluster.rows, cluster.parallel)
@@ -86,7 +84,7 @@ def study(
 
 
 def _progress(row: Row, done: int, total: int, left: float | None) -> str:
-    from offloadlib.tables import duration
+    from offloadlib.comparing.tables import duration
 
     parts = [f"[{done}/{total}] {row['instance']}  {row['method']}: {row['status']}"]
     if left is not None and done < total:

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from offloadlib import plots
+from offloadlib.pictures import plots
 
 if TYPE_CHECKING:
     import pandas as pd

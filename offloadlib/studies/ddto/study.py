@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
-from offloadlib.page import Page
+from offloadlib.pages.page import Page
 
-from . import Options, Row, Stages
-from .ddto_page import DEFAULT, Measured, page
-from .ddto_runs import MEASURE
-from .jobs import Given, Job
+from .. import Options, Row, Stages
+from ..jobs import Given, Job
+from .page import DEFAULT, Measured, page
+from .runs import MEASURE
 
 TITLE = "DDTO against certified optima"
 REPETITIONS, QUICK_REPETITIONS = 3, 2

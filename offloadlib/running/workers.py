@@ -30,9 +30,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, gap
-from offloadlib.interrupts import Interrupts, counted_interrupts
-from offloadlib.keeping import EASE, FalseResult, Keeper
 from offloadlib.registry import METHODS, Method
+from offloadlib.running.interrupts import Interrupts, counted_interrupts
+from offloadlib.running.keeping import EASE, FalseResult, Keeper
 from offloadlib.solving import attempt, described, prepared
 
 GRACE, GRACE_SHARE = 2.0, 0.1

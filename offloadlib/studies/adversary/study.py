@@ -13,17 +13,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from offloadlib import plots
 from offloadlib.instances import Instance
 from offloadlib.instances.problem import counted
 from offloadlib.instances.structured.columns import build, from_document
-from offloadlib.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
+from offloadlib.pictures import plots
 from offloadlib.registry import Method, find
 
-from . import Options, Row, Stages
+from .. import Options, Row, Stages
+from ..certified import OPTIMUM
+from ..jobs import Given, Job
 from .annealing import SEARCH, SHAPES, start
-from .certified import OPTIMUM
-from .jobs import Given, Job
 from .tiny import made
 
 TITLE = "Instances on which heuristics are bad"

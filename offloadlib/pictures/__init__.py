@@ -1,0 +1,1 @@
+"""Pictures of instances, solutions, comparisons and studies."""

@@ -1,0 +1,1 @@
+"""A search for instances on which heuristics are bad."""

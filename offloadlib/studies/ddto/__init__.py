@@ -1,0 +1,1 @@
+"""DDTO (Wu et al. 2020) against certified optima."""

@@ -1,0 +1,1 @@
+"""The experiments of Kuang et al. (2020)."""
