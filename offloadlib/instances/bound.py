@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .structured.cost import heaviest_path, terms
 from .structured.model import LOCAL, Floats, Instance
+from .structured.sides import heaviest_path, terms
 
 
 def simple_bound(instance: Instance) -> float:

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.cost import Terms, terms
+from offloadlib.instances.structured.sides import Terms, terms
 
 
 class Activity(StrEnum):

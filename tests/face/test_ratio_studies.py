@@ -34,8 +34,8 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.structured import traps
-from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.sides import terms
 from offloadlib.pages.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find

@@ -55,8 +55,8 @@ from offloadlib.instances import (
     evaluate,
     read,
 )
-from offloadlib.instances.structured.cost import heaviest_path
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.sides import heaviest_path
 
 NAMES = [formulation.name for formulation in FORMULATIONS]
 

@@ -36,10 +36,11 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.structured import flat
-from offloadlib.instances.structured.cost import heaviest_path, subtask_costs, terms
+from offloadlib.instances.structured.cost import subtask_costs
 from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.model import Ints
+from offloadlib.instances.structured.sides import heaviest_path, terms
 from offloadlib.registry import METHODS, Family
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
@@ -426,7 +427,9 @@ def literal_heap(instance: Instance, by_ratio: bool) -> list[list[int]]:
         p = int(tasks.start[m]) + done[m]
         delay, energy, away_delay, away_energy = both_sides(tasks, p, int(tasks.start[m]), rows[m])
         away = [
-            (away_delay + tasks.work[p] / cpu[n] + away_energy, n) for n in range(len(cpu)) if left[n] > 0
+            (away_delay + tasks.sides.work[p] / cpu[n] + away_energy, n)
+            for n in range(len(cpu))
+            if left[n] > 0
         ]
         return delay + energy, away
 

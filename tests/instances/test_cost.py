@@ -19,7 +19,8 @@ from strategies import DOCUMENT, EXAMPLE, Document, changed, documents, instance
 import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import LOCAL, Instance, Result, Solution, Status, evaluate, gap
-from offloadlib.instances.structured.cost import heaviest_path, subtask_costs, terms
+from offloadlib.instances.structured.cost import subtask_costs
+from offloadlib.instances.structured.sides import heaviest_path, terms
 
 GOLDEN = [[-1, 0, 0, 1, -1], [-1, -1, 1, -1, -1]]
 

@@ -34,8 +34,8 @@ import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.bound import simple_bounds
-from offloadlib.instances.structured.cost import Terms, terms
 from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.structured.sides import Terms, terms
 
 TYPICAL = 1024.0
 """The cost to aim at: 1e-9, the tolerance of solvers, is far below its relative gap."""

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution
 from offloadlib.instances.compiled import kernel, readable, writable
-from offloadlib.instances.structured.cost import Terms, terms
 from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.sides import Terms, terms
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from ..problem import counted
 from ..schema import LARGEST, SMALLEST
 from ..storage import read_bytes
 from ..structured.columns import Columns
-from ..structured.cost import heaviest_path, terms
 from ..structured.generate import (
     Environment,
     Network,
@@ -54,6 +53,7 @@ from ..structured.generate import (
 )
 from ..structured.model import LOCAL, Floats, Instance, Ints
 from ..structured.radio import nearest_points
+from ..structured.sides import heaviest_path, terms
 from .eua import Locations, centre, local_metres, read_locations
 from .wfformat import Workflow, read_workflow, scaled
 

@@ -1,13 +1,7 @@
 """The cost model: delays, energies and costs of decisions, and the limits they keep.
 
-With o_k = 1 where subtask k is offloaded, the delay g_k and energy e_k of a subtask are (the six
-cases of section 3.2, for any number of predecessors)
-
-- w/c_m if local, with energy w/c_m * p^exe; w/c_n at offload point n;
-- for each arc (j, k): s/r^up to send if o_j = 0, o_k = 1 and s/r^down to receive if o_j = 1, o_k = 0;
-- d^i/r^up for an offloaded head, d^o/r^down for an offloaded tail;
-- energy p^send per second of sending, p^recv per second of receiving.
-
+What the parts of a task add to the delay g_k and energy e_k of its subtasks is said in :mod:`.sides`: the six
+cases of section 3.2, for any number of predecessors.
 The delay G of a task (1) is its heaviest path with node weights g_k, its energy E (2) the sum of the
 e_k, and its cost (3) a G + b E with (a, b) = (alpha, 1 - alpha), or (alpha/G0, (1 - alpha)/E0) where
 the instance normalises by the all-local decision. The paper's case 3 leaves out the energy of the
@@ -23,100 +17,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from .model import LOCAL, Application, Floats, Group, Instance, Ints, Places, frozen
+from .model import LOCAL, Application, Floats, Instance, Ints, Places
+from .sides import Terms, crosses, heaviest_path, terms
 from .solution import Solution
-
-
-@dataclass(frozen=True, eq=False)
-class Terms:
-    """The parts of the cost of a group's devices that no decision changes (all in seconds).
-
-    Attributes
-    ----------
-    group
-        The devices.
-    local
-        (G, K) execution on the device.
-    arc_up, arc_down
-        (G, A) sending, receiving the data of an arc.
-    head_up, tail_down
-        (G, K) sending a head's input, receiving a tail's output; 0 for other subtasks.
-    execute, send, receive
-        (G,) power in mW.
-    delay_weight, energy_weight
-        (G,) a_m and b_m of equation (3).
-    share
-        (G,) what a device's cost counts in the objective of a program; None: 1.
-    ceiling
-        (G,) what an execution at an offload point costs at most, as nobody would want a dearer one; None:
-        what it costs.
-    """
-
-    group: Group
-    local: Floats
-    arc_up: Floats
-    arc_down: Floats
-    head_up: Floats
-    tail_down: Floats
-    execute: Floats
-    send: Floats
-    receive: Floats
-    delay_weight: Floats
-    energy_weight: Floats
-    share: Floats | None = None
-    ceiling: Floats | None = None
-
-
-def terms(instance: Instance) -> tuple[Terms, ...]:
-    """The fixed parts of the cost, one entry per group (computed once per instance)."""
-    found: tuple[Terms, ...] | None = instance.__dict__.get("_terms")
-    if found is None:
-        found = tuple(_terms(instance, group) for group in instance.groups)
-        instance.__dict__["_terms"] = found
-    return found
-
-
-def _terms(instance: Instance, group: Group) -> Terms:
-    devices, members, application = instance.devices, group.members, group.application
-    # Without a radio link nothing is ever sent: the rates do not matter.
-    uplink = np.nan_to_num(devices.uplink[members], nan=np.inf)[:, None]
-    downlink = np.nan_to_num(devices.downlink[members], nan=np.inf)[:, None]
-    local = group.work / devices.cpu[members][:, None]
-    execute, alpha = devices.execute[members], devices.alpha[members]
-    delay_weight, energy_weight = alpha, 1.0 - alpha
-    if instance.normalise == "local":
-        delay_weight = _weight(delay_weight, heaviest_path(group, local))
-        energy_weight = _weight(energy_weight, local.sum(axis=1) * execute)
-    return Terms(
-        group=group,
-        local=frozen(local, np.float64),
-        arc_up=frozen(group.edge_data / uplink, np.float64),
-        arc_down=frozen(group.edge_data / downlink, np.float64),
-        head_up=frozen(np.where(application.heads, group.input / uplink, 0.0), np.float64),
-        tail_down=frozen(np.where(application.tails, group.output / downlink, 0.0), np.float64),
-        execute=frozen(execute, np.float64),
-        send=frozen(devices.send[members], np.float64),
-        receive=frozen(devices.receive[members], np.float64),
-        delay_weight=frozen(delay_weight, np.float64),
-        energy_weight=frozen(energy_weight, np.float64),
-    )
-
-
-def _weight(weight: Floats, normaliser: Floats) -> Floats:
-    """weight/normaliser, and 0 where the weight is 0, whatever the normaliser."""
-    return np.divide(weight, normaliser, out=np.zeros_like(weight), where=weight > 0)
-
-
-def heaviest_path(group: Group, delay: Floats) -> Floats:
-    """(G,) weight of the heaviest path through the task with (G, K) node weights: equation (1)."""
-    finish = np.empty_like(delay)
-    for k in group.application.order:
-        before = [finish[:, j] for _, j in group.application.incoming[k]]
-        finish[:, k] = delay[:, k]
-        if before:
-            finish[:, k] += before[0] if len(before) == 1 else np.maximum.reduce(before)
-    heaviest: Floats = finish[:, group.application.tails].max(axis=1)
-    return heaviest
 
 
 def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floats, Floats]:
@@ -140,9 +43,9 @@ def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floa
     send = np.where(offloaded, term.head_up, 0.0)
     receive = np.where(offloaded, term.tail_down, 0.0)
     for arcs, j, k in _rounds(term.group.application):
-        before, after = offloaded[:, j], offloaded[:, k]
-        send[:, k] += np.where(after & ~before, term.arc_up[:, arcs], 0.0)
-        receive[:, k] += np.where(before & ~after, term.arc_down[:, arcs], 0.0)
+        up, down = crosses(offloaded[:, j], offloaded[:, k])
+        send[:, k] += np.where(up, term.arc_up[:, arcs], 0.0)
+        receive[:, k] += np.where(down, term.arc_down[:, arcs], 0.0)
     delay += send + receive
     energy = np.where(offloaded, 0.0, term.local * term.execute[:, None])
     energy += send * term.send[:, None] + receive * term.receive[:, None]

@@ -14,8 +14,9 @@ import numpy as np
 from numba import types
 
 from ..compiled import inlined, readable
-from .cost import Terms, terms
+from .inlined import SIDES, along, at_home, at_point, away
 from .model import LOCAL, Application, Floats, Group, Instance, Ints, frozen
+from .sides import PER_SUBTASK, Sides, terms
 from .solution import Solution
 
 
@@ -32,38 +33,18 @@ class FlatTasks(NamedTuple):
         (P+1,) where the arcs into each subtask begin.
     before
         (A,) the position that an arc comes from.
-    local_delay, local_energy
-        (P,) of local execution.
-    radio_delay, radio_energy
-        (P,) of sending a head's input and receiving a tail's output.
-    work
-        (P,) a_m w: divided by a point's speed, the delay of execution there.
-    up_delay, up_energy, down_delay, down_energy
-        (A,) of sending, of receiving the data of an arc.
+    sides
+        What the subtasks (P,) and the arcs (A,) add, weighted.
     """
 
     start: Ints
     radio: Ints
     into: Ints
     before: Ints
-    local_delay: Floats
-    local_energy: Floats
-    radio_delay: Floats
-    radio_energy: Floats
-    work: Floats
-    up_delay: Floats
-    up_energy: Floats
-    down_delay: Floats
-    down_energy: Floats
+    sides: Sides
 
 
-PER_SUBTASK = ("local_delay", "local_energy", "radio_delay", "radio_energy", "work")
-"""Their values of each subtask."""
-
-PER_ARC = ("up_delay", "up_energy", "down_delay", "down_energy")
-"""Their values of each arc."""
-
-FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 9, FlatTasks)
+FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [SIDES], FlatTasks)
 """Their type in the signature of a kernel."""
 
 
@@ -74,22 +55,21 @@ def flat_tasks(instance: Instance) -> FlatTasks:
     first_arc = np.cumsum(np.append(0, arcs[instance.devices.application]))
     into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
     into[-1] = first_arc[-1]
-    values = {name: np.zeros(start[-1]) for name in PER_SUBTASK}
-    values |= {name: np.zeros(first_arc[-1]) for name in PER_ARC}
+    sides = Sides(*(np.zeros(start[-1] if name in PER_SUBTASK else first_arc[-1]) for name in Sides._fields))
     for term in terms(instance):
         members, (arc, origin, begins) = term.group.members, _incoming(term.group.application)
         at, at_arc = positions(start, term.group), first_arc[members][:, None] + np.arange(len(arc))
         into[start[members][:, None] + np.arange(len(begins))] = first_arc[members][:, None] + begins
         before[at_arc] = start[members][:, None] + origin
-        weighted = _weighted(term)
-        for name in PER_SUBTASK:
-            values[name][at] = weighted[name]
-        for name in PER_ARC:
-            values[name][at_arc] = weighted[name][:, arc]
-    for array in (start, into, before, *values.values()):
+        for name, to, values in zip(Sides._fields, sides, term.weighted(), strict=True):
+            if name in PER_SUBTASK:
+                to[at] = values
+            else:
+                to[at_arc] = values[:, arc]
+    for array in (start, into, before, *sides):
         array.flags.writeable = False
     # An instance that came from another process has arrays that can be written to.
-    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, **values)
+    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, sides)
 
 
 def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
@@ -98,22 +78,6 @@ def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
     incoming = [application.incoming[k] for k in application.order]
     pairs = np.array([pair for arcs in incoming for pair in arcs], dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], position[pairs[:, 1]], np.cumsum([0, *map(len, incoming)])[:-1]
-
-
-def _weighted(term: Terms) -> dict[str, Floats]:
-    a, b = term.delay_weight[:, None], term.energy_weight[:, None]
-    sent, received = b * term.send[:, None], b * term.receive[:, None]
-    return {
-        "local_delay": a * term.local,
-        "local_energy": b * term.execute[:, None] * term.local,
-        "radio_delay": a * (term.head_up + term.tail_down),
-        "radio_energy": sent * term.head_up + received * term.tail_down,
-        "work": a * term.group.work,
-        "up_delay": a * term.arc_up,
-        "up_energy": sent * term.arc_up,
-        "down_delay": a * term.arc_down,
-        "down_energy": received * term.arc_down,
-    }
 
 
 def subtask_starts(instance: Instance) -> Ints:
@@ -155,17 +119,18 @@ def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, 
     Returns
     -------
     local_delay, local_energy, away_delay, away_energy
-        Weighted; away without the execution, ``work[p]`` divided by the point's speed.
+        Weighted; away without what a point itself adds.
     """
-    delay, energy = tasks.local_delay[p], tasks.local_energy[p]
-    away_delay, away_energy = tasks.radio_delay[p], tasks.radio_energy[p]
+    delay, energy = at_home(tasks.sides, p)
+    away_delay, away_energy = away(tasks.sides, p)
     for arc in range(tasks.into[p], tasks.into[p + 1]):
-        if row[tasks.before[arc] - first] >= 0:
-            delay += tasks.down_delay[arc]
-            energy += tasks.down_energy[arc]
-        else:
-            away_delay += tasks.up_delay[arc]
-            away_energy += tasks.up_energy[arc]
+        before = 1 if row[tasks.before[arc] - first] >= 0 else 0
+        more, spent = along(tasks.sides, arc, before, 0)
+        delay += more
+        energy += spent
+        more, spent = along(tasks.sides, arc, before, 1)
+        away_delay += more
+        away_energy += spent
     return delay, energy, away_delay, away_energy
 
 
@@ -179,7 +144,8 @@ def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats,
     least, chosen = delay + energy, LOCAL
     for n in range(len(cpu)):
         if left[n] > 0:
-            cost = away_delay + tasks.work[p] / cpu[n] + away_energy
+            there, spent = at_point(tasks.sides, p, n, cpu)
+            cost = away_delay + there + (away_energy + spent)
             if cost < least:
                 least, chosen = cost, n
     return chosen
@@ -196,7 +162,8 @@ def device_cost(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats
         p = first + k
         delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
         if row[k] >= 0:
-            delay, energy = away_delay + tasks.work[p] / cpu[row[k]], away_energy
+            there, more = at_point(tasks.sides, p, row[k], cpu)
+            delay, energy = away_delay + there, away_energy + more
         begun = 0.0
         for arc in range(tasks.into[p], tasks.into[p + 1]):
             begun = max(begun, finish[tasks.before[arc] - first])

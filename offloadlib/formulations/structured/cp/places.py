@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Application, Instance, Solution
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.cost import Terms, terms
 from offloadlib.instances.structured.model import Ints
+from offloadlib.instances.structured.sides import Terms, terms
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from ..series_parallel import reduction

@@ -25,8 +25,8 @@ from numba import types
 
 from offloadlib.instances import LOCAL, Application
 from offloadlib.instances.compiled import kernel, readable, subroutine, writable
-from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.model import Floats, Ints, Places, frozen
+from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads
 from .limits import Limits

@@ -33,8 +33,8 @@ from numba import types
 from offloadlib.instances import LOCAL, Instance
 from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
-from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.sides import terms
 
 from .labels import transfers
 from .plan import LEAF, SERIES, labelled, plan

@@ -42,8 +42,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.cost import Terms, evaluate, terms
+from offloadlib.instances.structured.cost import evaluate
 from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.sides import Terms, terms
 
 from .chunks import chunks, in_threads, never
 from .labels import price_by_labels

@@ -25,8 +25,8 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from offloadlib.instances import LOCAL, Budget, Solution, evaluate
-from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.sides import terms
 
 from ...engine import highs
 from .dual import Dual

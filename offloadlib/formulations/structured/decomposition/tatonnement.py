@@ -29,8 +29,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from offloadlib.instances import LOCAL
-from offloadlib.instances.structured.cost import terms
 from offloadlib.instances.structured.model import Floats, Places
+from offloadlib.instances.structured.sides import terms
 
 from .dual import Dual, Seen
 from .limits import Limits

@@ -30,8 +30,8 @@ from offloadlib.instances import (
     Solution,
     Termination,
 )
-from offloadlib.instances.structured.cost import Terms, terms
 from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale

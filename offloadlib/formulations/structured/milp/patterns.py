@@ -59,8 +59,8 @@ from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Termination
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.cost import Terms, terms
 from offloadlib.instances.structured.model import Floats, Group, Ints, Places
+from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale

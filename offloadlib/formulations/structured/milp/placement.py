@@ -54,7 +54,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
-from offloadlib.instances.structured.cost import Terms, terms
+from offloadlib.instances.structured.sides import Terms, terms
 
 from ..series_parallel import reduction
 from . import clock
@@ -67,7 +67,7 @@ class Task:
     ``delay`` and ``energy`` hold, for each of the keys "local", "up", "down", "head" and "tail", one
     number per subtask (or per arc, for "up" and "down"); ``work`` is a_m w_mk. ``waits`` are the arcs
     that matter for the order of the subtasks, that is, without the redundant ones. ``share`` and ``ceiling``
-    are those of :class:`.structured.cost.Terms`.
+    are those of :class:`.structured.sides.Terms`.
     """
 
     id: str

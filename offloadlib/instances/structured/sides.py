@@ -1,0 +1,271 @@
+r"""The device model: what subtasks add on each side, and what crosses the radio between the sides.
+
+A subtask runs on one of two *sides*: on its device (0, local) or away (1, at some offload point). Which
+points are away matters for the execution alone, since the network between them costs nothing. All that is
+known of the cost of a device is stated here, once; equation (3) is put together in :mod:`.cost`.
+
+**Execution** takes :math:`w/c_m` and :math:`p^{exe}` on the device, and :math:`w/c_n` and no energy of the
+device's at point n.
+
+**Transfers.** Data goes from a side to a side: along an arc from that of its predecessor to that of its
+successor; the input of a head comes from the device, the output of a tail goes to it. It is sent where it
+goes from the device away, received where it comes back (:func:`crosses`), and costs nothing where it
+stays on one side. That takes size over rate, and the power for that direction; the subtask at which an arc
+ends pays for it.
+
+=====================  ==========================  ============================================  =======
+symbol                 name in the code            meaning                                       unit
+=====================  ==========================  ============================================  =======
+o_k                    side, away                  1 where subtask k is offloaded
+w/c_m                  ``Terms.local``             execution on the device                       s
+s/r^up, s/r^down       ``Terms.arc_up, arc_down``  sending, receiving the data of an arc         s
+d^i/r^up               ``Terms.head_up``           sending a head's input, else 0                s
+d^o/r^down             ``Terms.tail_down``         receiving a tail's output, else 0             s
+p^exe, p^send, p^recv  ``execute, send, receive``  power                                         mW
+a_m                    ``Terms.delay_weight``      cost of a second of G_m                       1/s
+b_m                    ``Terms.energy_weight``     cost of a mJ of E_m                           1/mJ
+\                      ``Sides.*_delay``           what a part adds to the path through it       s, cost
+\                      ``Sides.*_energy``          what it adds to the sum over all parts        mJ, cost
+=====================  ==========================  ============================================  =======
+
+:class:`Sides` has what each part adds, in seconds and mJ or weighted by a_m and b_m. Its arrays are (G, K)
+and (G, A) for a group, (P,) and (A,) for tasks in a row (:mod:`.flat`), and an index of its functions is a
+pair or a number accordingly. Kernels have these functions from :mod:`.inlined`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from .model import Application, Floats, Group, Instance, frozen
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The parts of the cost of a group's devices that no decision changes (all in seconds).
+
+    Attributes
+    ----------
+    group
+        The devices.
+    local
+        (G, K) execution on the device.
+    arc_up, arc_down
+        (G, A) sending, receiving the data of an arc.
+    head_up, tail_down
+        (G, K) sending a head's input, receiving a tail's output; 0 for other subtasks.
+    execute, send, receive
+        (G,) power in mW.
+    delay_weight, energy_weight
+        (G,) a_m and b_m of equation (3).
+    share
+        (G,) what a device's cost counts in the objective of a program; None: 1.
+    ceiling
+        (G,) what an execution at an offload point costs at most, as nobody would want a dearer one; None:
+        what it costs.
+    """
+
+    group: Group
+    local: Floats
+    arc_up: Floats
+    arc_down: Floats
+    head_up: Floats
+    tail_down: Floats
+    execute: Floats
+    send: Floats
+    receive: Floats
+    delay_weight: Floats
+    energy_weight: Floats
+    share: Floats | None = None
+    ceiling: Floats | None = None
+
+    @cached_property
+    def sides(self) -> Sides:
+        """In seconds and mJ, for kernels."""
+        # An instance that came from another process has arrays that can be written to.
+        return Sides(*(frozen(array, np.float64) for array in _sides(self, None, None)))
+
+    def weighted(self) -> Sides:
+        """The same as parts of equation (3)."""
+        return _sides(self, self.delay_weight[:, None], self.energy_weight[:, None])
+
+
+def terms(instance: Instance) -> tuple[Terms, ...]:
+    """The fixed parts of the cost, one entry per group (computed once per instance)."""
+    found: tuple[Terms, ...] | None = instance.__dict__.get("_terms")
+    if found is None:
+        found = tuple(_terms(instance, group) for group in instance.groups)
+        instance.__dict__["_terms"] = found
+    return found
+
+
+def _terms(instance: Instance, group: Group) -> Terms:
+    devices, members, application = instance.devices, group.members, group.application
+    # Without a radio link nothing is ever sent: the rates do not matter.
+    uplink = np.nan_to_num(devices.uplink[members], nan=np.inf)[:, None]
+    downlink = np.nan_to_num(devices.downlink[members], nan=np.inf)[:, None]
+    local = group.work / devices.cpu[members][:, None]
+    execute, alpha = devices.execute[members], devices.alpha[members]
+    delay_weight, energy_weight = alpha, 1.0 - alpha
+    if instance.normalise == "local":
+        delay_weight = _weight(delay_weight, heaviest_path(group, local))
+        energy_weight = _weight(energy_weight, local.sum(axis=1) * execute)
+    return Terms(
+        group=group,
+        local=frozen(local, np.float64),
+        arc_up=frozen(group.edge_data / uplink, np.float64),
+        arc_down=frozen(group.edge_data / downlink, np.float64),
+        head_up=frozen(np.where(application.heads, group.input / uplink, 0.0), np.float64),
+        tail_down=frozen(np.where(application.tails, group.output / downlink, 0.0), np.float64),
+        execute=frozen(execute, np.float64),
+        send=frozen(devices.send[members], np.float64),
+        receive=frozen(devices.receive[members], np.float64),
+        delay_weight=frozen(delay_weight, np.float64),
+        energy_weight=frozen(energy_weight, np.float64),
+    )
+
+
+def _weight(weight: Floats, normaliser: Floats) -> Floats:
+    """weight/normaliser, and 0 where the weight is 0, whatever the normaliser."""
+    return np.divide(weight, normaliser, out=np.zeros_like(weight), where=weight > 0)
+
+
+def heaviest_path(group: Group, delay: Floats) -> Floats:
+    """(G,) weight of the heaviest path through the task with (G, K) node weights: equation (1)."""
+    finish = np.empty_like(delay)
+    for k in group.application.order:
+        before = [finish[:, j] for _, j in group.application.incoming[k]]
+        finish[:, k] = delay[:, k]
+        if before:
+            finish[:, k] += before[0] if len(before) == 1 else np.maximum.reduce(before)
+    heaviest: Floats = finish[:, group.application.tails].max(axis=1)
+    return heaviest
+
+
+# Which data crosses -------------------------------------------------------------------------------
+
+
+def crosses(before: Any, here: Any) -> tuple[Any, Any]:
+    """Whether data that goes from one side to another is sent, and whether it is received.
+
+    Parameters
+    ----------
+    before, here
+        Sides, 0 (False) or 1 (True): Python's numbers, arrays, or what a kernel has.
+    """
+    return here > before, before > here
+
+
+class Crossing(NamedTuple):
+    """One piece of data of a task.
+
+    Attributes
+    ----------
+    subtask
+        The one that pays.
+    data
+        The name of its sizes in :class:`.model.Group`.
+    number
+        Its column there.
+    up, down
+        Whether it is sent, whether it is received; as the sides are given.
+    """
+
+    subtask: int
+    data: Literal["edge_data", "input", "output"]
+    number: int
+    up: Any
+    down: Any
+
+
+def crossings(application: Application, away: Sequence[Any]) -> Iterator[Crossing]:
+    """All data of a task, for the K sides of its subtasks (as for :func:`crosses`): arcs as listed,
+    then the inputs of heads, then the outputs of tails."""
+    for arc, (j, k) in enumerate(application.edges):
+        yield Crossing(k, "edge_data", arc, *crosses(away[j], away[k]))
+    for k in np.flatnonzero(application.heads).tolist():
+        yield Crossing(k, "input", k, *crosses(False, away[k]))
+    for k in np.flatnonzero(application.tails).tolist():
+        yield Crossing(k, "output", k, *crosses(away[k], False))
+
+
+# What each part adds ------------------------------------------------------------------------------
+
+
+class Sides(NamedTuple):
+    """What the parts of tasks add to a device's delay, along paths, and to its energy, all together.
+
+    Attributes
+    ----------
+    local_delay, local_energy
+        Of a subtask on its device.
+    radio_delay, radio_energy
+        Of a subtask away, wherever: sending a head's input, receiving a tail's output.
+    work
+        Divided by a point's speed, the delay of a subtask's execution there.
+    up_delay, up_energy, down_delay, down_energy
+        Of sending, of receiving the data of an arc.
+    """
+
+    local_delay: Floats
+    local_energy: Floats
+    radio_delay: Floats
+    radio_energy: Floats
+    work: Floats
+    up_delay: Floats
+    up_energy: Floats
+    down_delay: Floats
+    down_energy: Floats
+
+
+PER_SUBTASK = Sides._fields[:5]
+"""Their values of each subtask."""
+
+PER_ARC = Sides._fields[5:]
+"""Their values of each arc."""
+
+
+def _sides(term: Terms, a: Floats | None, b: Floats | None) -> Sides:
+    """With weights (G, 1); None: 1."""
+
+    def by(weight: Floats | None, values: Floats) -> Floats:
+        return values if weight is None else weight * values
+
+    execute, send, receive = (by(b, power[:, None]) for power in (term.execute, term.send, term.receive))
+    return Sides(
+        local_delay=by(a, term.local),
+        local_energy=execute * term.local,
+        radio_delay=by(a, term.head_up + term.tail_down),
+        radio_energy=send * term.head_up + receive * term.tail_down,
+        work=by(a, term.group.work),
+        up_delay=by(a, term.arc_up),
+        up_energy=send * term.arc_up,
+        down_delay=by(a, term.arc_down),
+        down_energy=receive * term.arc_down,
+    )
+
+
+def execution(term: Terms, cpu: Floats) -> Floats:
+    """(G, K, N) weighted delay of execution at points with these speeds (N,), up to the ceiling."""
+    delay: Floats = (term.delay_weight[:, None] * term.group.work)[:, :, None] / cpu
+    return delay if term.ceiling is None else np.minimum(delay, term.ceiling[:, None, None])
+
+
+def at_home(sides: Sides, p: Any) -> tuple[Any, Any]:
+    """Delay and energy of subtask p on its device, without arcs."""
+    return sides.local_delay[p], sides.local_energy[p]
+
+
+def away(sides: Sides, p: Any) -> tuple[Any, Any]:
+    """Delay and energy of subtask p away, wherever, without arcs."""
+    return sides.radio_delay[p], sides.radio_energy[p]
+
+
+def at_point(sides: Sides, p: Any, n: int, cpu: Floats) -> tuple[Any, Any]:
+    """Delay and energy of subtask p that are point n's own: the execution, which is not the device's."""
+    return sides.work[p] / cpu[n], 0.0
