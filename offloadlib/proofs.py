@@ -195,8 +195,8 @@ class _Judging:
         return (time.perf_counter() - begun) / leaves
 
     def _pruned(self, leaves: int) -> Any:
+        from offloadlib.formulations.proofs.nodes import claim
         from offloadlib.formulations.proofs.pruning import pruned
-        from offloadlib.formulations.structured.certificate import claim
 
         whole = self.proof.certificate
         if not self.proof.bounds:
@@ -209,7 +209,7 @@ class _Judging:
 
         Returns whether it, or a better one, is accepted.
         """
-        from offloadlib.formulations.structured.certificate import claim
+        from offloadlib.formulations.proofs.nodes import claim
 
         if self.best is not None and certificate.lower_bound <= (self.best.lower_bound or -math.inf):
             return True

@@ -12,8 +12,9 @@ import pytest
 
 from offloadlib import check, proofs, solve
 from offloadlib.best_known import library
+from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.proofs.pruning import pruned
-from offloadlib.formulations.structured.decomposition.branch_and_price import Proof, prove
+from offloadlib.formulations.structured.decomposition.branch_and_price import prove
 from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution, read
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.proofs import judge

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from strategies import instances
 
 from offloadlib import check
-from offloadlib.formulations.structured.certificate import write_certificate
+from offloadlib.formulations.structured.certificate import Charged, write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price, city, moves, pricing
 from offloadlib.formulations.structured.decomposition.city import City
 from offloadlib.formulations.structured.decomposition.dual import Dual
@@ -214,8 +214,9 @@ def test_stopped_within_an_evaluation(monkeypatch: pytest.MonkeyPatch, interrupt
         assert whole.certificate.lower_bound <= evaluation.total <= evaluate(instance, start).total
         bound = proof.certificate.lower_bound
         assert bound <= whole.objective
-        prices = proof.certificate.nodes[0]
-        assert isinstance(prices, Prices)
+        leaf = proof.certificate.nodes[0]
+        assert isinstance(leaf, Charged)
+        prices = leaf.prices
         paid = np.concatenate([prices.capacity, prices.channels]) @ right
         assert bound <= float(price(instance, prices).value.sum() - paid) * (1 + 1e-12)
         if proof.termination is Termination.FINISHED:

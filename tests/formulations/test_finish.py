@@ -20,12 +20,8 @@ from hypothesis import strategies as st
 from strategies import DOCUMENT, documents, instance_of, instances
 
 from offloadlib import check
-from offloadlib.formulations.structured.certificate import (
-    Certificate,
-    Charged,
-    Enumeration,
-    write_certificate,
-)
+from offloadlib.formulations.proofs.nodes import Enumeration
+from offloadlib.formulations.structured.certificate import Certificate, Charged, write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price, finish
 from offloadlib.formulations.structured.decomposition.finish import Finish, Pool, enumerated, violated
 from offloadlib.formulations.structured.decomposition.patterns import Levels, enumerable, enumerate_patterns
@@ -120,11 +116,9 @@ def scarce(seed: int, devices: int = 5, application: str = "fork-join-3", **more
 def finished(instance: Instance) -> branch_and_price._Search:
     """The root closed by the finish at once, from all-local: pools as large as can be."""
     search = branch_and_price._Search(instance, Solution.all_local(instance), Budget())
-    search._open(0, (), Prices.zero(instance))
-    if search.queue[0][0] < search.cutoff:
-        node = search.queue.pop()[2]
-        assert search._finished(node)
-        search.in_hand = np.inf
+    search._bound(0, (), Prices.zero(instance))
+    for leaf in search.tree.explore(lambda: search.cutoff, lambda: False):
+        assert search._finished(leaf)
     return search
 
 
@@ -181,7 +175,7 @@ def test_patterns_that_do_not_fit_together_give_no_incumbent() -> None:
     )
     alone = pool.within(np.isin(np.arange(len(pool.cost)), largest))
     assert alone.used[:, -1].sum() > instance.points.capacity.sum()
-    Finish(search, levels, alone).seek(prices)
+    Finish(search, search.tree, levels, alone).seek(prices)
     assert search.objective == evaluate(instance, Solution.all_local(instance)).total
 
 
@@ -509,7 +503,7 @@ def test_the_least_prices_can_be_read(tmp_path: Path) -> None:
     """Plain digits of 1e-100 would be more than the checker reads."""
     instance = scarce(1)
     prices = Prices(np.full(3, 1.23456789012345e-100), np.zeros(3))
-    certificate = Certificate(0.0, [Enumeration(Charged(prices, {}), 1), Charged(prices, {0: 5e-324})])
+    certificate = Certificate(0.0, [Enumeration(Charged(prices), 1), Charged(prices, {0: 5e-324})])
     write_certificate(certificate, instance, tmp_path / "c.json")
     node = check.read_certificate(tmp_path / "c.json").nodes[1]
     assert isinstance(node, check.certificate.Leaf)

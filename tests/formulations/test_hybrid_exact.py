@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from offloadlib import check
 from offloadlib.formulations.hybrid import lagrangian, milp
-from offloadlib.formulations.hybrid.certificate import Branch, UnitBranch, write_certificate
+from offloadlib.formulations.hybrid.certificate import Place, Units, write_certificate
 from offloadlib.formulations.hybrid.kernels import least_costs
 from offloadlib.formulations.hybrid.patterns import all_patterns, menu, obstacle
 from offloadlib.formulations.hybrid.units import whole_units
+from offloadlib.formulations.proofs.nodes import Divided, Proof
 from offloadlib.instances import Budget, Result, Status, Termination, write, write_solution
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, Parameters, loads
 from offloadlib.instances.hybrid.cost import device_costs
@@ -95,6 +96,11 @@ def in_units(draw: st.DrawFn) -> HybridInstance:
     return HybridInstance("units", tuple(f"d{i}" for i in range(devices)), sizes, weight, parameters)
 
 
+def branches(proof: Proof) -> list[Any]:
+    """Of the tree of its certificate."""
+    return [node.branch for node in proof.certificate.nodes if isinstance(node, Divided)]
+
+
 def units_agree(instance: HybridInstance, folder: Path) -> int:
     """Without a tree on tasks first: the optimum, and an accepted certificate. Its branches on units."""
     with pytest.MonkeyPatch.context() as patch:
@@ -102,7 +108,7 @@ def units_agree(instance: HybridInstance, folder: Path) -> int:
         lagrangian_agrees(instance)
         assert not rejections(files(instance, folder))
         proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget())
-    return sum(isinstance(node, UnitBranch) for node in proof.certificate.nodes)
+    return sum(isinstance(branch, Units) for branch in branches(proof))
 
 
 @settings(max_examples=30)
@@ -127,7 +133,7 @@ def test_certificates_with_units_are_accepted_and_mutated_ones_are_not(seed: int
     """100 devices with an uplink for a few: branches on tasks alone leave a gap."""
     instance = drawn(100, seed)
     proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget(gap=1e-6))
-    assert any(isinstance(node, UnitBranch) for node in proof.certificate.nodes)
+    assert any(isinstance(branch, Units) for branch in branches(proof))
     result = Result.of(instance, proof.solution, 0.0, proof.certificate.lower_bound)
     assert result.gap is not None and result.gap <= 1e-6
     names = tmp_path / "i.json", tmp_path / "s.json", tmp_path / "c.json"
@@ -353,6 +359,6 @@ def test_branches_leave_what_they_say() -> None:
     """A certificate of a scarce uplink has branches, each on a task of a device that has it."""
     instance = drawn(10, 1)
     proof = lagrangian.prove(instance, HybridSolution.all_local(instance), Budget())
-    branches = [node for node in proof.certificate.nodes if isinstance(node, Branch)]
-    assert branches
-    assert all(branch.place in instance.places and branch.task < 3 for branch in branches)
+    found = [branch for branch in branches(proof) if isinstance(branch, Place)]
+    assert found
+    assert all(branch.place in instance.places and branch.task < 3 for branch in found)

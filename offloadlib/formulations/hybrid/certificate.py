@@ -1,12 +1,10 @@
-"""Certificates of lower bounds of hybrid instances: a tree of branches with one price at each leaf.
+"""Certificates of hybrid instances: a price on the uplink and a toll on units; branches on tasks and units.
 
-By weak duality a price on the uplink bounds the cost of every solution that obeys the branches above the
-leaf (see ``docs/hybrid.md``); the independent checker verifies it.
+``docs/hybrid.md`` says what they prove; :mod:`.proofs` has what they share with other kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,30 +13,27 @@ from offloadlib.instances.hybrid import HybridInstance
 from offloadlib.instances.hybrid.form import PLACES
 from offloadlib.instances.structured.model import Ints
 
-from ..structured.certificate import write_nodes
+from ..proofs import nodes
+from ..proofs.write import Record, write_proof
 
 NAMES = {place: name for name, place in PLACES.items()}
 """What files call the places."""
 
 
 @dataclass(frozen=True)
-class Branch:
-    """A task of a device, a place, and the nodes of the two cases."""
+class Place:
+    """A branch: a task of a device is at a place, or not."""
 
     device: int
     task: int
     place: int
-    equal: int
-    different: int
 
 
 @dataclass(frozen=True)
-class UnitBranch:
-    """A number of units, and the nodes where at most so many are uploaded in all, and where more are."""
+class Units:
+    """A branch: at most so many units are uploaded in all, or more."""
 
-    units: int
-    equal: int
-    different: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -49,25 +44,16 @@ class Leaf:
     toll: float
 
 
-Node = Branch | UnitBranch | Leaf
-
-
 @dataclass(frozen=True)
-class Certificate:
-    """A tree of branches with prices at its leaves, root first.
+class Certificate(nodes.Certificate[Leaf]):
+    """See :class:`.proofs.nodes.Certificate`.
 
     Attributes
     ----------
-    lower_bound
-        The claim: the least bound of a leaf, lowered by a hair.
-    nodes
-        Each comes after its parent.
     units
         (N, M) what the tasks count, if there are branches on units.
     """
 
-    lower_bound: float
-    nodes: Sequence[Node]
     units: Ints | None = None
 
 
@@ -79,18 +65,20 @@ def write_certificate(certificate: Certificate, instance: HybridInstance, path: 
     InputError
         If the file cannot be written.
     """
-    nodes = [_node(instance, node) for node in certificate.nodes]
-    more: dict[str, Any] = {}
-    if any(isinstance(node, UnitBranch) for node in certificate.nodes) and certificate.units is not None:
-        more["units"] = dict(zip(instance.devices, certificate.units.tolist(), strict=True))
-    write_nodes(nodes, certificate.lower_bound, instance, path, **more)
 
+    def prices(leaf: Leaf) -> Record:
+        on = {"bandwidth": leaf.price, **({"units": leaf.toll} if leaf.toll else {})}
+        return {what: repr(float(price)) for what, price in on.items()}
 
-def _node(instance: HybridInstance, node: Node) -> dict[str, Any]:
-    if isinstance(node, Leaf):
-        prices = {"bandwidth": node.price, "units": node.toll} if node.toll else {"bandwidth": node.price}
-        return {"prices": {key: repr(float(price)) for key, price in prices.items()}}
-    if isinstance(node, UnitBranch):
-        return {"branch": {"units": node.units}, "equal": node.equal, "different": node.different}
-    branch = {"device": instance.devices[node.device], "task": node.task, "place": NAMES[node.place]}
-    return {"branch": branch, "equal": node.equal, "different": node.different}
+    def branch(at: Place | Units) -> Record:
+        if isinstance(at, Units):
+            return {"units": at.most}
+        return {"device": instance.devices[at.device], "task": at.task, "place": NAMES[at.place]}
+
+    head: dict[str, Any] = {}
+    counted = any(
+        isinstance(node, nodes.Divided) and isinstance(node.branch, Units) for node in certificate.nodes
+    )
+    if counted and certificate.units is not None:
+        head["units"] = dict(zip(instance.devices, certificate.units.tolist(), strict=True))
+    write_proof(certificate, instance, path, prices, branch, **head)

@@ -36,11 +36,10 @@ a bound, and among all prices where the best one may lie elsewhere.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,12 +47,12 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import Budget, Progress, Result, Termination
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
-from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.model import Floats, Ints
 
-from ..proofs.pruning import Bounds
-from ..structured.certificate import claim
-from .certificate import Branch, Certificate, Leaf, Node, UnitBranch
+from ..engine.tree import Open, Tree
+from ..proofs.nodes import Proof, claim
+from .certificate import Certificate, Leaf, Place, Units
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
 from .patterns import Menu, all_patterns, menu
@@ -114,26 +113,12 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Open:
-    """A node that is not closed: where it is in the tree, how it was reached, and its best prices."""
+class _Reached:
+    """How a node was reached, and its best prices; a guess, before it is bounded."""
 
-    index: int
     path: tuple[_Step, ...]
     limits: Limits
     found: Found
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The outcome of a search: incumbent, bound, and the tree that proves the bound."""
-
-    solution: HybridSolution
-    objective: float
-    certificate: Certificate
-    termination: Termination
-    nodes: int
-    bounds: Bounds = field(default_factory=dict)
-    unpriced: Certificate | None = None
 
 
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
@@ -170,6 +155,8 @@ def prove(instance: HybridInstance, start: HybridSolution, budget: Budget[Hybrid
     search = _Search(instance, start, budget)
     try:
         search.run()
+    except OutOfTime:
+        search.termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
         search.termination = Termination.INTERRUPTED
     return search.proof()
@@ -185,15 +172,12 @@ class _Search:
         self.objective = instance.evaluate(start).total
         self.termination = Termination.FINISHED
         self.reported = -np.inf
-        self.tree: list[Node] = [Leaf(0.0, 0.0)]
-        # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
-        # when its children are not bounded yet. No cost is negative.
-        self.closed, self.in_hand = np.inf, 0.0
-        self.queue: list[tuple[float, int, _Open]] = []
-        self.explored = 0
+        self.tree = self._fresh(0.0)  # no cost is negative
+        self.first = self.tree
         self.by_units = False
-        self.bounds: dict[int, tuple[float, Leaf]] = {}
-        self.first: tuple[float, list[Node], Bounds] = 0.0, self.tree, self.bounds
+
+    def _fresh(self, floor: float) -> Tree[Leaf, _Reached]:
+        return Tree(Leaf(0.0, 0.0), floor)
 
     @property
     def cutoff(self) -> float:
@@ -203,61 +187,64 @@ class _Search:
 
     def run(self) -> None:
         self.prices = Prices(self.instance)
-        self._root()
+        root = self._root()
         self._explore(MOST_TASKS)
-        if self.termination is Termination.TIME_LIMIT:
-            return
-        if self.queue and self.queue[0][0] < self.cutoff and self.prices.count_units():
-            self._start_again()
+        if self.tree.least < self.cutoff and self.prices.count_units():
+            self._start_again(root)
         self._explore(np.inf)
-        if self.bound < self.cutoff and self.termination is Termination.FINISHED:
+        if self.bound < self.cutoff:
             self.termination = Termination.STALLED  # rounding is left, and branching cannot mend that
 
     def _explore(self, most: float) -> None:
-        """Branch until the queue is closed, the time is over, or there are so many nodes."""
-        while self.queue and self.queue[0][0] < self.cutoff and self.explored < most:
-            if time.perf_counter() - self.begun > self.budget.time_limit:
-                self.termination = Termination.TIME_LIMIT
-                return
-            node = self.queue[0][2]
-            self.in_hand = node.found.bound
-            heapq.heappop(self.queue)
-            self._branch(node)
-            self.in_hand = np.inf
+        """Branch until all leaves are closed, or there are so many nodes.
 
-    def _root(self) -> None:
-        found = self.prices.best((), self.prices.everything, Found.guess(self.prices.highest), np.inf)
+        Raises
+        ------
+        OutOfTime
+            When time is up.
+        """
+
+        def stop() -> bool:
+            if time.perf_counter() - self.begun > self.budget.time_limit:
+                raise OutOfTime
+            return self.explored >= most
+
+        for leaf in self.tree.explore(lambda: self.cutoff, stop):
+            self._branch(leaf)
+
+    @property
+    def explored(self) -> int:
+        """Nodes of both trees."""
+        return self.tree.explored + (self.first.explored if self.by_units else 0)
+
+    def _root(self) -> _Reached:
+        everything = self.prices.everything
+        found = self.prices.best((), everything, Found.guess(self.prices.highest), np.inf)
         self.prices.narrow(found.price)
-        self.root = _Open(0, (), self.prices.everything, found)
-        self._queue(self.root)
-        self.in_hand = np.inf
+        root = _Reached((), everything, found)
+        self._bounded(0, root)
         self._combine(found)
         self._report()
+        return root
 
-    def _start_again(self) -> None:
+    def _start_again(self, root: _Reached) -> None:
         """A new tree, with branches on units; until its bound is higher the first tree's counts."""
         # In this order, so that an interrupt finds one tree or the other.
-        self.first, self.in_hand = (self.bound, self.tree, self.bounds), self.root.found.bound
+        self.tree = self._fresh(root.found.bound)
         self.by_units = True
-        self.tree, self.bounds, self.queue, self.closed = [Leaf(0.0, 0.0)], {}, [], np.inf
-        self._open(replace(self.root, limits=self.prices.everything))
-        self.in_hand = np.inf
+        self._bound(0, replace(root, limits=self.prices.everything))
 
-    def _open(self, node: _Open) -> None:
-        """Bound a node, of which the best prices are a guess so far, and queue it."""
+    def _bound(self, number: int, node: _Reached) -> None:
+        """Bound a node, of which the best prices are a guess so far."""
         found = self.prices.best(node.path, node.limits, node.found, self.cutoff)
-        node = replace(node, found=found)
-        self._queue(node)
+        self._bounded(number, replace(node, found=found))
         if found.toll < 0.0 and not node.path:
             self._combine(found, node.limits[0])
         self._report()
 
-    def _queue(self, node: _Open) -> None:
+    def _bounded(self, number: int, node: _Reached) -> None:
         found = node.found
-        self.explored += 1
-        leaf = Leaf(found.price, found.toll)
-        self.tree[node.index], self.bounds[node.index] = leaf, (found.bound, leaf)
-        heapq.heappush(self.queue, (found.bound, node.index, node))
+        self.tree.bounded(number, found.bound, Leaf(found.price, found.toll), node)
         if found.bound < self.cutoff:
             self._offer(self._mixtures(found.chosen))
 
@@ -301,31 +288,25 @@ class _Search:
             if self.objective > before - 0.1 * gap:
                 return
 
-    def _branch(self, node: _Open) -> None:
-        found, (low, high) = node.found, node.limits
+    def _branch(self, leaf: Open[_Reached]) -> None:
+        node, found, (low, high) = leaf.state, leaf.state.found, leaf.state.limits
         whole = math.floor(found.units)
-        equal, different = len(self.tree), len(self.tree) + 1
+        branch: Place | Units
         if self.by_units and low <= whole < high and FRACTION < found.units - whole < 1.0 - FRACTION:
             if not node.path:
                 self._combine(found, whole)
-            self.tree[node.index] = UnitBranch(whole, equal, different)
-            children = [
-                replace(node, index=equal, limits=(low, whole)),
-                replace(node, index=different, limits=(whole + 1, high)),
-            ]
+            branch = Units(whole)
+            sides = replace(node, limits=(low, whole)), replace(node, limits=(whole + 1, high))
         else:
             step = self._choice(found.chosen)
             if step is None:
-                self.closed = min(self.closed, found.bound)
                 return
-            self.tree[node.index] = Branch(*step, equal, different)
-            children = [
-                replace(node, index=equal, path=(*node.path, (*step, True))),
-                replace(node, index=different, path=(*node.path, (*step, False))),
-            ]
-        self.tree += [Leaf(found.price, found.toll)] * 2
-        for child in children:
-            self._open(child)
+            branch = Place(*step)
+            equal, different = ((*node.path, (*step, inside)) for inside in (True, False))
+            sides = replace(node, path=equal), replace(node, path=different)
+        children = self.tree.divide(Leaf(found.price, found.toll), branch)
+        for number, side in zip(children, sides, strict=True):
+            self._bound(number, side)
 
     def _choice(self, chosen: Ints) -> tuple[int, int, int] | None:
         """The largest task, of those that the patterns around the prices place differently."""
@@ -339,15 +320,17 @@ class _Search:
 
     @property
     def bound(self) -> float:
-        """The least bound of a leaf, at most the incumbent's cost."""
-        least = self.queue[0][0] if self.queue else np.inf
-        return min(max(self.first[0], min(least, self.closed, self.in_hand)), self.objective)
+        """What the better one of the two trees proves, at most the incumbent's cost."""
+        return min(max(self.first.bound, self.tree.bound), self.objective)
 
     def proof(self) -> Proof:
-        is_first = self.by_units and self.bound <= self.first[0]
-        tree, bounds = self.first[1:] if is_first else (self.tree, self.bounds)
-        certificate = Certificate(claim(self.bound), tree, self.prices.units)
-        return Proof(self.solution, self.objective, certificate, self.termination, self.explored, bounds)
+        tree = self.tree if self.tree.bound > self.first.bound else self.first
+        units = self.prices.units if self.by_units else None
+        certificate = Certificate(claim(self.bound), tree.nodes(), units)
+        return Proof(
+            *(self.solution, self.objective, certificate, self.termination, self.explored),
+            bounds=tree.bounds,
+        )
 
 
 class Prices:

@@ -7,12 +7,11 @@ search had when it had so many leaves has the best bound of all trees of that si
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-Bounds = Mapping[int, tuple[float, Any]]
-"""Number of a node -> its bound, and what it is as a leaf."""
+from .nodes import Bounds, Divided
 
 
 def pruned(nodes: Sequence[Any], bounds: Bounds, leaves: int) -> tuple[float, list[Any]]:
@@ -21,7 +20,7 @@ def pruned(nodes: Sequence[Any], bounds: Bounds, leaves: int) -> tuple[float, li
     Parameters
     ----------
     nodes
-        Branches have the numbers ``equal`` and ``different`` of their children, which come later.
+        Of a certificate.
     bounds
         Of the root at least. A branch one of whose children is not bounded stays a leaf.
     leaves
@@ -37,7 +36,7 @@ def pruned(nodes: Sequence[Any], bounds: Bounds, leaves: int) -> tuple[float, li
     while frontier and len(divided) + 1 < leaves:
         _, i = heapq.heappop(frontier)
         node = nodes[i]
-        if not hasattr(node, "different") or node.equal not in bounds or node.different not in bounds:
+        if not isinstance(node, Divided) or node.equal not in bounds or node.different not in bounds:
             break  # the weakest leaf cannot be divided: more leaves elsewhere prove no more
         divided.add(i)
         for child in (node.equal, node.different):

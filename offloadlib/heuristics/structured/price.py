@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from offloadlib.formulations.structured.certificate import claim
+from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
 from offloadlib.formulations.structured.decomposition.limits import Limits
 from offloadlib.formulations.structured.decomposition.pricing import alarm

@@ -77,7 +77,7 @@ from offloadlib.instances.structured.model import Ints
 
 from ...engine.outcome import Search, errors, run
 from ...engine.trust import Claim, contradiction, insist
-from ..certificate import claim
+from ...proofs.nodes import claim
 from ..decomposition.master import best_prices
 from ..decomposition.plan import plan
 from ..decomposition.pricing import alarm

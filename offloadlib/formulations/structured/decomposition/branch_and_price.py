@@ -23,11 +23,10 @@ enumerated, and the node is closed over the list, with cuts and with branches on
 from __future__ import annotations
 
 import contextlib
-import heapq
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
@@ -42,10 +41,12 @@ from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
 from ...engine.outcome import errors
+from ...engine.tree import Open, Tree
 from ...engine.trust import SolverError
-from ...proofs.pruning import Bounds
+from ...proofs.nodes import Divided, Enumeration, Proof, claim
 from .. import pooling
-from ..certificate import Branch, Certificate, Charged, Cut, Enumeration, Vertex, claim, rounded
+from ..certificate import Certificate, Charged, rounded
+from ..certificate import Places as Branch
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
@@ -96,47 +97,12 @@ SMALLEST_SHARE = 0.1
 """Share of the gap with which patterns are enumerated for an incumbent, where all of it leaves too many."""
 
 
-@dataclass
-class _Open:
-    """A node that is not closed: where it is in the tree, how it was reached, what bounds it."""
+@dataclass(frozen=True)
+class _Reached:
+    """How a node was reached, and what column generation has left there."""
 
-    index: int
     path: tuple[Step, ...]
     node: Node
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The outcome of a search.
-
-    Attributes
-    ----------
-    solution, objective
-        The incumbent and its cost F.
-    certificate
-        The lower bound, and the tree that proves it.
-    termination
-        Why the search stopped.
-    nodes, columns
-        Of the tree and of its master, at the end; a city that ends in the prices alone has one node and no
-        columns.
-    failure
-        What a solver said that failed.
-    bounds
-        Of the nodes of the certificate (:mod:`.proofs.pruning`), where there are branches.
-    unpriced
-        A certificate without prices, where one was asked for: each device alone. Weaker, and sooner verified.
-    """
-
-    solution: Solution
-    objective: float
-    certificate: Certificate
-    termination: Termination
-    nodes: int
-    columns: int
-    failure: str = ""
-    bounds: Bounds = field(default_factory=dict)
-    unpriced: Certificate | None = None
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -180,7 +146,7 @@ def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -
     try:
         return _closed(instance, start, budget, certify)
     except KeyboardInterrupt:  # before there is more than this
-        certificate = Certificate(simple_bound(instance), [Prices.zero(instance)])
+        certificate = Certificate(simple_bound(instance), [Charged(Prices.zero(instance))])
         objective = evaluate(instance, start).total
         return Proof(start, objective, certificate, Termination.INTERRUPTED, 0, 0)
 
@@ -221,6 +187,8 @@ def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool
         search = _Search(instance, start, budget, certify, passed)
         try:
             search.run()
+        except OutOfTime:
+            search.termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             search.termination = Termination.INTERRUPTED
         except SolverError as error:
@@ -230,27 +198,24 @@ def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool
 
 def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
     """The outcome for a city of many devices: no branches."""
-    certificate = Certificate(closed.lower_bound, [_prohibitive(instance, closed.prices)])
+    certificate = Certificate(closed.lower_bound, [_prohibitive(instance, Charged(closed.prices))])
     return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, 0)
 
 
-def _prohibitive(instance: Instance, prices: Prices) -> Prices:
+def _prohibitive(instance: Instance, leaf: Charged) -> Charged:
     """Pricing never uses a point without capacity; the certificate says so by a price, which costs
     nothing there, that no decision can be worth."""
     closed = instance.points.capacity == 0
     prohibitive = 10.0 * evaluate(instance, Solution.all_local(instance)).total + 1.0
-    return Prices(np.where(closed, prohibitive, prices.capacity), prices.channels)
+    prices = leaf.prices
+    return replace(leaf, prices=Prices(np.where(closed, prohibitive, prices.capacity), prices.channels))
 
 
-def _closing(instance: Instance, node: Vertex) -> Vertex:
+def _closing(instance: Instance, node: Charged | Divided | Enumeration) -> Charged | Divided | Enumeration:
     """A node with its prices as :func:`_prohibitive`."""
-    if isinstance(node, Prices):
-        return _prohibitive(instance, node)
-    if isinstance(node, Charged):
-        return replace(node, prices=_prohibitive(instance, node.prices))
     if isinstance(node, Enumeration):
-        return replace(node, at=replace(node.at, prices=_prohibitive(instance, node.at.prices)))
-    return node
+        return replace(node, at=_prohibitive(instance, node.at))
+    return node if isinstance(node, Divided) else _prohibitive(instance, node)
 
 
 class _Search:
@@ -267,21 +232,12 @@ class _Search:
         self.solution = start
         self.objective = evaluate(instance, start).total
         self.termination, self.failure = Termination.FINISHED, ""
-        self.tree: list[Vertex] = [Prices.zero(instance)]
-        self.bounds: dict[int, tuple[float, Prices]] = {}
-        self.cuts: list[Cut] = []
-        self.floor = simple_bound(instance)
-        # Least bounds of what cannot be branched on, and of the node in hand: an interrupt may come
-        # when its children are not bounded yet.
-        self.closed, self.in_hand = np.inf, self.floor
-        self.queue: list[tuple[float, int, _Open]] = []
-        self.explored = 0
+        self.tree: Tree[Charged, _Reached] = Tree(Charged(Prices.zero(instance)), simple_bound(instance))
         self.stopped = stopped
         self.master = Master(instance, self.objective, stopped)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
-        self.beyond = np.inf  # what fixing and enumeration have left out costs at least this
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
     @property
@@ -299,6 +255,12 @@ class _Search:
         """Whether the time, or a share of it, is up."""
         return time.perf_counter() - self.begun > share * self.budget.time_limit
 
+    def stop(self) -> bool:
+        """End all where the time is up, and nothing else."""
+        if self.late():
+            raise OutOfTime
+        return False
+
     def _alarm(self, share: float) -> contextlib.AbstractContextManager[NDArray[np.bool_]]:
         """Rings when a share of the time is up."""
         if share == 1.0 or math.isinf(self.budget.time_limit):
@@ -309,68 +271,61 @@ class _Search:
         first = self._rough()
         if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
             self.master.effort = ROUGH_SEARCH
-        self._open(0, (), *first, share=AT_ROOT)
-        if self.queue[0][0] < self.cutoff:
-            self._construct(self.queue[0][2].node.prices)
+        root = self._bound(0, (), *first, share=AT_ROOT)
+        if root.bound < self.cutoff:
+            self._construct(root.state.node.prices)
         rounds = FIRST_ROUND
-        while self.queue and self.queue[0][0] < self.cutoff:
-            if self.late():
-                self.termination = Termination.TIME_LIMIT
-                return
-            node = self.queue[0][2]
-            self.in_hand = node.node.bound
-            heapq.heappop(self.queue)
-            prepared = self.fixing is not None
-            if not ((prepared or self._near(node)) and self._finished(node)):
-                (self._branch if prepared else self._prepare)(node)
-            if self.termination is Termination.TIME_LIMIT:
-                return
-            self.in_hand = np.inf
-            if self.queue and self.explored >= rounds:
+        for leaf in self.tree.explore(lambda: self.cutoff, self.stop):
+            if self.tree.explored >= rounds:
                 rounds *= 4
-                self._dive(self.queue[0][2])
+                self._dive(leaf.state)
                 self._round()
+            if leaf.bound >= self.cutoff:  # for the incumbent that was found there
+                continue
+            if self.fixing is None:
+                if not (self._near(leaf) and self._finished(leaf)):
+                    self._prepare(leaf)
+            elif not self._finished(leaf):
+                self._branch(leaf)
         if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
             self.termination = Termination.STALLED
-        self._report()
+        self.report()
 
-    def _near(self, root: _Open) -> bool:
+    def _near(self, root: Open[_Reached]) -> bool:
         """Whether the first incumbent is so good that the finish may do without a better one."""
-        return self.objective - root.node.bound <= NEAR * abs(self.objective)
+        return self.objective - root.bound <= NEAR * abs(self.objective)
 
-    def _prepare(self, root: _Open) -> None:
+    def _prepare(self, root: Open[_Reached]) -> None:
         """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow."""
-        slow = self.late(AT_ROOT)
-        heapq.heappush(self.queue, (root.node.bound, root.index, root))
+        slow, node = self.late(AT_ROOT), root.state.node
         if not slow:
-            self._fix()
+            self._fix(node)
         self._round()
-        self._dive(root)
+        self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            self.queue.clear()
-            self._open(0, (), root.node.prices, root.node.bound)
-            self._fix()
+            self._fix(self._bound(0, (), node.prices, node.bound).state.node)
+        else:
+            self.tree.give_back(root)
 
-    def _fix(self) -> None:
-        root = self.queue[0][2].node
+    def _fix(self, root: Node) -> None:
         self.fixing = _Fixing(self.master, root, self.fixing_cutoff, self.late)
         self._refix()
 
     def _refix(self) -> None:
         """Fix as much as the incumbent allows."""
         if self.fixing is not None:
-            self.beyond = min(self.beyond, self.fixing_cutoff)
+            self.tree.leave_out(self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
 
-    def _open(
+    def _bound(
         self,
-        index: int,
+        number: int,
         path: tuple[Step, ...],
         prices: Prices,
         floor: float = -np.inf,
         share: float = 1.0,
-    ) -> None:
-        """Bound a node, in a share of the time limit, and queue it."""
+    ) -> Open[_Reached]:
+        """Bound a node of the tree, in a share of the time limit."""
         patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
         self.master.restrict(path)
         with self._alarm(share) as self.master.stopped:
@@ -382,13 +337,10 @@ class _Search:
             node = self._verified(node, path, prices, floor)
         if self.certify:
             node = self._levelled(node, path)
-        self.explored += 1
-        self.tree[index], self.bounds[index] = node.prices, (node.bound, node.prices)
-        heapq.heappush(self.queue, (node.bound, index, _Open(index, path, node)))
-        if not path:
-            self.in_hand = np.inf
+        leaf = self.tree.bounded(number, node.bound, Charged(node.prices), _Reached(path, node))
         self._accept(node)
-        self._report()
+        self.report()
+        return leaf
 
     def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
         base = self.fixing.restrictions if fixed and self.fixing is not None else None
@@ -449,15 +401,15 @@ class _Search:
         evaluation = evaluate(self.instance, solution)
         if evaluation.feasible and evaluation.total < self.objective:
             self.solution, self.objective = solution, evaluation.total
-            self._report()
+            self.report()
             self._refix()
 
-    def _finished(self, node: _Open) -> bool:
+    def _finished(self, leaf: Open[_Reached]) -> bool:
         """Close a node by the finish, if its gap leaves few enough patterns."""
-        if self.fixing_cutoff - node.node.bound > self.manageable:
+        if self.fixing_cutoff - leaf.bound > self.manageable:
             return False
-        restrictions = self._restrictions(node.path, fixed=False)
-        prices = rounded(self._levels.raised(node.node.prices))
+        restrictions = self._restrictions(leaf.state.path, fixed=False)
+        prices = rounded(self._levels.raised(leaf.state.node.prices))
         bound, found = self.master.lagrangian(prices, restrictions)
         share = 1.0
         while True:
@@ -467,32 +419,21 @@ class _Search:
             if pool is not None and share == 1.0:
                 break
             if pool is not None:  # among some patterns there may be an incumbent that leaves few enough
-                Finish(self, self._levels, pool).seek(prices)
+                Finish(self, Tree(Charged(prices)), self._levels, pool).seek(prices)
             better = self.objective < objective
             share = 1.0 if better else share / 2
             if share < SMALLEST_SHARE or (pool is not None and not better) or self.late():
-                self.manageable = LESS * (self.fixing_cutoff - node.node.bound)
+                self.manageable = LESS * (self.fixing_cutoff - leaf.bound)
                 return False
-        self.beyond = min(self.beyond, ceiling)
-        finish, at, below = Finish(self, self._levels, pool), Charged(prices, {}), len(self.tree)
-        self.tree.append(at)
-        self.tree[node.index] = Enumeration(at, below)
-        if not finish.run(below, at):
-            self.termination = Termination.TIME_LIMIT
-        else:
-            self.closed = min(self.closed, finish.bound)
-        self.explored += finish.explored
+        self.tree.leave_out(ceiling)
+        at = Charged(prices)
+        Finish(self, self.tree.subtree(at), self._levels, pool).run(at)
         return True
 
     def ceiling(self) -> float:
         """The highest cost that is looked for from now on."""
-        self.beyond = min(self.beyond, self.fixing_cutoff)
+        self.tree.leave_out(self.fixing_cutoff)
         return self.fixing_cutoff
-
-    def report(self, bound: float) -> None:
-        """Take note of the bound of all that is open in the finish."""
-        self.in_hand = max(bound, self.in_hand)
-        self._report()
 
     @cached_property
     def _levels(self) -> Levels:
@@ -505,43 +446,42 @@ class _Search:
             rows[m] = places.tolist()
         self._take(rows)
 
-    def _branch(self, node: _Open) -> None:
-        step = self._choice(node)
+    def _branch(self, leaf: Open[_Reached]) -> None:
+        step = self._choice(leaf.state)
         if step is None:  # nothing is split: the bound cannot be raised by branching
-            self.closed = min(self.closed, node.node.bound)
             return
-        m, k, places = step
-        equal, different = len(self.tree), len(self.tree) + 1
-        self.tree[node.index] = Branch(m, k, places, equal, different)
-        self.tree += [node.node.prices, node.node.prices]
-        for index, inside in ((equal, True), (different, False)):
-            self._open(index, (*node.path, (m, k, places, inside)), node.node.prices, node.node.bound)
+        node, path = leaf.state.node, leaf.state.path
+        children = self.tree.divide(Charged(node.prices), Branch(*step))
+        for number, inside in zip(children, (True, False), strict=True):
+            self._bound(number, (*path, (*step, inside)), node.prices, node.bound)
 
-    def _choice(self, node: _Open) -> tuple[int, int, frozenset[int]] | None:
+    def _choice(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
         """The split subtask and places whose branches raise the known columns' program most.
 
         Whether a subtask is local decides more than where it goes, as a slot at one offload point is
         worth about as much as at another: places are branched on where no such split is left.
         """
-        split = self._splits(node)
-        ranked = sorted(split, key=lambda at: (LOCAL not in at[2], round(abs(split[at] - 0.5), 9), at[:2]))
+        split = self._splits(at.node)
+        ranked = sorted(
+            split, key=lambda key: (LOCAL not in key[2], round(abs(split[key] - 0.5), 9), key[:2])
+        )
         if not ranked:
             return None
         local = LOCAL in ranked[0][2]
         candidates = [key for key in ranked if (LOCAL in key[2]) == local][:CANDIDATES]
         if len(candidates) == 1:
             return candidates[0]
-        self.master.restrict(node.path)
-        scores = [self._score(node, key) for key in candidates]
+        self.master.restrict(at.path)
+        scores = [self._score(at.node.bound, key) for key in candidates]
         return candidates[int(np.argmax(scores))]
 
-    def _splits(self, node: _Open) -> dict[tuple[int, int, frozenset[int]], float]:
+    def _splits(self, node: Node) -> dict[tuple[int, int, frozenset[int]], float]:
         """(device, subtask, places) -> its share, where the master splits a subtask between places.
 
         Offload points are split by speed: a set of places is local, or the fastest ones.
         """
         share: dict[tuple[int, int], dict[int, float]] = {}
-        for i, weight in node.node.weights.items():
+        for i, weight in node.weights.items():
             column = self.master.columns[i]
             for k, place in enumerate(column.places):
                 at = share.setdefault((column.device, k), {})
@@ -566,12 +506,12 @@ class _Search:
         order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
         return [frozenset(order[: i + 1]) for i in range(len(order))]
 
-    def _score(self, node: _Open, key: tuple[int, int, frozenset[int]]) -> float:
+    def _score(self, bound: float, key: tuple[int, int, frozenset[int]]) -> float:
         """Product of what the two branches add to the program over the known columns."""
         score = 1.0
         for inside in (True, False):
-            gain = self.master.probe((*key, inside)) - node.node.bound
-            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - node.node.bound)
+            gain = self.master.probe((*key, inside)) - bound
+            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - bound)
         return score
 
     def _limits(self) -> Limits:
@@ -586,8 +526,7 @@ class _Search:
                 self.master.add(limits.solution(table))
         best = limits.prices(dual.vector)
         bound = claim(dual.bound) if dual.evaluations else -np.inf
-        if bound > self.floor:
-            self.floor, self.tree[0] = bound, best
+        self.tree.improve(bound, Charged(best))
         return best, bound
 
     def _construct(self, prices: Prices) -> None:
@@ -602,7 +541,7 @@ class _Search:
             primal.construct(dual)
         self._take(primal.solution.rows(self.instance))
 
-    def _dive(self, top: _Open) -> None:
+    def _dive(self, top: _Reached) -> None:
         """Settle the most settled of the devices that the master splits, again and again."""
         node, path = top.node, top.path
         for _ in range(DEEPEST):
@@ -643,11 +582,10 @@ class _Search:
 
     @property
     def bound(self) -> float:
-        """The least bound of a leaf, at most the incumbent's cost."""
-        least = self.queue[0][0] if self.queue else np.inf
-        return min(max(self.floor, min(least, self.closed, self.in_hand, self.beyond)), self.objective)
+        """What the tree proves, at most the incumbent's cost."""
+        return min(self.tree.bound, self.objective)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         notify: Callable[[Progress], None] | None = self.budget.on_progress
         if notify is not None:
             seconds = time.perf_counter() - self.begun
@@ -655,17 +593,17 @@ class _Search:
             notify(Progress(seconds, self.objective, self.bound, lambda: solution))
 
     def proof(self) -> Proof:
-        tree = [_closing(self.instance, node) for node in self.tree]
-        certificate = Certificate(claim(self.bound), tree, self.cuts)
+        tree = [_closing(self.instance, node) for node in self.tree.nodes()]
+        bounds = self.tree.bounds.items()
         return Proof(
             self.solution,
             self.objective,
-            certificate,
+            Certificate(claim(self.bound), tree, self.tree.cuts),
             self.termination,
-            self.explored,
+            self.tree.explored,
             len(self.master.columns),
             self.failure,
-            {i: (bound, _prohibitive(self.instance, at)) for i, (bound, at) in self.bounds.items()},
+            {i: (bound, _prohibitive(self.instance, leaf)) for i, (bound, leaf) in bounds},
             self._unpriced() if self.certify else None,
         )
 
@@ -674,7 +612,7 @@ class _Search:
         with alarm(UNPRICED) as stopped:
             least = price(self.instance, prices, stopped=stopped).value
         bound = difference(float(np.sum(least)), 0.0)
-        return Certificate(claim(bound), [_prohibitive(self.instance, prices)])
+        return Certificate(claim(bound), [_prohibitive(self.instance, Charged(prices))])
 
 
 def _restricted(

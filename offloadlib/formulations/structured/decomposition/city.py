@@ -17,7 +17,7 @@ from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
 from ...engine.trust import SolverError
-from ..certificate import claim
+from ...proofs.nodes import claim
 from .dual import CONVERGED, Dual
 from .limits import Limits
 from .pricing import Prices

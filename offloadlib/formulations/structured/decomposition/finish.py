@@ -30,7 +30,6 @@ least C_p + pi U_p + mu of the patterns left to each device, minus prices x limi
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -44,7 +43,8 @@ from offloadlib.instances.structured.model import Floats, Ints, Places
 
 from ...engine import highs
 from ...engine.highs import solve_linear
-from ..certificate import Charged, Count, Cut, Enumeration, Vertex, rounded
+from ...engine.tree import Tree
+from ..certificate import Charged, Count, Cut, rounded
 from ..scaling import unit_for
 from .master import LARGEST_PENALTY, penalty_unit
 from .patterns import Levels, Patterns, enumerate_patterns
@@ -335,13 +335,12 @@ def violated(levels: Levels, pool: Pool, weights: dict[int, float]) -> list[Cut]
     return [cut for _, cut in found[:CUTS]]
 
 
-class Open(NamedTuple):
-    """A node: its bound, its number in the tree, the patterns left to it, its prices, and their weights."""
+class Node(NamedTuple):
+    """What column generation leaves: bound, prices, the patterns left to the node, and their weights."""
 
     bound: float
-    number: int
-    mask: Mask
     at: Charged
+    mask: Mask
     weights: dict[int, float]
 
 
@@ -350,8 +349,6 @@ class Host(Protocol):
 
     instance: Instance
     budget: Budget
-    tree: list[Vertex]
-    cuts: list[Cut]
 
     @property
     def cutoff(self) -> float:
@@ -363,105 +360,97 @@ class Host(Protocol):
     def late(self) -> bool:
         """Whether time is up."""
 
+    def stop(self) -> bool:
+        """End all where time is up."""
+
     def offer(self, decisions: dict[int, Places]) -> None:
         """Take an incumbent that need not keep the capacities of single points."""
 
-    def report(self, bound: float) -> None:
-        """Take note of the bound of all that is open."""
+    def report(self) -> None:
+        """Take note of what the tree proves."""
 
 
 class Finish:
-    """Cuts, and best-first search, over a pool of patterns."""
+    """Cuts, and best-first search, over a pool of patterns, from the root of a tree on."""
 
-    def __init__(self, host: Host, levels: Levels, pool: Pool) -> None:
-        self.host, self.levels, self.pool = host, levels, pool
+    def __init__(self, host: Host, tree: Tree[Charged, Node], levels: Levels, pool: Pool) -> None:
+        self.host, self.tree, self.levels, self.pool = host, tree, levels, pool
         self._mine: dict[int, Cut] = {}
         self.program = _Program(host.instance, levels, pool, {}, host.cutoff)
-        self.queue: list[tuple[float, int, Open]] = []
-        self.explored = 0
-        self.closed = np.inf  # least bound of nodes that nothing divides
 
-    @property
-    def bound(self) -> float:
-        """The least bound of a leaf."""
-        return min(self.closed, self.queue[0][0] if self.queue else np.inf)
+    def run(self, at: Charged) -> None:
+        """Search below some prices until all is closed.
 
-    def run(self, number: int, at: Charged) -> bool:
-        """Search below a node of the tree until all is closed (True), or time is up."""
-        host = self.host
-        root = self._cut(self._generate(number, self._all, at))
-        host.tree[number] = root.at
-        self.explored += 1
+        Raises
+        ------
+        OutOfTime
+            When time is up.
+        """
+        host, tree = self.host, self.tree
+        root = self._cut(self._generate(self._all, at))
+        tree.improve(root.bound, root.at)
         if root.bound < host.cutoff:
             root = self._sifted(root)
-            host.report(root.bound)
+            host.report()
             self._round(root)
             if root.bound < host.cutoff:
                 root = self._sifted(root)
-        heapq.heappush(self.queue, (root.bound, root.number, root))
+        tree.bounded(tree.in_hand, root.bound, root.at, root)
         rounds = FIRST_ROUND
-        while self.queue and self.queue[0][0] < host.cutoff:
-            node = self.queue[0][2]
-            host.report(self.bound)
-            if host.late():
-                return False
-            if self.explored >= rounds:
+        for leaf in tree.explore(lambda: host.cutoff, host.stop):
+            host.report()
+            if tree.explored >= rounds:
                 rounds *= 4
-                self._round(node)
-            heapq.heappop(self.queue)
-            self._branch(node)
-        return True
+                self._round(leaf.state)
+            if leaf.bound < host.cutoff:
+                self._branch(leaf.state)
 
     def seek(self, prices: Prices) -> None:
         """Look for an incumbent only."""
-        known = len(self.host.cuts)
-        self._round(self._cut(self._generate(0, self._all, Charged(prices, {}))))
-        del self.host.cuts[known:]
+        self._round(self._cut(self._generate(self._all, Charged(prices))))
 
     @property
     def _all(self) -> Mask:
         return np.ones(len(self.pool.cost), dtype=np.bool_)
 
-    def _cut(self, node: Open) -> Open:
+    def _cut(self, node: Node) -> Node:
         """Add cuts while they raise the bound."""
         host = self.host
         while node.weights and node.bound < host.cutoff and not host.late():
             cuts = violated(self.levels, self.pool, node.weights)
             for cut in cuts:
-                self._mine[len(host.cuts)] = cut
-                self.program.cut(len(host.cuts), cut)
-                host.cuts.append(cut)
+                number = self.tree.cut(cut)
+                self._mine[number] = cut
+                self.program.cut(number, cut)
             if not cuts:
                 break
-            better = self._generate(node.number, node.mask, node.at)
+            better = self._generate(node.mask, node.at)
             done = better.bound - node.bound <= STALE * (host.cutoff - node.bound)
             node = better
             if done:
                 break
         return node
 
-    def _sifted(self, root: Open) -> Open:
+    def _sifted(self, root: Node) -> Node:
         """The root over the patterns that its prices leave below the cutoff."""
         excess = self.program.excess(root.at)
         mask = excess <= self.host.ceiling() - root.bound
         if mask.sum() > 0.9 * len(mask):
             return root
-        tree, below = self.host.tree, len(self.host.tree)
         number = np.cumsum(mask) - 1
         column = [int(number[p]) for p in self.program.column if mask[p]]
         self.pool = self.pool.within(mask)
         self.program = _Program(self.host.instance, self.levels, self.pool, self._mine, self.host.cutoff)
         self.program.add(np.array(column))
-        again = self._cut(self._generate(below, self._all, root.at))
-        tree.append(again.at)
-        tree[root.number] = Enumeration(root.at, below)
+        again = self._cut(self._generate(self._all, root.at))
+        self.tree.enumerate(root.at, again.at)
         return again._replace(bound=max(again.bound, root.bound))
 
-    def _generate(self, number: int, mask: Mask, at: Charged) -> Open:
+    def _generate(self, mask: Mask, at: Charged) -> Node:
         """Column generation over the pool."""
         best, found = self.program.bound(at, mask)
         if np.isinf(best):
-            return Open(best, number, mask, at, {})
+            return Node(best, at, mask, {})
         self.program.add(found)
         while True:
             self.program.solve(mask)
@@ -476,25 +465,19 @@ class Finish:
         first = len(self.pool.devices)
         used = np.flatnonzero(values[first:] > 1e-9)
         weights = {self.program.column[i]: float(values[first + i]) for i in used.tolist()}
-        return Open(best, number, mask, at, weights)
+        return Node(best, at, mask, weights)
 
-    def _branch(self, node: Open) -> None:
+    def _branch(self, node: Node) -> None:
         choice = self._choice(node)
         if choice is None:
             self._offer(node)
-            self.closed = min(self.closed, node.bound)
             return
         i, level, most = choice
-        tree = self.host.tree
-        fewer, more = len(tree), len(tree) + 1
-        point = int(self.levels.points[level])
-        tree[node.number] = Count(int(self.pool.devices[i]), point, most, fewer, more)
-        tree += [node.at, node.at]
-        for number, mask in zip((fewer, more), self._sides(i, level, most), strict=True):
-            child = self._generate(number, node.mask & mask, node.at)
-            self.explored += 1
-            tree[number] = child.at
-            heapq.heappush(self.queue, (max(child.bound, node.bound), number, child))
+        branch = Count(int(self.pool.devices[i]), int(self.levels.points[level]), most)
+        children = self.tree.divide(node.at, branch)
+        for number, mask in zip(children, self._sides(i, level, most), strict=True):
+            child = self._generate(node.mask & mask, node.at)
+            self.tree.bounded(number, max(child.bound, node.bound), child.at, child)
 
     def _sides(self, i: int, level: int, most: int) -> tuple[Mask, Mask]:
         """Patterns with at most so many subtasks at a level or faster ones, or more; all of other devices."""
@@ -504,7 +487,7 @@ class Finish:
         many[start:end] = ~few[start:end]
         return few, many
 
-    def _choice(self, node: Open) -> tuple[int, int, int] | None:
+    def _choice(self, node: Node) -> tuple[int, int, int] | None:
         """The device, level and number whose branches raise the known columns' program most."""
         of: dict[int, list[int]] = {}
         for p in node.weights:
@@ -528,7 +511,7 @@ class Finish:
             return candidates[0]
         return max(candidates, key=lambda at: self._score(node, *at))
 
-    def _score(self, node: Open, i: int, level: int, most: int) -> float:
+    def _score(self, node: Node, i: int, level: int, most: int) -> float:
         """Product of what the two branches add to the program over the known columns."""
         score, room = 1.0, self.host.cutoff - node.bound
         for mask in self._sides(i, level, most):
@@ -536,7 +519,7 @@ class Finish:
             score *= min(max(gain, 1e-6 * room), room)
         return score
 
-    def _offer(self, node: Open) -> None:
+    def _offer(self, node: Node) -> None:
         """Of each device, the cheapest pattern in use: they differ in nothing else."""
         chosen: dict[int, int] = {}
         for p in node.weights:
@@ -550,7 +533,7 @@ class Finish:
         points, pool = np.append(self.levels.points, LOCAL), self.pool
         self.host.offer({int(pool.devices[pool.device[p]]): points[pool.level[p]] for p in patterns})
 
-    def _round(self, node: Open) -> None:
+    def _round(self, node: Node) -> None:
         """The mixed-integer program over the patterns with the least reduced costs."""
         cheapest = np.argsort(self.program.excess(node.at), kind="stable")[:IN_ROUND]
         some = np.union1d(cheapest, list(node.weights))

@@ -64,8 +64,8 @@ from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
+from ...proofs.nodes import claim
 from .. import pooling
-from ..certificate import claim
 from ..decomposition.master import best_prices
 from ..decomposition.pricing import Prices, alarm
 
