@@ -23,8 +23,10 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar
 
+import numpy as np
 from numba import njit, types
 from numba.core import event
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +46,20 @@ def readable(dtype: str, dimensions: int = 1) -> Any:
 def writable(dtype: str, dimensions: int = 1) -> Any:
     """A C-contiguous array that a kernel changes."""
     return types.Array(getattr(types, dtype), dimensions, "C")
+
+
+def named(form: type[Any], *fields: Any) -> Any:
+    """A named tuple with fields of these types; arrays in it have to be exactly as they say."""
+    return types.BaseTuple.from_types(fields, form)
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers as :func:`readable` has them, for a named tuple: without a copy."""
+    view = np.ascontiguousarray(array)
+    if view.flags.writeable:
+        view = view.view()
+        view.flags.writeable = False
+    return view
 
 
 def subroutine(function: Callable[P, R]) -> Callable[P, R]:

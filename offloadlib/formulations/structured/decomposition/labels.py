@@ -5,36 +5,54 @@ See :mod:`.plan` for what a label is and why this is exact.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import types
 
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import inlined, kernel, subroutine
 from offloadlib.instances.loops import copy, order_of
 
-from .plan import LEAF, SERIES, labelled
+from .plan import LEAF, PLAN, SERIES, labelled
+from .tables import ANSWER, DEVICES, POINTS, STOPPED, TASKS
 
-LARGEST_ARENA = 2_000_000
-"""Labels of one device, at the most."""
+LARGEST_ARENA = 1 << 21
+"""Labels of one device, at the most: 80 MB."""
 
-_F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
-_I4 = writable("int32", 2)
+
+class _Labels(NamedTuple):
+    """Labels (d, p, c), and what each is made of: two others, or -2 - a subtask, and its place."""
+
+    d: Any
+    p: Any
+    c: Any
+    left: Any
+    right: Any
 
 
 @subroutine
-def _grown(values):  # type: ignore[no-untyped-def]
-    grown = np.empty(2 * len(values), values.dtype)
-    copy(grown[: len(values)], values)
+def _labels(size):  # type: ignore[no-untyped-def]
+    left, right = np.empty(size, np.int64), np.empty(size, np.int64)
+    return _Labels(np.empty(size), np.empty(size), np.empty(size), left, right)
+
+
+@subroutine
+def _grown(labels, size):  # type: ignore[no-untyped-def]
+    """The same labels, with room for so many."""
+    before, room = len(labels.d), len(labels.d)
+    while room < size:
+        room *= 2
+    grown = _labels(room)
+    for i in range(before):
+        grown.d[i], grown.p[i], grown.c[i] = labels.d[i], labels.p[i], labels.c[i]
+        grown.left[i], grown.right[i] = labels.left[i], labels.right[i]
     return grown
 
 
 @subroutine
-def _all_grown(d, p, c, left, right):  # type: ignore[no-untyped-def]
-    return _grown(d), _grown(p), _grown(c), _grown(left), _grown(right)
-
-
-@subroutine
-def _sort(d, p, c, left, right, start, end):  # type: ignore[no-untyped-def]
+def _sort(labels, start, end):  # type: ignore[no-untyped-def]
     """Sort labels [start, end) by d: by insertion where they are few, as they come almost sorted."""
+    d, p, c, left, right = labels
     if end - start > 100:
         order = order_of(d, start, end)
         _permute(d, order, start)
@@ -61,11 +79,12 @@ def _permute(values, order, start):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _prune(d, p, c, left, right, start, end, has_p, stopped):  # type: ignore[no-untyped-def]
+def _prune(labels, start, end, has_p, stopped):  # type: ignore[no-untyped-def]
     """Drop dominated labels of [start, end), of which all are kept once time is up; returns the new end."""
     if end - start < 2:
         return end
-    _sort(d, p, c, left, right, start, end)
+    _sort(labels, start, end)
+    d, p, c, left, right = labels
     kept = start
     for i in range(start, end):
         beaten = False
@@ -85,89 +104,69 @@ def _prune(d, p, c, left, right, start, end, has_p, stopped):  # type: ignore[no
     return kept
 
 
-@subroutine
-def transfers(m, o, bits, arcs, start, end, arc_up, arc_down, send, receive):  # type: ignore[no-untyped-def]
-    """Delay of a subtask, delay of the one that follows, and energy of the transfers charged to it."""
-    into, ahead, energy = 0.0, 0.0, 0.0
-    for i in range(start, end):
-        arc, charged_first = arcs[i, 0], arcs[i, 1] == 1
-        other = (bits >> (i - start)) & 1
-        if other == o:
+@inlined
+def side_of(tasks, plan, m, s, number, away):  # type: ignore[no-untyped-def]
+    """What one side of the subtask of a leaf costs device m, with the transfers that are charged to it.
+
+    Returns
+    -------
+    delay, ahead, energy
+        Its delay, without the execution at a point; that of the subtask that follows; its energy.
+    """
+    k, bits, first = plan.steps[s, 1], plan.options[number, 1], plan.arc_start[s]
+    delay, ahead, energy = 0.0, 0.0, 0.0
+    for i in range(first, plan.arc_start[s + 1]):
+        arc, charged_first = plan.arcs[i, 0], plan.arcs[i, 1] == 1
+        other = (bits >> (i - first)) & 1
+        if other == away:
             continue
-        upward = (o == 0) if charged_first else (o == 1)
-        t = arc_up[m, arc] if upward else arc_down[m, arc]
-        energy += t * (send[m] if upward else receive[m])
+        upward = (away == 0) if charged_first else (away == 1)
+        t = tasks.arc_up[m, arc] if upward else tasks.arc_down[m, arc]
+        energy += t * (tasks.send[m] if upward else tasks.receive[m])
         if charged_first:
             ahead += t
         else:
-            into += t
-    return into, ahead, energy
+            delay += t
+    if away == 0:
+        delay += tasks.local[m, k]
+        energy += tasks.local[m, k] * tasks.execute[m]
+    else:
+        up, down = tasks.head_up[m, k], tasks.tail_down[m, k]
+        delay += up + down
+        energy += up * tasks.send[m] + down * tasks.receive[m]
+    return delay, ahead, energy
 
 
 @kernel(
-    types.boolean(
-        *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
-        *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
-        *(_I2, _I2, _I2, _I1, _I2, _I1, _I1),
-        *(readable("boolean"), _I4, writable("float64"), types.int64, types.int64),
-    ),
+    types.boolean(TASKS, POINTS, DEVICES, PLAN, STOPPED, ANSWER, types.int64, types.int64),
     needed=lambda instance: any(map(labelled, instance.applications)),
 )
 def price_by_labels(  # type: ignore[no-untyped-def]
-    local,
-    work,
-    arc_up,
-    arc_down,
-    head_up,
-    tail_down,
-    execute,
-    send,
-    receive,
-    delay_weight,
-    energy_weight,
-    connected,
-    local_cost,
-    radio,
-    cpu,
-    prices,
-    menu,
-    free,
-    row,
-    allowed,
-    steps,
-    options,
-    arcs,
-    arc_start,
-    pairs,
-    pair_start,
-    has_p,
-    stopped,
-    places,
-    least,
-    first,
-    last,
+    tasks, points, devices, plan, stopped, answer, first, last
 ):
     """Price the devices first..last of a group; False where there are too many labels, or time is up."""
-    size = 1 << 10
-    d, p, c = np.empty(size), np.empty(size), np.empty(size)
-    left, right = np.empty(size, np.int64), np.empty(size, np.int64)
-    begin, end = np.empty(len(options), np.int64), np.empty(len(options), np.int64)
-    points = np.empty(len(cpu), np.int64)
-    stack = np.empty(4 * work.shape[1] + 4, np.int64)
-    subtasks = work.shape[1]
+    steps, options, pairs, pair_start = plan.steps, plan.options, plan.pairs, plan.pair_start
+    work, cpu, prices, allowed = tasks.work, points.cpu, points.price, devices.allowed
+    places, least = answer.places, answer.least
+    subtasks, lists = work.shape[1], len(options)
+    labels = _labels(1 << 10)
+    d, p, c, left, right = labels
+    begin, end = np.empty(lists, np.int64), np.empty(lists, np.int64)
+    choice = np.empty(len(cpu), np.int64)
+    stack = np.empty(4 * subtasks + 4, np.int64)
     for m in range(first, last):
         # Is all-local allowed, and is anything else?
-        may_stay, may_go = True, connected[m] >= 0
-        if not free:
+        may_stay = True
+        if not devices.free:
             for k in range(subtasks):
-                if row[m, k] >= 0 and not allowed[row[m, k], len(cpu)]:
+                if devices.row[m, k] >= 0 and not allowed[devices.row[m, k], len(cpu)]:
                     may_stay = False
-        least[m] = local_cost[m] if may_stay else np.inf
+        least[m] = devices.local_cost[m] if may_stay else np.inf
         for k in range(subtasks):
             places[m, k] = -1
-        if not may_go:
+        if devices.connected[m] < 0:
             continue
-        a, b = delay_weight[m], energy_weight[m]
+        a, b = tasks.delay_weight[m], tasks.energy_weight[m]
         used = 0
         for s in range(len(steps)):
             kind, k, fold, pay = steps[s, 0], steps[s, 1], steps[s, 2] == 1, steps[s, 3] == 1
@@ -175,40 +174,36 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                 begin[number] = used
                 if stopped[0]:
                     return False
+                if used + len(cpu) + 2 > len(d):
+                    labels = _grown(labels, used + len(cpu) + 2)
+                    d, p, c, left, right = labels
                 if kind == LEAF:
-                    own, bits = options[number, 0], options[number, 1]
-                    r = -1 if free else row[m, k]
+                    own = options[number, 0]
+                    r = -1 if devices.free else devices.row[m, k]
                     for o in range(2):
                         if own >= 0 and own != o:
                             continue
                         if o == 0 and r >= 0 and not allowed[r, len(cpu)]:
                             continue
-                        into, ahead, energy = transfers(
-                            m, o, bits, arcs, arc_start[s], arc_start[s + 1], arc_up, arc_down, send, receive
-                        )
+                        into, ahead, energy = side_of(tasks, plan, m, s, number, o)
                         fixed = 0.0
                         if pay:
                             fixed, ahead = a * ahead, 0.0
+                        count = 0
                         if o == 0:
-                            into += local[m, k]
-                            energy += local[m, k] * execute[m]
                             count = 1
+                        elif r < 0:
+                            for n in points.menu:
+                                choice[count] = n
+                                count += 1
                         else:
-                            into += head_up[m, k] + tail_down[m, k]
-                            energy += head_up[m, k] * send[m] + tail_down[m, k] * receive[m]
-                            count = 0
-                            if r < 0:
-                                for n in menu:
-                                    points[count] = n
+                            for n in range(len(cpu)):
+                                if allowed[r, n]:
+                                    choice[count] = n
                                     count += 1
-                            else:
-                                for n in range(len(cpu)):
-                                    if allowed[r, n]:
-                                        points[count] = n
-                                        count += 1
                         best, best_place = np.inf, -2
                         for i in range(count):
-                            place = -1 if o == 0 else points[i]
+                            place = -1 if o == 0 else choice[i]
                             delay = into if o == 0 else into + work[m, k] / cpu[place]
                             paid = fixed + b * energy if o == 0 else fixed + b * energy + prices[place]
                             if fold:
@@ -216,16 +211,10 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                 if total < best:
                                     best, best_place = total, place
                             else:
-                                if used == size:
-                                    size = 2 * size
-                                    d, p, c, left, right = _all_grown(d, p, c, left, right)
                                 d[used], p[used], c[used] = delay, ahead, paid
                                 left[used], right[used] = -2 - k, place
                                 used += 1
                         if fold and best < np.inf:
-                            if used == size:
-                                size = 2 * size
-                                d, p, c, left, right = _all_grown(d, p, c, left, right)
                             d[used], p[used], c[used] = 0.0, 0.0, best
                             left[used], right[used] = -2 - k, best_place
                             used += 1
@@ -233,7 +222,16 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                     best, best_left, best_right = np.inf, -1, -1
                     for pair in range(pair_start[number], pair_start[number + 1]):
                         one, two = pairs[pair, 0], pairs[pair, 1]
-                        if kind != SERIES and has_p[s] == 0:
+                        along = kind != SERIES and plan.has_p[s] == 0
+                        if not fold:
+                            few, many = end[one] - begin[one], end[two] - begin[two]
+                            size = used + (few + many if along else few * many)
+                            if size > LARGEST_ARENA:
+                                return False
+                            if size > len(d):
+                                labels = _grown(labels, size)
+                                d, p, c, left, right = labels
+                        if along:
                             # Both lists fall in c as they rise in d: walk along both at once.
                             i, j = begin[one], begin[two]
                             if i == end[one] or j == end[two]:
@@ -249,11 +247,6 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                     if paid + a * at < best:
                                         best, best_left, best_right = paid + a * at, i, j
                                 else:
-                                    if used == size:
-                                        if size > LARGEST_ARENA:
-                                            return False
-                                        size = 2 * size
-                                        d, p, c, left, right = _all_grown(d, p, c, left, right)
                                     d[used], p[used], c[used] = at, 0.0, paid
                                     left[used], right[used] = i, j
                                     used += 1
@@ -280,18 +273,10 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                     if total < best:
                                         best, best_left, best_right = total, i, j
                                 else:
-                                    if used == size:
-                                        if size > LARGEST_ARENA:
-                                            return False
-                                        size = 2 * size
-                                        d, p, c, left, right = _all_grown(d, p, c, left, right)
                                     d[used], p[used], c[used] = delay, ahead, paid
                                     left[used], right[used] = i, j
                                     used += 1
                     if fold and best < np.inf:
-                        if used == size:
-                            size = 2 * size
-                            d, p, c, left, right = _all_grown(d, p, c, left, right)
                         d[used], p[used], c[used] = 0.0, 0.0, best
                         left[used], right[used] = best_left, best_right
                         used += 1
@@ -303,12 +288,12 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                             c[x], left[x], right[x] = c[x + 1], left[x + 1], right[x + 1]
                         used = x + 1
                 else:
-                    used = _prune(d, p, c, left, right, begin[number], used, has_p[s] == 1, stopped)
+                    used = _prune(labels, begin[number], used, plan.has_p[s] == 1, stopped)
                 end[number] = used
-        root = len(options) - 1
+        root = lists - 1
         if end[root] == begin[root]:
             continue
-        total = c[begin[root]] + radio[m]
+        total = c[begin[root]] + devices.radio[m]
         if total < least[m]:
             least[m] = total
             depth = 0

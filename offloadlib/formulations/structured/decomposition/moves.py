@@ -16,21 +16,19 @@ negative cycles. A free slot is an arc to local that costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
-from offloadlib.instances import LOCAL, Application
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
-from offloadlib.instances.structured.model import Floats, Ints, Places, frozen
+from offloadlib.instances import LOCAL
+from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.structured.model import Floats, Ints, Places
 from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads
 from .limits import Limits
-from .pricing import tasks
+from .tables import GRAPH, POINTS, READ, READ_INT, TASKS, Graph, Points, Tasks, graph, tasks
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""
@@ -41,65 +39,78 @@ LOOKED_AT, LISTED = 2000, 500_000
 WIDER = 64.0
 """Moves to and from local may lose so many times as much: there are fewer of them."""
 
-_F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
+
+class Moves(NamedTuple):
+    """Moves of one subtask each: (device, subtask, new place, loss)."""
+
+    device: Ints
+    subtask: Ints
+    place: Ints
+    loss: Floats
+
+    @classmethod
+    def room(cls, size: int) -> Moves:
+        """For so many moves."""
+        device, subtask, place = np.empty((3, size), dtype=np.int64)
+        return cls(device, subtask, place, np.empty(size))
+
+    def first(self, count: int) -> Moves:
+        """So many of them."""
+        device, subtask, place = (part[:count].copy() for part in (self.device, self.subtask, self.place))
+        return Moves(device, subtask, place, self.loss[:count].copy())
 
 
-@lru_cache(maxsize=256)
-def _graph(application: Application) -> tuple[Ints, Ints, Ints]:
-    """Topological order; arcs into each subtask (arc, predecessor), and where they begin."""
-    pairs = [pair for arcs in application.incoming for pair in arcs]
-    return (
-        frozen(application.order, np.int64),
-        frozen(np.array(pairs, dtype=np.int64).reshape(len(pairs), 2), np.int64),
-        frozen(np.cumsum([0, *(len(arcs) for arcs in application.incoming)]), np.int64),
-    )
+_MOVES = named(Moves, writable("int64"), writable("int64"), writable("int64"), writable("float64"))
+
+
+class _Devices(NamedTuple):
+    """A group's devices: numbers, points of the radio links, and limits on their channels; -1: none."""
+
+    members: Ints
+    connected: Ints
+    radio: Ints
+
+
+_DEVICES = named(_Devices, READ_INT, READ_INT, READ_INT)
 
 
 @subroutine
-def _cost(  # type: ignore[no-untyped-def]
-    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, a, b, cpu,
-    order, into, into_start, finish,
-):  # fmt: skip
+def _cost(tasks, graph, cpu, m, chosen, finish):  # type: ignore[no-untyped-def]
     """Equation (3) of one device: weighted delay and weighted energy."""
     longest, energy = 0.0, 0.0
-    for k in order:
+    for k in graph.order:
         n = chosen[k]
         up, down, begun = 0.0, 0.0, 0.0
-        for e in range(into_start[k], into_start[k + 1]):
-            arc, j = into[e, 0], into[e, 1]
+        for e in range(graph.into_start[k], graph.into_start[k + 1]):
+            arc, j = graph.into[e, 0], graph.into[e, 1]
             begun = max(begun, finish[j])
             if n >= 0 and chosen[j] < 0:
-                up += arc_up[m, arc]
+                up += tasks.arc_up[m, arc]
             elif n < 0 and chosen[j] >= 0:
-                down += arc_down[m, arc]
+                down += tasks.arc_down[m, arc]
         if n >= 0:
-            up += head_up[m, k]
-            down += tail_down[m, k]
-            seconds = work[m, k] / cpu[n]
+            up += tasks.head_up[m, k]
+            down += tasks.tail_down[m, k]
+            seconds = tasks.work[m, k] / cpu[n]
         else:
-            seconds = local[m, k]
-            energy += seconds * execute[m]
-        energy += up * send[m] + down * receive[m]
+            seconds = tasks.local[m, k]
+            energy += seconds * tasks.execute[m]
+        energy += up * tasks.send[m] + down * tasks.receive[m]
         finish[k] = begun + seconds + up + down
         longest = max(longest, finish[k])
-    return a[m] * longest, b[m] * energy
+    return tasks.delay_weight[m] * longest, tasks.energy_weight[m] * energy
 
 
 @kernel(
     types.int64(
-        *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
-        *(_I1, _I1, _I1, _F1, _F1, _I1, _I1, _I2, _I1),
-        *(readable("int32", 2), types.float64, types.int64, types.int64),
-        *(writable("int64"), writable("int64"), writable("int64"), writable("float64")),
+        *(TASKS, GRAPH, POINTS, _DEVICES, readable("int32", 2)),
+        *(types.float64, types.int64, types.int64, _MOVES),
     )
 )
-def _scan(  # type: ignore[no-untyped-def]
-    local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive, delay_weight, energy_weight,
-    members, connected, radio, cpu, prices, usable, order, into, into_start,
-    table, most, first, last, device, subtask, place, loss,
-):  # fmt: skip
+def _scan(tasks, graph, points, devices, table, most, first, last, found):  # type: ignore[no-untyped-def]
     """List moves of the devices first..last of a group that lose at most so much; returns how many."""
-    size, count = work.shape[1], 0
+    cpu, prices, usable = points.cpu, points.price, points.menu
+    size, count = len(graph.order), 0
     finish = np.empty(size)
     chosen = np.empty(size, np.int64)
     fastest, slowest, cheapest = -1, -1, np.inf
@@ -112,69 +123,48 @@ def _scan(  # type: ignore[no-untyped-def]
     if fastest < 0:
         return count
     for m in range(first, last):
-        if connected[m] < 0:
+        if devices.connected[m] < 0:
             continue
         away = 0
         for k in range(size):
-            chosen[k] = table[members[m], k]
+            chosen[k] = table[devices.members[m], k]
             away += 1 if chosen[k] >= 0 else 0
-        if away == 0 and radio[m] >= 0:
+        if away == 0 and devices.radio[m] >= 0:
             continue  # this would need a channel
-        delay, energy = _cost(
-            m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
-            delay_weight, energy_weight, cpu, order, into, into_start, finish,
-        )  # fmt: skip
+        delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
         before = delay + energy
         for k in range(size):
             here = chosen[k]
             paid = prices[here] if here >= 0 else 0.0
             if here >= 0:
                 chosen[k] = -1
-                delay, energy = _cost(
-                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
-                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
-                )  # fmt: skip
-                if delay + energy - before - paid <= WIDER * most:
-                    device[count], subtask[count], place[count] = members[m], k, -1
-                    loss[count] = delay + energy - before - paid
-                    count += 1
+                delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
+                lost = delay + energy - before - paid
+                if lost <= WIDER * most:
+                    count = _list(found, count, devices.members[m], k, -1, lost)
             # With seconds t away the delay is max(L, C + t): its values at the fastest and the slowest
             # point give it at the others.
             largest = most if here >= 0 else WIDER * most
             chosen[k] = fastest
-            least, energy = _cost(
-                m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
-                delay_weight, energy_weight, cpu, order, into, into_start, finish,
-            )  # fmt: skip
+            least, energy = _cost(tasks, graph, cpu, m, chosen, finish)
             if least + energy - before + cheapest - paid <= largest:
                 chosen[k] = slowest
-                delay, energy = _cost(
-                    m, chosen, local, work, arc_up, arc_down, head_up, tail_down, execute, send, receive,
-                    delay_weight, energy_weight, cpu, order, into, into_start, finish,
-                )  # fmt: skip
-                weight = delay_weight[m] * work[m, k]
+                delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
+                weight = tasks.delay_weight[m] * tasks.work[m, k]
                 delay -= weight / cpu[slowest]
                 for n in usable:
                     lost = max(least, delay + weight / cpu[n]) + energy - before + prices[n] - paid
                     if n != here and lost <= largest:
-                        device[count], subtask[count], place[count] = members[m], k, n
-                        loss[count] = lost
-                        count += 1
+                        count = _list(found, count, devices.members[m], k, n, lost)
             chosen[k] = here
     return count
 
 
-@dataclass(frozen=True)
-class Moves:
-    """Moves of one subtask each: (device, subtask, new place, loss)."""
-
-    device: Ints
-    subtask: Ints
-    place: Ints
-    loss: Floats
-
-
-_NAMES = tuple(item.name for item in fields(Moves))
+@subroutine
+def _list(found, count, device, subtask, place, loss):  # type: ignore[no-untyped-def]
+    found.device[count], found.subtask[count] = device, subtask
+    found.place[count], found.loss[count] = place, loss
+    return count + 1
 
 
 class Scanner:
@@ -189,19 +179,16 @@ class Scanner:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.truncated = False
-        self._groups: list[tuple[Any, ...]] = []
+        self._groups: list[tuple[Tasks, Graph, _Devices]] = []
         self._parts: list[tuple[int, int, int]] = []
         instance = limits.instance
         self._usable = np.flatnonzero(instance.points.capacity > 0)
         for g, term in enumerate(terms(instance)):
             group = term.group
-            self._groups.append(
-                (
-                    *tasks(term),
-                    *(group.members, instance.devices.connected_to[group.members]),
-                    *(limits.radio[group.members], instance.points.cpu),
-                )
-            )
+            members = group.members
+            links = (members, instance.devices.connected_to[members], limits.radio[members])
+            devices = _Devices(*map(read_only, links))
+            self._groups.append((tasks(term), graph(group.application), devices))
             most = max(1, min(LOOKED_AT, LISTED // self._possible(g)))
             self._parts += [(g, first, last) for first, last in chunks(len(group), most)]
 
@@ -212,18 +199,17 @@ class Scanner:
 
     def scan(self, table: Places, vector: Floats, most: float) -> Moves:
         """Moves from some decisions that lose at most so much (:data:`WIDER`) at some prices."""
-        prices = vector[: self._limits.instance.num_points].copy()
+        instance = self._limits.instance
+        prices = vector[: instance.num_points]
+        points = Points(*map(read_only, (instance.points.cpu, prices, self._usable)))
 
         def moves(part: tuple[int, int, int]) -> Moves:
             g, first, last = part
             size = (last - first) * self._possible(g)
-            lists: tuple[Any, ...] = (*(np.empty(size, dtype=np.int64) for _ in range(3)), np.empty(size))
-            graph = _graph(self._limits.instance.groups[g].application)
-            count = _scan(
-                *(*self._groups[g], prices, self._usable, *graph),
-                *(table, most, first, last, *lists),
-            )
-            return Moves(*(values[:count].copy() for values in lists))
+            room = Moves.room(size)
+            tasks, graph, devices = self._groups[g]
+            count = _scan(tasks, graph, points, devices, table, most, first, last, room)
+            return room.first(count)
 
         few = self._limits.instance.num_devices <= LOOKED_AT
         found: list[Moves] = []
@@ -235,15 +221,17 @@ class Scanner:
                 break
         self.truncated = len(found) < len(self._parts)
         self._parts = self._parts[len(found) :] + self._parts[: len(found)]
-        return Moves(*(np.concatenate([getattr(moved, name) for moved in found]) for name in _NAMES))
+        device, subtask, place, loss = map(np.concatenate, zip(*found, strict=True))
+        return Moves(device, subtask, place, loss)
 
 
 @kernel(
     types.Tuple((types.int64, types.boolean))(
-        *(_I1, _I1, _I1, _F1, _F1, writable("int64"), writable("int32", 2), types.int64)
+        *(READ_INT, _MOVES, READ, writable("int64"), writable("int32", 2), types.int64)
     )
 )
-def _chains(start, device, subtask, loss, prices, excess, table, most):  # type: ignore[no-untyped-def]
+def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyped-def]
+    device, loss = moves.device, moves.loss
     points = len(prices) - 1  # node ``points`` is local, at no price
     nodes = points + 1
     moved = np.zeros(len(table), np.bool_)
@@ -355,7 +343,7 @@ def _chains(start, device, subtask, loss, prices, excess, table, most):  # type:
             i, j = path[step], path[step - 1]
             moved[device[at]] = done
             if done:
-                table[device[at], subtask[at]] = j if j < points else -1
+                table[device[at], moves.subtask[at]] = j if j < points else -1
                 if i < points:
                     excess[i] -= 1
                 if j < points:
@@ -398,8 +386,6 @@ def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: in
     excess = (limits.used(table)[:points] - limits.instance.points.capacity).astype(np.int64)
     # Where there is too much, that is sent away first: without negative losses there are no negative cycles.
     loss = moves.loss[order] if excess.max() <= 0 else np.maximum(moves.loss[order], 0.0)
-    pushed, feasible = _chains(
-        *(start, moves.device[order], moves.subtask[order], loss),
-        *(np.append(vector[:points], 0.0), excess, table, most),
-    )
+    sent = Moves(moves.device[order], moves.subtask[order], moves.place[order], loss)
+    pushed, feasible = _chains(start, sent, np.append(vector[:points], 0.0), excess, table, most)
     return int(pushed), bool(feasible)

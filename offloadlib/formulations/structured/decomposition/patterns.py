@@ -25,20 +25,22 @@ This needs labels without a p, and blocks in series on every path only (:attr:`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.model import Floats, Ints, Places
 from offloadlib.instances.structured.sides import terms
 
-from .labels import transfers
-from .plan import LEAF, SERIES, labelled, plan
-from .pricing import Prices, Restrictions, tasks
+from .labels import side_of
+from .plan import LEAF, PLAN, SERIES, labelled, plan
+from .pricing import Prices, Restrictions
+from .tables import POINTS, TASKS, Points, tasks
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""
@@ -86,8 +88,7 @@ class Levels:
         return Prices(np.append(of_levels, 0.0)[self.of], channels)
 
 
-@dataclass(frozen=True)
-class Patterns:
+class Patterns(NamedTuple):
     """Patterns of one device.
 
     Attributes
@@ -103,6 +104,31 @@ class Patterns:
     cost: Floats
     used: Ints
     level: Places
+
+    @classmethod
+    def room(cls, levels: int, size: int) -> Patterns:
+        """For as many as there may be."""
+        used = np.empty((MOST_PATTERNS, levels), dtype=np.int64)
+        return cls(np.empty(MOST_PATTERNS), used, np.empty((MOST_PATTERNS, size), dtype=np.int32))
+
+    def first(self, count: int) -> Patterns:
+        """So many of them."""
+        return Patterns(self.cost[:count].copy(), self.used[:count].copy(), self.level[:count].copy())
+
+
+_PATTERNS = named(Patterns, writable("float64"), writable("int64", 2), writable("int32", 2))
+
+
+class _Asked(NamedTuple):
+    """What is left to a device: (K, L+1) levels, local last; the price of its radio; and the highest cost
+    with prices."""
+
+    allowed: NDArray[np.bool_]
+    radio: float
+    ceiling: float
+
+
+_ASKED = named(_Asked, readable("boolean", 2), types.float64, types.float64)
 
 
 def enumerable(instance: Instance) -> bool:
@@ -135,38 +161,55 @@ def enumerate_patterns(
     int, Patterns
         A device, and its patterns; None if there are too many.
     """
-    of_levels = prices.capacity[levels.points]
+    points = Points(
+        *map(read_only, (levels.speeds, prices.capacity[levels.points], np.arange(len(levels.speeds))))
+    )
     effort = np.array([LARGEST_EFFORT])
-    rows = np.empty((0, 0), dtype=np.bool_) if restrictions is None else restrictions.allowed
     for g, term in enumerate(terms(instance)):
         group, found = term.group, plan(term.group.application)
         assert found is not None
-        size = group.application.size
         connected = instance.devices.connected_to[group.members]
-        radio = np.where(connected == LOCAL, 0.0, prices.channels[connected])
-        arguments = tasks(term)
-        for i, m in enumerate(group.members.tolist()):
-            if connected[i] == LOCAL:
-                continue
-            allowed = np.ones((size, len(levels.speeds) + 1), dtype=np.bool_)
-            if restrictions is not None:
-                for k, row in enumerate(restrictions.row[g][i].tolist()):
-                    if row >= 0:
-                        allowed[k, -1] = rows[row, LOCAL]
-                        allowed[k, :-1] = False
-                        allowed[k, levels.of[rows[row, :-1] & (levels.of >= 0)]] = True
-            cost = np.empty(MOST_PATTERNS)
-            used = np.empty((MOST_PATTERNS, len(levels.speeds)), dtype=np.int64)
-            level = np.empty((MOST_PATTERNS, size), dtype=np.int32)
-            market = levels.speeds, of_levels, allowed, radio[i], ceilings[m], effort
-            count = patterns_by_labels(i, *arguments, *found.arrays[:-1], *market, cost, used, level)
-            if count < 0:
-                yield m, None
-            else:
-                yield m, Patterns(cost[:count].copy(), used[:count].copy(), level[:count].copy())
+        radio = np.where(connected == LOCAL, 0.0, prices.channels[connected]).tolist()
+        table, room = tasks(term), Patterns.room(len(levels.speeds), group.application.size)
+        for i in np.flatnonzero(connected != LOCAL).tolist():
+            m = int(group.members[i])
+            allowed = _allowed(levels, group.application.size, restrictions, g, i)
+            asked = _Asked(read_only(allowed), radio[i], float(ceilings[m]))
+            count = patterns_by_labels(i, table, points, found, asked, effort, room)
+            yield m, None if count < 0 else room.first(count)
 
 
-_F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
+def _allowed(
+    levels: Levels, size: int, restrictions: Restrictions | None, g: int, i: int
+) -> NDArray[np.bool_]:
+    """(K, L+1) the levels left to the subtasks of device i of group g, local last."""
+    allowed = np.ones((size, len(levels.speeds) + 1), dtype=np.bool_)
+    if restrictions is not None:
+        for k, left in enumerate(restrictions.of_device(g, i)):
+            if left is not None:
+                allowed[k, -1] = left[LOCAL]
+                allowed[k, :-1] = False
+                allowed[k, levels.of[left[:-1] & (levels.of >= 0)]] = True
+    return allowed
+
+
+class _Bounds(NamedTuple):
+    """The least labels (d, c), and what the rest of the task adds to each at least."""
+
+    d: Any
+    c: Any
+    rest: Any
+
+
+class _Labels(NamedTuple):
+    """Labels (d, c, used at each level), and what each is made of: two others, or -2 - a subtask, and its
+    level."""
+
+    d: Any
+    c: Any
+    used: Any
+    left: Any
+    right: Any
 
 
 @subroutine
@@ -188,42 +231,46 @@ def _staircase(d, c, start, end):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _outside(d, rest, start, end, at):  # type: ignore[no-untyped-def]
+def _outside(bounds, span, at):  # type: ignore[no-untyped-def]
     """What the rest adds at least to a delay: that of the label with the greatest d up to it."""
+    start, end = span
     while end - start > 1:
         middle = (start + end) // 2
-        if d[middle] <= at:
+        if bounds.d[middle] <= at:
             start = middle
         else:
             end = middle
-    return rest[start]
+    return bounds.rest[start]
 
 
 @subroutine
-def _complete(d, c, rest, one, one_end, two, two_end, fold, a, whole, whole_end):  # type: ignore[no-untyped-def]
+def _complete(bounds, one, two, whole, fold, a):  # type: ignore[no-untyped-def]
     """Lower what the rest adds to the labels of ``one``, by what ``two`` and all else can add to them."""
-    after = np.empty(two_end - two + 1)  # the least of the labels of two from here on, if theirs is the delay
+    d, c, rest = bounds
+    first, last = two
+    after = np.empty(last - first + 1)  # the least of the labels of two from here on, if theirs is the delay
     after[-1] = np.inf
-    for j in range(two_end - 1, two - 1, -1):
-        more = rest[whole] + a * d[j] if fold else _outside(d, rest, whole, whole_end, d[j])
-        after[j - two] = min(after[j - two + 1], c[j] + more)
-    j = two
-    for i in range(one, one_end):
-        while j < two_end and d[j] <= d[i]:
+    for j in range(last - 1, first - 1, -1):
+        more = rest[whole[0]] + a * d[j] if fold else _outside(bounds, whole, d[j])
+        after[j - first] = min(after[j - first + 1], c[j] + more)
+    j = first
+    for i in range(one[0], one[1]):
+        while j < last and d[j] <= d[i]:
             j += 1
-        least = after[j - two]
-        if j > two:
-            more = rest[whole] + a * d[i] if fold else _outside(d, rest, whole, whole_end, d[i])
+        least = after[j - first]
+        if j > first:
+            more = rest[whole[0]] + a * d[i] if fold else _outside(bounds, whole, d[i])
             least = min(least, c[j - 1] + more)
         rest[i] = min(rest[i], least)
 
 
 @subroutine
-def _undominated(d, c, used, left, right, prices, tie, effort, start, end):  # type: ignore[no-untyped-def]
+def _undominated(labels, prices, tie, effort, start, end):  # type: ignore[no-untyped-def]
     """Keep of labels [start, end) those that no other one beats in d, cost without prices and all levels.
 
     Returns the new end, and -1 where that takes more than the effort that is left.
     """
+    d, c, used, left, right = labels
     size, levels = end - start, used.shape[1]
     if size < 2:
         return end
@@ -266,47 +313,16 @@ def _undominated(d, c, used, left, right, prices, tie, effort, start, end):  # t
 
 
 @kernel(
-    types.int64(
-        *(types.int64, _F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1),
-        *(_I2, _I2, _I2, _I1, _I2, _I1),
-        *(_F1, _F1, readable("boolean", 2), types.float64, types.float64, writable("int64")),
-        *(writable("float64"), writable("int64", 2), writable("int32", 2)),
-    ),
+    types.int64(types.int64, TASKS, POINTS, PLAN, _ASKED, writable("int64"), _PATTERNS),
     needed=enumerable,
 )
-def patterns_by_labels(  # type: ignore[no-untyped-def]
-    m,
-    local,
-    work,
-    arc_up,
-    arc_down,
-    head_up,
-    tail_down,
-    execute,
-    send,
-    receive,
-    delay_weight,
-    energy_weight,
-    steps,
-    options,
-    arcs,
-    arc_start,
-    pairs,
-    pair_start,
-    speeds,
-    prices,
-    allowed,
-    radio,
-    ceiling,
-    effort,
-    costs,
-    used,
-    level,
-):
+def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ignore[no-untyped-def]
     """The patterns of a device up to a ceiling; returns how many, -1 if too many."""
-    a, b, levels = delay_weight[m], energy_weight[m], len(speeds)
-    most, tie = len(costs), TIE * max(abs(ceiling), 1e-300)
-    ceiling = ceiling + tie
+    steps, options, pairs, pair_start = plan.steps, plan.options, plan.pairs, plan.pair_start
+    speeds, prices, allowed = points.cpu, points.price, asked.allowed
+    a, b, levels = tasks.delay_weight[m], tasks.energy_weight[m], len(speeds)
+    tie = TIE * max(abs(asked.ceiling), 1e-300)
+    ceiling = asked.ceiling + tie
     lists = len(options)
 
     # 1. Least labels.
@@ -322,21 +338,12 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
                 for o in range(2):
                     if options[number, 0] >= 0 and options[number, 0] != o:
                         continue
-                    span = arc_start[s], arc_start[s + 1]
-                    delay, after, energy = transfers(
-                        m, o, options[number, 1], arcs, *span, arc_up, arc_down, send, receive
-                    )
-                    if o == 0:
-                        delay += local[m, k]
-                        energy += local[m, k] * execute[m]
-                    else:
-                        delay += head_up[m, k] + tail_down[m, k]
-                        energy += head_up[m, k] * send[m] + tail_down[m, k] * receive[m]
+                    delay, after, energy = side_of(tasks, plan, m, s, number, o)
                     paid = b * energy + a * after
                     for n in range(levels + 1):
                         if (o == 0) != (n == levels) or not allowed[k, n]:
                             continue
-                        x = delay if o == 0 else delay + work[m, k] / speeds[n]
+                        x = delay if o == 0 else delay + tasks.work[m, k] / speeds[n]
                         y = paid if o == 0 else paid + prices[n]
                         if fold:
                             least = min(least, y + a * x)
@@ -384,13 +391,14 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
 
     # 2. What the rest adds at least.
     rest = np.full(at, np.inf)
+    bounds = _Bounds(d, c, rest)
     rest[begin[lists - 1] : end[lists - 1]] = 0.0
     for s in range(len(steps) - 1, -1, -1):
         if steps[s, 0] == LEAF:
             continue
         for number in range(steps[s, 4], steps[s, 4] + steps[s, 5]):
-            whole, whole_end = begin[number], end[number]
-            if whole == whole_end:
+            whole = begin[number], end[number]
+            if whole[0] == whole[1]:
                 continue
             weight = 0.0 if steps[s, 0] == SERIES else a
             fold = steps[s, 2] == 1
@@ -398,13 +406,14 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
                 one, two = pairs[pair, 0], pairs[pair, 1]
                 first, second = (begin[one], end[one]), (begin[two], end[two])
                 if first[0] < first[1] and second[0] < second[1]:
-                    _complete(d, c, rest, *first, *second, fold, weight, whole, whole_end)
-                    _complete(d, c, rest, *second, *first, fold, weight, whole, whole_end)
+                    _complete(bounds, first, second, whole, fold, weight)
+                    _complete(bounds, second, first, whole, fold, weight)
 
     # 3. All labels up to the ceiling.
     ed, ec = np.empty(LARGEST_ARENA), np.empty(LARGEST_ARENA)
     eu = np.zeros((LARGEST_ARENA, levels), np.int32)
     left, right = np.empty(LARGEST_ARENA, np.int64), np.empty(LARGEST_ARENA, np.int64)
+    labels = _Labels(ed, ec, eu, left, right)
     ebegin, eend = np.zeros(lists, np.int64), np.zeros(lists, np.int64)
     at = 0
     for s in range(len(steps)):
@@ -412,32 +421,23 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
         for number in range(steps[s, 4], steps[s, 4] + steps[s, 5]):
             ebegin[number] = at
             eend[number] = at
-            whole, whole_end = begin[number], end[number]
-            if whole == whole_end:
+            whole = begin[number], end[number]
+            if whole[0] == whole[1]:
                 continue
             if kind == LEAF:
                 for o in range(2):
                     if options[number, 0] >= 0 and options[number, 0] != o:
                         continue
-                    span = arc_start[s], arc_start[s + 1]
-                    delay, after, energy = transfers(
-                        m, o, options[number, 1], arcs, *span, arc_up, arc_down, send, receive
-                    )
-                    if o == 0:
-                        delay += local[m, k]
-                        energy += local[m, k] * execute[m]
-                    else:
-                        delay += head_up[m, k] + tail_down[m, k]
-                        energy += head_up[m, k] * send[m] + tail_down[m, k] * receive[m]
+                    delay, after, energy = side_of(tasks, plan, m, s, number, o)
                     paid = b * energy + a * after
                     for n in range(levels + 1):
                         if (o == 0) != (n == levels) or not allowed[k, n]:
                             continue
-                        x = delay if o == 0 else delay + work[m, k] / speeds[n]
+                        x = delay if o == 0 else delay + tasks.work[m, k] / speeds[n]
                         y = paid if o == 0 else paid + prices[n]
                         if fold:
                             x, y = 0.0, y + a * x
-                        if y + _outside(d, rest, whole, whole_end, x) > ceiling:
+                        if y + _outside(bounds, whole, x) > ceiling:
                             continue
                         if at == LARGEST_ARENA:
                             return -1
@@ -453,7 +453,7 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
                             x, y = max(ed[i], ed[j]), ec[i] + ec[j]
                             if fold:
                                 x, y = 0.0, y + a * x
-                            if y + _outside(d, rest, whole, whole_end, x) > ceiling:
+                            if y + _outside(bounds, whole, x) > ceiling:
                                 continue
                             if at == LARGEST_ARENA:
                                 return -1
@@ -461,7 +461,7 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
                             for q in range(levels):
                                 eu[at, q] = eu[i, q] + eu[j, q]
                             at += 1
-            at = _undominated(ed, ec, eu, left, right, prices, tie, effort, ebegin[number], at)
+            at = _undominated(labels, prices, tie, effort, ebegin[number], at)
             if at < 0:
                 return -1
             eend[number] = at
@@ -469,22 +469,22 @@ def patterns_by_labels(  # type: ignore[no-untyped-def]
     count = 0
     stack = np.empty(2 * len(steps) + 2, np.int64)
     for x in range(ebegin[lists - 1], eend[lists - 1]):
-        if eu[x, levels - 1] > 0 and ec[x] + radio > ceiling:
+        if eu[x, levels - 1] > 0 and ec[x] + asked.radio > ceiling:
             continue
-        if count == most:
+        if count == len(room.cost):
             return -1
         paid, before = 0.0, 0
         for q in range(levels):
-            used[count, q] = eu[x, q]
+            room.used[count, q] = eu[x, q]
             paid += prices[q] * (eu[x, q] - before)
             before = eu[x, q]
-        costs[count] = ec[x] - paid
+        room.cost[count] = ec[x] - paid
         depth, stack[0] = 0, x
         while depth >= 0:
             i = stack[depth]
             depth -= 1
             if left[i] <= -2:
-                level[count, -2 - left[i]] = right[i]
+                room.level[count, -2 - left[i]] = right[i]
             else:
                 stack[depth + 1], stack[depth + 2] = left[i], right[i]
                 depth += 2

@@ -26,15 +26,18 @@ is tried both ways at the smallest block that holds everybody who needs it. The 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from offloadlib.instances.compiled import named
 from offloadlib.instances.structured.model import Application, Ints, frozen
 
 from ..series_parallel import Leaf, Node, Series, decompose
+from .tables import READ_INT, READ_INT_TABLE, rows_of
 
 LEAF, SERIES, PARALLEL = 0, 1, 2
 
@@ -42,8 +45,7 @@ LARGEST_CONTEXT = 14
 """Shared subtasks that one block may try at once: 2^14 lists of labels."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Instructions in the order of evaluation, for all devices of one application.
 
     Attributes
@@ -72,19 +74,16 @@ class Plan:
     has_p: Ints
 
     @property
-    def arrays(self) -> tuple[Ints, ...]:
-        """What the kernel takes."""
-        return (
-            *(self.steps, self.options, self.arcs, self.arc_start, self.pairs, self.pair_start),
-            self.has_p,
-        )
-
-    @property
     def multiplies(self) -> bool:
         """Whether some step joins each label of one list with each of another, so that lists grow fast:
         blocks in series inside of parallel ones, or labels with a p."""
         in_series = (self.steps[:, 0] == SERIES) & (self.steps[:, 2] == 0)
         return bool(in_series.any() or self.has_p.any())
+
+
+PLAN = named(
+    Plan, READ_INT_TABLE, READ_INT_TABLE, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ_INT, READ_INT
+)
 
 
 @lru_cache(maxsize=256)
@@ -135,18 +134,14 @@ def plan_of(application: Application) -> Plan | None:
     except _TooWide:
         return None
     return Plan(
-        steps=_array(maker.steps, 6),
-        options=_array(maker.options, 2),
-        arcs=_array(maker.arcs, 2),
+        steps=rows_of(maker.steps, 6),
+        options=rows_of(maker.options, 2),
+        arcs=rows_of(maker.arcs, 2),
         arc_start=frozen([*maker.arc_start, len(maker.arcs)], np.int64),
-        pairs=_array(maker.pairs, 2),
+        pairs=rows_of(maker.pairs, 2),
         pair_start=frozen([*maker.pair_start, len(maker.pairs)], np.int64),
         has_p=frozen(maker.has_p, np.int64),
     )
-
-
-def _array(rows: Sequence[tuple[int, ...]], width: int) -> Ints:
-    return frozen(np.array(rows, dtype=np.int64).reshape(len(rows), width), np.int64)
 
 
 class _TooWide(Exception):

@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured.cost import evaluate
 from offloadlib.instances.structured.model import Floats, Ints, Places
 from offloadlib.instances.structured.sides import Terms, terms
@@ -49,7 +50,8 @@ from offloadlib.instances.structured.sides import Terms, terms
 from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
 from .plan import plan
-from .search import LARGEST_SEARCH, price_by_search, search_order
+from .search import LARGEST_SEARCH, Effort, price_by_search
+from .tables import Answer, Devices, Points, graph, tasks
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,14 @@ class Restrictions:
             self.row[group][members[rows == row], subtask] = len(self._rows)
             self._rows.append(allowed if row < 0 else self._rows[row] & allowed)
 
+    def of_device(self, g: int, i: int) -> list[NDArray[np.bool_] | None]:
+        """For each subtask of the i-th device of group g the places left (N + 1, local last); None: all."""
+        return [None if r < 0 else self._rows[r] for r in self.row[g][i].tolist()]
+
     def keeps(self, device: int, places: Places) -> bool:
         """Whether a decision obeys all branches."""
-        g, i = self._at[device]
-        rows = self.row[g][i]
-        return all(r < 0 or self._rows[r][p] for r, p in zip(rows.tolist(), places.tolist(), strict=True))
+        left = self.of_device(*self._at[device])
+        return all(row is None or row[p] for row, p in zip(left, places.tolist(), strict=True))
 
 
 ROUNDING = 2.0**-46
@@ -254,59 +259,60 @@ def price(
     """
     value, relaxed = np.empty(instance.num_devices), np.zeros(instance.num_devices, dtype=np.bool_)
     chosen: list[Places] = []
+    stopped = read_only(stopped)
     for g, term in enumerate(terms(instance)):
-        places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
-        least = np.empty(len(term.group))
-        devices = _devices(instance, term.group.members)
-        arguments = (*tasks(term), *devices, *_market(instance, term, prices, g, restrictions))
-        found = plan(term.group.application)
+        size, application = len(term.group), term.group.application
+        answer = _answer(term)
+        asked = tasks(term), _points(instance, prices), _devices(instance, term, prices, g, restrictions)
+        found = plan(application)
         labelled = found is not None and not found.multiplies
-        if found is not None and labelled:
-            labels = (*arguments, *found.arrays, stopped, places, least)
-            labelled = _run(price_by_labels, labels, chunks(len(term.group), LABELLED), late)
+        if labelled:
+            labels = (*asked, found, stopped, answer)
+            labelled = _run(price_by_labels, labels, chunks(size, LABELLED), late)
         if not labelled:
-            graph, cut_short = search_order(term.group.application), np.empty(len(term.group), dtype=np.bool_)
-            nodes = largest_search or LARGEST_SEARCH
-            searched = (*arguments, *graph, nodes, tolerance, stopped, cut_short, places, least)
-            _run(price_by_search, searched, chunks(len(term.group), SEARCHED), late)
+            effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
+            _run(price_by_search, (*asked, graph(application), effort, answer), chunks(size, SEARCHED), late)
             if found is not None and found.multiplies and largest_search is None and not stopped[0]:
-                for i in np.flatnonzero(cut_short).tolist():
-                    exact = places.copy(), least.copy()
-                    if price_by_labels(*arguments, *found.arrays, stopped, *exact, i, i + 1):
-                        places[i], least[i], cut_short[i] = exact[0][i], exact[1][i], False
-            relaxed[term.group.members] = cut_short
-        value[term.group.members] = least
-        chosen.append(places)
+                for i in np.flatnonzero(answer.relaxed).tolist():
+                    exact = _answer(term)
+                    if price_by_labels(*asked, found, stopped, exact, i, i + 1):
+                        answer.places[i], answer.least[i] = exact.places[i], exact.least[i]
+                        answer.relaxed[i] = False
+            relaxed[term.group.members] = answer.relaxed
+        value[term.group.members] = answer.least
+        chosen.append(answer.places)
     return Priced(value, Solution(tuple(chosen)), relaxed)
 
 
-def tasks(term: Terms) -> tuple[Floats, ...]:
-    """What the kernels know of a group's tasks, whatever the prices."""
-    return (
-        *(term.local, term.group.work, term.arc_up, term.arc_down, term.head_up, term.tail_down),
-        *(term.execute, term.send, term.receive, term.delay_weight, term.energy_weight),
-    )
+def _answer(term: Terms) -> Answer:
+    """Room for it."""
+    places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
+    return Answer(places, np.empty(len(places)), np.zeros(len(places), dtype=np.bool_))
 
 
-def _devices(instance: Instance, members: Ints) -> tuple[Any, ...]:
-    """The links of a group's devices, and what all-local costs them."""
-    return instance.devices.connected_to[members], local_cost(instance)[members]
-
-
-def _market(
-    instance: Instance, term: Terms, prices: Prices, g: int, restrictions: Restrictions | None
-) -> tuple[Any, ...]:
-    """Speeds, prices and the places that are left to a group's devices."""
+def _points(instance: Instance, prices: Prices) -> Points:
+    """The offload points, the undominated ones on the menu."""
     points = instance.points
-    connected = instance.devices.connected_to[term.group.members]
+    menu = _undominated(points.cpu, prices.capacity, np.flatnonzero(points.capacity > 0))
+    return Points(read_only(points.cpu), read_only(prices.capacity), read_only(menu))
+
+
+def _devices(
+    instance: Instance, term: Terms, prices: Prices, g: int, restrictions: Restrictions | None
+) -> Devices:
+    """The links of a group's devices, what all-local costs them, and what is left to them."""
+    members = term.group.members
+    connected = instance.devices.connected_to[members]
     radio = np.where(connected == LOCAL, 0.0, prices.channels[connected])
-    usable = points.capacity > 0
-    menu = _undominated(points.cpu, prices.capacity, np.flatnonzero(usable))
     row: Ints = np.empty((0, 0), dtype=np.int64)
     allowed: NDArray[np.bool_] = np.empty((0, 0), dtype=np.bool_)
     if restrictions is not None:
-        row, allowed = restrictions.row[g], restrictions.allowed & np.append(usable, True)
-    return radio, points.cpu, prices.capacity, menu, restrictions is None, row, allowed
+        row = restrictions.row[g]
+        allowed = restrictions.allowed & np.append(instance.points.capacity > 0, True)
+    return Devices(
+        *(read_only(connected), read_only(local_cost(instance)[members]), read_only(radio)),
+        *(restrictions is None, read_only(row), read_only(allowed)),
+    )
 
 
 def local_cost(instance: Instance) -> Floats:

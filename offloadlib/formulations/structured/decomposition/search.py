@@ -39,18 +39,17 @@ closed from 1e-13 below the incumbent on, relatively, and what is returned is an
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
-from offloadlib.instances import Application
-from offloadlib.instances.compiled import inlined, kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import inlined, kernel, named, subroutine
 from offloadlib.instances.loops import copy, least
-from offloadlib.instances.structured.model import Floats, Ints, frozen
 
 from .plan import labelled
+from .tables import ANSWER, DEVICES, GRAPH, POINTS, STOPPED, TASKS
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -62,19 +61,17 @@ _TOLERANCE = 1e-13
 _NONE = 1e-9  # a share in a mix that is no more than rounding
 _SOME = 0.2  # doubt that counts for a subtask whatever its own is
 
-_F1, _F2, _I1, _I2 = readable("float64"), readable("float64", 2), readable("int64"), readable("int64", 2)
+
+class Effort(NamedTuple):
+    """When a search ends: nodes times (subtasks + arcs), what a value may be too low, and (1,) when time is
+    up."""
+
+    limit: int
+    tolerance: float
+    stopped: NDArray[np.bool_]
 
 
-class _Graph(NamedTuple):
-    """A task: topological order, arcs into each subtask (arc, predecessor), arcs at each subtask (arc,
-    other end, 1 if it is the first one), where they begin, and the ends of each arc."""
-
-    order: Any
-    into: Any
-    into_start: Any
-    beside: Any
-    beside_start: Any
-    ends: Any
+EFFORT = named(Effort, types.int64, types.float64, STOPPED)
 
 
 class _Costs(NamedTuple):
@@ -138,6 +135,26 @@ class _Pool(NamedTuple):
     weight: Any
 
 
+class _Room(NamedTuple):
+    """What a search works with: two networks, and the game."""
+
+    net: Any
+    spare: Any
+    pool: Any
+
+
+@inlined
+def _costs(size, arcs, points):  # type: ignore[no-untyped-def]
+    place, delay, paid = (
+        np.empty((size, points), np.int64),
+        np.empty((size, points)),
+        np.empty((size, points)),
+    )
+    up_delay, up_paid, down_delay, down_paid = np.empty(arcs), np.empty(arcs), np.empty(arcs), np.empty(arcs)
+    home_delay, home_paid = np.empty(size), np.empty(size)
+    return _Costs(home_delay, home_paid, place, delay, paid, up_delay, up_paid, down_delay, down_paid)
+
+
 @inlined
 def _network(size, arcs):  # type: ignore[no-untyped-def]
     came, by, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
@@ -145,42 +162,14 @@ def _network(size, arcs):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _pool(size):  # type: ignore[no-untyped-def]
+def _room(size, arcs):  # type: ignore[no-untyped-def]
     decision, delay, paid = np.empty((_POOL, size), np.int64), np.empty((_POOL, size)), np.empty(_POOL)
     used, path_used = np.empty(_POOL, np.int64), np.empty(_POOL, np.int64)
     path, cost, count = np.empty((_POOL, size), np.int8), np.empty((_POOL, _POOL)), np.empty(2, np.int64)
     table, basis = np.empty((_POOL + 1, 2 * _POOL + 1)), np.empty(_POOL, np.int64)
     share, weight = np.empty(_POOL), np.empty(_POOL)
-    return _Pool(decision, delay, paid, used, path, path_used, cost, count, table, basis, share, weight)
-
-
-@lru_cache(maxsize=256)
-def search_order(application: Application) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats]:
-    """A task as the kernel takes it, and the flow to begin with, which goes evenly along all paths."""
-    edges, incoming, order = application.edges, application.incoming, application.order
-    into = [pair for arcs in incoming for pair in arcs]
-    beside: list[list[tuple[int, int, int]]] = [[] for _ in range(application.size)]
-    for arc, (j, k) in enumerate(edges):
-        beside[j].append((arc, k, 0))
-        beside[k].append((arc, j, 1))
-    # Paths through a subtask = paths that lead to it times paths that go on from it.
-    to, on = [1] * application.size, [1] * application.size
-    for k in order:
-        to[k] = sum(to[j] for _, j in incoming[k]) or 1
-    for j in reversed(order):
-        on[j] = sum(on[k] for _, k, last in beside[j] if not last) or 1
-    total = sum(on[k] for k in range(application.size) if application.heads[k])
-    return (
-        frozen(order, np.int64),
-        frozen(np.array(into, dtype=np.int64).reshape(len(into), 2), np.int64),
-        frozen(np.cumsum([0, *map(len, incoming)]), np.int64),
-        frozen(
-            np.array([x for at in beside for x in at], dtype=np.int64).reshape(2 * len(edges), 3), np.int64
-        ),
-        frozen(np.cumsum([0, *map(len, beside)]), np.int64),
-        frozen(np.array(edges, dtype=np.int64).reshape(len(edges), 2), np.int64),
-        frozen([x * y / total for x, y in zip(to, on, strict=True)], np.float64),
-    )
+    pool = _Pool(decision, delay, paid, used, path, path_used, cost, count, table, basis, share, weight)
+    return _Room(_network(size, arcs), _network(size, arcs), pool)
 
 
 @subroutine
@@ -530,13 +519,15 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    costs, root, graph, even, best, limit, tolerance, stopped, net, spare, pool, incumbent
+    costs, root, graph, best, limit, effort, room, incumbent
 ):
     """Least cost below ``best``, or ``best``, up to a tolerance, and a lower bound of all decisions' costs.
 
     The decision goes into ``incumbent``, which is left alone where none is better.
     """
-    size = len(even)
+    tolerance, stopped = effort.tolerance, effort.stopped
+    net, spare, pool = room.net, room.spare, room.pool
+    size = len(graph.even)
     left = _Left(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32))
     delay, finish, mean, on_path = np.empty(size), np.empty(size), np.empty(size), np.empty(size, np.int8)
     phi, best_phi, cheapest = np.empty(size), np.empty(size), np.empty(size)
@@ -545,11 +536,11 @@ def _search(  # type: ignore[no-untyped-def]
     gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
     closed_at = np.inf  # the least bound of a node that is closed, or left
     # Open nodes: bound, flow, what was divided (2·subtask + kind), and moves left (home, low, high).
-    room, opened = 32, 1
-    bounds, flows, divided = np.empty((room, 1)), np.empty((room, size)), np.empty((room, 1), np.int32)
-    moves = np.empty((room, 3 * size), np.int32)
+    most, opened = 32, 1
+    bounds, flows, divided = np.empty((most, 1)), np.empty((most, size)), np.empty((most, 1), np.int32)
+    moves = np.empty((most, 3 * size), np.int32)
     bounds[0, 0], divided[0, 0] = 0.0, -1
-    copy(flows[0], even)
+    copy(flows[0], graph.even)
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
@@ -638,8 +629,8 @@ def _search(  # type: ignore[no-untyped-def]
                 best = cost
                 copy(incumbent, choice)
             continue
-        if opened + 2 > room:
-            room *= 2
+        if opened + 2 > most:
+            most *= 2
             bounds, flows = _doubled(bounds), _doubled(flows)
             moves, divided = _doubled(moves), _doubled(divided)
         for side in range(2):
@@ -662,12 +653,13 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _fill_menu(place, cpu, prices, menu, r, allowed):  # type: ignore[no-untyped-def]
+def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
     """The places left to a subtask of which no other is as fast and as cheap; returns how many."""
+    cpu, prices = points.cpu, points.price
     if r < 0:
-        for i in range(len(menu)):
-            place[i] = menu[i]
-        return len(menu)
+        for i in range(len(points.menu)):
+            place[i] = points.menu[i]
+        return len(points.menu)
     count = 0
     for n in range(len(cpu)):
         if allowed[r, n]:
@@ -686,102 +678,55 @@ def _fill_menu(place, cpu, prices, menu, r, allowed):  # type: ignore[no-untyped
 
 
 @kernel(
-    types.boolean(
-        *(_F2, _F2, _F2, _F2, _F2, _F2, _F1, _F1, _F1, _F1, _F1, _I1, _F1),
-        *(_F1, _F1, _F1, _I1, types.boolean, _I2, readable("boolean", 2)),
-        *(_I1, _I2, _I1, _I2, _I1, _I2, _F1, types.int64, types.float64, readable("boolean")),
-        *(writable("boolean"), writable("int32", 2), writable("float64"), types.int64, types.int64),
-    ),
+    types.boolean(TASKS, POINTS, DEVICES, GRAPH, EFFORT, ANSWER, types.int64, types.int64),
     needed=lambda instance: not all(map(labelled, instance.applications)),
 )
 def price_by_search(  # type: ignore[no-untyped-def]
-    local,
-    work,
-    arc_up,
-    arc_down,
-    head_up,
-    tail_down,
-    execute,
-    send,
-    receive,
-    delay_weight,
-    energy_weight,
-    connected,
-    local_cost,
-    radio,
-    cpu,
-    prices,
-    menu,
-    free,
-    row,
-    allowed,
-    order,
-    into,
-    into_start,
-    beside,
-    beside_start,
-    ends,
-    even,
-    limit,
-    tolerance,
-    stopped,
-    relaxed,
-    places,
-    least,
-    first,
-    last,
+    tasks, points, devices, graph, effort, answer, first, last
 ):
     """Price the devices first..last of a group, up to a tolerance; False where a value is a relaxation."""
-    graph = _Graph(order, into, into_start, beside, beside_start, ends)
-    points, size, arcs = len(cpu), len(order), len(ends)
-    home_delay, home_paid = np.empty(size), np.empty(size)
-    place, delay, paid = (
-        np.empty((size, points), np.int64),
-        np.empty((size, points)),
-        np.empty((size, points)),
-    )
-    up_delay, up_paid, down_delay, down_paid = np.empty(arcs), np.empty(arcs), np.empty(arcs), np.empty(arcs)
-    costs = _Costs(home_delay, home_paid, place, delay, paid, up_delay, up_paid, down_delay, down_paid)
+    cpu, prices, allowed, least = points.cpu, points.price, devices.allowed, answer.least
+    size, arcs = len(graph.order), len(graph.ends)
+    costs, room = _costs(size, arcs, len(cpu)), _room(size, arcs)
     left = _Left(np.empty(size, np.int32), np.zeros(size, np.int32), np.empty(size, np.int32))
-    net, spare, pool = _network(size, arcs), _network(size, arcs), _pool(size)
     incumbent = np.empty(size, np.int64)
     complete = True
     for m in range(first, last):
-        a, b = delay_weight[m], energy_weight[m]
-        relaxed[m] = False
+        a, b = tasks.delay_weight[m], tasks.energy_weight[m]
+        send, receive = tasks.send[m], tasks.receive[m]
+        answer.relaxed[m] = False
         may_stay, possible = True, True
         for k in range(size):
-            places[m, k], incumbent[k] = -1, -1
-            r = -1 if free else row[m, k]
-            left.home[k] = 1 if r < 0 or allowed[r, points] else 0
+            answer.places[m, k], incumbent[k] = -1, -1
+            r = -1 if devices.free else devices.row[m, k]
+            left.home[k] = 1 if r < 0 or allowed[r, len(cpu)] else 0
             may_stay = may_stay and left.home[k] == 1
-            costs.home_delay[k] = a * local[m, k]
-            costs.home_paid[k] = b * local[m, k] * execute[m]
-            left.high[k] = _fill_menu(costs.place[k], cpu, prices, menu, r, allowed)
-            radio_delay = head_up[m, k] + tail_down[m, k]
-            energy = head_up[m, k] * send[m] + tail_down[m, k] * receive[m]
+            costs.home_delay[k] = a * tasks.local[m, k]
+            costs.home_paid[k] = b * tasks.local[m, k] * tasks.execute[m]
+            left.high[k] = _fill_menu(costs.place[k], points, r, allowed)
+            up, down = tasks.head_up[m, k], tasks.tail_down[m, k]
             for i in range(left.high[k]):
                 n = costs.place[k, i]
-                costs.delay[k, i] = a * (work[m, k] / cpu[n] + radio_delay)
-                costs.paid[k, i] = prices[n] + b * energy
+                costs.delay[k, i] = a * (tasks.work[m, k] / cpu[n] + (up + down))
+                costs.paid[k, i] = prices[n] + b * (up * send + down * receive)
             possible = possible and (left.home[k] == 1 or left.high[k] > 0)
-        least[m] = local_cost[m] if may_stay else np.inf
+        least[m] = devices.local_cost[m] if may_stay else np.inf
         # Who offloads pays for the radio: the rest costs >= 0, and has to cost less than this.
-        best = least[m] - radio[m]
-        if connected[m] < 0 or not possible or best <= 0:
+        radio = devices.radio[m]
+        best = least[m] - radio
+        if devices.connected[m] < 0 or not possible or best <= 0:
             continue
         for e in range(arcs):
-            costs.up_delay[e], costs.up_paid[e] = a * arc_up[m, e], b * arc_up[m, e] * send[m]
-            costs.down_delay[e], costs.down_paid[e] = a * arc_down[m, e], b * arc_down[m, e] * receive[m]
-        nodes = max(1, limit // (size + arcs))
-        found, proven = _search(
-            costs, left, graph, even, best, nodes, tolerance, stopped, net, spare, pool, incumbent
-        )
+            up, down = tasks.arc_up[m, e], tasks.arc_down[m, e]
+            costs.up_delay[e], costs.up_paid[e] = a * up, b * up * send
+            costs.down_delay[e], costs.down_paid[e] = a * down, b * down * receive
+        nodes = max(1, effort.limit // (size + arcs))
+        found, proven = _search(costs, left, graph, best, nodes, effort, room, incumbent)
         if found < best:
             for k in range(size):
-                places[m, k] = -1 if incumbent[k] < 0 else costs.place[k, incumbent[k]]
-            least[m] = found + radio[m]
-        if proven < found - tolerance - 3 * _TOLERANCE * found:
-            relaxed[m], complete = True, False
-        least[m] = min(least[m], proven + radio[m])
+                answer.places[m, k] = -1 if incumbent[k] < 0 else costs.place[k, incumbent[k]]
+            least[m] = found + radio
+        if proven < found - effort.tolerance - 3 * _TOLERANCE * found:
+            answer.relaxed[m], complete = True, False
+        least[m] = min(least[m], proven + radio)
     return complete

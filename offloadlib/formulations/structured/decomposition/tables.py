@@ -1,0 +1,162 @@
+"""Tables that the compiled kernels of this folder share, and their types in a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from offloadlib.instances import Application
+from offloadlib.instances.compiled import named, read_only, readable, writable
+from offloadlib.instances.structured.model import Floats, Ints, Places, frozen
+from offloadlib.instances.structured.sides import Terms
+
+READ, READ_TABLE = readable("float64"), readable("float64", 2)
+READ_INT, READ_INT_TABLE = readable("int64"), readable("int64", 2)
+STOPPED = readable("boolean")
+"""(1,) of :func:`.pricing.alarm`."""
+
+
+class Tasks(NamedTuple):
+    """The tasks of a group's devices, as in :class:`~.instances.structured.cost.Terms`."""
+
+    local: Floats
+    work: Floats
+    arc_up: Floats
+    arc_down: Floats
+    head_up: Floats
+    tail_down: Floats
+    execute: Floats
+    send: Floats
+    receive: Floats
+    delay_weight: Floats
+    energy_weight: Floats
+
+
+TASKS = named(Tasks, *[READ_TABLE] * 6, *[READ] * 5)
+
+
+def tasks(term: Terms) -> Tasks:
+    """The tasks of a group."""
+    return Tasks(
+        *map(read_only, (term.local, term.group.work, term.arc_up, term.arc_down)),
+        *map(read_only, (term.head_up, term.tail_down, term.execute, term.send, term.receive)),
+        *map(read_only, (term.delay_weight, term.energy_weight)),
+    )
+
+
+class Graph(NamedTuple):
+    """The graph of a task with K subtasks and A arcs.
+
+    Attributes
+    ----------
+    order
+        (K,) topological.
+    into, into_start
+        (A, 2), (K+1,) the arcs into each subtask: arc, predecessor; and where they begin.
+    beside, beside_start
+        (2A, 3), (K+1,) the arcs at each subtask: arc, other end, 1 if it is the first one; and where they
+        begin.
+    ends
+        (A, 2) of each arc.
+    even
+        (K,) the unit flow that goes evenly along all paths.
+    """
+
+    order: Ints
+    into: Ints
+    into_start: Ints
+    beside: Ints
+    beside_start: Ints
+    ends: Ints
+    even: Floats
+
+
+GRAPH = named(Graph, READ_INT, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ)
+
+
+@lru_cache(maxsize=256)
+def graph(application: Application) -> Graph:
+    """The graph of an application, made once."""
+    edges, incoming, order = application.edges, application.incoming, application.order
+    into = [pair for arcs in incoming for pair in arcs]
+    beside: list[list[tuple[int, int, int]]] = [[] for _ in range(application.size)]
+    for arc, (j, k) in enumerate(edges):
+        beside[j].append((arc, k, 0))
+        beside[k].append((arc, j, 1))
+    # Paths through a subtask = paths that lead to it times paths that go on from it.
+    to, on = [1] * application.size, [1] * application.size
+    for k in order:
+        to[k] = sum(to[j] for _, j in incoming[k]) or 1
+    for j in reversed(order):
+        on[j] = sum(on[k] for _, k, last in beside[j] if not last) or 1
+    total = sum(on[k] for k in range(application.size) if application.heads[k])
+    return Graph(
+        order=frozen(order, np.int64),
+        into=rows_of(into, 2),
+        into_start=frozen(np.cumsum([0, *map(len, incoming)]), np.int64),
+        beside=rows_of([x for at in beside for x in at], 3),
+        beside_start=frozen(np.cumsum([0, *map(len, beside)]), np.int64),
+        ends=rows_of(edges, 2),
+        even=frozen([x * y / total for x, y in zip(to, on, strict=True)], np.float64),
+    )
+
+
+def rows_of(rows: Sequence[tuple[int, ...]], width: int) -> Ints:
+    """(R, width), also where there are no rows."""
+    return frozen(np.array(rows, dtype=np.int64).reshape(len(rows), width), np.int64)
+
+
+class Points(NamedTuple):
+    """Offload points: (N,) speeds and prices, and the numbers of those to look at, fastest first."""
+
+    cpu: Floats
+    price: Floats
+    menu: Ints
+
+
+POINTS = named(Points, READ, READ, READ_INT)
+
+
+class Devices(NamedTuple):
+    """What pricing knows of a group's devices.
+
+    Attributes
+    ----------
+    connected
+        (G,) offload point of the radio link, -1: none.
+    local_cost
+        (G,) of the all-local decision.
+    radio
+        (G,) price of going on air.
+    free
+        Whether there are no restrictions; else, as in :class:`.pricing.Restrictions`,
+    row, allowed
+        (G, K), (R, N+1).
+    """
+
+    connected: Ints
+    local_cost: Floats
+    radio: Floats
+    free: bool
+    row: Ints
+    allowed: NDArray[np.bool_]
+
+
+DEVICES = named(Devices, READ_INT, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
+
+
+class Answer(NamedTuple):
+    """What pricing says of a group's devices: decisions, their cost with prices, and whether that is a
+    relaxation."""
+
+    places: Places
+    least: Floats
+    relaxed: NDArray[np.bool_]
+
+
+ANSWER = named(Answer, writable("int32", 2), writable("float64"), writable("boolean"))
