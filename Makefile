@@ -39,7 +39,7 @@ checker: $(READY)  ## the checker as one file for a sceptic, who needs Python al
 	$(BIN)/python -m offloadlib.packing dist/checker.pyz
 
 schemas: $(READY)  ## the published JSON Schemas, from the definitions
-	$(BIN)/python -m offloadlib.instances.schema
+	$(BIN)/python -m offloadlib.instances.files.published
 
 $(READY): pyproject.toml requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "offloadlib needs Python 3.11 or later")'

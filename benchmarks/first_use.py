@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import cache
 
 from offloadlib.formulations.structured.decomposition import city
-from offloadlib.instances import Problem
+from offloadlib.instances import AnyInstance
 from offloadlib.instances.compiled import called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -30,7 +30,7 @@ from offloadlib.registry import METHODS, Family, find
 SMALL = Setting(devices=6, offload_points=3, capacity=4)
 CITY = Setting(devices=city.LARGE, offload_points=10, capacity=city.LARGE // 4)
 
-INSTANCES: dict[str, Problem] = {
+INSTANCES: dict[str, AnyInstance] = {
     "face": generate(SMALL),
     "fork-join": generate(replace(SMALL, applications=("fork-join-6",)), seed=1),
     "nested": generate(replace(SMALL, applications=("series-parallel-12",)), seed=1),

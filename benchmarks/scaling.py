@@ -36,7 +36,7 @@ from offloadlib.cli import console
 from offloadlib.comparing import tables
 from offloadlib.formulations.structured.milp import potentials
 from offloadlib.instances import Instance, Result, Solution, Termination, evaluate, read, write
-from offloadlib.instances.storage import replacing
+from offloadlib.instances.files.document import replacing
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pictures import plots
 from offloadlib.solving import solve

@@ -27,9 +27,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from offloadlib.instances import InputError, Problem
+from offloadlib.instances import AnyInstance, InputError
+from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.instances.storage import parse_json, read_bytes, replacing
 from offloadlib.kinds import KINDS
 
 
@@ -88,7 +88,7 @@ def _claim(item: Mapping[str, Any] | None) -> Claim | None:
     return Claim(float(item["value"]), item["method"], item["date"], item["version"])
 
 
-def best_known(instance: Problem) -> BestKnown | None:
+def best_known(instance: AnyInstance) -> BestKnown | None:
     """What is known of an instance: found by its fingerprint, whatever its name."""
     entries = read_best_known().values()
     return next((entry for entry in entries if entry.sha256 == instance.fingerprint), None)
@@ -107,7 +107,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
     from offloadlib.instances import read, read_solution, write_solution
     from offloadlib.solving import solve
 
-    instance: Problem = read(library() / f"{stem}.json")
+    instance: AnyInstance = read(library() / f"{stem}.json")
     path = solution_file(stem)
     known = read_best_known().get(stem)
     if known is not None and known.sha256 != instance.fingerprint:
@@ -147,7 +147,7 @@ def _reaches(bound: Claim, other: Claim) -> bool:
     return bound.value >= other.value - OPTIMAL_GAP * abs(other.value)
 
 
-def _certified(instance: Problem, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
+def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
     """The best bound with a proof: a new one, or the one that is known."""
     from offloadlib.instances import read_solution, write_solution
     from offloadlib.proofs import certify

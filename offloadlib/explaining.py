@@ -45,9 +45,9 @@ from offloadlib.instances import (
     Termination,
     evaluate,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.arrays import Floats, frozen
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.model import Floats, frozen
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.subset import restricted, subset
 from offloadlib.pictures.timeline import telling_device
 

@@ -39,8 +39,8 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.errors import Problem
-from offloadlib.instances.problem import Problem as AnyProblem
-from offloadlib.instances.storage import read_bytes, replacing
+from offloadlib.instances.files.document import read_bytes, replacing
+from offloadlib.instances.kind import AnyInstance as AnyProblem
 from offloadlib.kinds import structured
 
 Format = Literal["mps", "lp"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from offloadlib.formulations.catalogue import imported
-from offloadlib.instances import InputError, Instance, Problem
+from offloadlib.instances import AnyInstance, InputError, Instance
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def structured(instance: Problem, command: str) -> Instance:
+def structured(instance: AnyInstance, command: str) -> Instance:
     """The instance, for a command that is for structured ones alone.
 
     Raises

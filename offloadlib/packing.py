@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 from offloadlib import check
-from offloadlib.instances.storage import replacing
+from offloadlib.instances.files.document import replacing
 
 _MAIN = "import sys\n\nfrom check.verdict import main\n\nsys.exit(main())\n"
 

@@ -23,7 +23,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from offloadlib import check
-from offloadlib.instances import Budget, Problem, Result, Status, StoredSolution, gap, write, write_solution
+from offloadlib.instances import (
+    AnyInstance,
+    Budget,
+    Result,
+    Status,
+    StoredSolution,
+    gap,
+    write,
+    write_solution,
+)
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.kinds import KINDS
 from offloadlib.registry import Function, Method
@@ -53,7 +62,7 @@ def default_time(time_limit: float) -> float:
 
 
 def certify(
-    instance: Problem,
+    instance: AnyInstance,
     stored: StoredSolution[Any],
     path: str | Path,
     proof_time: float = math.inf,
@@ -106,7 +115,7 @@ def certify(
 
 
 def judge(
-    instance: Problem,
+    instance: AnyInstance,
     stored: StoredSolution[Any],
     proof: Any,
     path: str | Path,
@@ -144,7 +153,7 @@ class _Proving(Method):
         (kind,) = self.kinds
         prove = KINDS[kind].function("prove")
 
-        def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
+        def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
             begun = time.perf_counter()
             start = instance.all_local if budget.start is None else budget.start
             proof = prove(instance, start, budget)
@@ -159,7 +168,7 @@ class _Proving(Method):
 class _Judging:
     """The attempts at a certificate, and the best that was accepted."""
 
-    instance: Problem
+    instance: AnyInstance
     stored: StoredSolution[Any]
     proof: Any
     folder: Path

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, imported
-from offloadlib.instances import Budget, InputError, Problem, Result
+from offloadlib.instances import AnyInstance, Budget, InputError, Result
 from offloadlib.instances.errors import near
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
@@ -93,7 +93,7 @@ class Method:
             raise InputError("method", [("", f"{self.name}: no function {self.path!r} ({error})")]) from error
         return loaded
 
-    def prepared(self, instance: Problem) -> Function:
+    def prepared(self, instance: AnyInstance) -> Function:
         """The method's function, with all that it needs for the instance compiled."""
         from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
@@ -101,7 +101,7 @@ class Method:
         compiled.prepare(function, instance)
         return function
 
-    def applies_to(self, instance: Problem) -> str | None:
+    def applies_to(self, instance: AnyInstance) -> str | None:
         """None, or why this method cannot solve the instance."""
         if instance.kind not in self.kinds:
             return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, read
+from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.kinds import KINDS
 from offloadlib.registry import Family, Function, Method, find
@@ -21,7 +21,7 @@ Decisions = TypeVar("Decisions")
 
 
 def solve(
-    instance: Problem[Decisions] | str | Path,
+    instance: AnyInstance | str | Path,
     method: str | Method = "milp",
     *,
     time_limit: float = math.inf,
@@ -79,7 +79,7 @@ def solve(
     """
     chosen = method if isinstance(method, Method) else find(method)
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
-    given: Problem[Any] = read(instance) if isinstance(instance, str | Path) else instance
+    given: AnyInstance = read(instance) if isinstance(instance, str | Path) else instance
     admit(given, chosen, budget)
     if ignored := chosen.ignored(budget):
         warnings.warn(f"{chosen.name} ignores {', '.join(ignored)}", UserWarning, stacklevel=2)
@@ -90,7 +90,7 @@ def solve(
     return result
 
 
-def admit(instance: Problem[Decisions], method: Method, budget: Budget[Decisions]) -> None:
+def admit(instance: AnyInstance, method: Method, budget: Budget[Decisions]) -> None:
     """Refuse what cannot be run.
 
     Raises
@@ -119,7 +119,7 @@ def admit(instance: Problem[Decisions], method: Method, budget: Budget[Decisions
         raise InputError("solve", problems)
 
 
-def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisions]) -> Result[Decisions]:
+def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]:
     """Run a method, and come back with the best solution that is known, whatever becomes of it.
 
     Parameters
@@ -171,14 +171,14 @@ def attempt(method: Method, instance: Problem[Decisions], budget: Budget[Decisio
     return keeper.verified(result)
 
 
-def prepared(method: Method, instance: Problem[Decisions], budget: Budget[Decisions]) -> Function:
+def prepared(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Function:
     """A method's function, ready to begin: what it needs is imported and compiled, its start's too."""
     if budget.start is None and method.family is Family.EXACT:
         find(KINDS[instance.kind].first).prepared(instance)
     return method.prepared(instance)
 
 
-def known(instance: Problem[Decisions], budget: Budget[Decisions]) -> Result[Decisions] | None:
+def known(instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions] | None:
     """What is known of an instance without any method: the start, or else that all may stay local."""
     start = instance.all_local if budget.start is None else budget.start
     return Keeper("", instance, start).best(Termination.INTERRUPTED)
@@ -190,9 +190,9 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def first(instance: Problem[Decisions]) -> Decisions:
+def first(instance: AnyInstance) -> Any:
     """The solution that an exact method starts from where none is given: a heuristic's, or all-local."""
-    found: Result[Decisions] = find(KINDS[instance.kind].first).load()(instance, Budget())
+    found: Result = find(KINDS[instance.kind].first).load()(instance, Budget())
     alone = instance.all_local
     return found.solution if found.objective < instance.evaluate(alone).total else alone
 

@@ -28,8 +28,8 @@ from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.structured.cp import cpsat
 from offloadlib.formulations.structured.cp.places import Places
 from offloadlib.instances import Budget, Instance, Result, Status, Termination, evaluate
+from offloadlib.instances.files.schema import LARGEST, SMALLEST
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.instances.schema import LARGEST, SMALLEST
 from offloadlib.registry import METHODS, Family
 
 Document = dict[str, Any]

@@ -17,7 +17,7 @@ from hypothesis.strategies import DrawFn
 from strategies import _SIZE as SIZES
 from strategies import names
 
-from offloadlib.instances.files import parse
+from offloadlib.instances.files.instances import parse
 from offloadlib.instances.hybrid import HybridInstance
 
 Document = dict[str, Any]

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.files import parse
+from offloadlib.instances.files.instances import parse
 
 Document = dict[str, Any]
 Change = Callable[[Document], Any]

@@ -32,7 +32,7 @@ from offloadlib.running.interrupts import counted_interrupts
 
 if TYPE_CHECKING:
     from offloadlib.comparing.run import Row
-    from offloadlib.instances import Problem, StoredSolution
+    from offloadlib.instances import AnyInstance, StoredSolution
 
 DEBUG = "OFFLOADLIB_DEBUG"
 
@@ -119,7 +119,7 @@ def solve(
         keep_apart([instance, warm_start], [output, certificate])
         chosen = find(method)
         workers.prepare()
-        data: Problem = read(instance)
+        data: AnyInstance = read(instance)
         start = None if warm_start is None else _start(warm_start, data)
         budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
         admit(data, chosen, budget)
@@ -162,7 +162,7 @@ def solve(
 
 
 def _certified(
-    instance: Problem,
+    instance: AnyInstance,
     solution: Any,
     path: Path,
     kept: Path,
@@ -199,7 +199,7 @@ class Failure(Exception):
     """A solve that has come to nothing; what is said of it."""
 
 
-def _start(path: Path, instance: Problem) -> Any:
+def _start(path: Path, instance: AnyInstance) -> Any:
     """The decisions of a solution file, which must keep every limit."""
     from offloadlib.instances import InputError, read_solution
 

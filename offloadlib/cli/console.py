@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from offloadlib.comparing.run import Row
     from offloadlib.explaining import Explanation
-    from offloadlib.instances import Outcome, Problem, Progress, Result, StoredSolution
+    from offloadlib.instances import AnyEvaluation, AnyInstance, Progress, Result, StoredSolution
     from offloadlib.registry import Method
 
 PLAIN_WIDTH = 250
@@ -145,13 +145,17 @@ def row_line(row: Row, number: int, total: int) -> str:
 
 
 def show_result(
-    instance: Problem, solution: StoredSolution[Any], evaluation: Outcome, runtime: float, certified: bool
+    instance: AnyInstance,
+    solution: StoredSolution[Any],
+    evaluation: AnyEvaluation,
+    runtime: float,
+    certified: bool,
 ) -> None:
     """What a solve found, as a small table."""
     from rich.table import Table
 
     from offloadlib.instances import gap
-    from offloadlib.instances.problem import counted
+    from offloadlib.instances.errors import counted
 
     local = evaluation.local.total
     digits = tables.decimals([solution.objective, local])
@@ -215,7 +219,7 @@ def _show_choices(console: Console, explanation: Explanation) -> None:
 def _show_limits(console: Console, explanation: Explanation) -> None:
     from rich.table import Table
 
-    from offloadlib.instances.problem import counted
+    from offloadlib.instances.errors import counted
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("offload point", "limit"):

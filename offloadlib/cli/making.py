@@ -19,14 +19,15 @@ import typer
 from rich.markup import escape
 
 from offloadlib.cli.options import Description, Name, NewInstance, Seed, keep_apart
-from offloadlib.instances import Problem, importers, write
+from offloadlib.instances import AnyInstance, importers, write
+from offloadlib.instances.draws import parameter_help
+from offloadlib.instances.errors import counted
 from offloadlib.instances.hybrid import generate as hybrid
 from offloadlib.instances.hybrid import write_frames
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.importers import ImportSetting
-from offloadlib.instances.problem import counted
 from offloadlib.instances.structured import generate
-from offloadlib.instances.structured.generate import Environment, Setting, parameter_help
+from offloadlib.instances.structured.generate import Environment, Setting
 
 _ENVIRONMENT = "Devices, offload points and network"
 
@@ -209,5 +210,5 @@ def import_wfformat(
     _tell(instance, path)
 
 
-def _tell(instance: Problem, path: Path) -> None:
+def _tell(instance: AnyInstance, path: Path) -> None:
     print(f"{path}: {instance.summary}, fingerprint {instance.fingerprint[:12]}", file=sys.stderr)

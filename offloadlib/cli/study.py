@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offloadlib.cli.options import Seed
-from offloadlib.instances.problem import counted
+from offloadlib.instances.errors import counted
 from offloadlib.studies import STUDIES
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from offloadlib.comparing import tables
 from offloadlib.comparing.run import Run
 from offloadlib.instances import Evaluation, Instance
+from offloadlib.instances.files.document import replacing
 from offloadlib.instances.hybrid import HybridEvaluation
-from offloadlib.instances.storage import replacing
 from offloadlib.pages.page import Picture, document, image, save
 from offloadlib.pictures import plots
 from offloadlib.registry import Family

@@ -17,12 +17,12 @@ from offloadlib.best_known import BestKnown, best_known, certificate_file
 from offloadlib.check import Unusable, check
 from offloadlib.cli.options import keep_apart
 from offloadlib.instances import (
+    AnyEvaluation,
+    AnyInstance,
     Budget,
     HybridInstance,
     InputError,
     Instance,
-    Outcome,
-    Problem,
     Progress,
     Result,
     gap,
@@ -142,7 +142,7 @@ class Case:
 
     label: str
     stem: str
-    instance: Problem
+    instance: AnyInstance
     path: Path
     known: BestKnown | None
 
@@ -161,7 +161,7 @@ class Run:
     row: Row
     result: Result[Any] | None = None
     path: Path | None = None
-    evaluation: Outcome | None = None
+    evaluation: AnyEvaluation | None = None
 
     @property
     def sound(self) -> bool:
@@ -337,7 +337,7 @@ def _cases(given: Sequence[Given], folder: Path) -> list[Case]:
     if not given:
         raise InputError("compare", [("instances", "must name at least one")])
     paths = [Path(item) if isinstance(item, str | Path) else None for item in given]
-    read_in: list[Problem] = [read(item) if isinstance(item, str | Path) else item for item in given]
+    read_in: list[AnyInstance] = [read(item) if isinstance(item, str | Path) else item for item in given]
     cases: list[Case] = []
     taken: set[str] = set()
     for label, instance, path in zip(_labels(read_in, paths), read_in, paths, strict=True):
@@ -350,7 +350,7 @@ def _cases(given: Sequence[Given], folder: Path) -> list[Case]:
     return cases
 
 
-def _labels(given: Sequence[Problem], paths: Sequence[Path | None]) -> list[str]:
+def _labels(given: Sequence[AnyInstance], paths: Sequence[Path | None]) -> list[str]:
     """What each instance is called: its name, with its file where others have the same one."""
     named = [(instance.name, path.name if path else "") for instance, path in zip(given, paths, strict=True)]
     by_name, by_file = Counter(name for name, _ in named), Counter(named)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from offloadlib.instances.problem import counted
+from offloadlib.instances.errors import counted
 
 if TYPE_CHECKING:
     import pandas as pd

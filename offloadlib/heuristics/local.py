@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from offloadlib.instances import Budget, Problem, Result
+from offloadlib.instances import AnyInstance, Budget, Result
 
 
-def solve(instance: Problem, budget: Budget[Any]) -> Result[Any]:
+def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
     """Leave every subtask on its own device."""
     begun = time.perf_counter()
     solution = instance.all_local

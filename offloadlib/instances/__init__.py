@@ -1,26 +1,28 @@
 """The offloading problems: data, cost models, files, generators and importers.
 
-What follows is the structured problem; ``problem`` says what instances of every kind have in common, and
-``hybrid`` is the other kind.
-
-The modules build on each other in this order: ``model`` (frozen data) - ``schema`` and ``validate``
-(what a file may say) - ``columns`` and ``storage`` (between files and data) - ``solution``, ``cost``
-(decisions and what they cost) - ``files`` (reading and writing) - ``run`` (what methods take and
-give). ``generate``, ``radio`` and ``importers`` make new instances.
+What serves every kind is here and in ``files``; the modules build on each other in this order: ``arrays``
+and ``errors`` - ``files`` (between files and data) - ``kind`` (what is asked of a kind) - ``run`` (what
+methods take and give) and ``exact`` (costs in exact arithmetic). Each kind is a folder, ``structured`` and
+``hybrid``, with ``model`` (frozen data) - ``solution`` - ``cost`` (decisions and what they cost) -
+``schema`` and ``form`` (how they stand in files) - ``generate`` - ``kind`` (all of this by the names that
+every kind has). ``importers`` and ``recipes`` make new instances.
 """
 
 from .errors import InputError
-from .files import read, read_solution, write, write_solution
+from .files.instances import read, write
+from .files.solutions import read_solution, write_solution
 from .hybrid import HybridInstance, HybridSolution
-from .problem import Outcome, Problem
-from .run import Budget, Progress, Result, Termination
-from .structured.cost import Evaluation, Violation, evaluate, gap
+from .kind import AnyEvaluation, AnyInstance
+from .run import Budget, Progress, Result, Status, StoredSolution, Termination, gap
+from .structured.cost import Evaluation, Violation, evaluate
 from .structured.model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
-from .structured.solution import Solution, Status, StoredSolution
+from .structured.solution import Solution
 
 __all__ = [
     "LOCAL",
     "UNLIMITED",
+    "AnyEvaluation",
+    "AnyInstance",
     "Application",
     "Budget",
     "Devices",
@@ -31,8 +33,6 @@ __all__ = [
     "InputError",
     "Instance",
     "OffloadPoints",
-    "Outcome",
-    "Problem",
     "Progress",
     "Result",
     "Solution",

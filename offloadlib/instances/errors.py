@@ -77,6 +77,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def os_reason(error: OSError | ValueError | MemoryError) -> str:
     """Why a file could not be opened, read or written, without its name."""
     if isinstance(error, MemoryError):

@@ -14,13 +14,13 @@ The costs of all devices are then added up and rounded once (``math.fsum``), wit
 added and subtracted. Rounding is monotone: where both sums are the same number, it is the exact cost,
 correctly rounded. Where they differ (the exact cost lies next to the middle between two numbers), and
 where an instance that no file could hold has magnitudes that could underflow, the same formulas are worked
-out with fractions.
+out with fractions. The formulas are those of each kind, in its folder's ``exact``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -28,19 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .hybrid.model import CLOUD, DEVICE, EDGE, HybridInstance
-from .hybrid.solution import HybridSolution
-from .structured.model import LOCAL, Application, Group, Instance
-from .structured.solution import Solution
+from .kind import AnyInstance, kind_named
 
 ERROR = 16.0 * 2.0**-106
 """The largest relative error e of one step."""
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Magnitudes of the numbers of an instance between which nothing here underflows or overflows."""
-
-CHUNK = 2**14
-"""Subtasks at a time: their values stay in the cache."""
 
 _SPLITTER = 2.0**27 + 1.0
 _GRIDS = (200, 800)
@@ -149,12 +143,12 @@ class Fractions:
 Number = Any
 """Double words or fractions, an array of them."""
 
-Kind = Any
-"""Which of them."""
+Arithmetic = Any
+"""Which of them: one of the two classes."""
 
 
-def cost(instance: Instance | HybridInstance, solution: Solution | HybridSolution) -> float:
-    """The exact cost F of equation (4), or Q of a hybrid solution, correctly rounded.
+def cost(instance: AnyInstance, solution: Any) -> float:
+    """The exact objective, correctly rounded.
 
     Parameters
     ----------
@@ -168,147 +162,13 @@ def cost(instance: Instance | HybridInstance, solution: Solution | HybridSolutio
     float
         The binary64 number next to the exact cost, of two equally near ones the even one.
     """
-    if isinstance(instance, HybridInstance):
-        assert isinstance(solution, HybridSolution)
-        numbers: Iterator[Array] = _hybrid_numbers(instance, solution)
-    else:
-        assert isinstance(solution, Solution)
-        numbers = _numbers(instance)
-    if all(map(_moderate, numbers)):
-        enclosed = _enclosed(list(costs(instance, solution, DoubleWords)))
+    exact = kind_named(instance.kind).exact
+    if all(map(_moderate, exact.numbers(instance, solution))):
+        enclosed = _enclosed(list(exact.costs(instance, solution, DoubleWords)))
         if enclosed is not None:
             return enclosed
-    exact = costs(instance, solution, Fractions)
-    return _rounded([value for part in exact for value in part.values.tolist()])
-
-
-def costs(instance: Instance | HybridInstance, solution: Any, kind: Kind) -> Iterator[Number]:
-    """The costs of the devices, some at a time and in no particular order."""
-    if isinstance(instance, HybridInstance):
-        yield _hybrid_costs(instance, solution, kind)
-        return
-    for group, places in zip(instance.groups, solution.places, strict=True):
-        size = max(CHUNK // group.application.size, 1)
-        for start in range(0, len(group), size):
-            some = slice(start, start + size)
-            yield _costs(instance, group, some, places[some], kind)
-
-
-# Structured instances -----------------------------------------------------------------------------
-
-
-def _costs(instance: Instance, group: Group, some: slice, places: NDArray[Any], kind: Kind) -> Number:
-    """Equation (3) of some devices of a group, with (G, K) places."""
-    devices, members, application = instance.devices, group.members[some], group.application
-    away = places != LOCAL
-    cpu = devices.cpu[members]
-    speed = np.where(away, instance.points.cpu[np.where(away, places, 0)], cpu[:, None])
-    # Without a radio link nothing is ever sent: the rates do not matter.
-    up, down = (kind.of(np.nan_to_num(rate[members], nan=1.0)) for rate in (devices.uplink, devices.downlink))
-    work = group.work[some]
-    seconds = kind.of(work) / kind.of(speed)
-    sent, received = _sent(group, some, away, kind)
-    delays = []
-    for k in range(application.size):
-        delay = seconds[:, k]
-        delay = delay if sent[k] is None else delay + sent[k] / up
-        delays.append(delay if received[k] is None else delay + received[k] / down)
-    delay = _heaviest_path(application, delays)
-    execute = kind.of(devices.execute[members])
-    energy = _sum_of(kind.of(np.where(away, 0.0, work)).columns) / kind.of(cpu) * execute
-    for parts, rate, power in ((sent, up, devices.send), (received, down, devices.receive)):
-        known = [part for part in parts if part is not None]
-        if known:
-            energy = energy + _sum_of(known) / rate * kind.of(power[members])
-    alpha = devices.alpha[members]
-    delay_weight, energy_weight = kind.of(alpha), kind.complement(alpha)
-    if instance.normalise == "local":
-        all_work = kind.of(work).columns
-        longest = _heaviest_path(application, all_work) / kind.of(cpu)
-        spent = _sum_of(all_work) / kind.of(cpu) * execute
-        ones = kind.of(np.ones_like(alpha))
-        # Where a weight is 0 it stays 0, whatever the normaliser.
-        delay_weight = delay_weight / longest.where(alpha > 0, ones)
-        energy_weight = energy_weight / spent.where(alpha < 1, ones)
-    return delay_weight * delay + energy_weight * energy
-
-
-def _sent(
-    group: Group, some: slice, away: NDArray[np.bool_], kind: Kind
-) -> tuple[list[Number | None], list[Number | None]]:
-    """Mbit that each subtask sends and receives, by radio; None where none of the devices does."""
-    application = group.application
-    sent: list[Number | None] = [None] * application.size
-    received: list[Number | None] = [None] * application.size
-
-    def add(to: list[Number | None], k: int, data: Array, crosses: NDArray[np.bool_]) -> None:
-        if crosses.any():
-            more = kind.of(np.where(crosses, data, 0.0))
-            to[k] = more if to[k] is None else to[k] + more
-
-    for arc, (j, k) in enumerate(application.edges):
-        data = group.edge_data[some, arc]
-        add(sent, k, data, away[:, k] & ~away[:, j])
-        add(received, k, data, away[:, j] & ~away[:, k])
-    for k in np.flatnonzero(application.heads).tolist():
-        add(sent, k, group.input[some, k], away[:, k])
-    for k in np.flatnonzero(application.tails).tolist():
-        add(received, k, group.output[some, k], away[:, k])
-    return sent, received
-
-
-def _heaviest_path(application: Application, weights: Sequence[Number]) -> Number:
-    """Equation (1), for a column of each subtask."""
-    finish = list(weights)
-    for k in application.order:
-        before = [finish[j] for _, j in application.incoming[k]]
-        if before:
-            finish[k] = finish[k] + _largest(before)
-    return _largest([finish[k] for k in np.flatnonzero(application.tails).tolist()])
-
-
-def _numbers(instance: Instance) -> Iterator[Array]:
-    devices = instance.devices
-    yield from (devices.cpu, devices.execute, devices.send, devices.receive, devices.alpha)
-    yield from (np.nan_to_num(devices.uplink), np.nan_to_num(devices.downlink), instance.points.cpu)
-    for group in instance.groups:
-        yield from (group.work, group.input, group.output, group.edge_data)
-
-
-# Hybrid instances ---------------------------------------------------------------------------------
-
-
-def _hybrid_costs(instance: HybridInstance, solution: HybridSolution, kind: Kind) -> Number:
-    """weight (E + rho T), see :mod:`.hybrid.cost`."""
-    given, ones = instance.parameters, np.ones(instance.num_devices)
-
-    def constant(value: float) -> Number:
-        return kind.of(value * ones)
-
-    local, edge, cloud = (
-        _sum_of(kind.of(np.where(solution.places == place, instance.sizes, 0.0)).columns)
-        for place in (DEVICE, EDGE, CLOUD)
-    )
-    remote = constant(given.kappa) * edge / constant(given.f_e)
-    energy = constant(given.eps_l) * local + (constant(given.eps_t) + constant(given.price_e)) * edge
-    if given.cloud:
-        there = cloud / constant(given.r_c) + constant(given.kappa) * cloud / constant(given.f_c)
-        remote = remote.maximum(there)
-        energy = energy + (constant(given.eps_t) + constant(given.price_c)) * cloud
-    uploads = ((solution.places != DEVICE) & (instance.sizes > 0)).any(axis=1)
-    upload = (edge + cloud) / kind.of(np.where(uploads, solution.split, 1.0))
-    delay = (constant(given.tau) * local).maximum(upload + remote)
-    return kind.of(instance.weight) * (energy + constant(given.rho) * delay)
-
-
-def _hybrid_numbers(instance: HybridInstance, solution: HybridSolution) -> Iterator[Array]:
-    given = instance.parameters
-    yield np.array([given.tau, given.eps_l, given.eps_t, given.price_e, given.price_c, given.rho])
-    yield np.array([given.kappa, given.f_e, given.f_c, given.r_c])
-    yield from (instance.sizes, instance.weight, solution.split)
-
-
-# Arithmetic ---------------------------------------------------------------------------------------
+    parts = exact.costs(instance, solution, Fractions)
+    return _rounded([value for part in parts for value in part.values.tolist()])
 
 
 def _sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -337,7 +197,7 @@ def _halves(a: Array) -> tuple[Array, Array]:
     return high, a - high
 
 
-def _sum_of(values: Sequence[Number]) -> Number:
+def sum_of(values: Sequence[Number]) -> Number:
     """In pairs: the fewer steps, the smaller the error."""
     while len(values) > 1:
         pairs = [one + other for one, other in zip(values[::2], values[1::2], strict=False)]
@@ -345,7 +205,7 @@ def _sum_of(values: Sequence[Number]) -> Number:
     return values[0]
 
 
-def _largest(values: Sequence[Number]) -> Number:
+def largest(values: Sequence[Number]) -> Number:
     largest = values[0]
     for value in values[1:]:
         largest = largest.maximum(value)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Ints
 from .compiled import subroutine
-from .structured.model import Ints
 
 
 @subroutine

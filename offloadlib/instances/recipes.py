@@ -11,14 +11,14 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .files import write
+from .files.instances import write
 from .hybrid import HybridInstance
 from .hybrid.generate import HybridSetting
-from .hybrid.generate import generate as generate_hybrid
 from .importers import ImportSetting, import_wfformat
-from .problem import Problem
-from .structured.generate import Setting, generate
+from .kind import AnyInstance, kind_named
+from .structured.generate import Setting
 from .structured.model import Instance
 
 LIBRARY = Path(__file__).with_name("library")
@@ -54,19 +54,22 @@ class Recipe:
         Parameters of the generator, or of the importer where real data are needed.
     seed
         Of the draws.
+    kind
+        Whose generator it is.
     """
 
     name: str
     description: str
     setting: Setting | HybridSetting | ImportSetting
     seed: int
+    kind: str = Instance.kind
 
     @property
     def needs_data(self) -> bool:
         """Whether the recipe reads real data."""
         return isinstance(self.setting, ImportSetting)
 
-    def make(self, data: Path | None = None) -> Instance | HybridInstance:
+    def make(self, data: Path | None = None) -> AnyInstance:
         """The instance.
 
         Parameters
@@ -81,23 +84,21 @@ class Recipe:
         InputError
             If the data cannot be used.
         """
-        if isinstance(self.setting, Setting):
-            return generate(self.setting, seed=self.seed, name=self.name, description=self.description)
-        if isinstance(self.setting, HybridSetting):
-            return generate_hybrid(self.setting, seed=self.seed, name=self.name, description=self.description)
+        about: dict[str, Any] = {"seed": self.seed, "name": self.name, "description": self.description}
+        if not isinstance(self.setting, ImportSetting):
+            instance: AnyInstance = kind_named(self.kind).generate(self.setting, **about)
+            return instance
         if data is None:
             raise ValueError(f"{self.name} needs the folder of the real data")
-        instance, _ = import_wfformat(
+        imported, _ = import_wfformat(
             [data / name for name in WORKFLOWS],
             sites=data / SITES,
             users=data / USERS,
             setting=self.setting,
-            seed=self.seed,
-            name=self.name,
-            description=self.description,
             licences=LICENCES,
+            **about,
         )
-        return instance
+        return imported
 
 
 def _paper(devices: int) -> Recipe:
@@ -130,7 +131,7 @@ def _melbourne(size: str, devices: int, sites: int, capacity: int, channels: int
 
 
 def _hybrid(size: str, setting: HybridSetting, description: str) -> Recipe:
-    return Recipe(f"hybrid-{size}", description, setting, seed=setting.devices)
+    return Recipe(f"hybrid-{size}", description, setting, seed=setting.devices, kind=HybridInstance.kind)
 
 
 RECIPES = (
@@ -233,7 +234,7 @@ RECIPES = (
 
 def rebuild(
     folder: Path, data: Path | None = None, names: Sequence[str] = ()
-) -> Iterator[tuple[Recipe, Instance | HybridInstance | None]]:
+) -> Iterator[tuple[Recipe, AnyInstance | None]]:
     """Write the library's files.
 
     Parameters
@@ -261,7 +262,7 @@ def rebuild(
         yield recipe, instance
 
 
-def _all_local_cost(instance: Problem) -> float:
+def _all_local_cost(instance: AnyInstance) -> float:
     return instance.evaluate(instance.all_local).total
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic
 
-from .problem import Problem
-from .structured.cost import gap
-from .structured.solution import Decisions, Status, StoredSolution
+from typing_extensions import TypeVar
+
+from .kind import AnyInstance
+
+Decisions = TypeVar("Decisions", default=Any)
+"""The solutions of one kind of instances."""
 
 OPTIMAL_GAP = 1e-9
 """The largest relative gap at which a solution is called optimal."""
@@ -105,6 +108,34 @@ def slack(cost: float) -> float:
     return OPTIMAL_GAP * max(1.0, abs(cost))
 
 
+class Status(StrEnum):
+    """What is claimed of a solution."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+
+
+@dataclass(frozen=True)
+class StoredSolution(Generic[Decisions]):
+    """What a solution file holds: decisions and the claims made for them."""
+
+    solution: Decisions
+    method: str
+    objective: float
+    lower_bound: float | None
+    status: Status
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gap(objective: float, lower_bound: float | None) -> float | None:
+    """Relative gap (objective - lower bound)/objective; 0 where they are equal, None without a bound."""
+    if lower_bound is None:
+        return None
+    if objective == lower_bound:
+        return 0.0
+    return (objective - lower_bound) / objective if objective else math.inf
+
+
 @dataclass(frozen=True)
 class Result(Generic[Decisions]):
     """A solution, what it costs, and what is proven about it.
@@ -135,7 +166,7 @@ class Result(Generic[Decisions]):
     @classmethod
     def of(
         cls,
-        instance: Problem[Decisions],
+        instance: AnyInstance,
         solution: Decisions,
         runtime: float,
         lower_bound: float | None = None,

@@ -25,9 +25,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.files.document import replacing
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
-from offloadlib.instances.storage import replacing
-from offloadlib.instances.structured.model import Floats
 from offloadlib.pictures.timeline import DEVICE_LANE, RADIO_LANE, Activity, Span, telling_device, timeline
 from offloadlib.registry import Family
 

@@ -16,7 +16,8 @@ from numbers import Real
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from offloadlib.instances import Problem, Progress, Result, Termination, exact
+from offloadlib.instances import AnyInstance, Progress, Result, Termination, exact
+from offloadlib.instances.kind import kind_named
 from offloadlib.instances.run import slack, within
 
 Decisions = TypeVar("Decisions")
@@ -85,7 +86,7 @@ class Keeper(Generic[Decisions]):
     def __init__(
         self,
         name: str,
-        instance: Problem[Decisions],
+        instance: AnyInstance,
         start: Decisions | None = None,
         notify: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -171,7 +172,7 @@ class Keeper(Generic[Decisions]):
 
     def _costed(self, solution: Any) -> tuple[Result[Decisions] | None, str]:
         """A solution with its exact cost, or what is wrong with it."""
-        if not isinstance(solution, type(self._instance.all_local)):
+        if not isinstance(solution, kind_named(self._instance.kind).solution):
             return None, f"returned {type(solution).__name__} as its solution"
         try:
             broken = self._instance.evaluate(solution).violations
@@ -179,7 +180,7 @@ class Keeper(Generic[Decisions]):
             return None, f"returned a solution that is none of this instance: {error}"
         if broken:
             return None, f"returned a solution that breaks a limit: {'; '.join(map(str, broken))}"
-        return Result(solution, exact.cost(self._instance, solution), None, 0.0), ""  # type: ignore[arg-type]
+        return Result(solution, exact.cost(self._instance, solution), None, 0.0), ""
 
     def _false(self, what: str) -> FalseResult:
         return FalseResult(self._name, what, self.best(Termination.FAILED, error=what))

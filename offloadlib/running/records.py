@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from offloadlib.instances import Budget, Outcome, Problem, Result, StoredSolution, gap
-from offloadlib.instances.storage import VERSION
+from offloadlib.instances import AnyEvaluation, AnyInstance, Budget, Result, StoredSolution, gap
+from offloadlib.instances.files.document import VERSION
 from offloadlib.solving import versions
 
 
@@ -27,7 +27,11 @@ def stored(result: Result[Any], method: str, budget: Budget[Any]) -> StoredSolut
 
 
 def summary(
-    instance: Problem, solution: StoredSolution[Any], evaluation: Outcome, runtime: float, certified: bool
+    instance: AnyInstance,
+    solution: StoredSolution[Any],
+    evaluation: AnyEvaluation,
+    runtime: float,
+    certified: bool,
 ) -> dict[str, Any]:
     """The fields of the solution file but the decisions, and what ``solve --json`` adds to them."""
     fields: dict[str, Any] = plain(

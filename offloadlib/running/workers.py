@@ -29,7 +29,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from offloadlib.instances import Budget, InputError, Problem, Progress, Result, Termination, gap
+from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, gap
 from offloadlib.registry import METHODS, Method
 from offloadlib.running.interrupts import Interrupts, counted_interrupts
 from offloadlib.running.keeping import EASE, FalseResult, Keeper
@@ -102,7 +102,7 @@ class Outcome:
 
 def run(
     method: Method,
-    instance: Problem,
+    instance: AnyInstance,
     budget: Budget[Any],
     grace: float | None = None,
     interrupts: Interrupts | None = None,
@@ -149,7 +149,7 @@ def run(
     return Outcome(ending, result, message, watch.interrupts.count > 0, error)
 
 
-def usual_grace(instance: Problem, time_limit: float) -> float:
+def usual_grace(instance: AnyInstance, time_limit: float) -> float:
     """Seconds beyond its time limit that a method gets: 2 and a tenth of the limit, more if it is large."""
     usual, subtasks = GRACE + GRACE_SHARE * time_limit, getattr(instance, "num_subtasks", 0)
     return usual if subtasks <= LARGE else max(usual, GRACE_IF_LARGE) + GRACE_BY_SIZE * subtasks
@@ -388,7 +388,7 @@ class _Raised:
     text: str
 
 
-def _solved(method: Method, instance: Problem, budget: Budget[Any], sender: _Sender) -> Result[Any]:
+def _solved(method: Method, instance: AnyInstance, budget: Budget[Any], sender: _Sender) -> Result[Any]:
     from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
     compiled.say = lambda text: sender.send(_Said(text))

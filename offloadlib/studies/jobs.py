@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
-from offloadlib.instances import Budget, Instance, Problem, Result, Termination
+from offloadlib.instances import AnyInstance, Budget, Instance, Result, Termination
+from offloadlib.instances.draws import recorded
 from offloadlib.instances.structured.generate import VERSION as GENERATOR
-from offloadlib.instances.structured.generate import Setting, generate, recorded
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import Function, Method
 from offloadlib.solving import versions
 
@@ -54,14 +55,14 @@ def _generated(setting: Setting, seed: int) -> Instance:
 class Given:
     """An instance at hand."""
 
-    given: Problem[Any]
+    given: AnyInstance
 
     @property
     def identity(self) -> dict[str, Any]:
         """What tells it from any other instance."""
         return {"sha256": self.given.fingerprint}
 
-    def instance(self) -> Problem[Any]:
+    def instance(self) -> AnyInstance:
         """The instance."""
         return self.given
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from offloadlib.comparing.tables import percent
 from offloadlib.comparing.tables import ratio as shown_ratio
-from offloadlib.instances.problem import counted
+from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from offloadlib.comparing.tables import duration
 from offloadlib.instances import InputError, Instance, write
 from offloadlib.instances.errors import os_reason
-from offloadlib.instances.storage import replacing
+from offloadlib.instances.files.document import replacing
 from offloadlib.pages import page
 from offloadlib.pages.page import Page, Section, Table
 from offloadlib.solving import versions

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from offloadlib.instances import InputError
 from offloadlib.instances.errors import os_reason
-from offloadlib.instances.storage import parse_json, read_bytes, replacing
+from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 
 from . import Row
 

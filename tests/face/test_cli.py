@@ -260,7 +260,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_still_tells_the_result(
         raise OSError(28, "No space left on device")
 
     Path("a.sol.json").write_text("before")
-    monkeypatch.setattr("offloadlib.instances.files._lines", full)
+    monkeypatch.setattr("offloadlib.instances.files.solutions.lines", full)
     status, out, err = run("solve", WORKED, "--method", "local", "--json", "-o", "a.sol.json")
     assert status == 2
     assert "No space left on device" in err

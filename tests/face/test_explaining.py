@@ -33,7 +33,7 @@ from offloadlib.instances import (
     read,
     read_solution,
 )
-from offloadlib.instances.structured.model import frozen
+from offloadlib.instances.arrays import frozen
 from offloadlib.instances.structured.subset import restricted, subset
 from offloadlib.pictures import plots
 

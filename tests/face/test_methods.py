@@ -28,7 +28,7 @@ from offloadlib.instances import (
     exact,
     read,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS, Family
 from offloadlib.solving import first

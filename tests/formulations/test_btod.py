@@ -42,7 +42,7 @@ from offloadlib.instances import (
     evaluate,
     read,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
 
 Solve = Callable[[Instance, Budget], Result]

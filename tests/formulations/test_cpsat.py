@@ -43,7 +43,7 @@ from offloadlib.instances import (
     evaluate,
     read,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.proofs import certify
 

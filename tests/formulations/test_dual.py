@@ -29,7 +29,7 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.subset import subset
 

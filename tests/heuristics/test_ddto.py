@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from offloadlib.instances import Budget, InputError, Termination
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, Parameters
 from offloadlib.instances.hybrid.split import costs
-from offloadlib.instances.structured.model import Floats
 from offloadlib.registry import METHODS
 
 pytest.importorskip("sklearn")

@@ -35,11 +35,11 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
+from offloadlib.instances.arrays import Ints
 from offloadlib.instances.structured import flat
 from offloadlib.instances.structured.cost import subtask_costs
 from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.instances.structured.model import Ints
 from offloadlib.instances.structured.sides import heaviest_path, terms
 from offloadlib.registry import METHODS, Family
 

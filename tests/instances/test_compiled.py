@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from offloadlib.instances import Budget, Problem
+from offloadlib.instances import AnyInstance, Budget
 from offloadlib.instances.compiled import Kernel, called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -45,7 +45,7 @@ INSTANCES = {
 def test_a_method_calls_no_kernel_that_was_not_prepared(
     method: Method, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instance: Problem = INSTANCES[kind]
+    instance: AnyInstance = INSTANCES[kind]
     if method.applies_to(instance) is not None:
         pytest.skip("does not apply")
     function, start, called = method.load(), first(instance), set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from offloadlib import check
 from offloadlib.best_known import library
 from offloadlib.instances import (
+    AnyInstance,
     Instance,
     Solution,
     Status,
@@ -30,7 +32,12 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
+from offloadlib.instances.kind import kind_named
 from offloadlib.instances.structured.generate import Setting, generate
+
+
+def costs(instance: AnyInstance, solution: Any, arithmetic: Any) -> Iterator[Any]:
+    return kind_named(instance.kind).exact.costs(instance, solution, arithmetic)
 
 
 def by_checker(instance: Any, solution: Any) -> float:
@@ -46,7 +53,7 @@ def by_checker(instance: Any, solution: Any) -> float:
 
 
 def by_fractions(instance: Any, solution: Any) -> Fraction:
-    parts = exact.costs(instance, solution, exact.Fractions)
+    parts = costs(instance, solution, exact.Fractions)
     return sum((value for part in parts for value in part.values.tolist()), Fraction(0))
 
 
@@ -80,7 +87,7 @@ def test_hybrid(data: st.DataObject) -> None:
 def test_the_library(path: Path) -> None:
     instance: Any = read(library() / path.name.replace(".sol", ""))
     solution = read_solution(path, instance).solution
-    parts = list(exact.costs(instance, solution, exact.DoubleWords))
+    parts = list(costs(instance, solution, exact.DoubleWords))
     assert exact.cost(instance, solution) == exact._enclosed(parts) == by_checker(instance, solution)
 
 
@@ -89,8 +96,8 @@ def test_the_error_is_as_small_as_it_says() -> None:
     random = np.random.default_rng(0)
     solution = Solution(tuple(random.integers(-1, 10, group.work.shape) for group in instance.groups))
     for words, fractions in zip(
-        exact.costs(instance, solution, exact.DoubleWords),
-        exact.costs(instance, solution, exact.Fractions),
+        costs(instance, solution, exact.DoubleWords),
+        costs(instance, solution, exact.Fractions),
         strict=True,
     ):
         allowed = Fraction(words.steps) * Fraction(exact.ERROR)
@@ -125,7 +132,7 @@ def test_between_two_numbers(speed: float | None, cost: float) -> None:
     instance = strategies.instance_of(document)
     solution = Solution.all_local(instance)
     assert exact.cost(instance, solution) == cost == by_checker(instance, solution)
-    by_words = exact._enclosed(list(exact.costs(instance, solution, exact.DoubleWords)))
+    by_words = exact._enclosed(list(costs(instance, solution, exact.DoubleWords)))
     assert by_words == (None if speed is None else cost)
 
 
@@ -141,5 +148,5 @@ def test_many_devices_at_once() -> None:
     """A group is costed in parts; together they are the whole."""
     instance: Instance = generate(Setting(devices=8000), seed=1)
     solution = Solution.all_local(instance)
-    assert len(list(exact.costs(instance, solution, exact.DoubleWords))) > len(instance.groups)
+    assert len(list(costs(instance, solution, exact.DoubleWords))) > len(instance.groups)
     assert exact.cost(instance, solution) == 8000.0

@@ -36,12 +36,15 @@ from strategies import (
 )
 
 import offloadlib.instances as model
-from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution, storage
-from offloadlib.instances.files import parse
-from offloadlib.instances.schema import SCHEMA_FOLDER, SCHEMAS, InstanceFile, SolutionFile, json_schema
-from offloadlib.instances.structured import columns
-from offloadlib.instances.structured.columns import layout, of_instance, validated
-from offloadlib.instances.validate import structure
+from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution
+from offloadlib.instances.files.archive import write_zip
+from offloadlib.instances.files.instances import parse
+from offloadlib.instances.files.published import SCHEMA_FOLDER, SCHEMAS, json_schema
+from offloadlib.instances.files.schema import SolutionFile
+from offloadlib.instances.files.validate import structure
+from offloadlib.instances.structured import form
+from offloadlib.instances.structured.columns import _CHUNK, layout, of_instance, validated
+from offloadlib.instances.structured.schema import InstanceFile
 
 
 def library_files() -> list[Path]:
@@ -103,8 +106,8 @@ def test_the_same_instance_gives_the_same_bytes(tmp_path: Path) -> None:
     instance = model.read(EXAMPLE)
     for name in ("one.json", "two.json", "one.zip", "two.zip"):
         model.write(instance, tmp_path / name)
-    for form in ("json", "zip"):
-        assert (tmp_path / f"one.{form}").read_bytes() == (tmp_path / f"two.{form}").read_bytes()
+    for suffix in ("json", "zip"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
 def test_a_file_holds_a_line_per_device(tmp_path: Path) -> None:
@@ -130,8 +133,7 @@ def test_data_is_read_from_a_pipe() -> None:
 @given(instances())
 def test_columns_round_trip(instance: Instance) -> None:
     header, columns = of_instance(instance)
-    shapes = layout(header, columns["application"])
-    used = {name: shape for name, shape in shapes.items() if shape[0]}
+    used = {name: column.shape for name, column in layout(header, columns).items() if column.shape[0]}
     assert {name: np.shape(values) for name, values in columns.items()} == used
     assert_same(instance, validated(header, columns, "columns"))
 
@@ -170,8 +172,8 @@ def test_columns_that_are_wrong_are_named_like_places_in_a_file() -> None:
 def test_optional_columns_may_be_left_out() -> None:
     instance = model.read(EXAMPLE)
     header, good = of_instance(instance)
-    for name in good:
-        if columns.is_optional(name):
+    for name, column in layout(header, good).items():
+        if column.optional:
             assert_same(instance, validated(header, changed(drop(name), of=good), "made"))
     with pytest.raises(InputError, match=r'columns\["input\.0"\]: is missing'):
         validated(header, changed(drop("input.0"), of=good), "made")
@@ -234,7 +236,7 @@ def test_fingerprint_is_as_defined(document: Document) -> None:
 
 def test_fingerprint_of_many_devices_is_as_defined() -> None:
     # More devices than are written at a time.
-    (device, _), count = DOCUMENT["devices"], 2 * columns._CHUNK + 7
+    (device, _), count = DOCUMENT["devices"], 2 * _CHUNK + 7
     document = {**DOCUMENT, "devices": [{**device, "id": f"ud{m}"} for m in range(count)]}
     assert instance_of(document).fingerprint == definition(document)
 
@@ -450,9 +452,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         file.write(b"half")
         raise error
 
-    monkeypatch.setattr(columns, "device_documents", broken)
+    monkeypatch.setattr(form, "device_documents", broken)
     monkeypatch.setattr(Solution, "decisions", broken)
-    monkeypatch.setattr("offloadlib.instances.files.write_zip", broken_zip)
+    monkeypatch.setattr("offloadlib.instances.files.instances.write_zip", broken_zip)
     expected = InputError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         model.write(instance, tmp_path / "old.json")
@@ -626,7 +628,8 @@ def test_long_lists_of_problems_are_cut_in_the_message_alone() -> None:
 
 def packed(instance: Instance) -> bytes:
     file = io.BytesIO()
-    storage.write_zip(file, *of_instance(instance))
+    header, columns = of_instance(instance)
+    write_zip(file, header, columns, layout(header, columns))
     return file.getvalue()
 
 

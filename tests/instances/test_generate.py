@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, UNLIMITED, InputError, Instance
+from offloadlib.instances.draws import parameter_help
 from offloadlib.instances.recipes import LIBRARY, RECIPES, main
-from offloadlib.instances.structured.generate import Setting, generate, parameter_help
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.radio import Radio, link_rates
 
 SYNTHETIC = [recipe for recipe in RECIPES if not recipe.needs_data]

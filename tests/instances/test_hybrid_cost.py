@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 import offloadlib.instances as model
 from offloadlib import check
 from offloadlib.instances import Status, StoredSolution
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import (
     CLOUD,
     DEVICE,
@@ -33,7 +34,6 @@ from offloadlib.instances.hybrid import (
 from offloadlib.instances.hybrid.cost import within
 from offloadlib.instances.hybrid.form import PLACES
 from offloadlib.instances.hybrid.split import costs, priced_split
-from offloadlib.instances.structured.model import Floats
 
 
 def draw_places(data: st.DataObject, instance: HybridInstance) -> np.ndarray:

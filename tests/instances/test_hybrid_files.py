@@ -20,6 +20,8 @@ from strategies import Change, drop, put
 import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import InputError, Status, StoredSolution
+from offloadlib.instances.files.published import SCHEMA_FOLDER
+from offloadlib.instances.files.validate import structure
 from offloadlib.instances.hybrid import (
     CLOUD,
     EDGE,
@@ -33,9 +35,8 @@ from offloadlib.instances.hybrid import (
 )
 from offloadlib.instances.hybrid.generate import HybridSetting, generate, generate_frames
 from offloadlib.instances.hybrid.model import Parameters as Defaults
+from offloadlib.instances.hybrid.schema import HybridFile
 from offloadlib.instances.recipes import RECIPES, Recipe
-from offloadlib.instances.schema import SCHEMA_FOLDER, HybridFile
-from offloadlib.instances.validate import structure
 
 SCHEMA = jsonschema.Draft202012Validator(json.loads((SCHEMA_FOLDER / "instance-1.schema.json").read_text()))
 RECIPES_HERE = [recipe for recipe in RECIPES if isinstance(recipe.setting, HybridSetting)]

@@ -18,11 +18,11 @@ from folders import CASES, DATA
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, InputError, Solution, evaluate
+from offloadlib.instances.draws import parameter_help
 from offloadlib.instances.importers import ImportSetting, import_wfformat
 from offloadlib.instances.importers.eua import local_metres, read_locations
 from offloadlib.instances.importers.wfformat import Workflow, read_workflow, scaled
 from offloadlib.instances.recipes import LIBRARY, RECIPES, SITES, USERS, WORKFLOWS
-from offloadlib.instances.structured.generate import parameter_help
 from offloadlib.instances.structured.radio import link_rates
 
 needs_data = pytest.mark.skipif(not (DATA / SITES).exists(), reason="the real data are not here")

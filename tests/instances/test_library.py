@@ -7,7 +7,7 @@ import pytest
 from offloadlib import check
 from offloadlib.best_known import certificate_file, library, read_best_known, solution_file
 from offloadlib.instances import Instance, read, read_solution
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 
 STEMS = sorted(path.stem for path in library().glob("*.json") if path.name != "best_known.json")
 KNOWN = read_best_known()

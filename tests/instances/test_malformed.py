@@ -22,9 +22,11 @@ from strategies import DOCUMENT, EXAMPLE, Change, Document, changed, drop, put
 
 import offloadlib.instances as model
 from offloadlib import check as checker
-from offloadlib.instances import InputError, Solution, Status, StoredSolution, storage
-from offloadlib.instances.storage import write_zip
-from offloadlib.instances.structured.columns import of_instance
+from offloadlib.instances import InputError, Solution, Status, StoredSolution
+from offloadlib.instances.files import archive
+from offloadlib.instances.files.archive import write_zip
+from offloadlib.instances.files.instances import parse
+from offloadlib.instances.structured.columns import layout, of_instance
 
 GOOD = EXAMPLE.read_bytes()
 DIGITS = "1" + "0" * 400
@@ -632,8 +634,8 @@ def columnar() -> Members:
         device("position", [1, 2]), device("uplink", 3), device("downlink", 4), device("edge_data", [1] * 5)
     )
     file = io.BytesIO()
-    header, columns = of_instance(model.files.parse(as_bytes(document), "x"))
-    write_zip(file, header, columns)
+    header, columns = of_instance(parse(as_bytes(document), "x"))
+    write_zip(file, header, columns, layout(header, columns))
     with zipfile.ZipFile(file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -862,7 +864,7 @@ def test_columnar(kind: str, tmp_path: Path) -> None:
 
 
 def test_json_in_a_zip_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_JSON_LIMIT", 5000)
+    monkeypatch.setattr(archive, "_JSON_LIMIT", 5000)
     path = tmp_path / "bad.zip"
     path.write_bytes(member("columns/id", b" " * 5001))
     assert problems(model.read, path) == ["columns/id: must have at most 5000 bytes, not 5001"]

@@ -22,8 +22,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from offloadlib.instances import Budget, InputError, Termination
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.instances.structured.model import Floats, Ints
 
 from ..structured.scaling import unit_for
 from .stray import without_stray_lines

@@ -26,9 +26,9 @@ from offloadlib.instances import (
     evaluate,
     gap,
 )
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.structured.bound import simple_bound
 
 from ..structured import pooling
 from ..structured.scaling import FAR, far_apart

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from offloadlib.instances.arrays import Ints
 from offloadlib.instances.hybrid import HybridInstance
 from offloadlib.instances.hybrid.form import PLACES
-from offloadlib.instances.structured.model import Ints
 
 from ..proofs import nodes
 from ..proofs.write import Record, write_proof

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 
 from .kernels import combine
 from .patterns import Menu

@@ -46,9 +46,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import Budget, Progress, Result, Termination
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
-from offloadlib.instances.structured.model import Floats, Ints
 
 from ..engine.tree import Open, Tree
 from ..proofs.nodes import Proof, claim

@@ -42,9 +42,9 @@ import numpy as np
 import pyomo.environ as pyo
 
 from offloadlib.instances import Budget, Progress, Result, Termination
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import CLOUD, DEVICE, EDGE, HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.hybrid.model import TaskPlaces
-from offloadlib.instances.structured.model import Floats
 
 from ..engine import highs
 from ..engine.outcome import errors

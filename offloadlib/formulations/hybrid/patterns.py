@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.hybrid import HybridInstance, loads
 from offloadlib.instances.hybrid.enumeration import numbered
 from offloadlib.instances.hybrid.model import TaskPlaces
-from offloadlib.instances.structured.model import Floats, Ints
 
 from .kernels import mark_relevant
 

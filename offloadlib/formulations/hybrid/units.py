@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.hybrid.model import DEVICE, TaskPlaces
-from offloadlib.instances.structured.model import Floats, Ints
 
 MOST_UNITS = 10_000
 """Of one task; with more, units are too small to be of use."""

@@ -8,8 +8,8 @@ from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
-from offloadlib.instances import Problem
-from offloadlib.instances.storage import replacing
+from offloadlib.instances import AnyInstance
+from offloadlib.instances.files.document import replacing
 
 from .nodes import Certificate, Divided, Enumeration
 
@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 def write_proof(
     certificate: Certificate[Any],
-    instance: Problem,
+    instance: AnyInstance,
     path: str | Path,
     prices: Callable[[Any], Record],
     branch: Callable[[Any], Record],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 
 from ..proofs import nodes
 from ..proofs.write import Record, decimals, write_proof

@@ -30,7 +30,8 @@ from dataclasses import replace
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.model import Ints, Places, frozen
+from offloadlib.instances.arrays import Ints, frozen
+from offloadlib.instances.structured.model import Places
 
 
 def pool(instance: Instance) -> Instance:

@@ -33,8 +33,8 @@ from dataclasses import replace
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
-from offloadlib.instances.bound import simple_bounds
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.structured.bound import simple_bounds
 from offloadlib.instances.structured.sides import Terms, terms
 
 TYPICAL = 1024.0

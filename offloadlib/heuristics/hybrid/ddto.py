@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import Budget, InputError, Result, Termination
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.files.document import replacing
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.hybrid.model import TaskPlaces
 from offloadlib.instances.hybrid.split import costs
-from offloadlib.instances.storage import replacing
-from offloadlib.instances.structured.model import Floats
 
 from .network import Network, one_thread, prepare
 

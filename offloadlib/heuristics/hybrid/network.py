@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import InputError
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 
 HIDDEN = (120, 80)
 """Sizes of the hidden layers."""

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from offloadlib.instances import Budget, Result
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import (
     CLOUD,
     EDGE,
@@ -22,7 +23,6 @@ from offloadlib.instances.hybrid import (
 )
 from offloadlib.instances.hybrid.enumeration import numbered
 from offloadlib.instances.hybrid.split import costs
-from offloadlib.instances.structured.model import Floats
 
 HybridResult = Result[HybridSolution]
 HybridBudget = Budget[HybridSolution]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
@@ -29,7 +30,6 @@ from offloadlib.instances.structured.flat import (
     flat_tasks,
     solution_of,
 )
-from offloadlib.instances.structured.model import Floats, Ints
 
 POPULATION = 50
 GENERATIONS = 1000

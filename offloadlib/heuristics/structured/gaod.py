@@ -45,6 +45,7 @@ from offloadlib.instances import (
     Termination,
     evaluate,
 )
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import (
@@ -55,7 +56,6 @@ from offloadlib.instances.structured.flat import (
     flat_tasks,
     solution_of,
 )
-from offloadlib.instances.structured.model import Floats, Ints
 
 
 @dataclass(frozen=True)

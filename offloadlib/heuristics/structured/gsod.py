@@ -25,8 +25,9 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms, terms
 
 

@@ -31,6 +31,7 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import inlined, kernel, readable, subroutine, writable
 from offloadlib.instances.loops import order_of
 from offloadlib.instances.structured.flat import (
@@ -43,7 +44,6 @@ from offloadlib.instances.structured.flat import (
     solution_of,
     subtask_starts,
 )
-from offloadlib.instances.structured.model import Floats, Ints
 
 
 def solve_difference(instance: Instance, budget: Budget) -> Result:

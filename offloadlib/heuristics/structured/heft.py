@@ -27,9 +27,9 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, both_sides, flat_tasks, solution_of
-from offloadlib.instances.structured.model import Floats, Ints
 
 
 def solve(instance: Instance, budget: Budget) -> Result:

@@ -51,6 +51,7 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.run import OutOfTime
@@ -63,7 +64,6 @@ from offloadlib.instances.structured.flat import (
     flat_tasks,
     solution_of,
 )
-from offloadlib.instances.structured.model import Floats, Ints
 
 LARGEST_SEARCH = 100_000
 """Nodes of the search for one device's decision."""

@@ -20,8 +20,8 @@ from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.decomposition.primal import Primal, pack
 from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
-from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.bound import simple_bound
 
 from . import gsod
 
@@ -60,7 +60,7 @@ def _start(instance: Instance, budget: Budget) -> Solution:
     """The best that is known before anything else: it is there at any time limit."""
     known = [method(instance, budget).solution for method in (gsod.solve_difference, gsod.solve_ratio)]
     known.append(budget.start or Solution.all_local(instance))
-    start = min(known, key=lambda solution: exact.cost(instance, solution))
+    start: Solution = min(known, key=lambda solution: exact.cost(instance, solution))
     if budget.on_progress is not None:
         budget.on_progress(Progress(0.0, evaluate(instance, start).total, None, lambda: start))
     return start

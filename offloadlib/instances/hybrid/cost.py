@@ -17,14 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..structured.cost import jain
-from ..structured.model import Floats
+from ..arrays import Floats
+from ..kind import AnyEvaluation
 from .model import CLOUD, DEVICE, EDGE, HybridInstance
 from .solution import HybridSolution
 
@@ -109,7 +108,7 @@ class HybridViolation:
 
 
 @dataclass(frozen=True, eq=False)
-class HybridEvaluation:
+class HybridEvaluation(AnyEvaluation):
     """What decisions cost and use.
 
     Attributes
@@ -122,24 +121,6 @@ class HybridEvaluation:
 
     instance: HybridInstance
     solution: HybridSolution
-    delay: Floats
-    energy: Floats
-    cost: Floats
-
-    @cached_property
-    def total(self) -> float:
-        """Q."""
-        return math.fsum(self.cost.tolist())
-
-    @cached_property
-    def local(self) -> HybridEvaluation:
-        """The same of the all-local decision."""
-        return evaluate(self.instance, HybridSolution.all_local(self.instance))
-
-    @property
-    def saving(self) -> float:
-        """1 - Q/Q(all-local); 0 where all-local costs nothing."""
-        return 1.0 - self.total / self.local.total if self.local.total else 0.0
 
     @property
     def placed(self) -> Floats:
@@ -164,24 +145,9 @@ class HybridEvaluation:
         return f"{self.given:.6g} of {self.instance.parameters.bandwidth:.6g} Mbit/s"
 
     @property
-    def fairness(self) -> float:
-        """Jain's index of the devices' savings max(cost(local) - cost, 0); 1 if none saves anything."""
-        return jain(np.maximum(self.local.cost - self.cost, 0.0))
-
-    @property
-    def worse_off(self) -> int:
-        """Devices that cost more than all-local."""
-        return int((self.cost > self.local.cost * (1 + 1e-12)).sum())
-
-    @property
     def violations(self) -> list[HybridViolation]:
         """Every rule that is broken; empty for a feasible solution."""
         return list(self._violations())
-
-    @property
-    def feasible(self) -> bool:
-        """Whether the cloud is used only where there is one, and the split is one."""
-        return not self.violations
 
     def _violations(self) -> Iterator[HybridViolation]:
         names, split = self.instance.devices, self.solution.split

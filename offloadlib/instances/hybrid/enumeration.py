@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..structured.model import Ints
+from ..arrays import Ints
 from .model import HybridInstance, TaskPlaces
 from .split import costs
 

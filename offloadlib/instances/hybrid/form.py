@@ -6,19 +6,19 @@ The header is the JSON document without its devices. The columns, for N devices 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, Problem, place, shown
-from ..schema import LARGEST, SMALLEST, HybridFile, HybridHeaderPart, positive, size
-from ..storage import Archive
-from ..structured.columns import Columns
-from ..validate import Document, free_data, structure, unique_ids
+from ..files import canonical
+from ..files.archive import Archive, Column, Columns
+from ..files.document import Document, instance_header, without_nulls
+from ..files.schema import LARGEST, SMALLEST, positive, size
+from ..files.validate import free_data, structure, unique_ids
 from .model import CLOUD, DEVICE, EDGE, HybridInstance, Parameters
+from .schema import HybridFile, HybridHeaderPart
 from .solution import HybridSolution
 
 PLACES: dict[str | None, int] = {None: DEVICE, "edge": EDGE, "cloud": CLOUD}
@@ -89,17 +89,25 @@ def from_columns(header: Document, columns: Columns) -> HybridInstance:
 
 def header_and_columns(instance: HybridInstance) -> tuple[Document, Columns]:
     """Header and columns of an instance."""
-    header = {
-        "format": "offloadlib-instance",
-        "version": 1,
-        "kind": instance.kind,
-        "name": instance.name,
-        "description": instance.description,
-        "source": None if instance.source is None else dict(instance.source),
-        "parameters": parameters_document(instance.parameters),
-    }
+    header = instance_header(
+        instance.kind,
+        name=instance.name,
+        description=instance.description,
+        source=instance.source,
+        parameters=parameters_document(instance.parameters),
+    )
     columns = {"id": list(instance.devices), "weight": instance.weight, "sizes": instance.sizes}
-    return {key: value for key, value in header.items() if value is not None}, columns
+    return header, columns
+
+
+def layout(header: Document, columns: Columns) -> dict[str, Column]:
+    """What the columns look like; ``sizes`` are (..., N, M)."""
+    return _layout(np.shape(columns["sizes"]))
+
+
+def _layout(shape: tuple[int, ...]) -> dict[str, Column]:
+    devices = shape[-2]
+    return {"id": Column((devices,), "json"), "weight": Column((devices,)), "sizes": Column(shape)}
 
 
 def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
@@ -113,15 +121,10 @@ def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
 
 
 def fingerprint(instance: HybridInstance) -> str:
-    """SHA-256 of the canonical form: sorted keys, no white space, and no name, description or source."""
+    """SHA-256 of the canonical form, which leaves out a cloud that is none, too."""
     header, columns = header_and_columns(instance)
-    for key in ("name", "description", "source"):
-        header.pop(key, None)
-    if header["parameters"]["cloud"] is None:
-        del header["parameters"]["cloud"]
-    document = {**header, "devices": list(device_documents(header, columns))}
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    header["parameters"] = without_nulls(header["parameters"])
+    return canonical.fingerprint(header, device_documents(header, columns))
 
 
 def document_problems(document: Any) -> list[Problem]:
@@ -169,8 +172,7 @@ def unpacked(
     InputError
         With every problem of the header, or else of the columns.
     """
-    header: Document = archive.header
-    described = header.pop("columns", None)
+    header, described = archive.header, archive.described
     found = [*structure(model, header), *free_data(header)]
     shape: tuple[int, ...] = ()
     if isinstance(described, dict):
@@ -182,13 +184,11 @@ def unpacked(
         found.append(("columns", f"must be an object, not {shown(described)}"))
     if found:
         raise InputError(archive.source, found)
-    devices = shape[-2]
     ids = archive.json("columns/id")
-    found = _id_problems(ids, devices)
+    found = _id_problems(ids, shape[-2])
     if found:
         raise InputError(archive.source, found)
-    shapes = {"id": (devices,), "weight": (devices,), "sizes": shape}
-    columns = archive.columns(described, shapes, {"id": ids})
+    columns = archive.columns(_layout(shape), {"id": ids})
     found = list(range_problems(columns))
     if found:
         raise InputError(archive.source, found)

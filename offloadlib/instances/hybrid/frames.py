@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..schema import FramesHeaderPart
-from ..storage import Archive, check_format, read_bytes, replacing, write_zip
-from ..structured.columns import Columns
-from ..structured.model import Floats, frozen
-from ..validate import Document
-from .form import header_and_columns, parameters_of, unpacked
+from ..arrays import Floats, frozen
+from ..files.archive import Archive, Columns, write_zip
+from ..files.document import Document, read_bytes, replacing
+from .form import header_and_columns, layout, parameters_of, unpacked
 from .model import HybridInstance, Parameters
+from .schema import FramesHeaderPart
 
 FORMAT = "offloadlib-frames"
 
@@ -104,7 +103,8 @@ def write_frames(frames: Frames, path: str | Path) -> None:
     header |= {"description": frames.description} if frames.description is not None else {}
     header |= {"source": dict(frames.source)} if frames.source is not None else {}
     with replacing(path) as file:
-        write_zip(file, header, columns | {"sizes": frames.sizes})
+        columns |= {"sizes": frames.sizes}
+        write_zip(file, header, columns, layout(header, columns))
 
 
 def read_frames(path: str | Path) -> Frames:
@@ -115,6 +115,5 @@ def read_frames(path: str | Path) -> Frames:
     InputError
         With every problem of the header, or else of the columns.
     """
-    archive = Archive(read_bytes(path), path)
-    check_format(archive.header, FORMAT, path)
+    archive = Archive(read_bytes(path), path, FORMAT)
     return Frames.from_columns(*unpacked(archive, FramesHeaderPart, ("F", "N", "M")))

@@ -6,21 +6,19 @@ random stream each, so that equal seeds give equal instances on any machine.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
+from ..draws import Range, recorded, seed_problems, uniform
 from ..errors import InputError, Problem, shown
-from ..schema import FramesHeaderPart, HybridHeaderPart
-from ..structured.columns import Columns
-from ..structured.generate import Range, seed_problems, uniform
-from ..structured.model import Floats
-from ..validate import Document
+from ..files.archive import Columns
+from ..files.document import Document, instance_header
 from .form import from_columns, parameters_document, validated
 from .frames import Frames
 from .model import HybridInstance, Parameters
+from .schema import FramesHeaderPart, HybridHeaderPart
 
 VERSION = 1
 """Raised when the same seed and parameters no longer give the same instance."""
@@ -156,26 +154,19 @@ def _drawn(
         "weight": uniform(for_weights, setting.weight, setting.devices),
         "sizes": setting.unit * np.minimum(low + np.floor(draws * (high - low + 1)), high),
     }
-    header: Document = {
-        "format": "offloadlib-instance",
-        "version": 1,
-        "kind": "hybrid",
-        "name": name or f"hybrid-n{setting.devices}-m{setting.tasks}-seed{seed}",
-        "description": description,
-        "source": {
+    header = instance_header(
+        "hybrid",
+        name=name or f"hybrid-n{setting.devices}-m{setting.tasks}-seed{seed}",
+        description=description,
+        source={
             "generator": "offloadlib hybrid",
             "version": VERSION,
             "seed": seed,
-            "parameters": _recorded(setting),
+            "parameters": recorded(setting),
         },
-        "parameters": parameters_document(setting.parameters),
-    }
+        parameters=parameters_document(setting.parameters),
+    )
     return header, columns
-
-
-def _recorded(setting: HybridSetting) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(json.dumps(asdict(setting)))
-    return values
 
 
 def _setting_problems(setting: HybridSetting, frames: int) -> list[Problem]:

@@ -26,18 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import counted
-from ..structured.model import Floats, frozen
-
-if TYPE_CHECKING:
-    from .cost import HybridEvaluation
-    from .solution import HybridSolution
+from ..arrays import Floats, frozen
+from ..errors import counted
+from ..kind import AnyInstance
 
 TaskPlaces = NDArray[np.int8]
 """Decisions: (..., N, M) places of tasks."""
@@ -81,12 +77,9 @@ class Parameters:
         return 1.0 / self.r_c + self.kappa / self.f_c if self.cloud else 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class HybridInstance:
-    """An immutable instance of the hybrid offloading problem.
-
-    Instances come from :func:`.instances.read` or a generator, which validate; the constructor itself
-    does not.
+@dataclass(frozen=True, eq=False, repr=False)
+class HybridInstance(AnyInstance):
+    """An instance of the hybrid offloading problem.
 
     Parameters
     ----------
@@ -104,7 +97,8 @@ class HybridInstance:
         What it is and where it comes from.
     """
 
-    name: str
+    kind = "hybrid"
+
     devices: tuple[str, ...]
     sizes: Floats
     weight: Floats
@@ -115,11 +109,6 @@ class HybridInstance:
     def __post_init__(self) -> None:
         for key in ("sizes", "weight"):  # adding 0 turns -0 into 0, so that equal instances have equal bits
             object.__setattr__(self, key, frozen(np.asarray(getattr(self, key)) + 0.0, np.float64))
-
-    @property
-    def kind(self) -> Literal["hybrid"]:
-        """Kind of problem, as in the file."""
-        return "hybrid"
 
     @property
     def num_devices(self) -> int:
@@ -149,30 +138,7 @@ class HybridInstance:
         )
 
     @property
-    def all_local(self) -> HybridSolution:
-        """Every task on its own device."""
-        from .solution import HybridSolution
-
-        return HybridSolution.all_local(self)
-
-    @property
     def summary(self) -> str:
         """Its size in words."""
         where = "edge and cloud" if self.parameters.cloud else "edge alone"
         return f"{counted(self.num_devices, 'device')}, {counted(self.sizes.size, 'task')}, {where}"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the canonical form: equal for files that state the same problem."""
-        from .form import fingerprint
-
-        return fingerprint(self)
-
-    def evaluate(self, solution: HybridSolution) -> HybridEvaluation:
-        """See :func:`.instances.hybrid.evaluate`."""
-        from .cost import evaluate
-
-        return evaluate(self, solution)
-
-    def __repr__(self) -> str:
-        return f"<HybridInstance {self.name!r}: {self.summary}>"

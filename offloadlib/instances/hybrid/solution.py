@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..structured.model import Floats, frozen, whole
+from ..arrays import Floats, frozen, whole
 from .model import DEVICE, HybridInstance, TaskPlaces
 
 

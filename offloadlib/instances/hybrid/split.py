@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..structured.model import Floats
+from ..arrays import Floats
 from .cost import Loads, device_costs, loads
 from .model import HybridInstance
 from .solution import HybridSolution

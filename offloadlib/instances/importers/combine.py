@@ -28,22 +28,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import InputError, Problem
-from ..problem import counted
-from ..schema import LARGEST, SMALLEST
-from ..storage import read_bytes
-from ..structured.columns import Columns
-from ..structured.generate import (
-    Environment,
-    Network,
+from ..arrays import Floats, Ints
+from ..draws import (
     Range,
-    assemble,
-    draw_devices,
-    draw_points,
-    drawn_network,
-    environment_problems,
     number_problems,
-    radio_network,
     range_problems,
     recorded,
     seed_problems,
@@ -51,7 +39,21 @@ from ..structured.generate import (
     uniform,
     whole_problems,
 )
-from ..structured.model import LOCAL, Floats, Instance, Ints
+from ..errors import InputError, Problem, counted
+from ..files.archive import Columns
+from ..files.document import read_bytes
+from ..files.schema import LARGEST, SMALLEST
+from ..structured.generate import (
+    Environment,
+    Network,
+    assemble,
+    draw_devices,
+    draw_points,
+    drawn_network,
+    environment_problems,
+    radio_network,
+)
+from ..structured.model import LOCAL, Instance
 from ..structured.radio import nearest_points
 from ..structured.sides import heaviest_path, terms
 from .eua import Locations, centre, local_metres, read_locations

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, Problem, shown
-from ..problem import counted
-from ..structured.model import Floats
+from ..arrays import Floats
+from ..errors import InputError, Problem, counted, shown
 
 EARTH = 6371008.8
 """Mean radius of the earth in metres."""

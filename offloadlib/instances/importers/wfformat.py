@@ -52,11 +52,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..errors import InputError, Problem, shown
-from ..schema import SMALLEST, Id
-from ..storage import parse_json
-from ..structured.model import Application, Floats
-from ..validate import Document, acyclic, structure
+from ..files.document import Document, parse_json
+from ..files.schema import SMALLEST, Id
+from ..files.validate import structure
+from ..structured.model import Application
+from ..structured.rules import acyclic
 
 MBIT = 8e-6
 """Mbit in a byte."""

@@ -14,21 +14,21 @@ The header is the JSON document without its devices. The columns, for M devices 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, frozen
 from ..errors import InputError, Problem, place
-from ..schema import LARGEST, SMALLEST
-from ..validate import Document, device_problems, header_problems, unique_ids
-from .model import LOCAL, UNLIMITED, Application, Devices, Floats, Group, Instance, OffloadPoints, frozen
-
-Columns = dict[str, Any]
-"""Column name -> array (or, for ``id``, list of strings)."""
+from ..files import canonical
+from ..files.archive import Column, Columns
+from ..files.document import Document, instance_header, without_nulls
+from ..files.schema import LARGEST, SMALLEST
+from ..files.validate import unique_ids
+from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, Normalise, OffloadPoints
+from .rules import device_problems, header_problems
 
 _POWER = ("execute", "send", "receive")
 _PER_TASK = ("work", "input", "output")
@@ -36,6 +36,7 @@ _POSITIVE = ("cpu", "uplink", "downlink")
 _SIZE = tuple(f"power.{key}" for key in _POWER)
 _OPTIONAL = ("uplink", "downlink", "position")
 _SCALAR = ("cpu", "alpha", *_SIZE)
+_WHOLE = ("application", "connected_to")
 _CHUNK = 10_000
 
 
@@ -165,32 +166,21 @@ def default_edge_data(application: Application, output: Floats) -> Floats:
     return frozen(output[:, [j for j, _ in application.edges]], np.float64)
 
 
-def layout(header: Document, application: NDArray[np.int64]) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every column that may stand under a sound header; see :func:`is_optional`.
-
-    Parameters
-    ----------
-    header
-        The document without its devices.
-    application
-        (M,) the column of that name.
-    """
+def layout(header: Document, columns: Columns) -> dict[str, Column]:
+    """Every column that may stand under a sound header; the column ``application`` decides their shapes."""
+    application = np.asarray(columns["application"])
     size = len(application)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("id", "application", "connected_to", *_SCALAR, "uplink", "downlink"), (size,)
-    )
-    shapes["position"] = (size, 2)
+    found = {"id": Column((size,), "json")}
+    found |= {key: Column((size,), "<i4") for key in _WHOLE}
+    found |= {key: Column((size,)) for key in _SCALAR}
+    found |= {key: Column((size,), optional=True) for key in ("uplink", "downlink")}
+    found["position"] = Column((size, 2), optional=True)
     for i, item in enumerate(header["applications"]):
         rows = int(np.count_nonzero(application == i))
         if rows:
-            shapes |= {f"{key}.{i}": (rows, len(item["subtasks"])) for key in _PER_TASK}
-            shapes[f"edge_data.{i}"] = (rows, len(item["edges"]))
-    return shapes
-
-
-def is_optional(name: str) -> bool:
-    """Whether a column may be left out."""
-    return name in _OPTIONAL or name.startswith("edge_data.")
+            found |= {f"{key}.{i}": Column((rows, len(item["subtasks"]))) for key in _PER_TASK}
+            found[f"edge_data.{i}"] = Column((rows, len(item["edges"])), optional=True)
+    return found
 
 
 def problems(header: Document, columns: Columns) -> list[Problem]:
@@ -231,18 +221,18 @@ def _index_problems(key: str, columns: Columns, lowest: int, stop: int) -> Itera
 
 
 def _shape_problems(header: Document, columns: Columns) -> list[Problem]:
-    shapes = layout(header, columns["application"])
+    expected = layout(header, columns)
     found = [
         (place("columns", [name]), "is missing")
-        for name in shapes
-        if name not in columns and not is_optional(name)
+        for name, column in expected.items()
+        if name not in columns and not column.optional
     ]
     for name, values in columns.items():
-        if name not in shapes:
+        if name not in expected:
             if np.size(values):  # an application without devices may well have empty columns
                 found.append((place("columns", [name]), "unknown column"))
-        elif name != "id" and np.shape(values) != shapes[name]:
-            what = f"must have the shape {list(shapes[name])}, not {list(np.shape(values))}"
+        elif name != "id" and np.shape(values) != (shape := expected[name].shape):
+            what = f"must have the shape {list(shape)}, not {list(np.shape(values))}"
             found.append((place("columns", [name]), what))
     return found
 
@@ -328,29 +318,38 @@ def of_instance(instance: Instance) -> tuple[Document, Columns]:
             columns[f"{key}.{i}"] = getattr(group, key)
         same = (group.edge_data == default_edge_data(group.application, group.output)).all(axis=1)
         columns[f"edge_data.{i}"] = np.where(same[:, None], np.nan, group.edge_data)
-    return _header(instance), columns
+    header = header_of(
+        instance.applications,
+        [_point(points, n) for n in range(instance.num_points)],
+        instance.normalise,
+        name=instance.name,
+        description=instance.description,
+        source=instance.source,
+    )
+    return header, columns
 
 
-def _header(instance: Instance) -> Document:
-    header: Document = {
-        "format": "offloadlib-instance",
-        "version": 1,
-        "kind": instance.kind,
-        "name": instance.name,
-        "description": instance.description,
-        "source": None if instance.source is None else dict(instance.source),
-        "cost": {"normalise": instance.normalise},
-        "applications": [
+def header_of(
+    applications: Sequence[Application],
+    points: list[Document],
+    normalise: Normalise,
+    **about: Any,
+) -> Document:
+    """The header of an instance of these parts; ``about`` is its name, description and source."""
+    return instance_header(
+        "structured",
+        **about,
+        cost={"normalise": normalise},
+        applications=[
             {
-                "id": application.id,
-                "subtasks": list(application.subtasks),
-                "edges": [[application.subtasks[j], application.subtasks[k]] for j, k in application.edges],
+                "id": item.id,
+                "subtasks": list(item.subtasks),
+                "edges": [[item.subtasks[j], item.subtasks[k]] for j, k in item.edges],
             }
-            for application in instance.applications
+            for item in applications
         ],
-        "offload_points": [_point(instance.points, n) for n in range(instance.num_points)],
-    }
-    return _without_nulls(header)
+        offload_points=points,
+    )
 
 
 def _point(points: OffloadPoints, n: int) -> Document:
@@ -364,11 +363,7 @@ def _point(points: OffloadPoints, n: int) -> Document:
         "channels": None if channels == UNLIMITED else channels,
         "position": None if np.isnan(points.position[n, 0]) else points.position[n].tolist(),
     }
-    return _without_nulls(item)
-
-
-def _without_nulls(item: Mapping[str, Any]) -> Document:
-    return {key: value for key, value in item.items() if value is not None}
+    return without_nulls(item)
 
 
 def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
@@ -426,28 +421,17 @@ def _absent(value: float | list[float]) -> bool:
 
 
 def fingerprint(instance: Instance) -> str:
-    """SHA-256 of the canonical form of an instance.
-
-    The canonical form leaves out ``name``, ``description``, ``source``, positions, nulls and
-    defaults, and is written with sorted keys and no white space.
-    """
+    """SHA-256 of the canonical form, which leaves out positions, nulls and defaults, too."""
     header, columns = of_instance(instance)
-    for key in ("name", "description", "source"):
-        header.pop(key, None)
     for point in header["offload_points"]:
         point.pop("position", None)
     del columns["position"]
-    # The devices are streamed into their place among the sorted keys.
-    before = {key: header.pop(key) for key in ("applications", "cost")}
-    digest = hashlib.sha256(f'{_canonical(before)[:-1]},"devices":['.encode())
-    separator = ""
-    for device in device_documents(header | before, columns):
+    return canonical.fingerprint(header, _connected(device_documents(header, columns)))
+
+
+def _connected(devices: Iterator[Document]) -> Iterator[Document]:
+    """Without the connections that are none."""
+    for device in devices:
         if device["connected_to"] is None:
             del device["connected_to"]
-        digest.update((separator + _canonical(device)).encode())
-        separator = ","
-    digest.update(f"],{_canonical(header)[1:]}".encode())
-    return digest.hexdigest()
-
-
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+        yield device

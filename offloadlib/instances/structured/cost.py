@@ -10,14 +10,15 @@ local execution; that is read as a misprint, since local execution would be free
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
-from .model import LOCAL, Application, Floats, Instance, Ints, Places
+from ..arrays import Floats, Ints
+from ..kind import AnyEvaluation
+from .model import LOCAL, Application, Instance, Places
 from .sides import Terms, crosses, heaviest_path, terms
 from .solution import Solution
 
@@ -81,7 +82,7 @@ class Violation:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(AnyEvaluation):
     """What decisions cost and use.
 
     Attributes
@@ -97,27 +98,9 @@ class Evaluation:
     """
 
     instance: Instance
-    delay: Floats
-    energy: Floats
-    cost: Floats
     used: Ints
     channels_used: Ints
     unconnected: Ints
-
-    @cached_property
-    def total(self) -> float:
-        """F of equation (4), the paper's criterion c1."""
-        return math.fsum(self.cost.tolist())
-
-    @cached_property
-    def local(self) -> Evaluation:
-        """The same of the all-local decision."""
-        return evaluate(self.instance, Solution.all_local(self.instance))
-
-    @property
-    def saving(self) -> float:
-        """1 - F/F(all-local); 0 where all-local costs nothing."""
-        return 1.0 - self.total / self.local.total if self.local.total else 0.0
 
     @property
     def utilisation_by_point(self) -> Floats:
@@ -138,24 +121,9 @@ class Evaluation:
         return f"{used} of {room} places for subtasks"
 
     @property
-    def fairness(self) -> float:
-        """Jain's index of the devices' savings max(C_local - C, 0); 1 if none saves anything."""
-        return jain(np.maximum(self.local.cost - self.cost, 0.0))
-
-    @property
-    def worse_off(self) -> int:
-        """Devices that cost more than all-local."""
-        return int((self.cost > self.local.cost * (1 + 1e-12)).sum())
-
-    @property
     def violations(self) -> list[Violation]:
         """Every limit that is broken; empty for a feasible solution."""
         return list(self._violations())
-
-    @property
-    def feasible(self) -> bool:
-        """Whether capacities, channels and connections are kept."""
-        return not self.violations
 
     def _violations(self) -> Iterator[Violation]:
         points = self.instance.points
@@ -167,15 +135,6 @@ class Evaluation:
                 yield Violation(limit, points.ids[n], int(used[n]), int(allowed[n]))
         for m in np.flatnonzero(self.unconnected):
             yield Violation("connection", self.instance.devices.ids[m], int(self.unconnected[m]), 0)
-
-
-def jain(shares: Floats) -> float:
-    """Jain's index of fairness of (M,) shares, none of them negative; 1 if all are 0."""
-    largest = shares.max()
-    if largest == 0:
-        return 1.0
-    shares = shares / largest
-    return float(shares.sum() ** 2 / (len(shares) * (shares**2).sum()))
 
 
 def evaluate(instance: Instance, solution: Solution) -> Evaluation:
@@ -221,12 +180,3 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
         channels_used=np.bincount(radios, minlength=instance.num_points),
         unconnected=np.where(linked, 0, offloaded),
     )
-
-
-def gap(objective: float, lower_bound: float | None) -> float | None:
-    """Relative gap (objective - lower bound)/objective; 0 where they are equal, None without a bound."""
-    if lower_bound is None:
-        return None
-    if objective == lower_bound:
-        return 0.0
-    return (objective - lower_bound) / objective if objective else math.inf

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
+from ..arrays import Floats, Ints, frozen
 from ..compiled import inlined, readable
 from .inlined import SIDES, along, at_home, at_point, away
-from .model import LOCAL, Application, Floats, Group, Instance, Ints, frozen
+from .model import LOCAL, Application, Group, Instance
 from .sides import PER_SUBTASK, Sides, terms
 from .solution import Solution
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import InputError, Problem, place, shown
-from ..storage import Archive
-from ..validate import Document, header_problems, instance_problems
+from ..files.archive import Archive, Column, Columns
+from ..files.document import Document
 from . import columns as forms
-from .columns import Columns, application_problems, layout, validated
+from .columns import application_problems, device_documents, fingerprint, layout, validated
+from .columns import of_instance as header_and_columns
 from .model import LOCAL, Instance
+from .rules import header_problems
+from .rules import instance_problems as document_problems
 from .solution import Solution
 
-document_problems = instance_problems
-header_and_columns = forms.of_instance
-
-
-def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
-    """The devices as they stand in the document."""
-    return forms.device_documents(header, columns)
+__all__ = [
+    "decision_problems",
+    "decisions",
+    "device_documents",
+    "document_problems",
+    "fingerprint",
+    "from_archive",
+    "from_document",
+    "header_and_columns",
+    "layout",
+    "solution_keys",
+    "solution_of",
+]
 
 
 def from_document(document: Document) -> Instance:
@@ -34,8 +43,7 @@ def from_archive(archive: Archive) -> Instance:
     InputError
         If the file is damaged or its columns do not fit its header.
     """
-    header = archive.header
-    described = header.pop("columns", None)
+    header, described = archive.header, archive.described
     problems = header_problems(header)
     if not isinstance(described, dict):
         problems.append(("columns", f"must be an object, not {shown(described)}"))
@@ -45,11 +53,11 @@ def from_archive(archive: Archive) -> Instance:
         problems.append(("columns/id", f"must be a list, not {shown(ids)}"))
     if problems:
         raise InputError(archive.source, problems)
-    known: Columns = {"id": ids, "application": archive.column("application", (len(ids),))}
+    known: Columns = {"id": ids, "application": archive.column("application", Column((len(ids),), "<i4"))}
     problems = application_problems(header, known)
     if problems:
         raise InputError(archive.source, problems)
-    columns = archive.columns(described, layout(header, known["application"]), known)
+    columns = archive.columns(layout(header, known), known)
     return validated(header, columns, str(archive.source))
 
 

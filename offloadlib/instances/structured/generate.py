@@ -10,22 +10,30 @@ random stream of its own, so that equal seeds give equal instances on any machin
 
 from __future__ import annotations
 
-import inspect
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats, Ints
+from ..draws import (
+    Range,
+    number_problems,
+    range_problems,
+    recorded,
+    seed_problems,
+    uniform,
+    whole_problems,
+)
 from ..errors import InputError, Problem, shown
-from ..schema import LARGEST, SMALLEST
-from ..validate import Document
+from ..files.archive import Columns
+from ..files.document import Document
+from ..files.schema import LARGEST, SMALLEST
 from . import graphs
-from .columns import Columns, validated
-from .model import LOCAL, Application, Floats, Instance, Ints, Normalise
+from .columns import header_of, validated
+from .model import LOCAL, Application, Instance, Normalise
 from .radio import Radio, link_rates, nearest_points, radio_problems
 
 VERSION = 1
@@ -35,9 +43,6 @@ MOST_DEVICES = 10_000_000
 
 NOMINAL_DISTANCE = 100.0
 """Metres at which an offload point's own rates are computed where every device has rates of its own."""
-
-Range = tuple[float, float]
-"""(low, high) of a uniform distribution; (x, x) is the constant x."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,17 +125,6 @@ class Setting(Environment):
     edge_data: Range | None = None
 
 
-def parameter_help(setting: type[Any]) -> dict[str, str]:
-    """What each parameter of a setting means, from the docstrings of its class and their bases."""
-    texts: dict[str, str] = {}
-    for kind in reversed(setting.__mro__[:-1]):
-        section = inspect.getdoc(kind) or ""
-        section = section.partition("Parameters\n----------\n")[2]
-        for names, text in re.findall(r"^(\S.*)\n((?:[ ].*(?:\n|$)|\n(?=[ ]))+)", section, re.MULTILINE):
-            texts |= dict.fromkeys(names.split(", "), " ".join(text.split()))
-    return texts
-
-
 def generate(
     setting: Setting | None = None, *, seed: int = 0, name: str | None = None, description: str | None = None
 ) -> Instance:
@@ -182,23 +176,6 @@ def generate(
 
 def _name(setting: Setting, seed: int) -> str:
     return f"{'+'.join(setting.applications)}-m{setting.devices}-n{setting.offload_points}-seed{seed}"
-
-
-def recorded(setting: Environment) -> dict[str, Any]:
-    """The parameters as they stand in ``source``: plain JSON values."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(setting)))
-    return values
-
-
-def uniform(rng: np.random.Generator, bounds: Range, shape: int | tuple[int, ...]) -> Floats:
-    """Draws from U[low, high]."""
-    low, high = bounds
-    return storable(np.minimum(low + (high - low) * rng.random(shape), high))
-
-
-def storable(values: Floats) -> Floats:
-    """The same sizes, with 0 for what is nearer to 0 than the file format allows."""
-    return np.where(values < SMALLEST, 0.0, values)
 
 
 def draw_devices(environment: Environment, count: int, rng: np.random.Generator) -> Columns:
@@ -376,24 +353,9 @@ def assemble(
     InputError
         With every value that the file format does not allow.
     """
-    header: Document = {
-        "format": "offloadlib-instance",
-        "version": 1,
-        "kind": "structured",
-        "name": name,
-        **({} if description is None else {"description": description}),
-        "source": dict(source),
-        "cost": {"normalise": environment.normalise},
-        "applications": [
-            {
-                "id": item.id,
-                "subtasks": list(item.subtasks),
-                "edges": [[item.subtasks[j], item.subtasks[k]] for j, k in item.edges],
-            }
-            for item in applications
-        ],
-        "offload_points": points,
-    }
+    header = header_of(
+        applications, points, environment.normalise, name=name, description=description, source=source
+    )
     columns = columns | {
         "id": [f"ud{m + 1}" for m in range(len(network.connected_to))],
         "connected_to": network.connected_to,
@@ -403,11 +365,6 @@ def assemble(
     if network.device_position is not None:
         columns["position"] = network.device_position
     return validated(header, columns, name)
-
-
-def seed_problems(seed: int) -> Iterator[Problem]:
-    """What is wrong with a seed."""
-    yield from whole_problems("seed", seed, 0, 2**64)
 
 
 def environment_problems(environment: Environment) -> Iterator[Problem]:
@@ -448,34 +405,3 @@ def _setting_problems(setting: Setting) -> Iterator[Problem]:
             graphs.maker(name)
         except ValueError as error:
             yield f"applications[{i}]", str(error)
-
-
-def whole_problems(name: str, value: Any, least: int, most: int) -> Iterator[Problem]:
-    """What is wrong with a whole number that must lie in least..most."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        yield name, f"must be a whole number in {least}..{most}, not {value!r}"
-
-
-def number_problems(name: str, value: Any, least: float, most: float) -> Iterator[Problem]:
-    """What is wrong with a number that must lie in [least, most]."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        yield name, f"must be a number in [{least:g}, {most:g}], not {value!r}"
-
-
-def range_problems(name: str, bounds: Any, least: float, most: float) -> Iterator[Problem]:
-    """What is wrong with the ends of a uniform distribution."""
-    if not isinstance(bounds, tuple) or len(bounds) != 2:
-        yield name, f"must be a pair (low, high), not {bounds!r}"
-        return
-    wrong = [
-        *number_problems(f"{name}[0]", bounds[0], least, most),
-        *number_problems(f"{name}[1]", bounds[1], least, most),
-    ]
-    yield from wrong
-    if wrong:
-        return
-    low, high = bounds
-    if low > high:
-        yield name, f"low {low!r} is above high {high!r}"
-    elif 0 < high < SMALLEST:
-        yield name, f"high {high!r} has a magnitude outside [{SMALLEST:g}, {LARGEST:g}]"

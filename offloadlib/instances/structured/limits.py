@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .model import LOCAL, UNLIMITED, Floats, Instance, Ints, Places
+from ..arrays import Floats, Ints
+from .model import LOCAL, UNLIMITED, Instance, Places
 from .solution import Solution
 
 if TYPE_CHECKING:

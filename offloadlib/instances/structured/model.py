@@ -31,19 +31,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import counted
+from ..arrays import Floats, Ints
+from ..errors import counted
+from ..kind import AnyInstance
 
-if TYPE_CHECKING:
-    from .cost import Evaluation
-    from .solution import Solution
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Places = NDArray[np.int32]
 
 LOCAL = -1
@@ -199,15 +195,12 @@ class Group:
         return len(self.members)
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """A validated, immutable instance of the structured offloading problem.
+@dataclass(frozen=True, eq=False, repr=False)
+class Instance(AnyInstance):
+    """An instance of the structured offloading problem."""
 
-    Instances come from :func:`.instances.read`, a generator or an importer, which validate; the
-    constructor itself does not.
-    """
+    kind = "structured"
 
-    name: str
     description: str | None
     source: Mapping[str, Any] | None
     normalise: Normalise
@@ -215,11 +208,6 @@ class Instance:
     points: OffloadPoints
     devices: Devices
     groups: tuple[Group, ...]
-
-    @property
-    def kind(self) -> Literal["structured"]:
-        """Kind of problem, as in the file."""
-        return "structured"
 
     @property
     def num_devices(self) -> int:
@@ -237,13 +225,6 @@ class Instance:
         return sum(group.work.size for group in self.groups)
 
     @property
-    def all_local(self) -> Solution:
-        """Every subtask on its own device."""
-        from .solution import Solution
-
-        return Solution.all_local(self)
-
-    @property
     def summary(self) -> str:
         """Its size in words."""
         return ", ".join(
@@ -254,46 +235,3 @@ class Instance:
                 (self.num_subtasks, "subtask"),
             )
         )
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the canonical form: equal for files that state the same problem."""
-        from .columns import fingerprint
-
-        return fingerprint(self)
-
-    def evaluate(self, solution: Solution) -> Evaluation:
-        """See :func:`.instances.evaluate`."""
-        from .cost import evaluate
-
-        return evaluate(self, solution)
-
-    def __repr__(self) -> str:
-        return f"<Instance {self.name!r}: {self.summary}>"
-
-
-def whole(values: Any, dtype: Any) -> Any:
-    """An immutable array of whole numbers of a type.
-
-    Raises
-    ------
-    ValueError
-        If a value is not whole, or out of the type's range: it is never rounded or wrapped around.
-    """
-    given = np.asarray(values)
-    if given.dtype == dtype:
-        return frozen(given, dtype)
-    with np.errstate(invalid="ignore"):
-        converted = given.astype(dtype)
-    if not np.array_equal(converted, given):
-        raise ValueError(f"a place is a whole number in the range of {np.dtype(dtype).name}")
-    return frozen(converted, dtype)
-
-
-def frozen(array: Any, dtype: Any) -> NDArray[Any]:
-    """A read-only, C-contiguous array of the given type that nobody else can write to."""
-    result = np.ascontiguousarray(array, dtype=dtype)
-    if result.flags.writeable:
-        result = result.copy()
-        result.flags.writeable = False
-    return result

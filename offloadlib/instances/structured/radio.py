@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
+from ..arrays import Floats, Ints
 from ..errors import Problem
-from .model import LOCAL, Floats, Ints
+from .model import LOCAL
 
 THERMAL_NOISE = -174.0
 """Thermal noise at 290 K, in dBm/Hz."""

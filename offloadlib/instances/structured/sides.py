@@ -42,7 +42,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from .model import Application, Floats, Group, Instance, frozen
+from ..arrays import Floats, frozen
+from .model import Application, Group, Instance
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,16 +1,14 @@
-"""Decisions of an instance, and what a solution file holds."""
+"""Decisions of an instance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Generic
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from typing_extensions import TypeVar
 
-from .model import LOCAL, Instance, Places, whole
+from ..arrays import whole
+from .model import LOCAL, Instance, Places
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,26 +60,3 @@ class Solution:
         names: list[str | None] = [*instance.points.ids, None]
         for name, row in zip(instance.devices.ids, self.rows(instance), strict=True):
             yield name, [names[place] for place in row]
-
-
-class Status(StrEnum):
-    """What is claimed of a solution."""
-
-    OPTIMAL = "optimal"
-    FEASIBLE = "feasible"
-
-
-Decisions = TypeVar("Decisions", default=Solution)
-"""The solutions of one kind of instances; those of structured ones unless something else is said."""
-
-
-@dataclass(frozen=True)
-class StoredSolution(Generic[Decisions]):
-    """What a solution file holds: decisions and the claims made for them."""
-
-    solution: Decisions
-    method: str
-    objective: float
-    lower_bound: float | None
-    status: Status
-    run: Mapping[str, Any] = field(default_factory=dict)

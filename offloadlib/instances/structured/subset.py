@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .model import Devices, Group, Instance, Ints, Places, frozen
+from ..arrays import Ints, frozen
+from .model import Devices, Group, Instance, Places
 from .solution import Solution
 
 

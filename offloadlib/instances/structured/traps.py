@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
-from ..validate import Document, instance_problems
+from ..files.document import Document
 from .columns import build, from_document
 from .graphs import chain
 from .model import Instance
+from .rules import instance_problems
 
 LARGEST_SIZE = 30_000
 """L^2 must be a number that files allow."""

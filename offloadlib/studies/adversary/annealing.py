@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Termination
-from offloadlib.instances.structured.model import Ints
+from offloadlib.instances.arrays import Ints
 from offloadlib.registry import Family, Method, find
 
 from .tiny import Shape, changed, document, drawn, made, optimum

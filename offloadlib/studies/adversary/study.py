@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from offloadlib.instances import Instance
-from offloadlib.instances.problem import counted
+from offloadlib.instances.errors import counted
 from offloadlib.instances.structured.columns import build, from_document
 from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
 from offloadlib.pictures import plots

@@ -10,12 +10,13 @@ from numba import types
 from numpy.random import Generator
 
 from offloadlib.instances import Instance
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable
+from offloadlib.instances.files.document import Document
 from offloadlib.instances.structured.columns import build, from_document
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
 from offloadlib.instances.structured.graphs import maker
-from offloadlib.instances.structured.model import UNLIMITED, Floats, Ints
-from offloadlib.instances.validate import Document
+from offloadlib.instances.structured.model import UNLIMITED
 
 VALUES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Speeds, rates and works: within a factor of 64."""

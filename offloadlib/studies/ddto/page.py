@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from offloadlib.comparing.tables import percent
 from offloadlib.comparing.tables import seconds as duration
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 from offloadlib.pages.page import Number, Page, Picture, Section, Table
 from offloadlib.pictures import plots
 

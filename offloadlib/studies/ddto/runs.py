@@ -19,10 +19,10 @@ import numpy as np
 from offloadlib.formulations.hybrid import lagrangian
 from offloadlib.heuristics.hybrid.ddto import NETWORKS, Ddto, Scale
 from offloadlib.instances import Budget, Result
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 from offloadlib.instances.hybrid.frames import Frames
 from offloadlib.instances.hybrid.generate import HybridSetting, generate_frames
-from offloadlib.instances.structured.model import Floats
 from offloadlib.proofs import judge
 from offloadlib.registry import Family, Method, find
 

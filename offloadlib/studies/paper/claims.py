@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from offloadlib.comparing.tables import change, more_or_less, percent, seconds
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 
 from ..statistics import Estimate, Signs, estimate, exponent, signs
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from offloadlib.comparing.tables import percent, seconds
-from offloadlib.instances.problem import counted
+from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
 from offloadlib.pictures import plots

@@ -38,8 +38,8 @@ from typing import Any
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Termination
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
-from offloadlib.instances.structured.model import Floats, Ints
 
 from ...engine.outcome import Search, run
 from .. import pooling

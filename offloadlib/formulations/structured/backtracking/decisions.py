@@ -27,8 +27,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
-from offloadlib.instances.structured.model import Floats, Ints
 
 from .device import DeviceSearch, Pause
 from .prices import Limits, Priced

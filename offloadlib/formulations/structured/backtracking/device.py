@@ -51,7 +51,7 @@ from typing import Any
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 
 from .kernels import EXHAUSTED, FULL, NODES, State, decisions_below, device_by_device
 from .tasks import connected, fresh_state, fresh_tables, solution_of, tasks_of

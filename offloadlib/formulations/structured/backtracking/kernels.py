@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
-from offloadlib.instances.structured.model import Floats, Ints
 
 EXHAUSTED, PAUSED, LEAF, FULL = 0, 1, 2, 3
 """Why a search returns: nothing is left, the steps are spent, a decision is complete, no room to keep it."""

@@ -28,7 +28,7 @@ import time
 import numpy as np
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 
 from .kernels import EXHAUSTED, LEAVES, NODES, Tables, Tasks, as_written
 from .tasks import fresh_state, fresh_tables, solution_of, tasks_of

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 
 from .device import DeviceSearch
 

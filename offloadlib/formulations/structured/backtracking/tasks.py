@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.structured import flat, sides
-from offloadlib.instances.structured.model import Floats, Ints, frozen
 
 from .kernels import FRESH, State, Tables, Tasks
 

@@ -34,8 +34,8 @@ from itertools import accumulate, combinations
 import numpy as np
 from numba import types
 
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
-from offloadlib.instances.structured.model import Floats, Ints
 
 from .decisions import Decisions
 from .device import Pause

@@ -72,8 +72,8 @@ from typing import Any
 import numpy as np
 
 from offloadlib.instances import LOCAL, Application, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.model import Ints
 
 from ...engine.outcome import Search, errors, run
 from ...engine.trust import Claim, contradiction, insist

@@ -12,7 +12,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from offloadlib.instances import Instance, Solution
-from offloadlib.instances.structured.model import Ints
+from offloadlib.instances.arrays import Ints
 
 from ..decomposition.pricing import Prices
 from ..milp import patterns

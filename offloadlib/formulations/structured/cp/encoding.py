@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import UNLIMITED, Instance, Solution
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 
 from ..decomposition.pricing import Prices
 from .program import Program

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Application, Instance, Solution
+from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.model import Ints
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price

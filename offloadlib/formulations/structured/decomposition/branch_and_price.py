@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs

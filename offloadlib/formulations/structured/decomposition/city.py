@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Progress, Solution, Termination
-from offloadlib.instances.bound import simple_bound
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.structured.bound import simple_bound
 
 from ...engine.trust import SolverError
 from ...proofs.nodes import claim

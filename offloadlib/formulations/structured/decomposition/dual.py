@@ -34,7 +34,8 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from offloadlib.instances import LOCAL, evaluate
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.model import Places
 
 from ...engine.highs import solve_linear
 from .limits import Limits

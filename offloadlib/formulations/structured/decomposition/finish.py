@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
 from ...engine.highs import solve_linear

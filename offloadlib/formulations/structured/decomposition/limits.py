@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.subset import subset
 
 from ..certificate import rounded

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 
 from ...engine.highs import solve_linear
 from ..certificate import rounded

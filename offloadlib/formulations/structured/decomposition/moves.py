@@ -22,8 +22,9 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances import LOCAL
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads

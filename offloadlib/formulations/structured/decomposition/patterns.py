@@ -32,9 +32,10 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .labels import side_of

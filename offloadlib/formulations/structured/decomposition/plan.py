@@ -33,8 +33,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from offloadlib.instances.arrays import Ints, frozen
 from offloadlib.instances.compiled import named
-from offloadlib.instances.structured.model import Application, Ints, frozen
+from offloadlib.instances.structured.model import Application
 
 from ..series_parallel import Leaf, Node, Series, decompose
 from .tables import READ_INT, READ_INT_TABLE, rows_of

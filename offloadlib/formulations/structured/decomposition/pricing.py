@@ -42,9 +42,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured.cost import evaluate
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms, terms
 
 from .chunks import chunks, in_threads, never

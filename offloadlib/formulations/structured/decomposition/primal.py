@@ -25,7 +25,8 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from offloadlib.instances import LOCAL, Budget, Solution, evaluate
-from offloadlib.instances.structured.model import Floats, Ints, Places
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from ...engine import highs

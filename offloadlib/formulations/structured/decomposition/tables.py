@@ -11,8 +11,9 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances import Application
+from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, read_only, readable, writable
-from offloadlib.instances.structured.model import Floats, Ints, Places, frozen
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms
 
 READ, READ_TABLE = readable("float64"), readable("float64", 2)

@@ -29,7 +29,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from offloadlib.instances import LOCAL
-from offloadlib.instances.structured.model import Floats, Places
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .dual import Dual, Seen

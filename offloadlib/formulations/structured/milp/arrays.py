@@ -30,7 +30,7 @@ from offloadlib.instances import (
     Solution,
     Termination,
 )
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram

@@ -57,7 +57,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
 
 from offloadlib.instances import LOCAL, Application, Instance
-from offloadlib.instances.structured.model import Floats, Ints
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram, Relaxation

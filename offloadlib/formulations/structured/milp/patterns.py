@@ -58,8 +58,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Termination
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OutOfTime
-from offloadlib.instances.structured.model import Floats, Group, Ints, Places
+from offloadlib.instances.structured.model import Group, Places
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram

@@ -31,7 +31,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from offloadlib.instances import Budget, Instance, Result
-from offloadlib.instances.structured.model import Ints
+from offloadlib.instances.arrays import Ints
 
 from ...engine.highs import MixedIntegerProgram
 from . import inequalities as valid

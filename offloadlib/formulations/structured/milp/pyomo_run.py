@@ -18,7 +18,7 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination
-from offloadlib.instances.structured.model import Floats
+from offloadlib.instances.arrays import Floats
 
 from ...engine import highs
 from ...engine.outcome import Search, errors, run_in_scale

@@ -1,4 +1,4 @@
-"""The rules of the file formats beyond types and ranges: one function per rule, all problems at once.
+"""Rules for files of structured instances beyond types and ranges: a function per rule, all problems at once.
 
 The rules read the parsed JSON text and step over whatever the schema has already reported, so that
 one run lists the problems of both.
@@ -6,100 +6,21 @@ one run lists the problems of both.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from .errors import Problem, place, shown
+from ..errors import Problem, shown
+from ..files.document import Document
+from ..files.validate import free_data, objects, structure, unique_ids
 from .schema import DevicePart, HeaderPart, InstanceFile
-
-Document = dict[str, Any]
-
-DEEPEST = 100
-"""Levels of free data (``source``, ``run``): a file that can be read can also be written."""
-
-_PLAIN = {
-    "missing": "is missing",
-    "extra_forbidden": "unknown key",
-    "finite_number": "must be a finite number",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
-    "string_type": "must be a string",
-    "string_unicode": "must be Unicode text",
-    "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "must be 64 hexadecimal digits in lower case",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
-
-
-def structure(model: type[BaseModel], document: Any, prefix: str = "") -> list[Problem]:
-    """Types, keys and ranges, as the pydantic model has them."""
-    try:
-        model.model_validate(document)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        return [(place(prefix, detail["loc"]), _plain(dict(detail))) for detail in details]
-    return []
-
-
-def _plain(error: dict[str, Any]) -> str:
-    kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    if kind == "missing":
-        return _PLAIN[kind]
-    if kind in ("too_short", "too_long"):
-        wanted = context.get("min_length", context.get("max_length"))
-        return "must not be empty" if wanted == 1 else f"must have {wanted} entries, not {len(value)}"
-    if kind == "value_error":
-        what = str(context["error"])
-    elif kind == "literal_error":
-        what = f"must be {context['expected'].replace(chr(39), chr(34))}"
-    elif kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
-        what = _PLAIN["finite_number"]  # a whole number beyond the range of binary64
-    else:
-        what = _PLAIN.get(kind, str(error["msg"]))
-    return f"{what}, not {shown(value)}" if kind != "extra_forbidden" else what
-
-
-def walk(document: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:
-    """(path, value) of everything in a JSON document, in its order and without recursion."""
-    stack: list[tuple[tuple[int | str, ...], Any]] = [((), document)]
-    while stack:
-        path, value = stack.pop()
-        yield path, value
-        if isinstance(value, dict):
-            stack.extend(((*path, key), item) for key, item in reversed(value.items()))
-        elif isinstance(value, list):
-            stack.extend(((*path, i), value[i]) for i in reversed(range(len(value))))
 
 
 def header_rules(document: Document) -> Iterator[Problem]:
     """All rules on applications, offload points and free data."""
     for rule in (unique_ids, subtask_names, arcs, acyclic, free_data):
         yield from rule(document)
-
-
-def _objects(document: Document, key: str) -> Iterator[tuple[int, Document]]:
-    items = document.get(key)
-    if isinstance(items, list):
-        yield from ((i, item) for i, item in enumerate(items) if isinstance(item, dict))
-
-
-def unique_ids(document: Document) -> Iterator[Problem]:
-    """Ids name one thing each."""
-    for key in ("applications", "offload_points", "devices"):
-        seen: dict[str, int] = {}
-        for i, item in _objects(document, key):
-            name = item.get("id")
-            if not isinstance(name, str):
-                continue
-            if name in seen:
-                yield f"{key}[{i}].id", f"duplicate id {shown(name)}, already used by {key}[{seen[name]}]"
-            seen.setdefault(name, i)
 
 
 def _subtasks(application: Document) -> Iterator[tuple[int, str]]:
@@ -118,7 +39,7 @@ def _arcs(application: Document) -> Iterator[tuple[int, list[str]]]:
 
 def subtask_names(document: Document) -> Iterator[Problem]:
     """Subtask names are unique within an application."""
-    for a, application in _objects(document, "applications"):
+    for a, application in objects(document, "applications"):
         seen: set[str] = set()
         for i, name in _subtasks(application):
             if name in seen:
@@ -128,7 +49,7 @@ def subtask_names(document: Document) -> Iterator[Problem]:
 
 def arcs(document: Document) -> Iterator[Problem]:
     """Arcs join known subtasks, once each."""
-    for a, application in _objects(document, "applications"):
+    for a, application in objects(document, "applications"):
         known = {name for _, name in _subtasks(application)}
         complete = isinstance(application.get("subtasks"), list)
         seen: set[tuple[str, str]] = set()
@@ -144,7 +65,7 @@ def arcs(document: Document) -> Iterator[Problem]:
 
 def acyclic(document: Document) -> Iterator[Problem]:
     """The graph of an application has no cycle; one is shown."""
-    for a, application in _objects(document, "applications"):
+    for a, application in objects(document, "applications"):
         successors: dict[str, list[str]] = {}
         for _, (j, k) in _arcs(application):
             successors.setdefault(j, []).append(k)
@@ -178,17 +99,6 @@ def _cycle(successors: dict[str, list[str]]) -> list[str]:
 def _chain(cycle: list[str]) -> str:
     names = [shown(name) for name in cycle]
     return " -> ".join(names if len(names) <= 10 else [*names[:8], "...", names[-1]])
-
-
-def free_data(document: Document) -> Iterator[Problem]:
-    """``source`` and ``run`` are free, but they must be JSON: NaN and infinities are not."""
-    for key in ("source", "run"):
-        for path, value in walk(document.get(key)):
-            if len(path) > DEEPEST:
-                yield key, f"is nested more than {DEEPEST} levels deep"
-                break
-            if isinstance(value, float) and not math.isfinite(value):
-                yield place(key, path), f"must be a finite number, not {shown(value)}"
 
 
 def _by_id(document: Document, key: str) -> tuple[dict[str, Document], bool]:
@@ -262,7 +172,7 @@ def instance_problems(document: Any) -> list[Problem]:
     problems = _problems(InstanceFile, document)
     if isinstance(document, dict):
         rules = device_rules(document)
-        for i, device in _objects(document, "devices"):
+        for i, device in objects(document, "devices"):
             problems += rules(f"devices[{i}]", device)
     return problems
 

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from .structured.model import LOCAL, Floats, Instance
-from .structured.sides import heaviest_path, terms
+from ..arrays import Floats
+from .model import LOCAL, Instance
+from .sides import heaviest_path, terms
 
 
 def simple_bound(instance: Instance) -> float:

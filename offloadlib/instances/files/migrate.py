@@ -1,0 +1,60 @@
+"""Versions of the formats: which this release reads, and the steps by which older files become current ones.
+
+Every file says its ``format`` and ``version``. What an older version said otherwise is translated here,
+document to document, before anything else looks at the file: the rest of the package knows the current
+version alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, shown
+from .document import VERSION, Document
+
+Step = Callable[[Document], Document]
+"""From a document (or header) of one version to the same one of the next; what it gets stays as it is."""
+
+STEPS: dict[tuple[str, int], Step] = {}
+"""(format, version) -> the step from this version to the next; a version without one is not read any more."""
+
+
+def readable(name: str) -> list[int]:
+    """The versions of a format that are read, ascending: those from which steps lead to the current one."""
+    versions = [VERSION]
+    while (name, versions[0] - 1) in STEPS:
+        versions.insert(0, versions[0] - 1)
+    return versions
+
+
+def current(document: Any, expected: str, source: str | Path) -> Document:
+    """A document in the current version of its format; nothing else about it has been looked at.
+
+    Raises
+    ------
+    InputError
+        If this is not a file of the expected format, in a version that this release reads.
+    """
+    if not isinstance(document, dict):
+        problem = ("", f"must be an object, not {shown(document)}")
+    elif "format" not in document:
+        problem = ("format", "is missing")
+    elif document["format"] != expected:
+        problem = ("format", f"must be {shown(expected)}, not {shown(document['format'])}")
+    elif "version" not in document:
+        problem = ("version", "is missing")
+    elif document["version"] not in (known := readable(expected)) or isinstance(document["version"], bool):
+        version, these = shown(document["version"]), " and ".join(map(str, known))
+        plural = "s" if len(known) > 1 else ""
+        problem = ("version", f"{version} is not known; this release reads version{plural} {these}")
+    else:
+        return _stepped(document, expected)
+    raise InputError(source, [problem])
+
+
+def _stepped(document: Document, name: str) -> Document:
+    for version in range(int(document["version"]), VERSION):
+        document = {**STEPS[name, version](document), "version": version + 1}
+    return document

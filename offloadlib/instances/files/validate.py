@@ -1,0 +1,89 @@
+"""What holds for the files of every kind: types and ranges as the schema has them, ids, free data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import Problem, place, shown
+from .document import Document, walk
+
+DEEPEST = 100
+"""Levels of free data (``source``, ``run``): a file that can be read can also be written."""
+
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be a string",
+    "string_unicode": "must be Unicode text",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be 64 hexadecimal digits in lower case",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+def structure(model: type[BaseModel], document: Any, prefix: str = "") -> list[Problem]:
+    """Types, keys and ranges, as the pydantic model has them."""
+    try:
+        model.model_validate(document)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return [(place(prefix, detail["loc"]), _plain(dict(detail))) for detail in details]
+    return []
+
+
+def _plain(error: dict[str, Any]) -> str:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "missing":
+        return _PLAIN[kind]
+    if kind in ("too_short", "too_long"):
+        wanted = context.get("min_length", context.get("max_length"))
+        return "must not be empty" if wanted == 1 else f"must have {wanted} entries, not {len(value)}"
+    if kind == "value_error":
+        what = str(context["error"])
+    elif kind == "literal_error":
+        what = f"must be {context['expected'].replace(chr(39), chr(34))}"
+    elif kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
+        what = _PLAIN["finite_number"]  # a whole number beyond the range of binary64
+    else:
+        what = _PLAIN.get(kind, str(error["msg"]))
+    return f"{what}, not {shown(value)}" if kind != "extra_forbidden" else what
+
+
+def objects(document: Document, key: str) -> Iterator[tuple[int, Document]]:
+    items = document.get(key)
+    if isinstance(items, list):
+        yield from ((i, item) for i, item in enumerate(items) if isinstance(item, dict))
+
+
+def unique_ids(document: Document) -> Iterator[Problem]:
+    """Ids name one thing each."""
+    for key in ("applications", "offload_points", "devices"):
+        seen: dict[str, int] = {}
+        for i, item in objects(document, key):
+            name = item.get("id")
+            if not isinstance(name, str):
+                continue
+            if name in seen:
+                yield f"{key}[{i}].id", f"duplicate id {shown(name)}, already used by {key}[{seen[name]}]"
+            seen.setdefault(name, i)
+
+
+def free_data(document: Document) -> Iterator[Problem]:
+    """``source`` and ``run`` are free, but they must be JSON: NaN and infinities are not."""
+    for key in ("source", "run"):
+        for path, value in walk(document.get(key)):
+            if len(path) > DEEPEST:
+                yield key, f"is nested more than {DEEPEST} levels deep"
+                break
+            if isinstance(value, float) and not math.isfinite(value):
+                yield place(key, path), f"must be a finite number, not {shown(value)}"
