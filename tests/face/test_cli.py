@@ -8,15 +8,24 @@ import os
 import pty
 import signal
 import subprocess
-import sys
-import time
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import TESTS
+from processes import (
+    ENVIRONMENT,
+    PYTHON,
+    WORKED,
+    command_line,
+    interrupted,
+    knowing,
+    marked,
+    python,
+    started,
+)
+from processes import run as run_process
 
 from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
@@ -29,7 +38,6 @@ from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.registry import METHODS
 
-WORKED = str(library() / "worked-example.json")
 OPTIMUM = 24.045
 
 
@@ -45,17 +53,6 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
         return status, captured.out, captured.err
 
     return call
-
-
-def script(tmp_path: Path, text: str) -> tuple[list[str], dict[str, str]]:
-    """A process that runs the command line after some Python: its command and environment."""
-    path = tmp_path / "script.py"
-    path.write_text(f"{text}\nimport sys\nfrom offloadlib.cli.app import main\nsys.exit(main())\n")
-    paths = [str(TESTS), str(TESTS.parent)]
-    return [sys.executable, str(path)], {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
-
-
-ODD = "from odd_methods import method\nfrom offloadlib.registry import METHODS\n"
 
 
 # Help and starting --------------------------------------------------------------------------------
@@ -74,8 +71,8 @@ def test_help(run: Any, command: str) -> None:
 def test_version_and_module(run: Any) -> None:
     said = f"offloadlib {version('offloadlib')}\n"
     assert run("--version") == (0, said, "")
-    module = [sys.executable, "-m", "offloadlib"]
-    done = subprocess.run([*module, "--version"], capture_output=True, text=True, check=False)
+    module = [PYTHON, "-m", "offloadlib"]
+    done = run_process([*module, "--version"])
     assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
     early = (
         "import os, signal, sys\n"
@@ -87,10 +84,10 @@ def test_version_and_module(run: Any) -> None:
         "from offloadlib.__main__ import main\n"
         "main()\n"
     )
-    ended = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False)
+    ended = python(early)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "offloadlib: interrupted before there was a result\n"
-    refused = subprocess.run([*module, "bogus"], capture_output=True, text=True, check=False)
+    refused = run_process([*module, "bogus"])
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "offloadlib: No such command 'bogus' (see 'offloadlib --help')\n"
 
@@ -103,7 +100,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
         "heavy = {'pyomo', 'ortools', 'highspy', 'pandas', 'matplotlib', 'numba', 'scipy'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = python(program)
     assert done.returncode == 0, done.stderr
 
 
@@ -154,14 +151,8 @@ def test_solve_shows_a_table(run: Any, name: str) -> None:
 
 
 def test_what_a_method_prints_does_not_reach_standard_output(tmp_path: Path) -> None:
-    command, environment = script(tmp_path, f"{ODD}METHODS['noisy'] = method('noisy')")
-    done = subprocess.run(
-        [*command, "solve", WORKED, "--method", "noisy", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = command_line(tmp_path, knowing("noisy"))
+    done = run_process([*command, "solve", WORKED, "--method", "noisy", "--json"])
     assert json.loads(done.stdout)["method"] == "noisy"
     assert "noise from C" in done.stderr
     assert "noise from Python" in done.stderr
@@ -269,40 +260,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_still_tells_the_result(
     assert [path.name for path in Path().iterdir()] == ["a.sol.json"]
 
 
-def _interrupt(
-    process: subprocess.Popen[str], mark: Path, number: signal.Signals = signal.SIGINT
-) -> tuple[str, str]:
-    """Press Ctrl-C (or send another signal) once the method has begun."""
-    while not mark.exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(number)
-    try:
-        return process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-
-
-def _marked(tmp_path: Path) -> tuple[str, Path]:
-    """An instance that tells a method where to show that it has begun."""
-    document = json.loads(Path(WORKED).read_text())
-    path, mark = tmp_path / "marked.json", tmp_path / "begun"
-    path.write_text(json.dumps({**document, "description": str(mark)}))
-    return str(path), mark
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", ["patient", "empty_handed"])
 def test_interrupted_during_solve(tmp_path: Path, name: str, number: signal.Signals) -> None:
-    instance, mark = _marked(tmp_path)
-    command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
+    instance, mark = marked(tmp_path)
+    command = command_line(tmp_path, knowing(name))
     arguments = ["solve", instance, "--method", name, "--json", "-o", str(tmp_path / "a.sol.json")]
-    with subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        out, err = _interrupt(process, mark, number)
+    with started([*command, *arguments]) as process:
+        out, err = interrupted(process, mark, number)
     assert process.returncode == 0
     assert err == f"ended by {number.name}: the best solution so far, no lower bound\n"
     assert json.loads(out)["run"]["termination"] == "interrupted"
@@ -310,13 +275,12 @@ def test_interrupted_during_solve(tmp_path: Path, name: str, number: signal.Sign
 
 
 def test_progress_moves_in_a_terminal_only(tmp_path: Path) -> None:
-    command, environment = script(tmp_path, f"{ODD}METHODS['chatty'] = method('chatty')")
-    arguments = [*command, "solve", WORKED, "--method", "chatty", "--json"]
-    plain = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    arguments = [*command_line(tmp_path, knowing("chatty")), "solve", WORKED, "--method", "chatty", "--json"]
+    plain = run_process(arguments)
     assert plain.stderr == ""
     theirs, ours = pty.openpty()
     with subprocess.Popen(
-        arguments, env={**environment, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=ours, text=True
+        arguments, env={**ENVIRONMENT, "TERM": "xterm"}, stdout=subprocess.PIPE, stderr=ours, text=True
     ) as process:
         os.close(ours)
         shown = b""
@@ -357,14 +321,13 @@ def test_a_failed_check_is_status_1(run: Any) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_failed_check(tmp_path: Path) -> None:
-    command, environment = script(tmp_path, "")
-    solution = str(tmp_path / "a.sol.json")
-    subprocess.run([*command, "solve", WORKED, "-m", "local", "-o", solution], env=environment, check=True)
+    command, solution = command_line(tmp_path), str(tmp_path / "a.sol.json")
+    assert run_process([*command, "solve", WORKED, "-m", "local", "-o", solution]).returncode == 0
     ours, theirs = os.pipe()
     os.close(ours)
     done = subprocess.run(
         [*command, "check", WORKED, solution],
-        env=environment,
+        env=ENVIRONMENT,
         stdout=theirs,
         stderr=subprocess.PIPE,
         check=False,
@@ -397,23 +360,22 @@ def test_compare_prints_a_table_and_writes_a_folder(run: Any) -> None:
     }
 
 
-def test_compare_fits_a_narrow_terminal(tmp_path: Path) -> None:
-    command, environment = script(tmp_path, "from rich import console\nconsole.Console.is_terminal = True")
-    workflows = str(library() / "melbourne-s.json")
+def test_compare_fits_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = comparing.compare([WORKED, library() / "melbourne-s.json"], "local,milp-stages,milp")
+    monkeypatch.setattr(comparing, "compare", lambda *_, **__: frame)
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    for name, value in {"LINES": "40", "NO_COLOR": "1", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
     for width in (40, 80, 120):
-        done = subprocess.run(
-            [*command, "compare", WORKED, workflows, "--methods", "local,milp-stages,milp"],
-            env={**environment, "COLUMNS": str(width), "LINES": "40", "NO_COLOR": "1", "TERM": "dumb"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "…" not in done.stdout
-        assert ("a wider terminal shows" in done.stdout) == (width < 120)
-        assert done.stdout.count("accepted") == 5
+        monkeypatch.setenv("COLUMNS", str(width))
+        status, out, _ = run("compare", WORKED)
+        assert status == 0
+        assert "…" not in out
+        assert ("a wider terminal shows" in out) == (width < 120)
+        assert out.count("accepted") == 5
         if width >= 80:
-            assert "3.0264" in done.stdout
-            assert max(len(line.rstrip()) for line in done.stdout.splitlines()) <= width
+            assert "3.0264" in out
+            assert max(len(line.rstrip()) for line in out.splitlines()) <= width
 
 
 def test_a_rejected_solution_is_status_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,13 +411,11 @@ def test_compare_needs_a_method_that_applies(run: Any) -> None:
 
 @pytest.mark.parametrize(("name", "rows"), [("patient", 2), ("empty_handed", 2)])
 def test_ctrl_c_during_compare_keeps_the_rows(tmp_path: Path, name: str, rows: int) -> None:
-    instance, mark = _marked(tmp_path)
-    command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
+    instance, mark = marked(tmp_path)
+    command = command_line(tmp_path, knowing(name))
     arguments = ["compare", instance, "--methods", f"local,{name},milp", "-o", str(tmp_path / "out")]
-    with subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        out, err = _interrupt(process, mark)
+    with started([*command, *arguments]) as process:
+        out, err = interrupted(process, mark)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert f"interrupted: {rows} of 3 solves are in the table" in err
@@ -615,11 +575,11 @@ def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
     document = json.loads(Path(WORKED).read_text())
     path = tmp_path / "a.json"
     path.write_text(json.dumps({**document, "name": "名前 [bold]x[/bold]"}))
-    command, environment = script(tmp_path, "")
+    command = command_line(tmp_path)
     for encoding, shown in (("utf-8", "名前 [bold]x[/bold]"), ("ascii", "[bold]x[/bold]")):
         done = subprocess.run(
             [*command, "solve", str(path), "--method", "local"],
-            env={**environment, "PYTHONIOENCODING": encoding},
+            env={**ENVIRONMENT, "PYTHONIOENCODING": encoding},
             capture_output=True,
             check=True,
         )

@@ -6,8 +6,6 @@ import itertools
 import json
 import math
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 from brute import brute_force
 from hypothesis import given, settings
+from processes import python
 from strategies import instances
 
 from offloadlib import explaining
@@ -268,5 +267,4 @@ with alarm(math.inf) as passed:
 
 def test_a_signal_ends_searches() -> None:
     """In a process of its own: the signal is not for the one that runs the tests."""
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True)
-    assert done.stdout == "passed\n"
+    assert python(INTERRUPTED).stdout == "passed\n"

@@ -7,13 +7,14 @@ import math
 import pickle
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from odd_methods import method, told
-from test_cli import ODD, WORKED, _interrupt, _marked, script
+from processes import WORKED, command_line, ended, interrupted, knowing, marked, started, wait_for
 
 import offloadlib
 from offloadlib.check import check
@@ -144,13 +145,9 @@ def test_an_overrun_leaves_what_was_told(instance: Instance, tmp_path: Path) -> 
 
 def _command(tmp_path: Path, name: str, *arguments: str) -> tuple[subprocess.Popen[str], Path, str]:
     """Solve the worked example with an odd method, in a process of its own; and where it has begun."""
-    instance, mark = _marked(tmp_path)
-    command, environment = script(tmp_path, f"{ODD}METHODS['{name}'] = method('{name}')")
-    arguments = ("solve", instance, "-m", name, "-o", str(tmp_path / "a.sol.json"), *arguments)
-    process = subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    return process, mark, instance
+    instance, mark = marked(tmp_path)
+    command = [*command_line(tmp_path, knowing(name)), "solve", instance, "-m", name]
+    return started([*command, "-o", str(tmp_path / "a.sol.json"), *arguments]), mark, instance
 
 
 def _written(tmp_path: Path, instance: str) -> dict[str, Any]:
@@ -185,7 +182,7 @@ def test_what_a_method_does_wrong(tmp_path: Path, name: str, status: int, said: 
 
 def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
     """Without any method, all may stay local."""
-    instance, mark = _marked(tmp_path)
+    instance, mark = marked(tmp_path)
     slow = (
         "from offloadlib import instances\n"
         "import pathlib, time\n"
@@ -196,12 +193,9 @@ def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
         "    return read(path)\n"
         "instances.read = slowly\n"
     )
-    command, environment = script(tmp_path, slow)
     arguments = ["solve", instance, "-m", "gaod", "-o", str(tmp_path / "a.sol.json")]
-    with subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        _, err = _interrupt(process, mark, signal.SIGTERM)
+    with started([*command_line(tmp_path, slow), *arguments]) as process:
+        _, err = interrupted(process, mark, signal.SIGTERM)
     assert process.returncode == 0
     assert err == "ended by SIGTERM: the best solution so far, no lower bound\n"
     assert _written(tmp_path, instance)["objective"] == 72.77
@@ -210,10 +204,10 @@ def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
 def test_a_second_signal_ends_a_method_that_does_not_listen(tmp_path: Path) -> None:
     process, mark, instance = _command(tmp_path, "deaf")
     with process:
-        while not mark.exists():
-            assert process.poll() is None
+        wait_for(mark, process)
         process.send_signal(signal.SIGINT)
-        _, err = _interrupt(process, mark, signal.SIGTERM)
+        time.sleep(0.3)
+        _, err = ended(process, signal.SIGTERM)
     assert process.returncode == 0
     assert "ended by SIGTERM: the best solution so far, gap 50.00 %" in err
     written = _written(tmp_path, instance)

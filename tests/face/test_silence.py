@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import subprocess
 import sys
 import threading
 
 import pytest
+from processes import python
 
 import offloadlib
 from offloadlib.best_known import library
@@ -95,5 +95,5 @@ def test_other_solvers_say_nothing(solver: str) -> None:
         f"result = offloadlib.solve(instance, 'milp', time_limit=20.5, solver={solver!r})\n"
         "sys.exit(abs(result.objective - 24.045) > 1e-9)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = python(program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

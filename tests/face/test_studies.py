@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pandas as pd
 import pytest
 import small_study
 from folders import TESTS
+from processes import ENVIRONMENT, PYTHON, python, started
 
 from offloadlib.cli import app as cli
 from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
@@ -34,8 +34,7 @@ from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
-SMALL = [sys.executable, str(TESTS / "small_study.py"), "study", "small"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
+SMALL = [PYTHON, str(TESTS / "small_study.py"), "study", "small"]
 PLAN = {"study": "small", "quick": False, "seed": 0}
 
 RECIPE = Generated(small_study.SETTING, 1)
@@ -302,9 +301,7 @@ def _complete(folder: Path, repetitions: int) -> None:
 
 def _started(folder: Path, rows: int, *options: str) -> subprocess.Popen[str]:
     """The command in a process of its own, once it has kept some rows."""
-    process = subprocess.Popen(
-        [*SMALL, "-o", str(folder), *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )
+    process = started([*SMALL, "-o", str(folder), *options])
     for _ in range(1200):
         if (folder / ROWS).exists() and len((folder / ROWS).read_bytes().splitlines()) >= rows:
             return process
@@ -375,7 +372,7 @@ def test_what_cannot_be_run_is_refused(
 
 def _dask(what: str, *options: str) -> subprocess.Popen[bytes]:
     """A scheduler or a worker on loopback, the leader of a group with whatever it starts."""
-    module = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
+    module = [PYTHON, "-m", f"distributed.cli.dask_{what}"]
     common = ["--host", "127.0.0.1", "--no-dashboard"]
     return subprocess.Popen([*module, *common, *options], env=ENVIRONMENT, start_new_session=True)
 
@@ -410,7 +407,7 @@ def _wait_for_workers(address: str, count: int) -> None:
     """In a process of its own: a client's event loop has 10 s to start, too few in a busy test process."""
     code = f"from distributed import Client; Client({address!r}).wait_for_workers({count}, timeout=120)"
     for _ in range(3):
-        if subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=False).returncode == 0:
+        if python(code).returncode == 0:
             return
     raise AssertionError("the workers did not start")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -13,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import TESTS
 from odd_methods import method
+from processes import PYTHON, python, run, started
 
 from offloadlib.best_known import library
 from offloadlib.comparing.run import select
@@ -149,9 +147,8 @@ def test_a_large_solution_comes_back_whole() -> None:
     assert [places.dtype for places in outcome.result.solution.places] == [np.int32]
 
 
-def test_a_child_leaves_standard_output_alone(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
+def test_a_child_leaves_standard_output_alone() -> None:
+    done = python(
         "from odd_methods import method\n"
         "from offloadlib.instances import Budget, read\n"
         "from offloadlib import workers\n"
@@ -159,17 +156,9 @@ def test_a_child_leaves_standard_output_alone(tmp_path: Path) -> None:
         "instance = read(library() / 'worked-example.json')\n"
         "print(workers.run(method('noisy'), instance, Budget()).ending)\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, env=_environment(), check=True
-    )
     assert done.stdout == "done\n"
     assert "noise from C" in done.stderr
     assert "noise from Python" in done.stderr
-
-
-def _environment() -> dict[str, str]:
-    """Where a script of a test finds the methods."""
-    return {**os.environ, "PYTHONPATH": str(TESTS)}
 
 
 def test_progress_is_passed_on_now_and_then(instance: Instance) -> None:
@@ -199,9 +188,7 @@ def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
     )
     command = {"script": [str(script)], "module": ["-m", "unguarded"], "standard input": ["-"]}[how]
     given = script.read_text() if how == "standard input" else ""
-    done = subprocess.run(
-        [sys.executable, *command], input=given, capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    done = run([PYTHON, *command], given, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "72.77\n", "")
 
 
@@ -217,7 +204,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"
         "workers.run(method('forever'), instance, Budget())\n"
     )
-    with subprocess.Popen([sys.executable, str(script)], env=_environment()) as parent:
+    with started([PYTHON, str(script)]) as parent:
         while not (mark.exists() and mark.read_text()):
             assert parent.poll() is None
             time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import subprocess
 import sys
 from typing import Any
 
@@ -14,6 +13,7 @@ from brute import brute_force
 from folders import LIBRARY, ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from processes import python
 from scipy.sparse import csr_array
 from strategies import changed, instance_of, instances, put, solutions
 
@@ -203,7 +203,7 @@ def test_a_time_limit_leaves_a_valid_bound() -> None:
 
 def test_pyomo_stays_out() -> None:
     code = "import sys, offloadlib.formulations.structured.milp.arrays; sys.exit('pyomo' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert python(code).returncode == 0
 
 
 @pytest.mark.slow

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force, exact_costs
-from folders import LIBRARY, ROOT
+from folders import LIBRARY
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
+from processes import interrupted_once_running
 from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
 
 from offloadlib.formulations.engine.outcome import Search, can_offload
@@ -443,32 +439,28 @@ def test_a_callback_that_fails_stops_the_solver(error: type[BaseException]) -> N
             solve(instance, on_progress=fail, time_limit=100)
 
 
-INTERRUPTED = textwrap.dedent(
-    """
-    import sys
-    from offloadlib.formulations.structured.cp.cpsat import solve
-    from offloadlib.instances import Budget, read
-    from offloadlib.instances.bound import simple_bound
-    instance = read(sys.argv[1])
-    print("running", flush=True)
-    result = solve(instance, Budget(time_limit=100, threads=int(sys.argv[2])))
-    print(result.termination, simple_bound(instance) < result.lower_bound <= result.objective)
-    """
-)
+INTERRUPTED = """
+import sys
+from offloadlib.formulations.structured.cp.cpsat import solve
+from offloadlib.instances import Budget, read
+from offloadlib.instances.bound import simple_bound
+instance = read(sys.argv[1])
+simple = simple_bound(instance)
+running = False
+def tell(event):
+    global running
+    if not running and event.time > 0 and event.lower_bound > simple:
+        print("running", flush=True)
+        running = True
+result = solve(instance, Budget(time_limit=100, threads=int(sys.argv[2]), on_progress=tell))
+print(result.termination, simple < result.lower_bound <= result.objective)
+"""
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_gives_the_best_so_far(threads: int) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, str(LIBRARY / "layered-12-m030.json"), str(threads)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        time.sleep(3)
-        process.send_signal(signal.SIGINT)
-        begun = time.perf_counter()
-        assert process.stdout.read() == "interrupted True\n"
-        assert time.perf_counter() - begun < 20
-    assert process.returncode == 0
+    said = interrupted_once_running(INTERRUPTED, LIBRARY / "layered-12-m030.json", threads)
+    assert said == "interrupted True\n"
 
 
 def test_its_bound_is_certified(tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ libhighs.so.1; whoever raises a pin learns it here.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import permutations
 
 import pytest
+from processes import python
 
 # Each minimises x + y subject to x + 2y >= 4, 3x + y >= 6 and x, y >= 0: 2.8 at (1.6, 1.2), and 3 if x
 # and y are whole.
@@ -52,5 +51,5 @@ assert solver.objective_value == 3
 def test_both_solvers_in_one_process(order: tuple[str, ...]) -> None:
     """Twice around, so that the first one also works once the second one is loaded."""
     program = "".join(PROGRAMS[name] for name in order * 2)
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
+    done = python(program)
+    assert done.returncode == 0, done.stderr

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -18,9 +13,10 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from brute import brute_force, paths
-from folders import LIBRARY, ROOT
+from folders import LIBRARY
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from processes import interrupted_once_running
 from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
@@ -624,33 +620,31 @@ def test_an_error_in_a_callback_is_raised() -> None:
         solve("milp-bigm", hard(), time_limit=20, on_progress=fail)
 
 
-INTERRUPTED = textwrap.dedent(
-    """
-    import sys
-    from offloadlib.formulations.structured.milp.disjunctive import solve_big_m
-    from offloadlib.instances import Budget, read
-    instance = read(sys.argv[1])
+INTERRUPTED = """
+import sys
+from offloadlib.formulations.structured.milp.disjunctive import solve_big_m
+from offloadlib.instances import Budget, read
+instance, solver = read(sys.argv[1]), sys.argv[2]
+running = solver == "scip"  # it tells of nothing while it runs
+if running:
     print("running", flush=True)
-    result = solve_big_m(instance, Budget(solver=sys.argv[2], time_limit=100))
-    print(result.termination, result.lower_bound <= result.objective < instance.num_devices)
-    """
-)
+def tell(event):
+    global running
+    if not running and event.objective < instance.num_devices:
+        print("running", flush=True)
+        running = True
+result = solve_big_m(instance, Budget(solver=solver, time_limit=100, on_progress=tell))
+print(result.termination, result.lower_bound <= result.objective < instance.num_devices)
+"""
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip"])
 def test_ctrl_c_gives_the_best_so_far(solver: str) -> None:
     if solver == "scip":
         pytest.importorskip("pyscipopt")
-    command = [sys.executable, "-c", INTERRUPTED, str(LIBRARY / "paper-m040.json"), solver]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        time.sleep(4)
-        process.send_signal(signal.SIGINT)
-        begun = time.perf_counter()
-        assert process.stdout.read() == "interrupted True\n"
-        assert time.perf_counter() - begun < 20
-    assert process.returncode == 0
+    work = 1.5 if solver == "scip" else 0.0
+    said = interrupted_once_running(INTERRUPTED, LIBRARY / "paper-m040.json", solver, work=work)
+    assert said == "interrupted True\n"
 
 
 def test_unknown_solvers_are_unusable_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import PYTHON, run, started
 
 from offloadlib.instances import AnyInstance, Budget
 from offloadlib.instances.compiled import Kernel, called_by
@@ -70,14 +68,11 @@ for method in ("gsod-i", "heft"):
 
 
 def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    both = [
-        subprocess.Popen([sys.executable, "-c", SOLVE], env=environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    command = [PYTHON, "-c", SOLVE]
+    both = [started(command, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)]
     said = "".join(process.communicate()[1] for process in both)
     assert 1 <= said.count("offloadlib: compiling, once: about 1 s\n") <= 2
     # A file for each version of a kernel: neither process has compiled what the other one had.
     assert len(list(tmp_path.rglob("*.nbc"))) == len(list(tmp_path.rglob("*.nbi"))) > 0
-    again = subprocess.run([sys.executable, "-c", SOLVE], env=environment, capture_output=True, text=True)
+    again = run(command, NUMBA_CACHE_DIR=str(tmp_path))
     assert (again.returncode, again.stderr) == (0, "")
