@@ -427,9 +427,7 @@ def literal_heap(instance: Instance, by_ratio: bool) -> list[list[int]]:
         p = int(tasks.start[m]) + done[m]
         delay, energy, away_delay, away_energy = both_sides(tasks, p, int(tasks.start[m]), rows[m])
         away = [
-            (away_delay + tasks.sides.work[p] / cpu[n] + away_energy, n)
-            for n in range(len(cpu))
-            if left[n] > 0
+            (away_delay + tasks.work[p] / cpu[n] + away_energy, n) for n in range(len(cpu)) if left[n] > 0
         ]
         return delay + energy, away
 

@@ -75,7 +75,7 @@ def _solve(instance: Instance, ratio: Floats) -> Result:
 def difference(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, fastest: int) -> float:
     """Strategy I's key of subtask p: its local cost less that at the fastest free point."""
     delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
-    gain: float = (delay + energy) - (away_delay + tasks.sides.work[p] / cpu[fastest] + away_energy)
+    gain: float = (delay + energy) - (away_delay + tasks.work[p] / cpu[fastest] + away_energy)
     return gain
 
 

@@ -59,12 +59,12 @@ def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) 
     rank[:] = 0.0
     for p in range(len(rank) - 1, -1, -1):
         # So far rank[p] is what comes after p.
-        radio = (choices - 1) * (tasks.sides.radio_delay[p] + tasks.sides.radio_energy[p])
-        local = tasks.sides.local_delay[p] + tasks.sides.local_energy[p]
-        rank[p] += (local + radio + slowness * tasks.sides.work[p]) / choices
+        radio = (choices - 1) * (tasks.radio_delay[p] + tasks.radio_energy[p])
+        local = tasks.local_delay[p] + tasks.local_energy[p]
+        rank[p] += (local + radio + slowness * tasks.work[p]) / choices
         for arc in range(tasks.into[p], tasks.into[p + 1]):
-            up = tasks.sides.up_delay[arc] + tasks.sides.up_energy[arc]
-            down = tasks.sides.down_delay[arc] + tasks.sides.down_energy[arc]
+            up = tasks.up_delay[arc] + tasks.up_energy[arc]
+            down = tasks.down_delay[arc] + tasks.down_energy[arc]
             j = tasks.before[arc]
             rank[j] = max(rank[j], 0.5 * (up + down) + rank[p])
 
@@ -104,7 +104,7 @@ def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, left: Ints, air: Ints, 
         if point >= 0 and (on_air[m] or air[point] > 0):
             for n in range(len(cpu)):
                 if left[n] > 0:
-                    there = begun + away_delay + tasks.sides.work[p] / cpu[n]
+                    there = begun + away_delay + tasks.work[p] / cpu[n]
                     added = max(there - longest[m], 0.0) + away_energy
                     if added < least:
                         least, chosen, end = added, n, there

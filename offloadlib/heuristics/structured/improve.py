@@ -109,10 +109,10 @@ def cheapest_decision(
     fastest = cpu[menu[0]]
     for k in range(size - 1, -1, -1):
         p = first + k
-        home = tasks.sides.local_delay[p] + tasks.sides.local_energy[p]
-        away = tasks.sides.radio_delay[p] + tasks.sides.work[p] / fastest + tasks.sides.radio_energy[p]
+        home = tasks.local_delay[p] + tasks.local_energy[p]
+        away = tasks.radio_delay[p] + tasks.work[p] / fastest + tasks.radio_energy[p]
         local_first[k] = home < away
-        cheap = min(tasks.sides.local_energy[p], tasks.sides.radio_energy[p])
+        cheap = min(tasks.local_energy[p], tasks.radio_energy[p])
         home += ahead[k, 0] - cheap
         away += ahead[k, 1] - cheap
         rest[k] = rest[k + 1] + cheap
@@ -121,8 +121,8 @@ def cheapest_decision(
             entry[k] = max(entry[k], min(home, away))
         for arc in range(tasks.into[p], tasks.into[p + 1]):
             j, e = tasks.before[arc] - first, arc - arcs
-            through[e, 0] = min(home, away + tasks.sides.up_delay[arc] + tasks.sides.up_energy[arc])
-            through[e, 1] = min(home + tasks.sides.down_delay[arc] + tasks.sides.down_energy[arc], away)
+            through[e, 0] = min(home, away + tasks.up_delay[arc] + tasks.up_energy[arc])
+            through[e, 1] = min(home + tasks.down_delay[arc] + tasks.down_energy[arc], away)
             ahead[j, 0] = max(ahead[j, 0], through[e, 0])
             ahead[j, 1] = max(ahead[j, 1], through[e, 1])
     row, tried = np.full(size, -1), np.zeros(size, dtype=np.int64)
@@ -152,7 +152,7 @@ def cheapest_decision(
         p = first + k
         delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
         if row[k] >= 0:
-            delay, energy = away_delay + tasks.sides.work[p] / cpu[row[k]], away_energy
+            delay, energy = away_delay + tasks.work[p] / cpu[row[k]], away_energy
         begun = 0.0
         for arc in range(tasks.into[p], tasks.into[p + 1]):
             begun = max(begun, finish[tasks.before[arc] - first])

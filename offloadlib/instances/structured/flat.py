@@ -15,7 +15,7 @@ from numba import types
 
 from ..arrays import Floats, Ints, frozen
 from ..compiled import inlined, readable
-from .inlined import SIDES, along, at_home, at_point, away
+from .inlined import at_point, crosses, side
 from .model import LOCAL, Application, Group, Instance
 from .sides import PER_SUBTASK, Sides, terms
 from .solution import Solution
@@ -34,18 +34,26 @@ class FlatTasks(NamedTuple):
         (P+1,) where the arcs into each subtask begin.
     before
         (A,) the position that an arc comes from.
-    sides
-        What the subtasks (P,) and the arcs (A,) add, weighted.
+    others
+        As in :class:`.sides.Sides`, weighted: (P,) of the subtasks, (A,) of the arcs.
     """
 
     start: Ints
     radio: Ints
     into: Ints
     before: Ints
-    sides: Sides
+    local_delay: Floats
+    local_energy: Floats
+    radio_delay: Floats
+    radio_energy: Floats
+    work: Floats
+    up_delay: Floats
+    up_energy: Floats
+    down_delay: Floats
+    down_energy: Floats
 
 
-FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [SIDES], FlatTasks)
+FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 9, FlatTasks)
 """Their type in the signature of a kernel."""
 
 
@@ -70,7 +78,7 @@ def flat_tasks(instance: Instance) -> FlatTasks:
     for array in (start, into, before, *sides):
         array.flags.writeable = False
     # An instance that came from another process has arrays that can be written to.
-    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, sides)
+    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, *sides)
 
 
 def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
@@ -122,16 +130,18 @@ def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, 
     local_delay, local_energy, away_delay, away_energy
         Weighted; away without what a point itself adds.
     """
-    delay, energy = at_home(tasks.sides, p)
-    away_delay, away_energy = away(tasks.sides, p)
+    delay, energy = tasks.local_delay[p], tasks.local_energy[p]
+    away_delay, away_energy = tasks.radio_delay[p], tasks.radio_energy[p]
     for arc in range(tasks.into[p], tasks.into[p + 1]):
-        before = 1 if row[tasks.before[arc] - first] >= 0 else 0
-        more, spent = along(tasks.sides, arc, before, 0)
-        delay += more
-        energy += spent
-        more, spent = along(tasks.sides, arc, before, 1)
-        away_delay += more
-        away_energy += spent
+        before = side(row[tasks.before[arc] - first])
+        _, down = crosses(before, 0)
+        if down:
+            delay += tasks.down_delay[arc]
+            energy += tasks.down_energy[arc]
+        up, _ = crosses(before, 1)
+        if up:
+            away_delay += tasks.up_delay[arc]
+            away_energy += tasks.up_energy[arc]
     return delay, energy, away_delay, away_energy
 
 
@@ -145,7 +155,7 @@ def cheapest_place(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats,
     least, chosen = delay + energy, LOCAL
     for n in range(len(cpu)):
         if left[n] > 0:
-            there, spent = at_point(tasks.sides, p, n, cpu)
+            there, spent = at_point(tasks.work[p], cpu[n])
             cost = away_delay + there + (away_energy + spent)
             if cost < least:
                 least, chosen = cost, n
@@ -163,7 +173,7 @@ def device_cost(tasks: FlatTasks, m: int, row: Ints, cpu: Floats, finish: Floats
         p = first + k
         delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
         if row[k] >= 0:
-            there, more = at_point(tasks.sides, p, row[k], cpu)
+            there, more = at_point(tasks.work[p], cpu[row[k]])
             delay, energy = away_delay + there, away_energy + more
         begun = 0.0
         for arc in range(tasks.into[p], tasks.into[p + 1]):

@@ -151,6 +151,11 @@ def heaviest_path(group: Group, delay: Floats) -> Floats:
 # Which data crosses -------------------------------------------------------------------------------
 
 
+def side(place: Any) -> Any:
+    """The side on which a place is."""
+    return place >= 0
+
+
 def crosses(before: Any, here: Any) -> tuple[Any, Any]:
     """Whether data that goes from one side to another is sent, and whether it is received.
 
@@ -257,16 +262,7 @@ def execution(term: Terms, cpu: Floats) -> Floats:
     return delay if term.ceiling is None else np.minimum(delay, term.ceiling[:, None, None])
 
 
-def at_home(sides: Sides, p: Any) -> tuple[Any, Any]:
-    """Delay and energy of subtask p on its device, without arcs."""
-    return sides.local_delay[p], sides.local_energy[p]
-
-
-def away(sides: Sides, p: Any) -> tuple[Any, Any]:
-    """Delay and energy of subtask p away, wherever, without arcs."""
-    return sides.radio_delay[p], sides.radio_energy[p]
-
-
-def at_point(sides: Sides, p: Any, n: int, cpu: Floats) -> tuple[Any, Any]:
-    """Delay and energy of subtask p that are point n's own: the execution, which is not the device's."""
-    return sides.work[p] / cpu[n], 0.0
+def at_point(work: Any, speed: Any) -> tuple[Any, Any]:
+    """Delay and energy of a subtask that are an offload point's own: the execution, which is not the
+    device's."""
+    return work / speed, 0.0

@@ -41,8 +41,8 @@ def tasks_of(instance: Instance, devices: Ints) -> Tasks:
         before=frozen(before, np.int64),
         cut_start=frozen(cut_start, np.int64),
         cut=frozen(cut, np.int64),
-        **{name: frozen(getattr(all_tasks.sides, name)[subtasks], np.float64) for name in sides.PER_SUBTASK},
-        **{name: frozen(getattr(all_tasks.sides, name)[arcs], np.float64) for name in sides.PER_ARC},
+        **{name: frozen(getattr(all_tasks, name)[subtasks], np.float64) for name in sides.PER_SUBTASK},
+        **{name: frozen(getattr(all_tasks, name)[arcs], np.float64) for name in sides.PER_ARC},
     )
 
 
