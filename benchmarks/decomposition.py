@@ -33,13 +33,13 @@ from rich.table import Table
 from offloadlib.cli import console
 from offloadlib.instances import Budget, Instance, Progress, gap, read
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.pictures import plots
+from offloadlib.pictures import style
 from offloadlib.registry import METHODS
 from offloadlib.running import workers
 
 OURS, MILP = "branch-and-price", "milp-arrays"
 COMPARED = (OURS, MILP, "cpsat")
-COLOURS = {OURS: "#CC79A7", MILP: plots.BLUE, "cpsat": plots.ORANGE}
+COLOURS = {OURS: "#CC79A7", MILP: style.BLUE, "cpsat": style.ORANGE}
 
 TARGETS = (1e-4, 1e-6)
 
@@ -376,7 +376,7 @@ def main(arguments: Sequence[str]) -> None:
     for table in (table_of_means(found), table_of_kinds(found), table_of_losses(found)):
         console.output().print(table, end="\n\n")
     if not options.quick:
-        plots.save(figure(found), options.output / "decomposition.png")
+        style.save(figure(found), options.output / "decomposition.png")
 
 
 if __name__ == "__main__":

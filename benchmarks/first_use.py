@@ -25,7 +25,8 @@ from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.kinds import KINDS
-from offloadlib.registry import METHODS, Family, find
+from offloadlib.methods import Family
+from offloadlib.registry import METHODS, find
 
 SMALL = Setting(devices=6, offload_points=3, capacity=4)
 CITY = Setting(devices=city.LARGE, offload_points=10, capacity=city.LARGE // 4)

@@ -38,7 +38,8 @@ from offloadlib.formulations.structured.milp import potentials
 from offloadlib.instances import Instance, Result, Solution, Termination, evaluate, read, write
 from offloadlib.instances.files.document import replacing
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.pictures import plots
+from offloadlib.pages import numbers
+from offloadlib.pictures import style
 from offloadlib.solving import solve
 
 SIZES = (10, 32, 100, 316, 1_000, 3_162, 10_000, 31_623, 100_000)
@@ -92,13 +93,13 @@ def _method(name: str) -> Callable[[Sample], Result]:
 
 
 STEPS = (
-    Step("read JSON", plots.GREY, lambda sample: read(sample.json)),
-    Step("read zip", plots.INK, lambda sample: read(sample.zip)),
-    Step("evaluate", plots.GREEN, lambda sample: evaluate(sample.instance, sample.solution)),
-    Step("gsod-i", plots.ORANGE, _method("gsod-i")),
+    Step("read JSON", style.GREY, lambda sample: read(sample.json)),
+    Step("read zip", style.INK, lambda sample: read(sample.zip)),
+    Step("evaluate", style.GREEN, lambda sample: evaluate(sample.instance, sample.solution)),
+    Step("gsod-i", style.ORANGE, _method("gsod-i")),
     Step("gsod-ii", "#D55E00", _method("gsod-ii")),
     Step("build MILP", "#56B4E9", lambda sample: potentials.model(sample.instance)),
-    Step("milp", plots.BLUE, _method("milp")),
+    Step("milp", style.BLUE, _method("milp")),
     Step("branch-and-price", "#CC79A7", _method("branch-and-price")),
 )
 
@@ -174,7 +175,7 @@ Found = Mapping[str, Mapping[int, Timing]]
 def _cell(timing: Timing | None) -> str:
     if timing is None:
         return ""
-    return tables.seconds(timing.median) if timing.finished else "stopped"
+    return numbers.seconds(timing.median) if timing.finished else "stopped"
 
 
 def exponent(finished: Sequence[Timing]) -> float | None:
@@ -257,7 +258,7 @@ def figure(found: Found) -> Figure:
             axes.plot(*_points(last), linestyle=":", markerfacecolor="white", markevery=[-1], **style)
     _guide(axes, [devices for row in found.values() for devices in row])
     hollow: Any = {"marker": "o", "markersize": 4, "linestyle": ":", "markerfacecolor": "white"}
-    axes.plot([], [], color=plots.INK, label=f"stopped after\n{LIMIT:g} s of real time", **hollow)
+    axes.plot([], [], color=style.INK, label=f"stopped after\n{LIMIT:g} s of real time", **hollow)
     axes.set_xlabel(f"devices M (five subtasks each, {OFFLOAD_POINTS} offload points)")
     axes.set_ylabel("CPU seconds (median)")
     axes.spines[["top", "right"]].set_visible(False)
@@ -276,7 +277,7 @@ def _guide(axes: Axes, sizes: Sequence[int]) -> None:
     low, _ = axes.get_ylim()
     ends = min(sizes), max(sizes)
     axes.plot(
-        ends, (low, low * ends[1] / ends[0]), ":", color=plots.GREY, linewidth=1, label="proportional to M"
+        ends, (low, low * ends[1] / ends[0]), ":", color=style.GREY, linewidth=1, label="proportional to M"
     )
 
 
@@ -314,7 +315,7 @@ def main(arguments: Sequence[str]) -> None:
         console.output().print(table, end="\n\n")
     options.output.mkdir(parents=True, exist_ok=True)
     write_csv(found, options.output / "scaling.csv")
-    plots.save(figure(found), options.output / "scaling.png")
+    style.save(figure(found), options.output / "scaling.png")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
         write,
         write_solution,
     )
-    from offloadlib.registry import METHODS, Family, Method
-    from offloadlib.running.keeping import FalseResult
+    from offloadlib.keeping import FalseResult
+    from offloadlib.methods import Family, Method
+    from offloadlib.registry import METHODS
     from offloadlib.solving import solve
 
 __all__ = [
@@ -65,10 +66,10 @@ __all__ = [
 ]
 
 _HERE = {
-    "FalseResult": "running.keeping",
+    "FalseResult": "keeping",
     "METHODS": "registry",
-    "Family": "registry",
-    "Method": "registry",
+    "Family": "methods",
+    "Method": "methods",
     "compare": "comparing.run",
     "explain": "explaining",
     "solve": "solving",

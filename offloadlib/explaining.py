@@ -49,7 +49,7 @@ from offloadlib.instances.arrays import Floats, frozen
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.subset import restricted, subset
-from offloadlib.pictures.timeline import telling_device
+from offloadlib.instances.structured.timeline import telling_device
 
 if TYPE_CHECKING:
     from offloadlib.formulations.structured.decomposition.pricing import Prices

@@ -35,7 +35,7 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.kinds import KINDS
-from offloadlib.registry import Function, Method
+from offloadlib.methods import Function, Method
 
 LEAST_TIME = 30.0
 """Seconds for a proof by default, unless the time limit of the solve is longer."""

@@ -1,121 +1,17 @@
-"""Every method, one entry each: a name, where its function is, and what it is.
-
-A method is a function ``(Instance, Budget) -> Result``. It is imported when it is first asked for,
-so that a fast heuristic does not wait for a modelling language.
-"""
+"""Every method, one entry each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
-from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, imported
-from offloadlib.instances import AnyInstance, Budget, InputError, Result
+from offloadlib.formulations.catalogue import FORMULATIONS, Formulation
+from offloadlib.instances import InputError
 from offloadlib.instances.errors import near
-
-Function = Callable[[Any, Budget[Any]], Result[Any]]
-"""It takes an instance of a kind that its method solves, and gives a solution of that kind."""
-
-
-OPTIONS = ("gap", "seed", "threads", "solver")
-"""The options of a budget that not every method has a use for."""
+from offloadlib.kinds import KINDS
+from offloadlib.methods import Family, Method
 
 NONE, SEED, GAP = frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
 SEARCHED = frozenset({"gap", "seed", "threads"})
-
-
-class Family(StrEnum):
-    """What a method promises: a good solution, or one with a proven bound."""
-
-    HEURISTIC = "heuristic"
-    EXACT = "exact"
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to solve an instance.
-
-    Parameters
-    ----------
-    name
-        What users call it.
-    path
-        ``module:function`` of its function.
-    family
-        Heuristic or exact.
-    summary
-        One line.
-    source
-        Where it is from (sections and algorithms of Kuang et al. 2020 unless said otherwise).
-    kinds
-        The kinds of instances that it solves.
-    obstacle
-        ``module:function`` that tells why the method cannot solve an instance of such a kind, or None;
-        empty: it solves all of them.
-    grace
-        Seconds that it may take beyond its time limit, where that is more than the usual.
-    uses
-        Which of :data:`OPTIONS` have a meaning for it.
-    scheme
-        Whether its solution is by definition that of a fixed scheme, which a start must not replace. Every
-        other method gives a solution that is at least as good as its start.
-    """
-
-    name: str
-    path: str
-    family: Family
-    summary: str
-    source: str
-    kinds: frozenset[str] = frozenset({"structured"})
-    obstacle: str = ""
-    grace: float = 0.0
-    uses: frozenset[str] = frozenset(OPTIONS)
-    scheme: bool = False
-
-    @property
-    def module(self) -> str:
-        """Where its function is."""
-        return self.path.split(":")[0]
-
-    def load(self) -> Function:
-        """The method's function, imported.
-
-        Raises
-        ------
-        InputError
-            If there is none under its path.
-        """
-        try:
-            loaded: Function = imported(self.path)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise InputError("method", [("", f"{self.name}: no function {self.path!r} ({error})")]) from error
-        return loaded
-
-    def prepared(self, instance: AnyInstance) -> Function:
-        """The method's function, with all that it needs for the instance compiled."""
-        from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
-
-        function = self.load()
-        compiled.prepare(function, instance)
-        return function
-
-    def applies_to(self, instance: AnyInstance) -> str | None:
-        """None, or why this method cannot solve the instance."""
-        if instance.kind not in self.kinds:
-            return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"
-        reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
-        return reason
-
-    def ignored(self, budget: Budget[Any]) -> list[str]:
-        """The options that are not the usual ones, and that it has no use for."""
-        usual = Budget[Any]()
-        return [
-            name
-            for name in OPTIONS
-            if name not in self.uses and getattr(budget, name) != getattr(usual, name)
-        ]
 
 
 def _milp(item: Formulation) -> Method:
@@ -380,3 +276,45 @@ def find(name: str) -> Method:
     if name in METHODS:
         return METHODS[name]
     raise InputError("method", [("", f"{name!r} is not known; did you mean {near(name, METHODS)}?")])
+
+
+GROUPS: dict[str, tuple[Family, ...]] = {
+    "all": (Family.HEURISTIC, Family.EXACT),
+    "heuristics": (Family.HEURISTIC,),
+    "exact": (Family.EXACT,),
+}
+
+
+def select(
+    methods: Sequence[str | Method] | str | None = None, kinds: Collection[str] = tuple(KINDS)
+) -> list[Method]:
+    """The methods of names and groups, each once, in the order given.
+
+    Parameters
+    ----------
+    methods
+        As for :func:`compare`.
+    kinds
+        Groups have the methods that solve instances of one of these kinds.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or none is given.
+    """
+    names: Sequence[str | Method] = methods.split(",") if isinstance(methods, str) else methods or ["all"]
+    chosen: dict[str, Method] = {}
+    for name in names:
+        if isinstance(name, Method):
+            chosen[name.name] = name
+        elif name.strip() in GROUPS:
+            families = GROUPS[name.strip()]
+            chosen |= {
+                method.name: method
+                for method in METHODS.values()
+                if method.family in families and not method.kinds.isdisjoint(kinds)
+            }
+        else:
+            method = find(name.strip())
+            chosen[method.name] = method
+    return list(chosen.values())

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import KINDS
-from offloadlib.registry import Family, Function, Method, find
-from offloadlib.running.keeping import Keeper, Made
+from offloadlib.methods import Family, Function, Method
+from offloadlib.registry import find
 
 Decisions = TypeVar("Decisions")
 
@@ -68,7 +69,7 @@ def solve(
         range, the solver is not installed, or ``start`` breaks a limit (which one, and by how much) or the
         method is a fixed scheme that starts from nothing.
     FalseResult
-        If the method's result is not true (:mod:`offloadlib.running.keeping`).
+        If the method's result is not true (:mod:`offloadlib.keeping`).
 
     Warns
     -----

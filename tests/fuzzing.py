@@ -30,7 +30,8 @@ from offloadlib.formulations.structured.cp.places import Places
 from offloadlib.instances import Budget, Instance, Result, Status, Termination, evaluate
 from offloadlib.instances.files.schema import LARGEST, SMALLEST
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.registry import METHODS, Family
+from offloadlib.methods import Family
+from offloadlib.registry import METHODS
 
 Document = dict[str, Any]
 

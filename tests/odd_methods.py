@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from offloadlib.registry import Family, Method
+from offloadlib.methods import Family, Method
 
 
 def method(name: str, family: Family = Family.HEURISTIC) -> Method:

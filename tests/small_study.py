@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 from offloadlib.instances import Budget, Instance, Result, Solution
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.pages.page import Number, Page, Picture, Section, Table
-from offloadlib.pictures import plots
-from offloadlib.registry import Family, Method, find
+from offloadlib.methods import Family, Method
+from offloadlib.pages.page import Number, Page, Section, Table
+from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
+from offloadlib.pictures.picture import Picture
+from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Options, Row, Stages
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import Generated, Job
@@ -71,8 +73,8 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
     table: Sequence[Sequence[str | Number]] = [
         (row["method"], Number(row["objective"], f"{row['objective']:.3f}")) for row in rows.values()
     ]
-    bars = [plots.Bar(row["method"], Family.HEURISTIC, row["objective"]) for row in rows.values()]
-    picture = Picture("costs", "Costs", plots.cost_by_method([plots.CostPanel("all", bars, min(costs))]))
+    bars = [Bar(row["method"], Family.HEURISTIC, row["objective"]) for row in rows.values()]
+    picture = Picture("costs", "Costs", cost_by_method([CostPanel("all", bars, min(costs))]))
     section = Section("Rows", ["All <rows>."], [Table(("method", "cost"), table, "Costs")], [picture])
     return Page(TITLE, ["What a test needs."], [section])
 

@@ -13,16 +13,17 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from offloadlib.comparing import tables
+from offloadlib.pages import numbers
 
 if TYPE_CHECKING:
     from signal import Signals
 
     from rich.table import Table
 
-    from offloadlib.comparing.run import Row
+    from offloadlib.comparing.rows import Row
     from offloadlib.explaining import Explanation
     from offloadlib.instances import AnyEvaluation, AnyInstance, Progress, Result, StoredSolution
-    from offloadlib.registry import Method
+    from offloadlib.methods import Method
 
 PLAIN_WIDTH = 250
 """Columns where the output is no terminal, so that tables in files are not folded."""
@@ -53,7 +54,7 @@ def state(progress: Progress) -> str:
     if progress.lower_bound is not None:
         parts.append(f"bound {progress.lower_bound:.6g}")
         if progress.objective is not None:
-            parts.append(f"gap {tables.percent(gap(progress.objective, progress.lower_bound), 2)}")
+            parts.append(f"gap {numbers.percent(gap(progress.objective, progress.lower_bound), 2)}")
     return ", ".join(parts)
 
 
@@ -130,7 +131,7 @@ def ended(result: Result[Any], number: Signals | None) -> str | None:
     }
     if result.termination not in causes:
         return None
-    distance = "no lower bound" if result.gap is None else f"gap {tables.percent(result.gap, 2)}"
+    distance = "no lower bound" if result.gap is None else f"gap {numbers.percent(result.gap, 2)}"
     return f"ended by {causes[result.termination]}: the best solution so far, {distance}"
 
 
@@ -140,7 +141,7 @@ def row_line(row: Row, number: int, total: int) -> str:
     if row.objective is not None:
         parts.append(f"cost {row.objective:.6g}")
     if row.time is not None:
-        parts.append(tables.seconds(row.time))
+        parts.append(numbers.seconds(row.time))
     return ", ".join(parts)
 
 
@@ -158,7 +159,7 @@ def show_result(
     from offloadlib.instances.errors import counted
 
     local = evaluation.local.total
-    digits = tables.decimals([solution.objective, local])
+    digits = numbers.decimals([solution.objective, local])
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(justify="right")
@@ -166,18 +167,18 @@ def show_result(
     bound = solution.lower_bound
     distance = gap(solution.objective, bound)
     for name, value, remark in (
-        ("cost", tables.fixed(solution.objective, digits), str(solution.status)),
+        ("cost", numbers.fixed(solution.objective, digits), str(solution.status)),
         (
             "lower bound",
-            "none" if bound is None else tables.fixed(bound, digits),
+            "none" if bound is None else numbers.fixed(bound, digits),
             "certified" if certified else "",
         ),
-        ("gap", tables.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
-        ("all local", tables.fixed(local, digits), ""),
-        ("saving", tables.percent(evaluation.saving, 2), "against all local"),
-        ("utilisation", tables.percent(evaluation.utilisation, 1), evaluation.usage),
+        ("gap", numbers.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
+        ("all local", numbers.fixed(local, digits), ""),
+        ("saving", numbers.percent(evaluation.saving, 2), "against all local"),
+        ("utilisation", numbers.percent(evaluation.utilisation, 1), evaluation.usage),
         ("worse off", str(evaluation.worse_off), f"of {counted(instance.num_devices, 'device')}"),
-        ("time", tables.seconds(runtime), str(solution.run["termination"])),
+        ("time", numbers.seconds(runtime), str(solution.run["termination"])),
     ):
         table.add_row(name, value, Text(remark))
     console = output()
@@ -196,7 +197,7 @@ def _show_bounds(console: Console, explanation: Explanation) -> None:
     from offloadlib.instances import gap
 
     best = explanation.best_objective
-    distance = tables.percent(gap(best, explanation.lower_bound), 2)
+    distance = numbers.percent(gap(best, explanation.lower_bound), 2)
     console.print(Text.assemble((explanation.instance.name, "bold"), f"  cost {explanation.objective:.10g}"))
     if explanation.objective - best > 1e-9 * abs(best):
         console.print(f"  a better solution costs {best:.10g}")
@@ -227,10 +228,10 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
     for title in ("size", "used", "price of one more", "saved when tried", "at most"):
         table.add_column(title, justify="right")
     shown = [limit for limit in explanation.limits if limit.binds or limit.worth > 0]
-    digits = tables.decimals([limit.price for limit in shown])
+    digits = numbers.decimals([limit.price for limit in shown])
     for limit in shown:
-        numbers = (limit.price, limit.saved, limit.saved_at_most)
-        cells = [tables.fixed(value, digits) for value in numbers]
+        worths = (limit.price, limit.saved, limit.saved_at_most)
+        cells = [numbers.fixed(value, digits) for value in worths]
         table.add_row(limit.point, limit.kind, str(limit.size), str(limit.used), *cells)
     console.print(table)
     free = len(explanation.limits) - len(shown)

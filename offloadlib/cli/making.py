@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typer
 from rich.markup import escape
 
-from offloadlib.cli.options import Description, Name, NewInstance, Seed, keep_apart
+from offloadlib.apart import keep_apart
+from offloadlib.cli.options import Description, Name, NewInstance, Seed
 from offloadlib.instances import AnyInstance, importers, write
 from offloadlib.instances.draws import parameter_help
 from offloadlib.instances.errors import counted

@@ -84,7 +84,7 @@ def study(
 
 
 def _progress(row: Row, done: int, total: int, left: float | None) -> str:
-    from offloadlib.comparing.tables import duration
+    from offloadlib.pages.numbers import duration
 
     parts = [f"[{done}/{total}] {row['instance']}  {row['method']}: {row['status']}"]
     if left is not None and done < total:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from offloadlib.comparing import tables
-from offloadlib.comparing.run import Run
+from offloadlib.comparing.rows import Run
 from offloadlib.instances import Evaluation, Instance
 from offloadlib.instances.files.document import replacing
 from offloadlib.instances.hybrid import HybridEvaluation
-from offloadlib.pages.page import Picture, document, image, save
-from offloadlib.pictures import plots
-from offloadlib.registry import Family
+from offloadlib.methods import Family
+from offloadlib.pages.html import document, image
+from offloadlib.pictures import costs, hybrid, structured
+from offloadlib.pictures.picture import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,13 +51,13 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None
     with replacing(folder / TABLE) as file:
         file.write(frame.to_csv(index=False).encode())
     overview = _costs(runs)
-    save(overview, folder)
+    overview.save(folder)
     parts = []
     for section in tables.sections(frame):
         own = [run for run in runs if run.row.instance == section.label]
         pictures = list(_pictures(own))
         for picture in pictures:
-            save(picture, folder)
+            picture.save(folder)
         parts.append(_part(section, pictures, folder))
     page = document(
         "Comparison of offloading methods",
@@ -76,9 +77,9 @@ def _costs(runs: Sequence[Run]) -> Picture:
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
         title = f"{_called(label)} (M = {own[0].row.devices})"
-        panels.append(plots.CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
+        panels.append(costs.CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
     caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
-    return Picture("cost", caption, plots.cost_by_method(panels))
+    return Picture("cost", caption, costs.cost_by_method(panels))
 
 
 def _called(label: str) -> str:
@@ -86,9 +87,9 @@ def _called(label: str) -> str:
     return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
 
 
-def _bar(run: Run) -> plots.Bar:
+def _bar(run: Run) -> costs.Bar:
     cost = run.row.objective if run.sound else None
-    return plots.Bar(run.method.name, Family(run.row.family), cost, run.row.status)
+    return costs.Bar(run.method.name, Family(run.row.family), cost, run.row.status)
 
 
 def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
@@ -101,7 +102,7 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
         yield from _hybrid_pictures(sound)
         return
     evaluations = [run.evaluation for run in sound if isinstance(run.evaluation, Evaluation)]
-    loads = plots.Loads(
+    loads = structured.Loads(
         title=label,
         methods=[run.method.name for run in sound],
         points=instance.points.ids,
@@ -111,36 +112,36 @@ def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     caption = (
         "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
     )
-    yield Picture(f"utilisation-{stem}", caption, plots.utilisation(loads))
+    yield Picture(f"utilisation-{stem}", caption, structured.utilisation(loads))
     method, best = _best(sound)
     title = f"{label}, {method}"
     caption = f"Devices and offload points in the best solution found, that of {method}."
-    yield Picture(f"map-{stem}", caption, plots.network_map(instance, best, title))
+    yield Picture(f"map-{stem}", caption, structured.network_map(instance, best, title))
     caption = (
         "One device's task in that solution: where each subtask runs, and when the radio is busy. "
         "Pale bars are off the heaviest path."
     )
-    yield Picture(f"timeline-{stem}", caption, plots.device_timeline(instance, best, title))
+    yield Picture(f"timeline-{stem}", caption, structured.device_timeline(instance, best, title))
 
 
 def _hybrid_pictures(runs: Sequence[Run]) -> Iterator[Picture]:
     """The same for a hybrid instance, which has no map and no graphs."""
     label, stem = _called(runs[0].row.instance), runs[0].case.stem
     found = [run.evaluation for run in runs if isinstance(run.evaluation, HybridEvaluation)]
-    shares = plots.Sharing(
+    shares = hybrid.Sharing(
         title=label,
         methods=[run.method.name for run in runs],
         places=np.array([evaluation.placed for evaluation in found]),
         uplink=np.array([evaluation.utilisation for evaluation in found]),
     )
     caption = "Where the Mbit of all tasks run by each method, and how much of the uplink it gives away."
-    yield Picture(f"places-{stem}", caption, plots.sharing(shares))
+    yield Picture(f"places-{stem}", caption, hybrid.sharing(shares))
     method, best = _best(runs)
     caption = (
         f"What each device keeps and uploads, and its share of the uplink, in the best solution found, "
         f"that of {method}."
     )
-    picture = plots.devices(found[0].instance, best, f"{label}, {method}")
+    picture = hybrid.devices(found[0].instance, best, f"{label}, {method}")
     yield Picture(f"devices-{stem}", caption, picture)
 
 

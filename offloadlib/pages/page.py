@@ -1,35 +1,16 @@
-"""Pages: headings, text, tables and pictures, written as one HTML file that needs nothing else.
-
-The browser is told to load nothing from anywhere (Content-Security-Policy), so a page that shows all of
-itself is complete. The same content can be written as Markdown.
-"""
+"""Pages as data: headings, text, tables and pictures."""
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from offloadlib.pictures import plots
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from offloadlib.instances import Instance
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, the stem of its file, and what it shows."""
-
-    stem: str
-    caption: str
-    figure: Figure
+    from offloadlib.pictures.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -88,194 +69,9 @@ class Page:
         return [picture for section in self.sections for picture in section.pictures]
 
 
-def save(picture: Picture, folder: Path) -> None:
-    """Write a picture as PNG and as SVG."""
-    for kind in ("png", "svg"):
-        plots.save(picture.figure, folder / f"{picture.stem}.{kind}")
-
-
-# HTML ---------------------------------------------------------------------------------------------
-
-
-def html(page: Page, folder: Path) -> str:
-    """The page, with the pictures that :func:`save` has put into the folder."""
-    parts = (_section(section, folder) for section in page.sections)
-    return document(page.title, "\n".join([*_paragraphs(page.text), *parts]), script=_SORT)
-
-
-def document(title: str, body: str, made: str = "", script: str = "") -> str:
-    """A whole HTML document."""
-    return _DOCUMENT.format(
-        title=escape(title),
-        style=_STYLE,
-        made=f'<p class="quiet">{escape(made)}</p>' if made else "",
-        body=body,
-        script=f"<script>{script}</script>" if script else "",
-    )
-
-
-def image(picture: Picture, folder: Path) -> str:
-    """A picture, saved in the folder, with its caption."""
-    data = base64.b64encode((folder / f"{picture.stem}.png").read_bytes()).decode()
-    caption = escape(picture.caption)
-    width = math.ceil(100 * picture.figure.get_figwidth())
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="width:{width}px">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def _section(section: Section, folder: Path) -> str:
-    parts = [
-        f"<section>\n<h2>{escape(section.title)}</h2>",
-        *_paragraphs(section.text),
-        *(image(picture, folder) for picture in section.pictures),
-        *map(_table, section.tables),
-        "</section>",
-    ]
-    return "\n".join(parts)
-
-
-def _paragraphs(text: Sequence[str]) -> Iterator[str]:
-    for paragraph in text:
-        tag = "pre" if paragraph.startswith("    ") else "p"
-        yield f"<{tag}>{escape(paragraph.strip())}</{tag}>"
-
-
-def _table(table: Table) -> str:
-    numeric = _numeric(table)
-    lines = []
-    for row in table.rows:
-        cells = []
-        for cell, number in zip(row, numeric, strict=True):
-            kind = "number" if number else "text"
-            value = f' data-value="{cell.value!r}"' if isinstance(cell, Number) else ""
-            cells.append(f'<td class="{kind}"{value}>{escape(_text(cell))}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(
-        f'<th class="{"number" if number else "text"}" aria-sort="none">'
-        f'<button type="button">{escape(title)}</button></th>'
-        for title, number in zip(table.header, numeric, strict=True)
-    )
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
-    frame = "wide tall" if len(table.rows) > _TALL else "wide"
-    return (
-        f'<div class="{frame}"><table class="sortable">{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
-        + "\n".join(lines)
-        + "\n</tbody>\n</table></div>"
-    )
-
-
-_TALL = 40
-"""Rows from which on a table gets a frame of its own to scroll in."""
-
-
-def _numeric(table: Table) -> list[bool]:
+def numeric(table: Table) -> list[bool]:
     return [any(isinstance(row[i], Number) for row in table.rows) for i in range(len(table.header))]
 
 
-def _text(cell: Cell) -> str:
+def text(cell: Cell) -> str:
     return cell.text if isinstance(cell, Number) else cell
-
-
-# Markdown -----------------------------------------------------------------------------------------
-
-
-def markdown(page: Page) -> str:
-    """The page as Markdown, beside the pictures' files."""
-    return "\n\n".join(_markdown(page)) + "\n"
-
-
-def _markdown(page: Page) -> Iterator[str]:
-    yield f"# {page.title}"
-    yield from page.text
-    for section in page.sections:
-        yield f"## {section.title}"
-        yield from section.text
-        for picture in section.pictures:
-            yield f"![{picture.caption}]({picture.stem}.png)"
-            yield picture.caption
-        for table in section.tables:
-            if table.caption:
-                yield table.caption
-            yield _markdown_table(table)
-
-
-def _markdown_table(table: Table) -> str:
-    rule = ["---:" if number else "---" for number in _numeric(table)]
-    rows = [
-        list(table.header),
-        rule,
-        *([_text(cell).replace("|", "\\|") for cell in row] for row in table.rows),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-# What the page is made of -------------------------------------------------------------------------
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #333; }
-body { max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; }
-h2 { font-size: 1.2rem; margin: 3rem 0 0; border-top: 1px solid #ddd; padding-top: 1.5rem; }
-p.quiet, figcaption, caption { color: #777; margin-top: 0.2rem; }
-caption { text-align: left; white-space: normal; }
-div.wide { overflow-x: auto; }
-div.tall { max-height: 36rem; overflow-y: auto; border: 1px solid #ddd; padding: 0 0.5rem; }
-div.tall th { position: sticky; top: 0; background: white; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; margin: 1rem 0; }
-th { font-weight: 600; color: #777; border-bottom: 1px solid #999; vertical-align: bottom; }
-th, td { padding: 0.25rem 0.7rem; }
-td { border-bottom: 1px solid #eee; vertical-align: top; }
-.sortable .text { white-space: normal; }
-th button { all: unset; cursor: pointer; }
-th button:focus-visible { outline: 2px solid #0072B2; }
-th[aria-sort=ascending] button::after { content: " ▲"; }
-th[aria-sort=descending] button::after { content: " ▼"; }
-.number { text-align: right; }
-.text { text-align: left; }
-tr.best td { font-weight: 600; color: #0072B2; }
-pre { background: #f6f6f6; padding: 0.6rem 0.8rem; overflow-x: auto; }
-figure { margin: 1.5rem 0; }
-img { max-width: 100%; }
-"""
-
-_DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
-{made}
-{body}
-{script}
-</body>
-</html>
-"""
-
-_SORT = """
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  heads.forEach((head, column) => head.addEventListener("click", () => {
-    const up = head.getAttribute("aria-sort") !== "ascending", sign = up ? 1 : -1;
-    const key = row => {
-      const cell = row.cells[column], value = cell.dataset.value;
-      return value === undefined ? cell.textContent : Number(value);
-    };
-    const order = (a, b) => {
-      const x = key(a), y = key(b);
-      if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
-      return sign * (typeof x === "number" ? x - y : x.localeCompare(y));
-    };
-    body.append(...[...body.rows].sort(order));
-    heads.forEach(other => other.setAttribute("aria-sort", "none"));
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-  }));
-}
-"""

@@ -30,9 +30,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, gap
-from offloadlib.registry import METHODS, Method
+from offloadlib.keeping import EASE, FalseResult, Keeper
+from offloadlib.methods import Method
+from offloadlib.registry import METHODS
 from offloadlib.running.interrupts import Interrupts, counted_interrupts
-from offloadlib.running.keeping import EASE, FalseResult, Keeper
 from offloadlib.solving import attempt, described, prepared
 
 GRACE, GRACE_SHARE = 2.0, 0.1
@@ -76,7 +77,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ended:
     """What became of a solve.
 
     Parameters
@@ -106,7 +107,7 @@ def run(
     budget: Budget[Any],
     grace: float | None = None,
     interrupts: Interrupts | None = None,
-) -> Outcome:
+) -> Ended:
     """Solve in a process of its own, and wait for it.
 
     Parameters
@@ -123,17 +124,17 @@ def run(
 
     Returns
     -------
-    Outcome
+    Ended
         Whatever happened: an exception, a crash, an overrun and Ctrl-C do not raise here.
     """
     reason = method.applies_to(instance)
     if reason is not None:
-        return Outcome(Ending.DOES_NOT_APPLY, message=reason)
+        return Ended(Ending.DOES_NOT_APPLY, message=reason)
     if grace is None:
         usual = max(usual_grace(instance, budget.time_limit), method.grace)
         grace = usual if math.isfinite(budget.time_limit) else 0.0
     if interrupts is not None and interrupts.count:
-        return Outcome(Ending.INTERRUPTED, message="did not begin", interrupted=True)
+        return Ended(Ending.INTERRUPTED, message="did not begin", interrupted=True)
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
     job = partial(_solved, method, instance, replace(budget, on_progress=None))
     watch = _Watch(budget.time_limit, grace, keeper, interrupts)
@@ -146,7 +147,7 @@ def run(
             ending, message = Ending.DONE, ""
     elif error is None and result is not None and "error" in result.run:  # it has raised, and did not return
         ending, message = Ending.FAILED, str(result.run["error"])
-    return Outcome(ending, result, message, watch.interrupts.count > 0, error)
+    return Ended(ending, result, message, watch.interrupts.count > 0, error)
 
 
 def usual_grace(instance: AnyInstance, time_limit: float) -> float:

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove
 from offloadlib.instances import Budget, Instance, Result, Solution
+from offloadlib.methods import Family, Method
 from offloadlib.proofs import judge
-from offloadlib.registry import Family, Method
 
 CERTIFYING = 300.0
 """Seconds for the certificate after the search."""

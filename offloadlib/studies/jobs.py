@@ -16,7 +16,7 @@ from offloadlib.instances import AnyInstance, Budget, Instance, Result, Terminat
 from offloadlib.instances.draws import recorded
 from offloadlib.instances.structured.generate import VERSION as GENERATOR
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.registry import Function, Method
+from offloadlib.methods import Function, Method
 from offloadlib.solving import versions
 
 REPEATS = 9

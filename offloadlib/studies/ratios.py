@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from offloadlib.comparing.tables import percent
-from offloadlib.comparing.tables import ratio as shown_ratio
 from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
-from offloadlib.pictures import plots
-from offloadlib.registry import METHODS, Family, Method
+from offloadlib.methods import Family, Method
+from offloadlib.pages.numbers import percent
+from offloadlib.pages.numbers import ratio as shown_ratio
+from offloadlib.pages.page import Cell, Number, Page, Section, Table
+from offloadlib.pictures import style
+from offloadlib.pictures.curves import Curve, boxes, courses
+from offloadlib.pictures.picture import Picture
+from offloadlib.registry import METHODS
 
 from . import Options, Row, Stages
 from .certified import OPTIMUM
@@ -220,7 +223,7 @@ def _summary(frame: pd.DataFrame) -> Table:
 def _boxes(frame: pd.DataFrame) -> Picture:
     names = _methods(frame)
     values = [frame.loc[frame["method"] == name, "ratio"].dropna().to_numpy() for name in names]
-    figure = plots.boxes(names, values, TITLE, "cost / certified optimum")
+    figure = boxes(names, values, TITLE, "cost / certified optimum")
     caption = (
         "Each point is an instance; boxes hold half of them, whiskers 90%. Line: median. All-local is in the "
         "table."
@@ -236,11 +239,11 @@ def _shares(frame: pd.DataFrame) -> Picture:
         look = {
             "marker": "",
             "drawstyle": "steps-post",
-            "color": plots.SERIES[number % len(plots.SERIES)],
-            "linestyle": ("-", "--", ":")[number // len(plots.SERIES)],
+            "color": style.SERIES[number % len(style.SERIES)],
+            "linestyle": ("-", "--", ":")[number // len(style.SERIES)],
         }
-        curves.append(plots.Curve(name, values.tolist(), share.tolist(), [0.0] * len(values), look))
-    figure = plots.courses(
+        curves.append(Curve(name, values.tolist(), share.tolist(), [0.0] * len(values), look))
+    figure = courses(
         curves, "Share of the instances within a ratio", "cost / certified optimum", "% of the instances"
     )
     return Picture("shares", "How many instances each heuristic solves within a ratio.", figure)

@@ -10,11 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from offloadlib.comparing.tables import duration
 from offloadlib.instances import InputError, Instance, write
 from offloadlib.instances.errors import os_reason
 from offloadlib.instances.files.document import replacing
-from offloadlib.pages import page
+from offloadlib.pages.html import html
+from offloadlib.pages.markdown import markdown
+from offloadlib.pages.numbers import duration
 from offloadlib.pages.page import Page, Section, Table
 from offloadlib.solving import versions
 
@@ -49,10 +50,10 @@ def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any]
         If a file cannot be written.
     """
     for picture in content.pictures:
-        page.save(picture, folder)
+        picture.save(folder)
     _keep(content.instances, folder / INSTANCES)
     whole = replace(content, sections=[*content.sections, _settings(rows, settings)])
-    for name, text in ((PAGE, page.html(whole, folder)), (SUMMARY, page.markdown(whole))):
+    for name, text in ((PAGE, html(whole, folder)), (SUMMARY, markdown(whole))):
         with replacing(folder / name) as file:
             file.write(text.encode())
     table = frame(rows)

@@ -13,9 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from offloadlib.comparing.run import Case, judged
+from offloadlib.comparing.judging import judged
+from offloadlib.comparing.rows import Case
 from offloadlib.instances import Budget, write
-from offloadlib.registry import Family
+from offloadlib.methods import Family
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
 from offloadlib.running.records import plain

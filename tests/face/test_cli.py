@@ -31,12 +31,11 @@ from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.cli import app as cli
 from offloadlib.cli import console
-from offloadlib.comparing import run as comparing
-from offloadlib.comparing.run import select
+from offloadlib.comparing import judging
 from offloadlib.instances import read, read_solution
 from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.registry import METHODS
+from offloadlib.registry import METHODS, select
 
 OPTIMUM = 24.045
 
@@ -380,7 +379,7 @@ def test_compare_fits_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_a_rejected_solution_is_status_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Rule("objective", False, "too good to be true")
-    monkeypatch.setattr(comparing, "check", lambda *_: Verdict(False, (refused,), 0.0))
+    monkeypatch.setattr(judging, "check", lambda *_: Verdict(False, (refused,), 0.0))
     status, out, _ = run("compare", WORKED, "--methods", "local")
     assert status == 1
     assert "local: rejected: objective" in out

@@ -16,12 +16,14 @@ from odd_methods import method
 
 from offloadlib import best_known as known
 from offloadlib.check import Rule, Verdict, check
-from offloadlib.comparing import run as module
-from offloadlib.comparing import tables
-from offloadlib.comparing.run import Row, compare, select
+from offloadlib.comparing import cases, judging, tables
+from offloadlib.comparing.rows import Row
+from offloadlib.comparing.run import compare
 from offloadlib.instances import InputError, Instance, read, read_solution, write
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.registry import METHODS, Family
+from offloadlib.methods import Family
+from offloadlib.pages import numbers
+from offloadlib.registry import METHODS, select
 from offloadlib.running import workers
 
 WORKED = known.library() / "worked-example.json"
@@ -33,7 +35,7 @@ STRUCTURED = [method.name for method in select("all", ["structured"])]
 @pytest.fixture(autouse=True)
 def empty_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known beforehand unless a test says so."""
-    monkeypatch.setattr(module, "best_known", lambda instance: None)
+    monkeypatch.setattr(cases, "best_known", lambda instance: None)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def frame(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[pd.DataFra
         Setting(devices=4, offload_points=3, capacity=3, unconnected=0.2), seed=3, name="b b/ü"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "best_known", lambda instance: None)
+        patch.setattr(cases, "best_known", lambda instance: None)
         yield compare([WORKED, instance], time_limit=60, output=folder), folder
 
 
@@ -109,7 +111,7 @@ def test_the_certificate_is_kept_and_accepted(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_refused_bounds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "certify", lambda instance, stored, path, limit: (stored, False))
+    monkeypatch.setattr(judging, "certify", lambda instance, stored, path, limit: (stored, False))
     row = row_of(compare(WORKED, "local, milp"), "local")
     assert math.isnan(row["certified_bound"])
     assert math.isnan(row["gap"])
@@ -156,7 +158,7 @@ def test_a_false_result_is_a_failed_row(name: str, message: str) -> None:
 
 def test_the_checker_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Rule("objective", False, "too good to be true")
-    monkeypatch.setattr(module, "check", lambda *_: Verdict(False, (refused,), 0.0))
+    monkeypatch.setattr(judging, "check", lambda *_: Verdict(False, (refused,), 0.0))
     row = row_of(compare(WORKED, ["local"]), "local")
     assert row["status"] == "rejected"
     assert row["checked"] == "rejected: objective: too good to be true"
@@ -192,7 +194,7 @@ def test_the_same_seed_gives_the_same_answer() -> None:
 def test_ctrl_c_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     run = workers.run
 
-    def interrupted(*args: object, **kwargs: object) -> workers.Outcome:
+    def interrupted(*args: object, **kwargs: object) -> workers.Ended:
         outcome = run(*args, **kwargs)  # type: ignore[arg-type]
         return replace(outcome, interrupted=args[0] is METHODS["gsod-i"])
 
@@ -217,8 +219,8 @@ def test_ctrl_c_between_two_solves_keeps_what_is_done() -> None:
 
 
 def test_the_library_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "best_known", known.best_known)
-    monkeypatch.setattr(module, "certify", lambda *_: pytest.fail("there is a certificate"))
+    monkeypatch.setattr(cases, "best_known", known.best_known)
+    monkeypatch.setattr(judging, "certify", lambda *_: pytest.fail("there is a certificate"))
     row = row_of(compare(WORKED, "local"), "local")
     assert row["ratio_low"] == row["ratio_high"] == pytest.approx(ALL_LOCAL / OPTIMUM)
     assert row["gap"] == pytest.approx(1 - OPTIMUM / ALL_LOCAL)
@@ -228,9 +230,9 @@ def test_a_bound_of_the_library_counts_only_with_its_proof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The entry says 24.045, its certificate is another instance's."""
-    monkeypatch.setattr(module, "best_known", known.best_known)
+    monkeypatch.setattr(cases, "best_known", known.best_known)
     other = known.certificate_file("paper-m005")
-    monkeypatch.setattr(module, "certificate_file", lambda stem: other)
+    monkeypatch.setattr(judging, "certificate_file", lambda stem: other)
     row = row_of(compare(WORKED, "milp"), "milp")
     assert math.isnan(row["certified_bound"])
 
@@ -407,7 +409,7 @@ def test_a_section_shows_what_is_proven(frame: tuple[pd.DataFrame, Path]) -> Non
     ],
 )
 def test_ratios(low: float | None, high: float | None, text: str) -> None:
-    assert tables.ratio(low, high) == text
+    assert numbers.ratio(low, high) == text
 
 
 @pytest.mark.parametrize(
@@ -424,7 +426,7 @@ def test_ratios(low: float | None, high: float | None, text: str) -> None:
     ],
 )
 def test_percents(value: float | None, digits: int, text: str) -> None:
-    assert tables.percent(value, digits) == text
+    assert numbers.percent(value, digits) == text
 
 
 @pytest.mark.parametrize(
@@ -439,7 +441,7 @@ def test_percents(value: float | None, digits: int, text: str) -> None:
     ],
 )
 def test_times(value: float | None, text: str) -> None:
-    assert tables.seconds(value) == text
+    assert numbers.seconds(value) == text
 
 
 @pytest.mark.parametrize(
@@ -447,4 +449,4 @@ def test_times(value: float | None, text: str) -> None:
     [([24.045, None], 4), ([72.77, 1e5], 0), ([0.001], 6), ([], 5), ([math.inf, 1.0], 5)],
 )
 def test_decimals_align_a_column(values: list[float | None], digits: int) -> None:
-    assert tables.decimals(values) == digits
+    assert numbers.decimals(values) == digits

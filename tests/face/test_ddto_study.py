@@ -10,7 +10,7 @@ import pytest
 
 from offloadlib.instances import Budget
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
-from offloadlib.pages import page as pages
+from offloadlib.pages.markdown import markdown
 from offloadlib.studies import Options, find
 from offloadlib.studies.ddto import study as ddto
 
@@ -61,7 +61,7 @@ def test_the_page(records: list[dict[str, Any]]) -> None:
         Measured("bandwidth", 100.0, 0, _as_three(records[0])),
         Measured("bandwidth", 50.0, 0, _as_three(records[1])),
     ]
-    text = pages.markdown(page("Title", measured, {"bandwidth": "uplink B"}))
+    text = markdown(page("Title", measured, {"bandwidth": "uplink B"}))
     assert "63%" in text and "38.7 %" in text
     assert "| 50 |" in text and "| 100 |" in text
     assert text.count("![") == 3

@@ -34,7 +34,7 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.arrays import frozen
 from offloadlib.instances.structured.subset import restricted, subset
-from offloadlib.pictures import plots
+from offloadlib.pictures import structured
 
 WORKED = library() / "worked-example.json"
 
@@ -177,7 +177,7 @@ def test_no_time_for_trials() -> None:
     assert told["not_computed"] == list(found.missing)
     assert told["choices"][0]["places"][0]["not_computed"] == ["alone", "reduced_cost"]
     assert told["choices"][0]["reason"] == "not computed"
-    plots.prices(found)
+    structured.prices(found)
 
 
 def test_parts_are_told_as_they_are_known() -> None:
@@ -230,7 +230,7 @@ def test_an_interrupt_keeps_what_is_known(stage: int, monkeypatch: pytest.Monkey
     assert all(known) if stage == 2 else not any(known)
     assert all(limit.saved is None for limit in found.limits)
     json.dumps(found.as_dict(), allow_nan=False)
-    plots.prices(found)
+    structured.prices(found)
 
 
 def test_an_interrupted_command_shows_what_is_known(

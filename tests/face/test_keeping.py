@@ -17,10 +17,11 @@ from odd_methods import method, told
 from processes import WORKED, command_line, ended, interrupted, knowing, marked, started, wait_for
 
 import offloadlib
+from offloadlib import keeping
 from offloadlib.check import check
 from offloadlib.instances import Budget, HybridSolution, Instance, Solution, Status, Termination, exact, read
-from offloadlib.registry import Family
-from offloadlib.running import keeping, workers
+from offloadlib.methods import Family
+from offloadlib.running import workers
 from offloadlib.running.workers import Ending
 
 

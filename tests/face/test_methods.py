@@ -15,7 +15,6 @@ from strategies import instances
 
 import offloadlib
 from offloadlib.best_known import library
-from offloadlib.comparing.run import select
 from offloadlib.instances import (
     Budget,
     InputError,
@@ -30,7 +29,8 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.registry import METHODS, Family
+from offloadlib.methods import Family
+from offloadlib.registry import METHODS, select
 from offloadlib.solving import first
 
 STRUCTURED = [method.name for method in select("all", ["structured"])]

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from offloadlib.pages.page import Number, Page, Picture, Section, Table, html, markdown, save
-from offloadlib.pictures import plots
-from offloadlib.registry import Family
+from offloadlib.methods import Family
+from offloadlib.pages.html import html
+from offloadlib.pages.markdown import markdown
+from offloadlib.pages.page import Number, Page, Section, Table
+from offloadlib.pictures import costs
+from offloadlib.pictures.picture import Picture
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -22,9 +25,9 @@ COSTS = [("gsod-i", 10.0), ("local", 9.5), ("gaod", -2.0), ("a|b <i>", 1e3)]
 
 @pytest.fixture
 def page(tmp_path: Path) -> Page:
-    bars = [plots.Bar(name, Family.HEURISTIC, abs(cost)) for name, cost in COSTS]
-    picture = Picture("costs", "Costs & bounds", plots.cost_by_method([plots.CostPanel("one", bars, 1.0)]))
-    save(picture, tmp_path)
+    bars = [costs.Bar(name, Family.HEURISTIC, abs(cost)) for name, cost in COSTS]
+    picture = Picture("costs", "Costs & bounds", costs.cost_by_method([costs.CostPanel("one", bars, 1.0)]))
+    picture.save(tmp_path)
     table = Table(
         ("method", "cost"), [(name, Number(cost, f"{cost:,.1f}")) for name, cost in COSTS], "All <costs>"
     )

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from offloadlib.cli import app as cli
-from offloadlib.comparing.tables import change, fixed, more_or_less
 from offloadlib.instances.structured.generate import Setting
-from offloadlib.pages.page import markdown
+from offloadlib.pages.markdown import markdown
+from offloadlib.pages.numbers import change, fixed, more_or_less
 from offloadlib.studies import Options, Row
 from offloadlib.studies.paper import study as paper
 from offloadlib.studies.paper.claims import (

@@ -17,13 +17,19 @@ from matplotlib.text import Text
 
 from offloadlib.best_known import library
 from offloadlib.instances import InputError, Instance, Solution, evaluate, read
-from offloadlib.instances.hybrid import generate as hybrid
 from offloadlib.instances.hybrid import with_best_split
 from offloadlib.instances.hybrid.generate import HybridSetting
+from offloadlib.instances.hybrid.generate import generate as generate_hybrid
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.pictures import plots
-from offloadlib.pictures.timeline import DEVICE_LANE, RADIO_LANE, Activity, telling_device, timeline
-from offloadlib.registry import Family
+from offloadlib.instances.structured.timeline import (
+    DEVICE_LANE,
+    RADIO_LANE,
+    Activity,
+    telling_device,
+    timeline,
+)
+from offloadlib.methods import Family
+from offloadlib.pictures import costs, hybrid, structured, style
 
 METHODS = [f"method-{number}" for number in range(20)]
 
@@ -47,10 +53,10 @@ def inside(figure: Figure) -> bool:
 
 @pytest.mark.parametrize(("devices", "tasks"), [(1, 1), (3, 3), (30, 3), (31, 2), (2000, 1)])
 def test_devices_of_a_hybrid_instance_show_what_they_have(devices: int, tasks: int) -> None:
-    instance = hybrid.generate(HybridSetting(devices=devices, tasks=tasks), seed=1)
+    instance = generate_hybrid(HybridSetting(devices=devices, tasks=tasks), seed=1)
     rng = np.random.default_rng(1)
     solution = with_best_split(instance, rng.integers(0, 3, instance.sizes.shape))
-    figure = plots.devices(instance, solution, "best")
+    figure = hybrid.devices(instance, solution, "best")
     upper, lower = figure.axes
     bars = [bar for bar in upper.patches if isinstance(bar, Rectangle)]
     shares = [bar.get_height() for bar in lower.patches if isinstance(bar, Rectangle)]
@@ -62,8 +68,8 @@ def test_devices_of_a_hybrid_instance_show_what_they_have(devices: int, tasks: i
 @pytest.mark.parametrize("methods", [1, 5, 20])
 def test_sharing_adds_up(methods: int) -> None:
     places = np.random.default_rng(methods).dirichlet(np.ones(3), methods)
-    figure = plots.sharing(
-        plots.Sharing("an instance", METHODS[:methods], places, np.linspace(0, 1, methods))
+    figure = hybrid.sharing(
+        hybrid.Sharing("an instance", METHODS[:methods], places, np.linspace(0, 1, methods))
     )
     left, right = figure.axes
     ends = [bar.get_x() + bar.get_width() for bar in left.patches if isinstance(bar, Rectangle)]
@@ -73,17 +79,17 @@ def test_sharing_adds_up(methods: int) -> None:
     assert inside(figure)
 
 
-def panel(number: int, methods: int, *, bound: float | None = 10.0) -> plots.CostPanel:
+def panel(number: int, methods: int, *, bound: float | None = 10.0) -> costs.CostPanel:
     bars = [
-        plots.Bar(name, Family.EXACT if i % 3 else Family.HEURISTIC, 10.0 + i if i else None, "overrun")
+        costs.Bar(name, Family.EXACT if i % 3 else Family.HEURISTIC, 10.0 + i if i else None, "overrun")
         for i, name in enumerate(METHODS[:methods])
     ]
-    return plots.CostPanel(f"instance {number}", bars, bound)
+    return costs.CostPanel(f"instance {number}", bars, bound)
 
 
 @pytest.mark.parametrize(("panels", "methods"), [(1, 1), (1, 20), (2, 4), (3, 12), (6, 12), (7, 20)])
 def test_costs_have_a_panel_an_instance_and_a_bar_a_method(panels: int, methods: int) -> None:
-    figure = plots.cost_by_method([panel(number, methods) for number in range(panels)])
+    figure = costs.cost_by_method([panel(number, methods) for number in range(panels)])
     shown = [axes for axes in figure.axes if axes.axison]
     assert len(shown) == panels
     for number, axes in enumerate(shown):
@@ -99,15 +105,15 @@ def test_costs_have_a_panel_an_instance_and_a_bar_a_method(panels: int, methods:
 
 
 def test_the_distance_to_the_bound_is_written_at_the_bar() -> None:
-    bars = [plots.Bar(str(cost), Family.EXACT, cost) for cost in (10.0, 10.05, 12.0, 25.0)]
-    figure = plots.cost_by_method([plots.CostPanel("", bars, 10.0)])
+    bars = [costs.Bar(str(cost), Family.EXACT, cost) for cost in (10.0, 10.05, 12.0, 25.0)]
+    figure = costs.cost_by_method([costs.CostPanel("", bars, 10.0)])
     written = texts(figure.axes[0])
     for text in ("10  optimal", "10.05  +0.5 %", "12  +20 %", "25  +150 %"):
         assert text in written
 
 
 def test_without_a_bound_there_is_no_line() -> None:
-    figure = plots.cost_by_method([panel(0, 3, bound=None)])
+    figure = costs.cost_by_method([panel(0, 3, bound=None)])
     assert not figure.axes[0].lines
     assert "11" in texts(figure.axes[0])
 
@@ -116,8 +122,8 @@ def test_without_a_bound_there_is_no_line() -> None:
 def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
     share = np.linspace(0, 1, methods * points).reshape(methods, points)
     names = [f"a-long-name-{n}" for n in range(points)]
-    loads = plots.Loads("title", METHODS[:methods], names, share, share.mean(axis=1))
-    figure = plots.utilisation(loads)
+    loads = structured.Loads("title", METHODS[:methods], names, share, share.mean(axis=1))
+    figure = structured.utilisation(loads)
     axes = figure.axes[0]
     (mesh,) = (item for item in axes.collections if isinstance(item, QuadMesh))
     np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(share.shape), share)
@@ -158,7 +164,7 @@ def decided(worked: Instance) -> Solution:
 )
 def test_a_map_shows_every_device_and_point(setting: Setting) -> None:
     instance = generate(setting, seed=1)
-    figure = plots.network_map(instance, Solution.all_local(instance), "title")
+    figure = structured.network_map(instance, Solution.all_local(instance), "title")
     axes = figure.axes[0]
     devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
     assert len(devices.get_offsets()) == instance.num_devices
@@ -177,7 +183,7 @@ def test_a_map_shows_every_device_and_point(setting: Setting) -> None:
 
 
 def test_a_map_is_coloured_by_load(worked: Instance, decided: Solution) -> None:
-    axes = plots.network_map(worked, decided, "title").axes[0]
+    axes = structured.network_map(worked, decided, "title").axes[0]
     devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
     np.testing.assert_allclose(devices.get_array(), [3 / 5, 1 / 5])
     np.testing.assert_allclose(points.get_array(), evaluate(worked, decided).utilisation_by_point)
@@ -234,7 +240,7 @@ def test_the_telling_device_uses_the_most_places(worked: Instance, decided: Solu
 
 
 def test_a_timeline_has_a_lane_for_each_place(worked: Instance, decided: Solution) -> None:
-    figure = plots.device_timeline(worked, decided, "title")
+    figure = structured.device_timeline(worked, decided, "title")
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [DEVICE_LANE, RADIO_LANE, "op1", "op2"]
     assert len(axes.patches) == len(timeline(worked, decided, 0))
@@ -246,7 +252,7 @@ def test_a_timeline_has_a_lane_for_each_place(worked: Instance, decided: Solutio
 
 def test_spans_that_overlap_stand_in_different_rows() -> None:
     instance = generate(Setting(devices=1, applications=("fork-join-6",)), seed=1)
-    axes = plots.device_timeline(instance, Solution.all_local(instance), "title").axes[0]
+    axes = structured.device_timeline(instance, Solution.all_local(instance), "title").axes[0]
     bars = [(bar.get_y(), bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
     for i, (row, begin, end) in enumerate(bars):
         for other_row, other_begin, other_end in bars[:i]:
@@ -258,14 +264,14 @@ def test_spans_that_overlap_stand_in_different_rows() -> None:
 
 
 def test_the_same_figure_as_png_and_svg(tmp_path: Path) -> None:
-    figure = plots.cost_by_method([panel(0, 3)])
+    figure = costs.cost_by_method([panel(0, 3)])
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
-        plots.save(figure, tmp_path / f"a.{kind}")
+        style.save(figure, tmp_path / f"a.{kind}")
         assert (tmp_path / f"a.{kind}").read_bytes().startswith(start)
 
 
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = plots.cost_by_method([panel(0, 3)])
+    figure = costs.cost_by_method([panel(0, 3)])
     path = tmp_path / "a.png"
     path.write_text("before")
 
@@ -274,16 +280,16 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(figure, "savefig", fail)
     with pytest.raises(MemoryError):
-        plots.save(figure, path)
+        style.save(figure, path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(InputError):
-        plots.save(figure, tmp_path / "nowhere" / "a.png")
+        style.save(figure, tmp_path / "nowhere" / "a.png")
 
 
 def test_no_picture_touches_the_global_state(worked: Instance) -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    plots.device_timeline(replace(worked), Solution.all_local(worked), "title")
+    structured.device_timeline(replace(worked), Solution.all_local(worked), "title")
     assert dict(mpl.rcParams) == before

@@ -15,10 +15,10 @@ from odd_methods import method
 from processes import PYTHON, python, run, started
 
 from offloadlib.best_known import library
-from offloadlib.comparing.run import select
 from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact, read
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.registry import METHODS, Method
+from offloadlib.methods import Method
+from offloadlib.registry import METHODS, select
 from offloadlib.running import workers
 from offloadlib.running.workers import Ending
 
@@ -151,7 +151,7 @@ def test_a_child_leaves_standard_output_alone() -> None:
     done = python(
         "from odd_methods import method\n"
         "from offloadlib.instances import Budget, read\n"
-        "from offloadlib import workers\n"
+        "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
         "instance = read(library() / 'worked-example.json')\n"
         "print(workers.run(method('noisy'), instance, Budget()).ending)\n"
@@ -180,7 +180,7 @@ def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(
         "from offloadlib.instances import Budget, read\n"
-        "from offloadlib import workers\n"
+        "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
         "from offloadlib.registry import METHODS\n"
         "instance = read(library() / 'worked-example.json')\n"
@@ -199,7 +199,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         "from dataclasses import replace\n"
         "from odd_methods import method\n"
         "from offloadlib.instances import Budget, read\n"
-        "from offloadlib import workers\n"
+        "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
         f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"
         "workers.run(method('forever'), instance, Budget())\n"

@@ -41,7 +41,8 @@ from offloadlib.instances.structured.cost import subtask_costs
 from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.sides import heaviest_path, terms
-from offloadlib.registry import METHODS, Family
+from offloadlib.methods import Family
+from offloadlib.registry import METHODS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
 

@@ -17,7 +17,6 @@ import offloadlib
 import offloadlib.instances as model
 from offloadlib.best_known import library
 from offloadlib.cli.app import main
-from offloadlib.comparing.run import select
 from offloadlib.heuristics.hybrid.descent import descend
 from offloadlib.heuristics.hybrid.schemes import best_of
 from offloadlib.instances import Budget, InputError, Status, Termination, exact
@@ -34,7 +33,7 @@ from offloadlib.instances.hybrid import (
 from offloadlib.instances.hybrid.enumeration import best_decision
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
 from offloadlib.instances.hybrid.split import costs, equal_split
-from offloadlib.registry import METHODS
+from offloadlib.registry import METHODS, select
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* ignores seed")
 

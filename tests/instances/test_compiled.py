@@ -14,7 +14,8 @@ from offloadlib.instances.compiled import Kernel, called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.registry import METHODS, Method
+from offloadlib.methods import Method
+from offloadlib.registry import METHODS
 from offloadlib.solving import first
 
 SMALL = Setting(devices=3, offload_points=2, capacity=2)

@@ -10,7 +10,8 @@ import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Termination
 from offloadlib.instances.arrays import Ints
-from offloadlib.registry import Family, Method, find
+from offloadlib.methods import Family, Method
+from offloadlib.registry import find
 
 from .tiny import Shape, changed, document, drawn, made, optimum
 

@@ -16,9 +16,11 @@ import numpy as np
 from offloadlib.instances import Instance
 from offloadlib.instances.errors import counted
 from offloadlib.instances.structured.columns import build, from_document
-from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
-from offloadlib.pictures import plots
-from offloadlib.registry import Method, find
+from offloadlib.methods import Method
+from offloadlib.pages.page import Cell, Number, Page, Section, Table
+from offloadlib.pictures.curves import boxes
+from offloadlib.pictures.picture import Picture
+from offloadlib.registry import find
 
 from .. import Options, Row, Stages
 from ..certified import OPTIMUM
@@ -169,7 +171,7 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
         f"search's own optimum, by enumeration, differ by at most {difference:.0e} relative."
     )
     ended = [values[~np.isnan(values)] for values in restarts.values()]
-    figure = plots.boxes(TARGETS, ended, "Worst ratio found, by restart", "cost / certified optimum")
+    figure = boxes(TARGETS, ended, "Worst ratio found, by restart", "cost / certified optimum")
     return Page(
         TITLE,
         [_INTRODUCTION, checked, _BOUNDED],

@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from offloadlib.comparing.tables import percent
-from offloadlib.comparing.tables import seconds as duration
 from offloadlib.instances.arrays import Floats
-from offloadlib.pages.page import Number, Page, Picture, Section, Table
-from offloadlib.pictures import plots
+from offloadlib.pages.numbers import percent
+from offloadlib.pages.numbers import seconds as duration
+from offloadlib.pages.page import Number, Page, Section, Table
+from offloadlib.pictures import style
+from offloadlib.pictures.picture import Picture
 
 CLAIMED = 0.63
 """The abstract of Wu et al.: DDTO "can improve computational performance by 63%, compared with the
@@ -22,9 +23,9 @@ local-only scheme"."""
 
 SHORT_TIMES = "{:.3g} ms"
 
-LINES = (plots.ORANGE, plots.BLUE, plots.GREEN, plots.INK)
+LINES = (style.ORANGE, style.BLUE, style.GREEN, style.INK)
 
-_COLOURS = {"ddto": plots.ORANGE, "optimum": plots.BLUE, "exhaustive": plots.BLUE}
+_COLOURS = {"ddto": style.ORANGE, "optimum": style.BLUE, "exhaustive": style.BLUE}
 
 
 DEFAULT = ""
@@ -265,15 +266,15 @@ def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
 # Pictures -----------------------------------------------------------------------------------------
 
 
-@rc_context(plots.STYLE)
+@rc_context(style.STYLE)
 def trade_off(values: Mapping[str, Figures]) -> Figure:
     """Cost above the optimum, in per cent, over the time per frame; what is optimal is at the bottom."""
-    figure = plots.canvas(6.4, 4.2)
+    figure = style.canvas(6.4, 4.2)
     axes = figure.subplots()
     ranked = sorted(values.items(), key=lambda item: float(item[1].ratio.mean()))
     for number, (name, value) in enumerate(ranked):
         excess = max(100.0 * (float(value.ratio.mean()) - 1.0), 1e-2)
-        colour = _COLOURS.get(name.split("-")[0], plots.GREY)
+        colour = _COLOURS.get(name.split("-")[0], style.GREY)
         time = 1e3 * float(value.time.mean())
         axes.plot(time, excess, "o", color=colour)
         # The names stand in a column beside the picture, in the order of the points.
@@ -282,7 +283,7 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
             (time, excess),
             xytext=(1.04, (number + 0.5) / len(ranked)),
             textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-", "color": plots.LIGHT, "linewidth": 0.6, "relpos": (0, 0.5)},
+            arrowprops={"arrowstyle": "-", "color": style.LIGHT, "linewidth": 0.6, "relpos": (0, 0.5)},
             annotation_clip=False,
             color=colour,
             fontsize=7,
@@ -293,10 +294,10 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
     return figure
 
 
-@rc_context(plots.STYLE)
+@rc_context(style.STYLE)
 def learning(curves: Mapping[str, Floats]) -> Figure:
     """Curves over the share of the training."""
-    figure = plots.canvas(6.4, 3.4)
+    figure = style.canvas(6.4, 3.4)
     axes = figure.subplots()
     for number, (name, values) in enumerate(curves.items()):
         share = 100.0 * (np.arange(len(values)) + 0.5) / len(values)
@@ -306,10 +307,10 @@ def learning(curves: Mapping[str, Floats]) -> Figure:
     return figure
 
 
-@rc_context(plots.STYLE)
+@rc_context(style.STYLE)
 def sensitivity(xs: Sequence[float], lines: Mapping[str, Sequence[float]], axis: str) -> Figure:
     """A line for each method over what varies."""
-    figure = plots.canvas(6.4, 3.0)
+    figure = style.canvas(6.4, 3.0)
     axes = figure.subplots()
     for number, (name, values) in enumerate(lines.items()):
         axes.plot(xs, values, "o-", color=LINES[number % len(LINES)], label=name)

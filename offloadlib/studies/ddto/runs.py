@@ -23,8 +23,9 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 from offloadlib.instances.hybrid.frames import Frames
 from offloadlib.instances.hybrid.generate import HybridSetting, generate_frames
+from offloadlib.methods import Family, Method
 from offloadlib.proofs import judge
-from offloadlib.registry import Family, Method, find
+from offloadlib.registry import find
 
 TRAINING = 0.8
 """Share of the frames that train."""

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from offloadlib.comparing.tables import change, more_or_less, percent, seconds
 from offloadlib.instances.arrays import Floats
+from offloadlib.pages.numbers import change, more_or_less, percent, seconds
 
 from ..statistics import Estimate, Signs, estimate, exponent, signs
 

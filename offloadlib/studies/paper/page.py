@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from offloadlib.comparing.tables import percent, seconds
 from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.pages.page import Cell, Number, Page, Picture, Section, Table
-from offloadlib.pictures import plots
-from offloadlib.pictures.plots import BLUE, GREEN, GREY, INK, ORANGE, Curve
+from offloadlib.pages.numbers import percent, seconds
+from offloadlib.pages.page import Cell, Number, Page, Section, Table
+from offloadlib.pictures.curves import Curve, courses
+from offloadlib.pictures.picture import Picture
+from offloadlib.pictures.style import BLUE, GREEN, GREY, INK, ORANGE
 
 from .. import Row
 from ..statistics import Estimate, estimate
@@ -307,7 +308,7 @@ def _swept(frame: pd.DataFrame) -> Iterator[Picture]:
         caption = (
             f"Figure {number} of the paper: total cost (c1) of GAOD by {what}; other methods for comparison."
         )
-        figure = plots.courses(curves, f"Fig. {number}: cost of GAOD", what, "total cost c1")
+        figure = courses(curves, f"Fig. {number}: cost of GAOD", what, "total cost c1")
         yield Picture(f"fig{number:02d}-{experiment}", caption, figure)
 
 
@@ -358,7 +359,7 @@ def _compared(measured: Measurements, experiment: str, numbers: tuple[int, int])
         elif _known(frame, value, OPTIMUM):
             curves.append(_curve(frame, value, OPTIMUM, scale, "certified optimum"))
             caption += f" Dashed: the certified optimum{', its search alone' if log else ''}."
-        figure = plots.courses(curves, f"Fig. {figure_number}: {name}", what, label, log=log)
+        figure = courses(curves, f"Fig. {figure_number}: {name}", what, label, log=log)
         pictures.append(Picture(f"fig{figure_number:02d}-{experiment}-{value}", caption, figure))
     return Section(f"Experiment {number}: {what}", (), [_compared_table(frame, what, scale)], pictures)
 
@@ -444,7 +445,7 @@ def _excess(measured: Measurements) -> Iterator[Picture]:
         scale, what = _SCALES.get(experiment, 1.0), _X[experiment]
         curves = [_curve(frame, "excess", name, scale) for name in others]
         title = f"Cost above the certified optimum, by {what}"
-        figure = plots.courses(curves, title, what, "excess in %")
+        figure = courses(curves, title, what, "excess in %")
         yield Picture(f"excess-{experiment}", f"{title}: means with 95% intervals.", figure)
 
 
@@ -463,7 +464,7 @@ def _fairness(measured: Measurements) -> Iterator[Picture]:
             _curve(frame, value, name, 1.0, "certified optimum" if name == OPTIMUM else None)
             for name in (*FOUR, OPTIMUM)
         ]
-        yield Picture(f"{value}-devices", caption, plots.courses(curves, caption[:-1], _X["devices"], label))
+        yield Picture(f"{value}-devices", caption, courses(curves, caption[:-1], _X["devices"], label))
 
 
 # What the paper leaves open -----------------------------------------------------------------------

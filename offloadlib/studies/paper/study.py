@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from offloadlib.instances.structured.generate import Setting
+from offloadlib.methods import Method
 from offloadlib.pages.page import Page
-from offloadlib.registry import METHODS, Method, find
+from offloadlib.registry import METHODS, find
 
 from .. import Options, Row, Stages
 from ..certified import OPTIMUM as CERTIFIED

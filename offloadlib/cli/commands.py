@@ -1,0 +1,218 @@
+"""The commands ``check``, ``export``, ``compare``, ``explain``, ``methods``, ``generate`` and ``import``."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from offloadlib.apart import keep_apart
+
+from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+from .status import CHECK_FAILED, INTERNAL, INTERRUPTED, OK, say
+
+if TYPE_CHECKING:
+    from offloadlib.comparing.rows import Row
+
+LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "no_args_is_help": True}
+
+LATER: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+"""A command with an option for every parameter of a setting: these are known only when it is called."""
+
+
+def check(
+    instance: InstanceFile,
+    solution: SolutionFile,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A proof of the bound, to check as well.")
+    ] = None,
+    formulation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="SOLUTION is another solver's, of this exported formulation."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a solution, rule by rule, independently of whoever made it."""
+    from offloadlib.check import main as check_main
+
+    options = ["--json"] if as_json else []
+    options += [] if certificate is None else [f"--certificate={certificate}"]
+    if formulation is None:
+        raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
+    from offloadlib.exporting import translated
+
+    with translated(instance, solution, formulation) as file:
+        raise typer.Exit(check_main([*options, "--", str(instance), str(file)]))
+
+
+def export(
+    instance: InstanceFile,
+    formulation: Annotated[str, typer.Option(metavar="NAME", help="A MILP; see 'methods'.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", metavar="FILE", callback=writable, help="Where to write: *.mps, *.lp, also .gz."),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="mps|lp", help="Kind of file; by default as its name ends."),
+    ] = None,
+) -> None:
+    """Write a MILP formulation of an instance for any other solver."""
+    from offloadlib.exporting import export as write_model
+    from offloadlib.exporting import format_of, names_file
+    from offloadlib.instances import read
+
+    keep_apart([instance], [output, names_file(output)])
+    format_of(output, form)  # refuse a name before a large instance is read
+    names = write_model(read(instance), formulation, output, form)
+    if names is not None:
+        say(f"long names are shortened: {names} has them in full")
+
+
+def compare(
+    instances: InstanceFiles,
+    methods: Annotated[
+        str, typer.Option(metavar="A,B,C", help="Names, or 'all', 'exact', 'heuristics'.")
+    ] = "all",
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each solve.")] = 60.0,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="DIR", help="For table, solutions, pictures and a report."),
+    ] = None,
+) -> None:
+    """Run methods on instances, check every solution, and print how good each one is."""
+    from offloadlib.cli import console
+    from offloadlib.comparing import tables
+    from offloadlib.comparing.rows import REJECTED
+    from offloadlib.comparing.run import compare as run
+    from offloadlib.instances import InputError
+    from offloadlib.running.workers import Ending
+
+    done: list[Row] = []
+    total = 0
+    with console.Display() as display:
+
+        def begin(number: int) -> None:
+            nonlocal total
+            total = number
+
+        def show_row(row: Row) -> None:
+            done.append(row)
+            display.say(console.row_line(row, len(done), total))
+
+        frame = run(
+            instances,
+            methods,
+            time_limit=time_limit,
+            seed=seed,
+            output=output,
+            on_begin=begin,
+            on_row=show_row,
+            on_progress=display.follow,
+        )
+    if frame.empty:
+        raise typer.Exit(INTERRUPTED)
+    if (frame["status"] == Ending.DOES_NOT_APPLY).all():
+        rows = frame[["instance", "method", "message"]].itertuples(index=False)
+        raise InputError("no method applies", [(f"{label}: {name}", why) for label, name, why in rows])
+    console.show_sections(tables.sections(frame))
+    if frame.attrs["interrupted"]:
+        say(f"interrupted: {len(frame)} of {total} solves are in the table")
+    if output is not None:
+        say(f"table, solutions, pictures and report.html are in {output}")
+    if (frame["status"] == REJECTED).any():
+        raise typer.Exit(CHECK_FAILED)
+    if (frame["status"] == Ending.FAILED).any():
+        raise typer.Exit(INTERNAL)
+
+
+def explain(
+    instance: InstanceFile,
+    solution: SolutionFile,
+    device: Annotated[
+        str | None, typer.Option(metavar="ID", help="Whose choices to explain; by default a telling one.")
+    ] = None,
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for all of it.")] = 60.0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="PICTURE", callback=writable, help="Where to draw it: *.png or *.svg."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what one more place or channel is worth, and why a device's subtasks are where they are.
+
+    Results are shown as they come. At the time limit, after Ctrl-C and when terminated, what is missing is
+    named.
+    """
+    from offloadlib.cli import console
+    from offloadlib.explaining import explain as run
+    from offloadlib.instances import InputError, read, read_solution
+    from offloadlib.kinds import structured
+
+    if output is not None and output.suffix not in (".png", ".svg"):
+        raise InputError(output, [("", "a picture's name ends in .png or .svg")])
+    keep_apart([instance, solution], [output])
+    data = structured(read(instance), "explain")
+    places = read_solution(solution, data).solution
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    with console.Display() as display:
+        explanation = run(
+            data,
+            places,
+            device=device,
+            time_limit=time_limit,
+            on_progress=partial(display.follow, data.name),
+            on_part=None if as_json else console.show_explanation,
+        )
+    if as_json:
+        print(json.dumps(explanation.as_dict(), allow_nan=False))
+    if output is not None:
+        from offloadlib.pictures.structured import prices
+        from offloadlib.pictures.style import save
+
+        save(prices(explanation), output)
+
+
+def methods() -> None:
+    """List the methods."""
+    from offloadlib.cli import console
+    from offloadlib.registry import METHODS
+
+    console.show_methods(METHODS.values())
+
+
+def generate(
+    context: typer.Context,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="structured or hybrid.")] = "structured",
+) -> None:
+    """Make a random instance, by default as in the paper."""
+    from offloadlib.cli import making
+
+    commands = {"structured": making.generate_instance, "hybrid": making.generate_hybrid}
+    if kind not in commands:
+        raise typer.BadParameter(f"{kind!r} is not {' or '.join(map(repr, commands))}", param_hint="--kind")
+    _run_later(commands[kind], context)
+
+
+def wfformat(context: typer.Context) -> None:
+    """Make an instance of WfCommons workflows, and of sites and users on a map."""
+    from offloadlib.cli.making import import_wfformat
+
+    _run_later(import_wfformat, context)
+
+
+def _run_later(command: Callable[..., None], context: typer.Context) -> None:
+    """Let a command parse the arguments that the given one has left alone."""
+    inner = typer.Typer(**{**LOOK, "no_args_is_help": False})
+    inner.command()(command)
+    status = inner(args=context.args, prog_name=context.command_path, standalone_mode=False)
+    raise typer.Exit(status or OK)

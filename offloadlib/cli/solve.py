@@ -1,0 +1,162 @@
+"""The command ``offloadlib solve``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from offloadlib.apart import keep_apart
+from offloadlib.running.interrupts import counted_interrupts
+
+from .options import InstanceFile, Json, Seed, writable
+from .status import INTERNAL, Failure, say
+
+if TYPE_CHECKING:
+    from offloadlib.instances import AnyInstance, StoredSolution
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"must be positive, not {value!r}")
+    return value
+
+
+def solve(
+    instance: InstanceFile,
+    method: Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'.")],
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds.")] = float("inf"),
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
+    seed: Seed = 0,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")] = 1,
+    solver: Annotated[str, typer.Option(metavar="NAME", help="MILP solver, as Pyomo calls it.")] = "highs",
+    warm_start: Annotated[
+        Path | None, typer.Option(metavar="SOLUTION", help="Solution file to start from.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", metavar="SOLUTION", callback=writable, help="Where to write."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", callback=writable, help="Write a proof of the bound here."),
+    ] = None,
+    proof_time: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            callback=_positive,
+            help="Seconds to make and verify the proof; by default as --time-limit, and at least 30.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Solve an instance with one method.
+
+    At the time limit, after Ctrl-C, when terminated and when the method fails, the best solution so far is
+    the result. With --certificate the lower bound of the result is the one that the checker accepts within
+    --proof-time.
+    """
+    with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
+        from offloadlib.cli import console
+        from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
+        from offloadlib.keeping import FalseResult
+        from offloadlib.proofs import proving
+        from offloadlib.registry import find
+        from offloadlib.running import workers
+        from offloadlib.running.records import stored, summary
+        from offloadlib.solving import admit, known
+
+        keep_apart([instance, warm_start], [output, certificate])
+        chosen = find(method)
+        workers.prepare()
+        data: AnyInstance = read(instance)
+        start = None if warm_start is None else _start(warm_start, data)
+        budget: Budget[Any] = Budget(time_limit, gap, seed, threads, solver, start)
+        admit(data, chosen, budget)
+        if ignored := chosen.ignored(budget):
+            say(f"{chosen.name} ignores {', '.join(f'--{name}' for name in ignored)}")
+        kept = Path(scratch) / "proof"
+        if certificate is not None:
+            chosen = proving(chosen, data.kind, kept)
+        with console.following(f"{data.name}  {chosen.name}") as on_progress:
+            told = replace(budget, on_progress=on_progress)
+            outcome = workers.run(chosen, data, told, interrupts=interrupts)
+        if isinstance(outcome.error, InputError):
+            raise outcome.error
+        result = outcome.result or (known(data, budget) if outcome.interrupted else None)
+        if isinstance(outcome.error, FalseResult):
+            say(f"offloadlib: {outcome.error}")
+        if result is None:
+            raise Failure(outcome.message)
+        if (why := console.ended(result, interrupts.last)) is not None:
+            say(why)
+        evaluation = data.evaluate(result.solution)
+        solution, certified = stored(result, chosen.name, budget), False
+        try:
+            if output is not None:
+                write_solution(solution, data, output)
+            if certificate is not None:
+                solution, certified = _certified(
+                    data, solution, certificate, kept, budget, proof_time, interrupts
+                )
+                if certified and output is not None:
+                    write_solution(solution, data, output)
+        finally:  # what was found is told even where it cannot be written
+            if as_json:
+                fields = summary(data, solution, evaluation, result.runtime, certified)
+                print(json.dumps(fields, allow_nan=False))
+            else:
+                console.show_result(data, solution, evaluation, result.runtime, certified)
+    if isinstance(outcome.error, FalseResult):
+        raise typer.Exit(INTERNAL)
+
+
+def _certified(
+    instance: AnyInstance,
+    solution: Any,
+    path: Path,
+    kept: Path,
+    budget: Any,
+    proof_time: float | None,
+    interrupts: Any,
+) -> tuple[StoredSolution[Any], bool]:
+    """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
+    from offloadlib.instances import InputError
+    from offloadlib.proofs import certify, default_time, kept_proof
+    from offloadlib.running import workers
+
+    if interrupts.count:
+        say(f"{path}: no certificate is made after {interrupts.last.name}")
+        return solution, False
+    seconds = default_time(budget.time_limit) if proof_time is None else proof_time
+    job = partial(certify, instance, solution, path, seconds, budget.gap, kept_proof(kept))
+    ending, value, message = workers.aside(job, "offloadlib certificate", interrupts)
+    if isinstance(value, InputError):
+        raise value
+    solution, certified = value if ending is workers.Ending.DONE else (solution, False)
+    if certified:
+        return solution, True
+    what = f"no proof that the checker accepts in {seconds:g} s"
+    if interrupts.count:
+        what = f"the proof was ended by {interrupts.last.name}"
+    elif ending is not workers.Ending.DONE:
+        what = f"the proof failed ({message})"
+    say(f"{path}: {what}; the bound is the method's own")
+    return solution, False
+
+
+def _start(path: Path, instance: AnyInstance) -> Any:
+    """The decisions of a solution file, which must keep every limit."""
+    from offloadlib.instances import InputError, read_solution
+
+    solution = read_solution(path, instance).solution
+    broken = instance.evaluate(solution).violations
+    if broken:
+        raise InputError(path, [("", f"cannot be a start: {violation}") for violation in broken])
+    return solution

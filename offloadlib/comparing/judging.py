@@ -1,0 +1,142 @@
+"""What is said of a run: its solution checked, its cost against what is proven."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from offloadlib.best_known import certificate_file
+from offloadlib.check import Unusable, check
+from offloadlib.instances import Budget, gap, read_solution, write_solution
+from offloadlib.instances.run import OPTIMAL_GAP, slack
+from offloadlib.keeping import FalseResult
+from offloadlib.methods import Method
+from offloadlib.proofs import certify, default_time
+from offloadlib.running.records import stored
+from offloadlib.running.workers import Ended, Ending
+
+from .cases import stem_of
+from .rows import REJECTED, Case, Row, Run
+
+
+def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Run:
+    """The row of one solve, as far as it can be told without the others. Its solution is written."""
+    row = Row(
+        instance=case.label,
+        devices=case.instance.num_devices,
+        offload_points=case.instance.num_points,
+        method=method.name,
+        family=str(method.family),
+        status=str(outcome.ending),
+        message=outcome.message,
+    )
+    if outcome.result is None or isinstance(outcome.error, FalseResult):
+        return Run(case, method, row)
+    result = outcome.result
+    evaluation = case.instance.evaluate(result.solution)
+    path = folder / "solutions" / f"{case.stem}--{stem_of(method.name, set())}.sol.json"
+    write_solution(stored(result, method.name, budget), case.instance, path)
+    accepted, verdict = _verdict(case.path, path)
+    row = replace(
+        row,
+        status=REJECTED
+        if not accepted
+        else str(result.status)
+        if outcome.ending is Ending.DONE
+        else row.status,
+        objective=result.objective,
+        lower_bound=result.lower_bound,
+        saving=evaluation.saving,
+        utilisation=evaluation.utilisation,
+        fairness=evaluation.fairness,
+        worse_off=evaluation.worse_off,
+        time=result.runtime,
+        checked=verdict,
+        message="interrupted" if outcome.interrupted else outcome.message,
+    )
+    return Run(case, method, row, result, path, evaluation)
+
+
+def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
+    """Whether the independent checker accepts a solution, and its verdict in words."""
+    try:
+        verdict = check(instance, solution)
+    except Unusable as unusable:
+        return False, f"unusable: {unusable}"
+    if verdict.accepted:
+        return True, "accepted"
+    broken = [f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok]
+    return False, "rejected: " + "; ".join(broken)
+
+
+def certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path) -> float | None:
+    """The lower bound on an instance that the checker accepts a proof of."""
+    own = [run for run in runs if run.case is case and run.sound]
+    best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
+    if best is None or best.path is None:
+        return None
+    if case.known is not None and case.known.certified_bound is not None:
+        return check(case.path, best.path, certificate_file(case.known.stem)).certified_bound
+    path = folder / "certificates" / f"{case.stem}.cert.json"
+    seconds = default_time(time_limit)
+    stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, seconds)
+    return stored.lower_bound if accepted else None
+
+
+def settled(case: Case, runs: Sequence[Run], bound: float | None = None) -> list[Run]:
+    """The runs on one instance, with what can be said only of all of them together.
+
+    A method that claims a bound above the cost of a checked solution is rejected.
+    """
+    own = [run for run in runs if run.case is case]
+    known_cost = case.known.objective if case.known else None
+    costs = {f"{run.method.name}'s": run.row.objective for run in own if run.sound}
+    if known_cost is not None:
+        costs["the best known"] = known_cost.value
+    own = [_without_contradiction(run, costs) for run in own]
+    cost = min((cost for cost in costs.values() if cost is not None), default=None)
+    return [replace(run, row=_judged(run, cost, bound)) for run in own]
+
+
+def _above(bound: float, cost: float) -> bool:
+    return bound - cost > slack(cost)
+
+
+def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:
+    if not run.sound or run.row.lower_bound is None:
+        return run
+    for whose, cost in costs.items():
+        if cost is not None and _above(run.row.lower_bound, cost):
+            verdict = (
+                f"rejected: its lower bound {run.row.lower_bound:.10g} is above {whose} cost {cost:.10g}"
+            )
+            return replace(run, row=replace(run.row, status=REJECTED, checked=verdict))
+    return run
+
+
+def _judged(run: Run, best_cost: float | None, bound: float | None) -> Row:
+    row = replace(run.row, best_objective=best_cost, certified_bound=bound)
+    if not run.sound or row.objective is None or best_cost is None:
+        return row
+    low = _ratio(row.objective, best_cost)
+    high = low if _closed(best_cost, bound) else None if bound is None else _ratio(row.objective, bound)
+    return replace(
+        row,
+        gap=gap(row.objective, bound),
+        certified=_closed(row.objective, bound),
+        ratio_low=low,
+        ratio_high=high,
+    )
+
+
+def _closed(cost: float, bound: float | None) -> bool:
+    difference = gap(cost, bound)
+    return difference is not None and difference <= OPTIMAL_GAP
+
+
+def _ratio(cost: float, reference: float) -> float:
+    if cost == reference:
+        return 1.0
+    return cost / reference if reference > 0 else math.inf
