@@ -106,7 +106,7 @@ def _worked(process: subprocess.Popen[str]) -> float:
 
 
 def interrupted_once_running(code: str, *arguments: object, work: float = 0.0) -> str:
-    """What some Python says after Ctrl-C, pressed when it has said that it runs and has worked some seconds."""
+    """What some Python says after Ctrl-C, pressed when it runs and has worked some seconds."""
     with started([PYTHON, "-c", code, *map(str, arguments)]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"

@@ -32,6 +32,7 @@ from offloadlib.check import Rule, Verdict, check
 from offloadlib.cli import app as cli
 from offloadlib.cli import console
 from offloadlib.comparing import judging
+from offloadlib.comparing import run as comparing
 from offloadlib.instances import read, read_solution
 from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.structured.generate import Setting
