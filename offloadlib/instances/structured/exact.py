@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..exact import Arithmetic, Number, largest, sum_of
-from .model import LOCAL, Application, Group, Instance, Places
+from .model import LOCAL, Group, Instance, Places
+from .sides import crossings, path
 from .solution import Solution
 
 CHUNK = 2**14
@@ -52,7 +53,7 @@ def _costs(instance: Instance, group: Group, some: slice, places: Places, arithm
         delay = seconds[:, k]
         delay = delay if sent[k] is None else delay + sent[k] / up
         delays.append(delay if received[k] is None else delay + received[k] / down)
-    delay = _heaviest_path(application, delays)
+    delay = path(application, delays, largest)
     execute = arithmetic.of(devices.execute[members])
     energy = sum_of(arithmetic.of(np.where(away, 0.0, work)).columns) / arithmetic.of(cpu) * execute
     for parts, rate, power in ((sent, up, devices.send), (received, down, devices.receive)):
@@ -63,7 +64,7 @@ def _costs(instance: Instance, group: Group, some: slice, places: Places, arithm
     delay_weight, energy_weight = arithmetic.of(alpha), arithmetic.complement(alpha)
     if instance.normalise == "local":
         all_work = arithmetic.of(work).columns
-        longest = _heaviest_path(application, all_work) / arithmetic.of(cpu)
+        longest = path(application, all_work, largest) / arithmetic.of(cpu)
         spent = sum_of(all_work) / arithmetic.of(cpu) * execute
         ones = arithmetic.of(np.ones_like(alpha))
         # Where a weight is 0 it stays 0, whatever the normaliser.
@@ -80,27 +81,13 @@ def _sent(
     sent: list[Number | None] = [None] * application.size
     received: list[Number | None] = [None] * application.size
 
-    def add(to: list[Number | None], k: int, data: Floats, crosses: NDArray[np.bool_]) -> None:
+    def add(to: list[Number | None], k: int, size: Floats, crosses: NDArray[np.bool_]) -> None:
         if crosses.any():
-            more = arithmetic.of(np.where(crosses, data, 0.0))
+            more = arithmetic.of(np.where(crosses, size, 0.0))
             to[k] = more if to[k] is None else to[k] + more
 
-    for arc, (j, k) in enumerate(application.edges):
-        data = group.edge_data[some, arc]
-        add(sent, k, data, away[:, k] & ~away[:, j])
-        add(received, k, data, away[:, j] & ~away[:, k])
-    for k in np.flatnonzero(application.heads).tolist():
-        add(sent, k, group.input[some, k], away[:, k])
-    for k in np.flatnonzero(application.tails).tolist():
-        add(received, k, group.output[some, k], away[:, k])
+    for k, data, number, is_sent, is_received in crossings(application, list(away.T)):
+        size = getattr(group, data)[some, number]
+        add(sent, k, size, is_sent)
+        add(received, k, size, is_received)
     return sent, received
-
-
-def _heaviest_path(application: Application, weights: Sequence[Number]) -> Number:
-    """Equation (1), for a column of each subtask."""
-    finish = list(weights)
-    for k in application.order:
-        before = [finish[j] for _, j in application.incoming[k]]
-        if before:
-            finish[k] = finish[k] + largest(before)
-    return largest([finish[k] for k in np.flatnonzero(application.tails).tolist()])

@@ -35,7 +35,7 @@ pair or a number accordingly. Kernels have these functions from :mod:`.inlined`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -138,14 +138,25 @@ def _weight(weight: Floats, normaliser: Floats) -> Floats:
 
 def heaviest_path(group: Group, delay: Floats) -> Floats:
     """(G,) weight of the heaviest path through the task with (G, K) node weights: equation (1)."""
-    finish = np.empty_like(delay)
-    for k in group.application.order:
-        before = [finish[:, j] for _, j in group.application.incoming[k]]
-        finish[:, k] = delay[:, k]
-        if before:
-            finish[:, k] += before[0] if len(before) == 1 else np.maximum.reduce(before)
-    heaviest: Floats = finish[:, group.application.tails].max(axis=1)
+
+    def largest(values: Sequence[Floats]) -> Floats:
+        found: Floats = np.maximum.reduce(values)
+        return found
+
+    heaviest: Floats = path(group.application, list(delay.T), largest)
     return heaviest
+
+
+def path(
+    application: Application, weights: Sequence[Value], largest: Callable[[Sequence[Value]], Value]
+) -> Value:
+    """Equation (1) for the weight of each subtask, in any arithmetic; ``largest`` is its maximum."""
+    finish = list(weights)
+    for k in application.order:
+        before = [finish[j] for _, j in application.incoming[k]]
+        if before:
+            finish[k] = finish[k] + (before[0] if len(before) == 1 else largest(before))
+    return largest([finish[k] for k in np.flatnonzero(application.tails).tolist()])
 
 
 # Which data crosses -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms, crosses, terms
 
 
 class Activity(StrEnum):
@@ -109,9 +109,10 @@ def _parts(
     away = place != LOCAL
     parts: list[tuple[str, Activity, float]] = []
     for arc, j in term.group.application.incoming[k]:
-        if away and places[j] == LOCAL:
+        up, down = crosses(places[j] != LOCAL, away)
+        if up:
             parts.append((RADIO_LANE, Activity.SEND, float(term.arc_up[row, arc])))
-        elif not away and places[j] != LOCAL:
+        if down:
             parts.append((RADIO_LANE, Activity.RECEIVE, float(term.arc_down[row, arc])))
     if not away:
         return [*parts, (DEVICE_LANE, Activity.EXECUTE, float(term.local[row, k]))]
