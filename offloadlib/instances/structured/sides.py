@@ -147,9 +147,7 @@ def heaviest_path(group: Group, delay: Floats) -> Floats:
     return heaviest
 
 
-def path(
-    application: Application, weights: Sequence[Value], largest: Callable[[Sequence[Value]], Value]
-) -> Value:
+def path(application: Application, weights: Sequence[Any], largest: Callable[[Sequence[Any]], Any]) -> Any:
     """Equation (1) for the weight of each subtask, in any arithmetic; ``largest`` is its maximum."""
     finish = list(weights)
     for k in application.order:
