@@ -28,15 +28,6 @@ from offloadlib.formulations.structured.milp import levels, potentials, pyomo_ru
 from offloadlib.formulations.structured.milp import paths as path_rows
 from offloadlib.formulations.structured.milp.disjunctive import disjunctive_model, solve_big_m
 from offloadlib.formulations.structured.milp.inequalities import PARTS
-from offloadlib.formulations.structured.series_parallel import (
-    DEEPEST,
-    Leaf,
-    Node,
-    Parallel,
-    Series,
-    decompose,
-    reduction,
-)
 from offloadlib.instances import (
     LOCAL,
     Application,
@@ -52,6 +43,15 @@ from offloadlib.instances import (
     read,
 )
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.series_parallel import (
+    DEEPEST,
+    Leaf,
+    Node,
+    Parallel,
+    Series,
+    decompose,
+    reduction,
+)
 from offloadlib.instances.structured.sides import heaviest_path
 
 NAMES = [formulation.name for formulation in FORMULATIONS]

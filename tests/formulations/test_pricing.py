@@ -15,9 +15,9 @@ from strategies import instances
 from offloadlib.formulations.structured.decomposition import pricing
 from offloadlib.formulations.structured.decomposition.plan import plan_of
 from offloadlib.formulations.structured.decomposition.pricing import Priced, Prices, Restrictions, price
-from offloadlib.formulations.structured.series_parallel import Leaf, Parallel, Series, decompose
 from offloadlib.instances import LOCAL, Application, Instance, Solution, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.instances.structured.series_parallel import Leaf, Parallel, Series, decompose
 
 
 def used_price(instance: Instance, prices: Prices, m: int, row: Any) -> float:

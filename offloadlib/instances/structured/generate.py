@@ -18,15 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..draws import (
-    Range,
-    number_problems,
-    range_problems,
-    recorded,
-    seed_problems,
-    uniform,
-    whole_problems,
-)
+from ..draws import Range, number_problems, range_problems, recorded, seed_problems, uniform, whole_problems
 from ..errors import InputError, Problem, shown
 from ..files.archive import Columns
 from ..files.document import Document

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Application, Instance, Solution
 from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
-from ..series_parallel import reduction
 from .encoding import LARGEST, Encoding, limited, unit_of, whole
 from .program import Program, Term, total
 

@@ -36,8 +36,8 @@ import numpy as np
 from offloadlib.instances.arrays import Ints, frozen
 from offloadlib.instances.compiled import named
 from offloadlib.instances.structured.model import Application
+from offloadlib.instances.structured.series_parallel import Leaf, Node, Series, decompose
 
-from ..series_parallel import Leaf, Node, Series, decompose
 from .tables import READ_INT, READ_INT_TABLE, rows_of
 
 LEAF, SERIES, PARALLEL = 0, 1, 2

@@ -31,12 +31,12 @@ from offloadlib.instances import (
     Termination,
 )
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import Terms, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
 from ..scaling import levelled, unit_for
-from ..series_parallel import reduction
 from .levels import Columns, tighten
 from .size import large_joins, potentials, too_large
 

@@ -17,8 +17,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from offloadlib.instances import Application, InputError
-
-from ..series_parallel import descendants, members
+from offloadlib.instances.structured.series_parallel import descendants, members
 
 
 def transfer_bounds(model: Any) -> None:

@@ -22,8 +22,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from offloadlib.instances import Application, Budget, InputError, Instance, Result
+from offloadlib.instances.structured.series_parallel import reduction
 
-from ..series_parallel import reduction
 from . import inequalities as valid
 from .placement import placement_model
 from .pyomo_run import minimise_cost

@@ -54,9 +54,9 @@ from typing import Any
 import pyomo.environ as pyo
 
 from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
+from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import Terms, terms
 
-from ..series_parallel import reduction
 from . import clock
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
-
-from ..series_parallel import reduction
+from offloadlib.instances.structured.series_parallel import reduction
 
 LARGE_JOIN = 8
 """A subtask with more arcs into it, redundant ones left out, has a variable for when it may start."""

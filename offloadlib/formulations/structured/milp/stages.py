@@ -29,8 +29,8 @@ from typing import Any
 import pyomo.environ as pyo
 
 from offloadlib.instances import Application, Budget, InputError, Instance, Result
+from offloadlib.instances.structured.series_parallel import Leaf, Node, Parallel, decompose
 
-from ..series_parallel import Leaf, Node, Parallel, decompose
 from . import inequalities as valid
 from .placement import Task, placement_model
 from .pyomo_run import minimise_cost

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from offloadlib.instances import Application
+from .model import Application
 
 
 @dataclass(frozen=True)
