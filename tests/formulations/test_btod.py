@@ -28,7 +28,7 @@ from offloadlib.formulations.structured.backtracking import sequential as device
 from offloadlib.formulations.structured.backtracking import tree as joint_tree
 from offloadlib.formulations.structured.backtracking.decisions import cheap_decisions, undominated
 from offloadlib.formulations.structured.backtracking.device import DeviceSearch
-from offloadlib.formulations.structured.backtracking.prices import Limits, Priced, ascend
+from offloadlib.formulations.structured.backtracking.prices import NestedLimits, Priced, ascend
 from offloadlib.formulations.structured.backtracking.tree import Tree
 from offloadlib.instances import (
     LOCAL,
@@ -399,7 +399,7 @@ def test_single_devices_at_prices(instance: Instance, data: DataObject) -> None:
     """The cheapest decision, and all below a threshold, against enumeration."""
     pooled = pooling.pool(instance)
     search = DeviceSearch(pooled)
-    limits = Limits(pooled, search)
+    limits = NestedLimits(pooled, search)
     amounts = st.lists(
         st.sampled_from([0.0, 0.1, 0.5, 2.0]), min_size=len(limits.right), max_size=len(limits.right)
     )
@@ -412,7 +412,7 @@ def test_single_devices_at_prices(instance: Instance, data: DataObject) -> None:
         assert costs[tuple(places[first:end].tolist())] == pytest.approx(value[m], rel=1e-12, abs=1e-15)
         threshold = float(np.median(list(costs.values())))
         listed, _ = search.below(
-            m, threshold, price, float(charge[m]), nothing, lambda rows, cost: np.arange(len(cost))
+            m, threshold, price, charge, nothing, lambda rows, cost: np.arange(len(cost))
         )
         found = {tuple(row) for row in listed.tolist()}
         assert len(found) == len(listed)
@@ -466,7 +466,7 @@ def test_the_tree_finds_every_solution_below_its_cutoff(instance: Instance) -> N
     pooled = pooling.pool(instance)
     search = DeviceSearch(pooled)
     assume(len(search.devices) > 0 and len(search.speed) > 0)
-    limits = Limits(pooled, search)
+    limits = NestedLimits(pooled, search)
 
     def at(multipliers: Any) -> Priced:
         places, value = search.alone(*limits.prices(multipliers), nothing)

@@ -17,7 +17,7 @@ from ..arrays import Floats, Ints, frozen
 from ..compiled import inlined, readable
 from .inlined import at_point, crosses, side
 from .model import LOCAL, Application, Group, Instance
-from .sides import PER_SUBTASK, Sides, terms
+from .sides import PER_ARC, PER_SUBTASK, Sides, terms
 from .solution import Solution
 
 
@@ -57,8 +57,8 @@ FLAT_TASKS = types.NamedTuple([readable("int64")] * 4 + [readable("float64")] * 
 """Their type in the signature of a kernel."""
 
 
-def flat_tasks(instance: Instance) -> FlatTasks:
-    """The tasks of an instance in a row."""
+def flat_tasks(instance: Instance, devices: Ints | None = None) -> FlatTasks:
+    """The tasks of an instance, or of some of its devices (D,), ascending, in a row."""
     arcs = np.array([len(application.edges) for application in instance.applications])
     start = subtask_starts(instance)
     first_arc = np.cumsum(np.append(0, arcs[instance.devices.application]))
@@ -78,7 +78,27 @@ def flat_tasks(instance: Instance) -> FlatTasks:
     for array in (start, into, before, *sides):
         array.flags.writeable = False
     # An instance that came from another process has arrays that can be written to.
-    return FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, *sides)
+    tasks = FlatTasks(start, frozen(instance.devices.connected_to, np.int64), into, before, *sides)
+    return tasks if devices is None else _some(tasks, devices)
+
+
+def _some(tasks: FlatTasks, devices: Ints) -> FlatTasks:
+    subtasks, sizes = _segments(tasks.start, devices)
+    arcs, incoming = _segments(tasks.into, subtasks)
+    return FlatTasks(
+        start=frozen(np.cumsum(np.append(0, sizes)), np.int64),
+        radio=frozen(tasks.radio[devices], np.int64),
+        into=frozen(np.cumsum(np.append(0, incoming)), np.int64),
+        before=frozen(np.searchsorted(subtasks, tasks.before[arcs]), np.int64),
+        **{name: frozen(getattr(tasks, name)[subtasks], np.float64) for name in PER_SUBTASK},
+        **{name: frozen(getattr(tasks, name)[arcs], np.float64) for name in PER_ARC},
+    )
+
+
+def _segments(begins: Ints, which: Ints) -> tuple[Ints, Ints]:
+    """The numbers ``begins[i] .. begins[i + 1] - 1`` for some i, one after the other; how many of each."""
+    sizes = np.diff(begins)[which]
+    return np.arange(sizes.sum()) + np.repeat(begins[which] - np.cumsum(sizes) + sizes, sizes), sizes
 
 
 def _incoming(application: Application) -> tuple[Ints, Ints, Ints]:
@@ -108,9 +128,13 @@ def flat_places(instance: Instance, solution: Solution) -> Ints:
     return places
 
 
-def solution_of(instance: Instance, places: Ints) -> Solution:
-    """The solution that places in a row (P,) stand for."""
+def solution_of(instance: Instance, places: Ints, devices: Ints | None = None) -> Solution:
+    """The solution that places in a row (P,) stand for: those of some devices, while the others are local."""
     start = subtask_starts(instance)
+    if devices is not None:
+        everywhere = np.full(instance.num_subtasks, LOCAL)
+        everywhere[_segments(start, devices)[0]] = places
+        places = everywhere
     return Solution(tuple(places[positions(start, group)].astype(np.int32) for group in instance.groups))
 
 

@@ -45,7 +45,7 @@ from ...engine.outcome import Search, run
 from .. import pooling
 from .decisions import Decisions, cheap_decisions
 from .device import DeviceSearch, TooManyDecisions
-from .prices import Limits, Priced, ascend
+from .prices import NestedLimits, Priced, ascend
 from .tree import Tree
 
 FIRST = 1 / 64
@@ -81,7 +81,7 @@ class _Backtracking:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.devices = DeviceSearch(search.instance)
-        self.limits = Limits(search.instance, self.devices)
+        self.limits = NestedLimits(search.instance, self.devices)
         self.reported = 0.0
         self.record: dict[str, Any] = {
             "order": "devices with the fewest decisions first, decisions by excess",

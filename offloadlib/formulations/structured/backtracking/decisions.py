@@ -31,7 +31,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 
 from .device import DeviceSearch, Pause
-from .prices import Limits, Priced
+from .prices import NestedLimits, Priced
 
 COMPARISONS = 20_000_000
 """Comparisons of decisions between two looks at the clock."""
@@ -64,7 +64,7 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.cost)
 
-    def at(self, limits: Limits, multipliers: Floats) -> Priced:
+    def at(self, limits: NestedLimits, multipliers: Floats) -> Priced:
         """The Lagrangian bound over these decisions, at some prices of the limits."""
         value, used = np.zeros(len(self.devices)), np.zeros(len(multipliers), dtype=np.int64)
         _cheapest(self.start, self.cost, self.use, multipliers, value, used)
@@ -105,7 +105,7 @@ class Decisions:
 
 
 def cheap_decisions(
-    search: DeviceSearch, limits: Limits, priced: Priced, delta: float, pause: Pause
+    search: DeviceSearch, limits: NestedLimits, priced: Priced, delta: float, pause: Pause
 ) -> Decisions:
     """The undominated decisions with less excess than delta.
 
@@ -121,7 +121,7 @@ def cheap_decisions(
         def needed(places: Ints, cost: Floats, m: int = m) -> Ints:
             return undominated(cost, limits.use(m, places), pause)
 
-        found.append(search.below(m, least + delta, price, float(charge[m]), pause, needed))
+        found.append(search.below(m, least + delta, price, charge, pause, needed))
     places, costs = zip(*found, strict=True)
     uses = [limits.use(m, rows) for m, rows in enumerate(places)]
     return Decisions(

@@ -52,9 +52,22 @@ import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
-from .kernels import EXHAUSTED, FULL, NODES, State, decisions_below, device_by_device
-from .tasks import connected, fresh_state, fresh_tables, solution_of, tasks_of
+from .kernels import (
+    EXHAUSTED,
+    FULL,
+    NODES,
+    Best,
+    Found,
+    Fronts,
+    Market,
+    Search,
+    State,
+    Tables,
+    decisions_below,
+    device_by_device,
+)
 
 STEPS = 100_000
 """Steps of a kernel between two looks at the clock: some milliseconds."""
@@ -94,25 +107,26 @@ class DeviceSearch:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self.devices = connected(instance)
-        self.tasks = tasks_of(instance, self.devices)
+        self.devices = np.flatnonzero(instance.devices.connected_to != LOCAL)
+        self.tasks = flat_tasks(instance, self.devices)
+        self._fronts = Fronts.of(self.tasks)
         points = instance.points
         pools = np.flatnonzero(points.capacity > 0)
         self._pools = pools[np.argsort(-points.cpu[pools], kind="stable")]
         self.speed, self.room = points.cpu[self._pools], points.capacity[self._pools]
         self.local = evaluate(instance, Solution.all_local(instance)).cost[self.devices]
         self.nodes = 0
-        self._tables = fresh_tables(self.tasks, len(self.speed))
-        # Places, cost, cost and price: where :meth:`alone` starts from.
-        self._alone = self.all_local(), self.local.copy(), self.local.copy()
+        self._tables = Tables.fresh(self.tasks, len(self.speed))
+        # Where :meth:`alone` starts from.
+        self._alone = Best(self.all_local(), self.local.copy(), self.local.copy())
 
     def all_local(self) -> Ints:
         """(P,) the places of the all-local decisions."""
-        return np.full(len(self.tasks.opening), LOCAL)
+        return np.full(self.tasks.start[-1], LOCAL)
 
     def solution(self, places: Ints) -> Solution:
         """The solution of the pooled instance that places (P,) stand for."""
-        return solution_of(self._instance, self.devices, self._pools, places)
+        return solution_of(self._instance, np.append(self._pools, LOCAL)[places], self.devices)
 
     def alone(self, price: Floats, charge: Floats, pause: Pause) -> tuple[Ints, Floats]:
         """Each device's decision of least cost and price, as if it were the only one.
@@ -130,9 +144,8 @@ class DeviceSearch:
         places, value
             (P,) the decisions, (D,) their cost and price.
         """
-        places, cost, value = self._alone
-        self._run(price, charge, False, (places, cost, value), pause)
-        return places.copy(), value.copy()
+        self._run(price, charge, False, self._alone, pause)
+        return self._alone.places.copy(), self._alone.value.copy()
 
     def in_turn(self, price: Floats, charge: Floats, pause: Pause, places: Ints) -> None:
         """Each device's decision of least cost and price given what the earlier ones, in file order, leave.
@@ -144,26 +157,23 @@ class DeviceSearch:
         places
             (P,) all-local at first; what is there is feasible at any time, also when ``pause`` raises.
         """
-        scratch = np.zeros(len(self.local)), np.zeros(len(self.local))
-        self._run(price, charge, True, (places, *scratch), pause)
+        best = Best(places, np.zeros(len(self.local)), np.zeros(len(self.local)))
+        self._run(price, charge, True, best, pause)
 
-    def _run(
-        self, price: Floats, charge: Floats, in_turn: bool, best: tuple[Ints, Floats, Floats], pause: Pause
-    ) -> None:
-        state = self._fresh()
-        fixed = (self.tasks, self._tables, state, self.speed, price, charge, self.local, in_turn, *best)
+    def _run(self, price: Floats, charge: Floats, in_turn: bool, best: Best, pause: Pause) -> None:
+        search = self._fresh(price, charge)
         try:
-            while not device_by_device(*fixed, STEPS):
+            while not device_by_device(search, self.local, in_turn, best, STEPS):
                 pause()
         finally:
-            self.nodes += int(state.cursor[NODES])
+            self.nodes += int(search.state.cursor[NODES])
 
     def below(
         self,
         m: int,
         threshold: float,
         price: Floats,
-        charge: float,
+        charge: Floats,
         pause: Pause,
         needed: Callable[[Ints, Floats], Ints],
     ) -> tuple[Ints, Floats]:
@@ -174,7 +184,7 @@ class DeviceSearch:
         m, threshold
             Which device; cost and price.
         price, charge, pause
-            As for :meth:`alone`, with the charge of this device.
+            As for :meth:`alone`.
         needed
             From decisions (B, K) and costs (B,) to the numbers of those that are worth keeping.
 
@@ -190,10 +200,12 @@ class DeviceSearch:
         """
         size = int(self.tasks.start[m + 1] - self.tasks.start[m])
         places, cost = np.zeros((BUFFER, size), dtype=np.int64), np.zeros(BUFFER)
-        count, state = np.zeros(1, dtype=np.int64), self._fresh()
-        fixed = (self.tasks, self._tables, state, m, self.speed, price, charge, threshold)
+        count, search = np.zeros(1, dtype=np.int64), self._fresh(price, charge)
         try:
-            while (code := decisions_below(*fixed, places, cost, count, STEPS)) != EXHAUSTED:
+            while True:
+                code = decisions_below(search, m, threshold, Found(places, cost, count), STEPS)
+                if code == EXHAUSTED:
+                    break
                 pause()
                 if code == FULL:
                     kept = needed(places, cost)
@@ -203,12 +215,14 @@ class DeviceSearch:
                     places, cost = _moved(places, kept, room), _moved(cost, kept, room)
                     count[0] = len(kept)
         finally:
-            self.nodes += int(state.cursor[NODES])
+            self.nodes += int(search.state.cursor[NODES])
         kept = needed(places[: count[0]], cost[: count[0]])
         return places[kept], cost[kept]
 
-    def _fresh(self) -> State:
-        return fresh_state(self.tasks, self.room, self._instance.points.channels)
+    def _fresh(self, price: Floats, charge: Floats) -> Search:
+        state = State.fresh(self.tasks.start[-1], self.room, self._instance.points.channels)
+        market = Market.of(self.speed, price, charge)
+        return Search(self.tasks, self._fronts, market, self._tables, state)
 
 
 def _moved(values: Any, kept: Ints, room: int) -> Any:

@@ -17,9 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.arrays import Floats, Ints, frozen
+from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks
+from offloadlib.instances.structured.inlined import at_point, crosses, side
 
 EXHAUSTED, PAUSED, LEAF, FULL = 0, 1, 2, 3
 """Why a search returns: nothing is left, the steps are spent, a decision is complete, no room to keep it."""
@@ -31,52 +33,61 @@ FRESH = -1
 """The position of a search that has not begun."""
 
 
-class Tasks(NamedTuple):
-    """The tasks of D devices in a row: P subtasks and A arcs, costs weighted as in equation (3).
+class Fronts(NamedTuple):
+    """What a search looks up of P subtasks in a row.
 
     Attributes
     ----------
-    start
-        (D+1,) first subtask of each device.
     opening
         (P,) 1 for the first subtask of a device.
-    head
-        (P,) 1 for a subtask without predecessor.
     radio
         (P,) offload point of the device's radio, -1: none.
-    arcs
-        (P+1,) first arc into each subtask.
-    before
-        (A,) the subtask that an arc comes from.
     cut_start, cut
         (P+1,), (C,) for each p the arcs (j, k) with j <= p < k.
-    local_delay, local_energy
-        (P,) a w/c_m and b w/c_m p^exe.
-    radio_delay, radio_energy
-        (P,) what an offloaded head sends and an offloaded tail receives.
-    work
-        (P,) a w: divided by a speed, the weighted time of execution.
-    up_delay, up_energy, down_delay, down_energy
-        (A,) sending, receiving the data of an arc.
     """
 
-    start: Ints
     opening: Ints
-    head: Ints
     radio: Ints
-    arcs: Ints
-    before: Ints
     cut_start: Ints
     cut: Ints
-    local_delay: Floats
-    local_energy: Floats
-    radio_delay: Floats
-    radio_energy: Floats
-    work: Floats
-    up_delay: Floats
-    up_energy: Floats
-    down_delay: Floats
-    down_energy: Floats
+
+    @classmethod
+    def of(cls, tasks: FlatTasks) -> Fronts:
+        """Those of some tasks."""
+        size, incoming = tasks.start[-1], np.diff(tasks.into)
+        after = np.repeat(np.arange(size), incoming)
+        spans = after - tasks.before
+        arc = np.repeat(np.arange(len(after)), spans)
+        p = np.arange(len(arc)) + np.repeat(tasks.before - np.cumsum(spans) + spans, spans)
+        order = np.argsort(p, kind="stable")
+        fields = (
+            np.isin(np.arange(size), tasks.start),
+            np.repeat(tasks.radio, np.diff(tasks.start)),
+            np.searchsorted(p[order], np.arange(size + 1)),
+            arc[order],
+        )
+        return cls(*(frozen(field, np.int64) for field in fields))
+
+
+class Market(NamedTuple):
+    """Where subtasks may go, and what is paid for it.
+
+    Attributes
+    ----------
+    speed, price
+        (I,) of each place, the fastest first, and of a subtask there.
+    charge
+        (D,) what a device that goes on air pays.
+    """
+
+    speed: Floats
+    price: Floats
+    charge: Floats
+
+    @classmethod
+    def of(cls, speed: Floats, price: Floats, charge: Floats) -> Market:
+        """As kernels want them."""
+        return cls(read_only(speed), read_only(price), read_only(charge))
 
 
 class State(NamedTuple):
@@ -115,6 +126,22 @@ class State(NamedTuple):
     left: Ints
     air: Ints
 
+    @classmethod
+    def fresh(cls, size: int, left: Ints, air: Ints) -> State:
+        """A search over so many subtasks that has not begun, with this room at places and on radios."""
+        return cls(
+            cursor=np.array([0, FRESH, 0, 0]),
+            tried=np.zeros(size, dtype=np.int64),
+            place=np.zeros(size, dtype=np.int64),
+            away=np.zeros(size, dtype=np.int64),
+            finish=np.zeros(size),
+            latest=np.zeros(size),
+            spent=np.zeros(size),
+            paid=np.zeros(size),
+            left=left.copy(),
+            air=air.copy(),
+        )
+
 
 class Tables(NamedTuple):
     """What is known of the undecided subtasks (:mod:`.device`), and the order of places.
@@ -140,26 +167,64 @@ class Tables(NamedTuple):
     options: Ints
     choices: Ints
 
+    @classmethod
+    def fresh(cls, tasks: FlatTasks, places: int) -> Tables:
+        """Room for the tables of a search with so many places."""
+        size, arcs = tasks.start[-1], len(tasks.before)
+        return cls(
+            rest=np.zeros(size),
+            ahead=np.zeros((size, 2)),
+            through=np.zeros((arcs, 2)),
+            entry=np.zeros(size),
+            options=np.zeros((size, places + 1), dtype=np.int64),
+            choices=np.zeros(size, dtype=np.int64),
+        )
+
+
+class Search(NamedTuple):
+    """All that a search needs, and where it stands."""
+
+    tasks: FlatTasks
+    fronts: Fronts
+    market: Market
+    tables: Tables
+    state: State
+
+
+class Best(NamedTuple):
+    """The best decisions so far: (P,) places, (D,) their cost, and (D,) their cost and price."""
+
+    places: Ints
+    cost: Floats
+    value: Floats
+
+
+class Found(NamedTuple):
+    """Decisions of one device: (B, K) places, (B,) cost, and (1,) how many there are."""
+
+    places: Ints
+    cost: Floats
+    number: Ints
+
 
 _READ, _READ_INT = readable("float64"), readable("int64")
 _WRITE, _WRITE_INT = writable("float64"), writable("int64")
 _TABLE, _TABLE_INT = writable("float64", 2), writable("int64", 2)
-_TASKS = types.NamedTuple([_READ_INT] * 8 + [_READ] * 9, Tasks)
-_STATE = types.NamedTuple([_WRITE_INT] * 4 + [_WRITE] * 4 + [_WRITE_INT] * 2, State)
-_TABLES = types.NamedTuple([_WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT], Tables)
+_SEARCH = named(
+    Search,
+    FLAT_TASKS,
+    named(Fronts, *[_READ_INT] * 4),
+    named(Market, *[_READ] * 3),
+    named(Tables, _WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT),
+    named(State, *[_WRITE_INT] * 4, *[_WRITE] * 4, *[_WRITE_INT] * 2),
+)
+_BEST = named(Best, _WRITE_INT, _WRITE, _WRITE)
+_FOUND = named(Found, _TABLE_INT, _WRITE, _WRITE_INT)
 
 
 @subroutine
 def _next_leaf(
-    tasks: Tasks,
-    tables: Tables,
-    state: State,
-    devices: tuple[int, int],
-    speed: Floats,
-    price: Floats,
-    charge: float,
-    threshold: float,
-    steps: int,
+    search: Search, devices: tuple[int, int], charge: float, threshold: float, steps: int
 ) -> tuple[int, int]:
     """Go on, depth first, to the next decisions of some devices with cost and price below a threshold.
 
@@ -167,8 +232,8 @@ def _next_leaf(
     ----------
     devices
         The first one, and the one after the last.
-    price, charge
-        (I,) of a subtask at each place; of a device that goes on air.
+    charge
+        Of a device that goes on air.
     steps
         After so many it pauses.
 
@@ -180,9 +245,12 @@ def _next_leaf(
     """
     # One function, with the arrays as local variables: each array that is passed on, or taken out of a
     # tuple, in the loop costs as much as a node.
-    start, opening, _, radio, arcs, before, cut_start, cut = tasks[:8]
-    local_delay, local_energy, radio_delay, radio_energy, work = tasks[8:13]
-    up_delay, up_energy, down_delay, down_energy = tasks[13:]
+    tasks, fronts, market, tables, state = search
+    start, _, arcs, before = tasks[:4]
+    local_delay, local_energy, radio_delay, radio_energy, work = tasks[4:9]
+    up_delay, up_energy, down_delay, down_energy = tasks[9:]
+    opening, radio, cut_start, cut = fronts
+    speed, price, _ = market
     cursor, tried, places, away, finish, latest, spent, paid, left, air = state
     rest, _, through, entry, options, choices = tables
     first, last = start[devices[0]], start[devices[1]] - 1
@@ -210,15 +278,17 @@ def _next_leaf(
         if place < 0:
             delay, energy = local_delay[p], local_energy[p]
         else:
-            delay, energy = radio_delay[p] + work[p] / speed[place], radio_energy[p]
+            there, more = at_point(work[p], speed[place])
+            delay, energy = radio_delay[p] + there, radio_energy[p] + more
         ready = 0.0
         for arc in range(arcs[p], arcs[p + 1]):
             j = before[arc]
             ready = max(ready, finish[j])
-            if place >= 0 and places[j] < 0:
+            up, down = crosses(side(places[j]), side(place))
+            if up:
                 delay += up_delay[arc]
                 energy += up_energy[arc]
-            elif place < 0 and places[j] >= 0:
+            elif down:
                 delay += down_delay[arc]
                 energy += down_energy[arc]
         places[p] = place
@@ -254,23 +324,14 @@ def _next_leaf(
     return code, steps
 
 
-@kernel(types.int64(_TASKS, _TABLES, _STATE, _READ, _READ, _WRITE_INT, _WRITE, types.int64))
-def as_written(
-    tasks: Tasks,
-    tables: Tables,
-    state: State,
-    speed: Floats,
-    price: Floats,
-    best: Ints,
-    least: Floats,
-    steps: int,
-) -> int:
+@kernel(types.int64(_SEARCH, _WRITE_INT, _WRITE, types.int64))
+def as_written(search: Search, best: Ints, least: Floats, steps: int) -> int:
     """Search all devices together for decisions of less and less cost.
 
     Parameters
     ----------
-    tasks, tables, state, speed, price
-        ``state`` is fresh; ``tables`` and ``price`` are whatever the caller knows.
+    search
+        Fresh at first; its tables and prices are whatever the caller knows.
     best, least
         (P,), (1,) the best decisions so far and their cost, which this changes.
     steps
@@ -281,11 +342,12 @@ def as_written(
     int
         :data:`EXHAUSTED` or :data:`PAUSED`.
     """
-    devices = (0, len(tasks.start) - 1)
+    state = search.state
+    devices = (0, len(search.tasks.start) - 1)
     if state.cursor[POSITION] == FRESH:
         state.cursor[POSITION] = 0
     while True:
-        code, steps = _next_leaf(tasks, tables, state, devices, speed, price, 0.0, least[0], steps)
+        code, steps = _next_leaf(search, devices, 0.0, least[0], steps)
         if code != LEAF:
             return int(code)
         copy(best, state.place)
@@ -293,14 +355,14 @@ def as_written(
 
 
 @subroutine
-def _open(
-    tasks: Tasks, tables: Tables, state: State, m: int, speed: Floats, price: Floats, every: bool
-) -> None:
+def _open(search: Search, m: int, every: bool) -> None:
     """Begin the search of device m: fill the tables for these prices and what is left of the places.
 
     No place may be dearer than a faster one. Unless ``every`` decision is asked for, a place is not worth
     trying where faster ones of the same price have room for all subtasks: moving there costs no more.
     """
+    tasks, tables, state = search.tasks, search.tables, search.state
+    speed, price = search.market.speed, search.market.price
     first, end = tasks.start[m], tasks.start[m + 1]
     usable = np.empty(len(speed), dtype=np.int64)
     count, room, least = 0, 0, np.inf
@@ -321,7 +383,8 @@ def _open(
         for i in range(count):
             at = usable[i]
             radio = tasks.radio_delay[p] + tasks.radio_energy[p]
-            value[i + 1] = radio + tasks.work[p] / speed[at] + price[at]
+            there, more = at_point(tasks.work[p], speed[at])
+            value[i + 1] = radio + there + more + price[at]
         order = order_of(value, 0, count + 1)
         for i in range(count + 1):
             tables.options[p, i] = -1 if order[i] == 0 else usable[order[i] - 1]
@@ -332,7 +395,7 @@ def _open(
         for i in range(1, count + 1):
             offloaded = min(offloaded, value[i])
         offloaded = offloaded - alone + tables.ahead[p, 1]
-        for arc in range(tasks.arcs[p], tasks.arcs[p + 1]):
+        for arc in range(tasks.into[p], tasks.into[p + 1]):
             up = tasks.up_delay[arc] + tasks.up_energy[arc]
             down = tasks.down_delay[arc] + tasks.down_energy[arc]
             j = tasks.before[arc]
@@ -340,7 +403,7 @@ def _open(
                 tables.through[arc, o] = through
                 tables.ahead[j, o] = max(tables.ahead[j, o], through)
         rest += alone
-        if tasks.head[p]:
+        if tasks.into[p] == tasks.into[p + 1]:
             entry = max(entry, min(local, offloaded))
     state.cursor[POSITION] = first
     state.tried[first:end] = 0
@@ -369,43 +432,20 @@ def _start_from(
     return cost, value
 
 
-@kernel(
-    types.boolean(
-        *(_TASKS, _TABLES, _STATE, _READ, _READ, _READ, _READ, types.boolean),
-        *(_WRITE_INT, _WRITE, _WRITE, types.int64),
-    )
-)
-def device_by_device(
-    tasks: Tasks,
-    tables: Tables,
-    state: State,
-    speed: Floats,
-    price: Floats,
-    charge: Floats,
-    local: Floats,
-    in_turn: bool,
-    best: Ints,
-    cost: Floats,
-    value: Floats,
-    steps: int,
-) -> bool:
+@kernel(types.boolean(_SEARCH, _READ, types.boolean, _BEST, types.int64))
+def device_by_device(search: Search, local: Floats, in_turn: bool, best: Best, steps: int) -> bool:
     """For each device the decision of least cost and price.
 
     Parameters
     ----------
-    tasks, tables, state
-        ``state`` is fresh, with what there is of places and radios.
-    speed
-        (I,) of each place, the fastest first.
-    price, charge
-        (I,), (D,) what a subtask at a place, and a device that offloads anything, pays.
+    search
+        Fresh at first, with what there is of places and radios.
     local
         (D,) cost of each device's all-local decision.
     in_turn
         Whether a device gets what the ones before leave, or everything.
-    best, cost, value
-        (P,), (D,), (D,) the decisions, their cost, and their cost and price. Where devices get everything,
-        they start from the decisions that are there already.
+    best
+        The decisions; where devices get everything, they start from those that are there already.
     steps
         After so many it pauses.
 
@@ -414,13 +454,14 @@ def device_by_device(
     bool
         Whether all devices are done.
     """
+    tasks, market, state, cost, value = search.tasks, search.market, search.state, best.cost, best.value
     while state.cursor[DEVICE] < len(local):
         m = state.cursor[DEVICE]
-        mine = best[tasks.start[m] : tasks.start[m + 1]]
+        mine, charge = best.places[tasks.start[m] : tasks.start[m + 1]], market.charge[m]
         if state.cursor[POSITION] == FRESH:
-            cost[m], value[m] = _start_from(mine, cost[m], price, charge[m], local[m], in_turn)
-            _open(tasks, tables, state, m, speed, price, False)
-        code, steps = _next_leaf(tasks, tables, state, (m, m + 1), speed, price, charge[m], value[m], steps)
+            cost[m], value[m] = _start_from(mine, cost[m], market.price, charge, local[m], in_turn)
+            _open(search, m, False)
+        code, steps = _next_leaf(search, (m, m + 1), charge, value[m], steps)
         if code == PAUSED:
             return False
         if code == LEAF:
@@ -436,42 +477,24 @@ def device_by_device(
                     state.left[place] -= 1
                     on_air = True
             if on_air:
-                state.air[tasks.radio[tasks.start[m]]] -= 1
+                state.air[tasks.radio[m]] -= 1
         state.cursor[DEVICE] += 1
         state.cursor[POSITION] = FRESH
     return True
 
 
-@kernel(
-    types.int64(
-        *(_TASKS, _TABLES, _STATE, types.int64, _READ, _READ, types.float64, types.float64),
-        *(_TABLE_INT, _WRITE, _WRITE_INT, types.int64),
-    )
-)
-def decisions_below(
-    tasks: Tasks,
-    tables: Tables,
-    state: State,
-    m: int,
-    speed: Floats,
-    price: Floats,
-    charge: float,
-    threshold: float,
-    places: Ints,
-    cost: Floats,
-    count: Ints,
-    steps: int,
-) -> int:
+@kernel(types.int64(_SEARCH, types.int64, types.float64, _FOUND, types.int64))
+def decisions_below(search: Search, m: int, threshold: float, found: Found, steps: int) -> int:
     """All decisions of device m with cost and price below a threshold.
 
     Parameters
     ----------
-    tasks, tables, state, speed, price
+    search
         As for :func:`device_by_device`.
-    m, charge, threshold
-        The device, its charge, and the threshold.
-    places, cost, count
-        (B, K), (B,), (1,) the decisions, their costs, and how many there are, which this adds to.
+    m, threshold
+        The device, and the threshold.
+    found
+        What this adds to.
     steps
         After so many it pauses.
 
@@ -480,11 +503,13 @@ def decisions_below(
     int
         :data:`EXHAUSTED`, :data:`PAUSED`, or :data:`FULL` after B decisions.
     """
+    tasks, state, charge = search.tasks, search.state, search.market.charge[m]
+    places, cost, count = found
     first, last = tasks.start[m], tasks.start[m + 1] - 1
     if state.cursor[POSITION] == FRESH:
-        _open(tasks, tables, state, m, speed, price, True)
+        _open(search, m, True)
     while count[0] < len(cost):
-        code, steps = _next_leaf(tasks, tables, state, (m, m + 1), speed, price, charge, threshold, steps)
+        code, steps = _next_leaf(search, (m, m + 1), charge, threshold, steps)
         if code != LEAF:
             return int(code)
         copy(places[count[0]], state.place[first : last + 1])

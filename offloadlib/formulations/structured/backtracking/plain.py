@@ -29,9 +29,9 @@ import numpy as np
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.structured.bound import simple_bound
+from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
-from .kernels import EXHAUSTED, LEAVES, NODES, Tables, Tasks, as_written
-from .tasks import fresh_state, fresh_tables, solution_of, tasks_of
+from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Market, Search, State, Tables, as_written
 
 STEPS = 2_000_000
 """Steps of the kernel between two looks at the clock: some hundredths of a second."""
@@ -47,20 +47,16 @@ def solve(instance: Instance, budget: Budget) -> Result:
         has the ``nodes`` and ``leaves`` visited.
     """
     begun = time.perf_counter()
-    devices = np.arange(instance.num_devices)
-    tasks = tasks_of(instance, devices)
-    state = fresh_state(tasks, instance.points.capacity, instance.points.channels)
+    search = _search(instance)
     solution = budget.start or Solution.all_local(instance)
     objective = evaluate(instance, solution).total
     bound = simple_bound(instance)
-    least, places = np.array([math.inf]), np.full(len(tasks.opening), LOCAL)
-    tables = _no_bound(instance, tasks)
-    speed, price = instance.points.cpu, np.zeros(instance.num_points)
+    least, places = np.array([math.inf]), np.full(instance.num_subtasks, LOCAL)
     termination = Termination.TIME_LIMIT
     try:
         while time.perf_counter() - begun < budget.time_limit:
-            code = as_written(tasks, tables, state, speed, price, places, least, STEPS)
-            found = solution_of(instance, devices, np.arange(instance.num_points), places)
+            code = as_written(search, places, least, STEPS)
+            found = solution_of(instance, places)
             cost = evaluate(instance, found).total
             if cost < objective:
                 solution, objective = found, cost
@@ -74,19 +70,22 @@ def solve(instance: Instance, budget: Budget) -> Result:
     record = {
         "order": "places 0..N of all subtasks, device by device in file order",
         "bound": "none",
-        "nodes": int(state.cursor[NODES]),
-        "leaves": int(state.cursor[LEAVES]),
+        "nodes": int(search.state.cursor[NODES]),
+        "leaves": int(search.state.cursor[LEAVES]),
     }
     return Result.of(instance, solution, time.perf_counter() - begun, bound, termination, **record)
 
 
-def _no_bound(instance: Instance, tasks: Tasks) -> Tables:
-    """Tables that know nothing of what is undecided, and try the places in the order 0..N."""
-    tables = fresh_tables(tasks, instance.num_points)
+def _search(instance: Instance) -> Search:
+    """A search that knows nothing of what is undecided, and tries the places in the order 0..N."""
+    tasks, points = flat_tasks(instance), instance.points
+    fronts, tables = Fronts.of(tasks), Tables.fresh(tasks, instance.num_points)
     tables.rest[:-1] = -math.inf  # a leaf is bounded by its cost
     tables.options[:] = np.arange(LOCAL, instance.num_points)
-    tables.choices[:] = np.where(tasks.radio == LOCAL, 1, instance.num_points + 1)
-    return tables
+    tables.choices[:] = np.where(fronts.radio == LOCAL, 1, instance.num_points + 1)
+    market = Market.of(points.cpu, np.zeros(instance.num_points), np.zeros(instance.num_devices))
+    state = State.fresh(instance.num_subtasks, points.capacity, points.channels)
+    return Search(tasks, fronts, market, tables, state)
 
 
 def _report(budget: Budget, begun: float, objective: float, bound: float, solution: Solution) -> None:

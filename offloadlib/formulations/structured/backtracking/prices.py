@@ -57,7 +57,7 @@ ROUNDING = 1e-13
 """What is taken off a bound, relative to the sums that it is made of: far more than they lose."""
 
 
-class Limits:
+class NestedLimits:
     """The limits of a pooled instance, L: the nested capacities, then the channels that may run out.
 
     Attributes
@@ -68,8 +68,8 @@ class Limits:
 
     def __init__(self, instance: Instance, search: DeviceSearch) -> None:
         self._pools = len(search.speed)
-        nested = np.minimum(np.cumsum(search.room), len(search.tasks.opening))
-        radio = search.tasks.radio[search.tasks.start[:-1]]
+        nested = np.minimum(np.cumsum(search.room), search.tasks.start[-1])
+        radio = search.tasks.radio
         users = np.bincount(radio, minlength=instance.num_points)
         scarce = np.flatnonzero(instance.points.channels < users)
         # (D, S): 1 where device m shares the scarce radio s.
@@ -116,14 +116,14 @@ class Priced:
     bound: float
 
     @classmethod
-    def of(cls, limits: Limits, multipliers: Floats, value: Floats, used: Ints) -> Priced:
+    def of(cls, limits: NestedLimits, multipliers: Floats, value: Floats, used: Ints) -> Priced:
         """With the bound that these values give."""
         least, paid = math.fsum(value.tolist()), float(multipliers @ limits.right)
         return cls(multipliers, value, used, least - paid - ROUNDING * (least + paid))
 
 
 def ascend(
-    at: Callable[[Floats], Priced], limits: Limits, start: Floats, target: Callable[[], float]
+    at: Callable[[Floats], Priced], limits: NestedLimits, start: Floats, target: Callable[[], float]
 ) -> Iterator[Priced]:
     """Better and better prices.
 

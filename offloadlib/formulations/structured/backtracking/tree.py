@@ -40,7 +40,7 @@ from offloadlib.instances.compiled import kernel, readable, writable
 from .decisions import Decisions
 from .device import Pause
 from .kernels import EXHAUSTED, LEAF, PAUSED
-from .prices import Limits, Priced
+from .prices import NestedLimits, Priced
 
 STEPS = 300_000
 """Steps of the kernel between two looks at the clock: some milliseconds."""
@@ -65,7 +65,7 @@ class Tree:
     """
 
     def __init__(
-        self, decisions: Decisions, limits: Limits, priced: Priced, delta: float, pause: Pause
+        self, decisions: Decisions, limits: NestedLimits, priced: Priced, delta: float, pause: Pause
     ) -> None:
         self._delta, self._pause = delta, pause
         self.decisions, self._excess = decisions.sorted(priced, delta)
