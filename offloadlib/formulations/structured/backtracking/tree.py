@@ -30,12 +30,13 @@ so that a level is done once that alone is too much.
 from __future__ import annotations
 
 from itertools import accumulate, combinations
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
 
 from .decisions import Decisions
 from .device import Pause
@@ -49,6 +50,56 @@ LARGEST_TABLES = 2**23
 """Entries of all knapsack tables."""
 
 _READ, _READ_INT, _READ_INTS = readable("float64"), readable("int64"), readable("int64", 2)
+
+
+class Levels(NamedTuple):
+    """The decisions, a device a level: (D+1,) where its own begin, (B,) excess, (B, R) use; (R,) prices of
+    the limits."""
+
+    start: Ints
+    excess: Floats
+    use: Ints
+    price: Floats
+
+
+class Knapsacks(NamedTuple):
+    """The tables T of single limits and of pairs.
+
+    Attributes
+    ----------
+    pairs
+        (T, 2) the limits of each table; R is a void limit of which nothing is there or used.
+    offset, entries
+        (T,), (E,) where the tables begin, and all of them: (levels + 1, L_r + 1, L_s + 1) each.
+    """
+
+    pairs: Ints
+    offset: Ints
+    entries: Floats
+
+
+class Path(NamedTuple):
+    """Where a search stands.
+
+    Attributes
+    ----------
+    cursor
+        (2,) level, and nodes so far.
+    tried
+        (D,) the next decision to try at each level.
+    total, left
+        (D+1,), (D+1, R+1) excess, and what is left of the limits, before each level.
+    """
+
+    cursor: Ints
+    tried: Ints
+    total: Floats
+    left: Ints
+
+
+_LEVELS = named(Levels, _READ_INT, _READ, _READ_INTS, _READ)
+_KNAPSACKS = named(Knapsacks, _READ_INTS, _READ_INT, _READ)
+_PATH = named(Path, writable("int64"), writable("int64"), writable("float64"), writable("int64", 2))
 
 
 class Tree:
@@ -68,19 +119,21 @@ class Tree:
         self, decisions: Decisions, limits: NestedLimits, priced: Priced, delta: float, pause: Pause
     ) -> None:
         self._delta, self._pause = delta, pause
-        self.decisions, self._excess = decisions.sorted(priced, delta)
-        self._price = priced.multipliers
-        self._knapsacks = _Knapsacks(self.decisions, self._excess, limits.right, self._price, pause)
+        self.decisions, excess = decisions.sorted(priced, delta)
+        chosen = self.decisions
+        arrays = chosen.start, excess, chosen.use, priced.multipliers
+        self._levels = Levels(*map(read_only, arrays))
+        self._knapsacks = knapsacks(self._levels, limits.right, pause)
         levels = len(decisions.devices)
-        self._cursor, self._tried = np.zeros(2, dtype=np.int64), self.decisions.start[:-1].copy()
-        self._total = np.zeros(levels + 1)
-        self._left = np.zeros((levels + 1, len(limits.right) + 1), dtype=np.int64)
-        self._left[0, :-1] = limits.right
+        left = np.zeros((levels + 1, len(limits.right) + 1), dtype=np.int64)
+        left[0, :-1] = limits.right
+        start = np.zeros(2, dtype=np.int64), chosen.start[:-1].copy(), np.zeros(levels + 1)
+        self._path = Path(*start, left)
 
     @property
     def nodes(self) -> int:
         """Decisions tried so far."""
-        return int(self._cursor[1])
+        return int(self._path.cursor[1])
 
     def next(self, cutoff: float) -> Ints | None:
         """Go on to the next solution that costs less than B + cutoff.
@@ -90,53 +143,38 @@ class Tree:
         numbers
             (D,) which one of its ``places`` each device of ``decisions`` has; None: no solution is left.
         """
-        fixed = (
-            *(self.decisions.start, self._excess, self.decisions.use, self._price),
-            *(self._knapsacks.pairs, self._knapsacks.offset, self._knapsacks.entries),
-            *(min(cutoff, self._delta), self._cursor, self._tried, self._total, self._left),
-        )
+        fixed = self._levels, self._knapsacks, self._path, min(cutoff, self._delta)
         while (code := _next_solution(*fixed, STEPS)) == PAUSED:
             self._pause()
-        return self._tried - 1 - self.decisions.start[:-1] if code == LEAF else None
+        return self._path.tried - 1 - self.decisions.start[:-1] if code == LEAF else None
 
     def open(self) -> float:
         """What a solution that has not been searched costs more than B, at least."""
-        reached = int(self._cursor[0]) + 1
-        waiting = self._tried[:reached] < self.decisions.start[1 : reached + 1]
-        numbers = self._tried[:reached][waiting]
-        return float(min([self._delta, *(self._total[:reached][waiting] + self._excess[numbers])]))
+        path, levels = self._path, self._levels
+        reached = int(path.cursor[0]) + 1
+        waiting = path.tried[:reached] < levels.start[1 : reached + 1]
+        excess = path.total[:reached][waiting] + levels.excess[path.tried[:reached][waiting]]
+        return float(min([self._delta, *excess]))
 
 
-class _Knapsacks:
-    """The tables T of single limits and of pairs.
-
-    Attributes
-    ----------
-    pairs
-        (T, 2) the limits of each table; R is a void limit of which nothing is there or used.
-    offset, entries
-        (T,), (E,) where the tables begin, and all of them: (levels + 1, L_r + 1, L_s + 1) each.
-    """
-
-    def __init__(
-        self, decisions: Decisions, excess: Floats, right: Ints, price: Floats, pause: Pause
-    ) -> None:
-        most = np.maximum.reduceat(decisions.use, decisions.start[:-1]).sum(axis=0)
-        matter = np.flatnonzero((price > 0.0) | (most > right)).tolist()
-        void, levels = len(right), len(decisions.devices) + 1
-        sizes, prices = [*(right + 1).tolist(), 1], [*price.tolist(), 0.0]
-        use = np.hstack([decisions.use, np.zeros((len(excess), 1), dtype=np.int64)])
-        columns = [np.ascontiguousarray(column) for column in use.T]
-        pairs = [(r, void) for r in matter] + sorted(combinations(matter, 2), key=lambda p: p[1] - p[0])
-        ends = list(accumulate(levels * sizes[r] * sizes[s] for r, s in pairs))
-        fits = [end for end in ends if end <= LARGEST_TABLES]
-        self.pairs = np.array(pairs[: len(fits)], dtype=np.int64).reshape(-1, 2)
-        self.offset = np.array([0, *fits], dtype=np.int64)
-        self.entries = np.empty(self.offset[-1])
-        for (r, s), first, end in zip(pairs, self.offset[:-1], self.offset[1:], strict=False):
-            table = self.entries[first:end].reshape(levels, sizes[r], sizes[s])
-            _fill(decisions.start, excess, columns[r], columns[s], prices[r], prices[s], table)
-            pause()
+def knapsacks(levels: Levels, right: Ints, pause: Pause) -> Knapsacks:
+    """Fill as many tables as :data:`LARGEST_TABLES` allows."""
+    start, excess, use, price = levels
+    most = np.maximum.reduceat(use, start[:-1]).sum(axis=0)
+    matter = np.flatnonzero((price > 0.0) | (most > right)).tolist()
+    void, depth = len(right), len(start)
+    sizes, prices = [*(right + 1).tolist(), 1], [*price.tolist(), 0.0]
+    columns = [*map(np.ascontiguousarray, use.T), np.zeros(len(excess), dtype=np.int64)]
+    pairs = [(r, void) for r in matter] + sorted(combinations(matter, 2), key=lambda p: p[1] - p[0])
+    ends = list(accumulate(depth * sizes[r] * sizes[s] for r, s in pairs))
+    offset = np.array([0, *(end for end in ends if end <= LARGEST_TABLES)], dtype=np.int64)
+    entries = np.empty(offset[-1])
+    for (r, s), first, end in zip(pairs, offset[:-1], offset[1:], strict=False):
+        table = entries[first:end].reshape(depth, sizes[r], sizes[s])
+        _fill(start, excess, columns[r], columns[s], prices[r], prices[s], table)
+        pause()
+    known = np.array(pairs[: len(offset) - 1], dtype=np.int64).reshape(-1, 2)
+    return Knapsacks(read_only(known), read_only(offset), read_only(entries))
 
 
 @kernel(
@@ -174,43 +212,14 @@ def _fill(
                 table[m, c, d] += price * c + other * d
 
 
-@kernel(
-    types.int64(
-        *(_READ_INT, _READ, _READ_INTS, _READ, _READ_INTS, _READ_INT, _READ, types.float64),
-        *(writable("int64"), writable("int64"), writable("float64"), writable("int64", 2), types.int64),
-    )
-)
-def _next_solution(
-    start: Ints,
-    excess: Floats,
-    use: Ints,
-    price: Floats,
-    pairs: Ints,
-    offset: Ints,
-    entries: Floats,
-    cutoff: float,
-    cursor: Ints,
-    tried: Ints,
-    total: Floats,
-    left: Ints,
-    steps: int,
-) -> int:
+@kernel(types.int64(_LEVELS, _KNAPSACKS, _PATH, types.float64, types.int64))
+def _next_solution(levels: Levels, knapsacks: Knapsacks, path: Path, cutoff: float, steps: int) -> int:
     """Go on, depth first, to the next solution whose excess and price of slack are below a cutoff.
 
     Parameters
     ----------
-    start, excess, use, price
-        (D+1,), (B,), (B, R) of the decisions, level by level; (R,) of the limits.
-    pairs, offset, entries
-        As in :class:`_Knapsacks`.
     cutoff
         Of the excess and the price of the slack.
-    cursor
-        (2,) level, and nodes so far.
-    tried
-        (D,) the next decision to try at each level.
-    total, left
-        (D+1,), (D+1, R+1) excess, and what is left of the limits, before each level.
     steps
         After so many it pauses.
 
@@ -219,7 +228,10 @@ def _next_solution(
     int
         :data:`LEAF` (with the decisions ``tried - 1``), :data:`EXHAUSTED` or :data:`PAUSED`.
     """
-    levels, limits = len(tried), use.shape[1]
+    start, excess, use, price = levels
+    pairs, offset, entries = knapsacks
+    cursor, tried, total, left = path
+    depth, limits = len(tried), use.shape[1]
     m, nodes, code = cursor[0], 0, PAUSED
     for _ in range(steps):
         i = tried[m]
@@ -246,11 +258,11 @@ def _next_solution(
         if closed:
             continue
         total[m + 1] = here
-        if m + 1 < levels:
+        if m + 1 < depth:
             m += 1
             continue
         for r in range(limits):
-            here += price[r] * left[levels, r]
+            here += price[r] * left[depth, r]
         if here < cutoff:
             code = LEAF
             break
