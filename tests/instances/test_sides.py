@@ -28,36 +28,34 @@ def test_sides_add_up_to_the_exact_energy_and_delay(case: tuple[Document, Instan
     document, instance, rows = case
     exact = exact_costs(document, rows)
     for term in terms(instance):
-        for sides, a, b in (
-            (term.sides, np.ones(len(term.group)), np.ones(len(term.group))),
-            (term.weighted(), term.delay_weight, term.energy_weight),
-        ):
-            for row, m in enumerate(term.group.members.tolist()):
-                places = rows[m]
-                away = [place != LOCAL for place in places]
-                delays, energy = [], 0.0
-                for k, place in enumerate(places):
-                    at = row, k
-                    if away[k]:
-                        delays.append(sides.radio_delay[at] + sides.work[at] / instance.points.cpu[place])
-                        energy += sides.radio_energy[at]
-                    else:
-                        delays.append(sides.local_delay[at])
-                        energy += sides.local_energy[at]
-                    for arc, j in term.group.application.incoming[k]:
-                        up, down = crosses(away[j], away[k])
-                        if up:
-                            delays[k] += sides.up_delay[row, arc]
-                            energy += sides.up_energy[row, arc]
-                        if down:
-                            delays[k] += sides.down_delay[row, arc]
-                            energy += sides.down_energy[row, arc]
-                finish: dict[int, float] = {}
-                for k in term.group.application.order:
-                    before = [finish[j] for _, j in term.group.application.incoming[k]]
-                    finish[k] = max(before, default=0.0) + delays[k]
-                assert max(finish.values()) == close(a[row] * float(exact[m].delay))
-                assert energy == close(b[row] * float(exact[m].energy))
+        for row, m in enumerate(term.group.members.tolist()):
+            places = rows[m]
+            away = [place != LOCAL for place in places]
+            delays, energy = [], 0.0
+            for k, place in enumerate(places):
+                at = row, k
+                if away[k]:
+                    delays.append(
+                        term.sides.radio_delay[at] + term.sides.work[at] / instance.points.cpu[place]
+                    )
+                    energy += term.sides.radio_energy[at]
+                else:
+                    delays.append(term.sides.local_delay[at])
+                    energy += term.sides.local_energy[at]
+                for arc, j in term.group.application.incoming[k]:
+                    up, down = crosses(away[j], away[k])
+                    if up:
+                        delays[k] += term.sides.up_delay[row, arc]
+                        energy += term.sides.up_energy[row, arc]
+                    if down:
+                        delays[k] += term.sides.down_delay[row, arc]
+                        energy += term.sides.down_energy[row, arc]
+            finish: dict[int, float] = {}
+            for k in term.group.application.order:
+                before = [finish[j] for _, j in term.group.application.incoming[k]]
+                finish[k] = max(before, default=0.0) + delays[k]
+            assert max(finish.values()) == close(term.delay_weight[row] * float(exact[m].delay))
+            assert energy == close(term.energy_weight[row] * float(exact[m].energy))
 
 
 def close(value: float) -> object:

@@ -6,6 +6,8 @@ these come from: in a kernel, each tuple that is passed on costs more than all t
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import types
 
 from ..compiled import inlined, readable, writable
@@ -20,3 +22,12 @@ ROOM = types.NamedUniTuple(writable("int64"), len(Room._fields), Room)
 """That of what is free of the limits."""
 
 side, crosses, at_point = inlined(sides.side), inlined(sides.crosses), inlined(sides.at_point)
+
+
+@inlined
+def along(of: Sides, arc: Any, before: Any, here: Any) -> tuple[float, float]:
+    """Delay and energy of the data of an arc between two sides."""
+    up, down = crosses(before, here)
+    # Without a branch, where numba would count that the arrays are used.
+    delay = up * of.up_delay[arc] + down * of.down_delay[arc]
+    return delay, up * of.up_energy[arc] + down * of.down_energy[arc]

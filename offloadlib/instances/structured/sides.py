@@ -24,11 +24,11 @@ d^o/r^down             ``Terms.tail_down``         receiving a tail's output, el
 p^exe, p^send, p^recv  ``execute, send, receive``  power                                         mW
 a_m                    ``Terms.delay_weight``      cost of a second of G_m                       1/s
 b_m                    ``Terms.energy_weight``     cost of a mJ of E_m                           1/mJ
-\                      ``Sides.*_delay``           what a part adds to the path through it       s, cost
-\                      ``Sides.*_energy``          what it adds to the sum over all parts        mJ, cost
+\                      ``Sides.*_delay``           what a part adds to the path through it       cost
+\                      ``Sides.*_energy``          what it adds to the sum over all parts        cost
 =====================  ==========================  ============================================  =======
 
-:class:`Sides` has what each part adds, in seconds and mJ or weighted by a_m and b_m. Its arrays are (G, K)
+:class:`Sides` has what each part adds, weighted by a_m and b_m. Its arrays are (G, K)
 and (G, A) for a group, (P,) and (A,) for tasks in a row (:mod:`.flat`), and an index of its functions is a
 pair or a number accordingly. Kernels have these functions from :mod:`.inlined`.
 """
@@ -87,13 +87,28 @@ class Terms:
 
     @cached_property
     def sides(self) -> Sides:
-        """In seconds and mJ, for kernels."""
-        # An instance that came from another process has arrays that can be written to.
-        return Sides(*(frozen(array, np.float64) for array in _sides(self, None, None)))
+        """What each part adds to equation (3)."""
+        return self.weighted()
 
-    def weighted(self) -> Sides:
-        """The same as parts of equation (3)."""
-        return _sides(self, self.delay_weight[:, None], self.energy_weight[:, None])
+    def weighted(self, devices: slice = slice(None)) -> Sides:
+        """The same of some of the devices, which is not kept."""
+        a, b = self.delay_weight[devices, None], self.energy_weight[devices, None]
+        execute, send, receive = (
+            b * power[devices, None] for power in (self.execute, self.send, self.receive)
+        )
+        local, head_up, tail_down = self.local[devices], self.head_up[devices], self.tail_down[devices]
+        arc_up, arc_down = self.arc_up[devices], self.arc_down[devices]
+        return Sides(
+            local_delay=a * local,
+            local_energy=execute * local,
+            radio_delay=a * (head_up + tail_down),
+            radio_energy=send * head_up + receive * tail_down,
+            work=a * self.group.work[devices],
+            up_delay=a * arc_up,
+            up_energy=send * arc_up,
+            down_delay=a * arc_down,
+            down_energy=receive * arc_down,
+        )
 
 
 def terms(instance: Instance) -> tuple[Terms, ...]:
@@ -245,29 +260,9 @@ PER_ARC = Sides._fields[5:]
 """Their values of each arc."""
 
 
-def _sides(term: Terms, a: Floats | None, b: Floats | None) -> Sides:
-    """With weights (G, 1); None: 1."""
-
-    def by(weight: Floats | None, values: Floats) -> Floats:
-        return values if weight is None else weight * values
-
-    execute, send, receive = (by(b, power[:, None]) for power in (term.execute, term.send, term.receive))
-    return Sides(
-        local_delay=by(a, term.local),
-        local_energy=execute * term.local,
-        radio_delay=by(a, term.head_up + term.tail_down),
-        radio_energy=send * term.head_up + receive * term.tail_down,
-        work=by(a, term.group.work),
-        up_delay=by(a, term.arc_up),
-        up_energy=send * term.arc_up,
-        down_delay=by(a, term.arc_down),
-        down_energy=receive * term.arc_down,
-    )
-
-
 def execution(term: Terms, cpu: Floats) -> Floats:
     """(G, K, N) weighted delay of execution at points with these speeds (N,), up to the ceiling."""
-    delay: Floats = (term.delay_weight[:, None] * term.group.work)[:, :, None] / cpu
+    delay: Floats = term.sides.work[:, :, None] / cpu
     return delay if term.ceiling is None else np.minimum(delay, term.ceiling[:, None, None])
 
 

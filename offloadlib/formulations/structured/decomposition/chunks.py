@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import TypeVar
-
-import numpy as np
 
 from offloadlib.instances.run import OutOfTime
 
@@ -23,10 +20,10 @@ def never() -> bool:
     return False
 
 
-def chunks(size: int, most: int) -> list[tuple[int, int]]:
+def chunks(size: int, most: int) -> list[slice]:
     """Ranges of about equal length that cover 0..size, each of at most so many."""
-    bounds = np.linspace(0, size, -(-size // most) + 1).astype(int).tolist()
-    return list(pairwise(bounds))
+    number = -(-size // most)
+    return [slice(size * i // number, size * (i + 1) // number) for i in range(number)]
 
 
 def in_threads(

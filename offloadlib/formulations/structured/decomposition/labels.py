@@ -12,9 +12,10 @@ from numba import types
 
 from offloadlib.instances.compiled import inlined, kernel, subroutine
 from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point
 
 from .plan import LEAF, PLAN, SERIES, labelled
-from .tables import ANSWER, DEVICES, POINTS, STOPPED, TASKS
+from .tables import ANSWER, DEVICES, POINTS, STOPPED
 
 LARGEST_ARENA = 1 << 21
 """Labels of one device, at the most: 80 MB."""
@@ -105,7 +106,7 @@ def _prune(labels, start, end, has_p, stopped):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def side_of(tasks, plan, m, s, number, away):  # type: ignore[no-untyped-def]
+def side_of(sides, plan, m, s, number, side):  # type: ignore[no-untyped-def]
     """What one side of the subtask of a leaf costs device m, with the transfers that are charged to it.
 
     Returns
@@ -113,48 +114,40 @@ def side_of(tasks, plan, m, s, number, away):  # type: ignore[no-untyped-def]
     delay, ahead, energy
         Its delay, without the execution at a point; that of the subtask that follows; its energy.
     """
-    k, bits, first = plan.steps[s, 1], plan.options[number, 1], plan.arc_start[s]
-    delay, ahead, energy = 0.0, 0.0, 0.0
+    p, bits, first = (m, plan.steps[s, 1]), plan.options[number, 1], plan.arc_start[s]
+    delay, energy, ahead = sides.local_delay[p], sides.local_energy[p], 0.0
+    if side == 1:
+        delay, energy = sides.radio_delay[p], sides.radio_energy[p]
     for i in range(first, plan.arc_start[s + 1]):
-        arc, charged_first = plan.arcs[i, 0], plan.arcs[i, 1] == 1
-        other = (bits >> (i - first)) & 1
-        if other == away:
-            continue
-        upward = (away == 0) if charged_first else (away == 1)
-        t = tasks.arc_up[m, arc] if upward else tasks.arc_down[m, arc]
-        energy += t * (tasks.send[m] if upward else tasks.receive[m])
+        other, charged_first = (bits >> (i - first)) & 1, plan.arcs[i, 1] == 1
+        before, here = (side, other) if charged_first else (other, side)
+        more, spent = along(sides, (m, plan.arcs[i, 0]), before, here)
+        energy += spent
         if charged_first:
-            ahead += t
+            ahead += more
         else:
-            delay += t
-    if away == 0:
-        delay += tasks.local[m, k]
-        energy += tasks.local[m, k] * tasks.execute[m]
-    else:
-        up, down = tasks.head_up[m, k], tasks.tail_down[m, k]
-        delay += up + down
-        energy += up * tasks.send[m] + down * tasks.receive[m]
+            delay += more
     return delay, ahead, energy
 
 
 @kernel(
-    types.boolean(TASKS, POINTS, DEVICES, PLAN, STOPPED, ANSWER, types.int64, types.int64),
+    types.boolean(GROUP_SIDES, POINTS, DEVICES, PLAN, STOPPED, ANSWER),
     needed=lambda instance: any(map(labelled, instance.applications)),
 )
 def price_by_labels(  # type: ignore[no-untyped-def]
-    tasks, points, devices, plan, stopped, answer, first, last
+    sides, points, devices, plan, stopped, answer
 ):
-    """Price the devices first..last of a group; False where there are too many labels, or time is up."""
+    """Price devices of a group; False where there are too many labels, or time is up."""
     steps, options, pairs, pair_start = plan.steps, plan.options, plan.pairs, plan.pair_start
-    work, cpu, prices, allowed = tasks.work, points.cpu, points.price, devices.allowed
+    cpu, prices, allowed = points.cpu, points.price, devices.allowed
     places, least = answer.places, answer.least
-    subtasks, lists = work.shape[1], len(options)
+    subtasks, lists = places.shape[1], len(options)
     labels = _labels(1 << 10)
     d, p, c, left, right = labels
     begin, end = np.empty(lists, np.int64), np.empty(lists, np.int64)
     choice = np.empty(len(cpu), np.int64)
     stack = np.empty(4 * subtasks + 4, np.int64)
-    for m in range(first, last):
+    for m in range(len(least)):
         # Is all-local allowed, and is anything else?
         may_stay = True
         if not devices.free:
@@ -166,7 +159,6 @@ def price_by_labels(  # type: ignore[no-untyped-def]
             places[m, k] = -1
         if devices.connected[m] < 0:
             continue
-        a, b = tasks.delay_weight[m], tasks.energy_weight[m]
         used = 0
         for s in range(len(steps)):
             kind, k, fold, pay = steps[s, 0], steps[s, 1], steps[s, 2] == 1, steps[s, 3] == 1
@@ -185,10 +177,9 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                             continue
                         if o == 0 and r >= 0 and not allowed[r, len(cpu)]:
                             continue
-                        into, ahead, energy = side_of(tasks, plan, m, s, number, o)
-                        fixed = 0.0
+                        delay, ahead, paid = side_of(sides, plan, m, s, number, o)
                         if pay:
-                            fixed, ahead = a * ahead, 0.0
+                            ahead, paid = 0.0, paid + ahead
                         count = 0
                         if o == 0:
                             count = 1
@@ -201,17 +192,18 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                 if allowed[r, n]:
                                     choice[count] = n
                                     count += 1
-                        best, best_place = np.inf, -2
+                        best, best_place, work = np.inf, -2, sides.work[m, k]
                         for i in range(count):
-                            place = -1 if o == 0 else choice[i]
-                            delay = into if o == 0 else into + work[m, k] / cpu[place]
-                            paid = fixed + b * energy if o == 0 else fixed + b * energy + prices[place]
+                            place, d_i, c_i = -1, delay, paid
+                            if o == 1:
+                                place = choice[i]
+                                there, spent = at_point(work, cpu[place])
+                                d_i, c_i = delay + there, paid + spent + prices[place]
                             if fold:
-                                total = paid + a * delay
-                                if total < best:
-                                    best, best_place = total, place
+                                if c_i + d_i < best:
+                                    best, best_place = c_i + d_i, place
                             else:
-                                d[used], p[used], c[used] = delay, ahead, paid
+                                d[used], p[used], c[used] = d_i, ahead, c_i
                                 left[used], right[used] = -2 - k, place
                                 used += 1
                         if fold and best < np.inf:
@@ -244,8 +236,8 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                     j += 1
                                 paid = c[i] + c[j]
                                 if fold:
-                                    if paid + a * at < best:
-                                        best, best_left, best_right = paid + a * at, i, j
+                                    if paid + at < best:
+                                        best, best_left, best_right = paid + at, i, j
                                 else:
                                     d[used], p[used], c[used] = at, 0.0, paid
                                     left[used], right[used] = i, j
@@ -269,7 +261,7 @@ def price_by_labels(  # type: ignore[no-untyped-def]
                                     delay, ahead = max(d[i], d[j]), p[i] + p[j]
                                 paid = c[i] + c[j]
                                 if fold:
-                                    total = paid + a * (delay + ahead)
+                                    total = paid + (delay + ahead)
                                     if total < best:
                                         best, best_left, best_right = total, i, j
                                 else:

@@ -24,12 +24,13 @@ from numba import types
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point, side
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads
 from .limits import Limits
-from .tables import GRAPH, POINTS, READ, READ_INT, TASKS, Graph, Points, Tasks, graph, tasks
+from .tables import GRAPH, POINTS, READ, READ_INT, Points, graph, sides
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""
@@ -76,40 +77,35 @@ _DEVICES = named(_Devices, READ_INT, READ_INT, READ_INT)
 
 
 @subroutine
-def _cost(tasks, graph, cpu, m, chosen, finish):  # type: ignore[no-untyped-def]
+def _cost(sides, graph, cpu, m, chosen, finish):  # type: ignore[no-untyped-def]
     """Equation (3) of one device: weighted delay and weighted energy."""
-    longest, energy = 0.0, 0.0
+    longest, spent = 0.0, 0.0
     for k in graph.order:
-        n = chosen[k]
-        up, down, begun = 0.0, 0.0, 0.0
+        here, begun = side(chosen[k]), 0.0
+        delay, energy = sides.local_delay[m, k], sides.local_energy[m, k]
+        if here:
+            delay, energy = at_point(sides.work[m, k], cpu[chosen[k]])
+            delay += sides.radio_delay[m, k]
+            energy += sides.radio_energy[m, k]
         for e in range(graph.into_start[k], graph.into_start[k + 1]):
             arc, j = graph.into[e, 0], graph.into[e, 1]
             begun = max(begun, finish[j])
-            if n >= 0 and chosen[j] < 0:
-                up += tasks.arc_up[m, arc]
-            elif n < 0 and chosen[j] >= 0:
-                down += tasks.arc_down[m, arc]
-        if n >= 0:
-            up += tasks.head_up[m, k]
-            down += tasks.tail_down[m, k]
-            seconds = tasks.work[m, k] / cpu[n]
-        else:
-            seconds = tasks.local[m, k]
-            energy += seconds * tasks.execute[m]
-        energy += up * tasks.send[m] + down * tasks.receive[m]
-        finish[k] = begun + seconds + up + down
+            transfer, more = along(sides, (m, arc), side(chosen[j]), here)
+            delay += transfer
+            energy += more
+        finish[k] = begun + delay
         longest = max(longest, finish[k])
-    return tasks.delay_weight[m] * longest, tasks.energy_weight[m] * energy
+        spent += energy
+    return longest, spent
 
 
 @kernel(
     types.int64(
-        *(TASKS, GRAPH, POINTS, _DEVICES, readable("int32", 2)),
-        *(types.float64, types.int64, types.int64, _MOVES),
+        *(GROUP_SIDES, GRAPH, POINTS, _DEVICES, readable("int32", 2), types.float64, _MOVES),
     )
 )
-def _scan(tasks, graph, points, devices, table, most, first, last, found):  # type: ignore[no-untyped-def]
-    """List moves of the devices first..last of a group that lose at most so much; returns how many."""
+def _scan(sides, graph, points, devices, table, most, found):  # type: ignore[no-untyped-def]
+    """List moves of devices of a group that lose at most so much; returns how many."""
     cpu, prices, usable = points.cpu, points.price, points.menu
     size, count = len(graph.order), 0
     finish = np.empty(size)
@@ -123,7 +119,7 @@ def _scan(tasks, graph, points, devices, table, most, first, last, found):  # ty
             slowest = n
     if fastest < 0:
         return count
-    for m in range(first, last):
+    for m in range(len(devices.members)):
         if devices.connected[m] < 0:
             continue
         away = 0
@@ -132,14 +128,14 @@ def _scan(tasks, graph, points, devices, table, most, first, last, found):  # ty
             away += 1 if chosen[k] >= 0 else 0
         if away == 0 and devices.radio[m] >= 0:
             continue  # this would need a channel
-        delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
+        delay, energy = _cost(sides, graph, cpu, m, chosen, finish)
         before = delay + energy
         for k in range(size):
-            here = chosen[k]
+            here, work = chosen[k], sides.work[m, k]
             paid = prices[here] if here >= 0 else 0.0
             if here >= 0:
                 chosen[k] = -1
-                delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
+                delay, energy = _cost(sides, graph, cpu, m, chosen, finish)
                 lost = delay + energy - before - paid
                 if lost <= WIDER * most:
                     count = _list(found, count, devices.members[m], k, -1, lost)
@@ -147,14 +143,15 @@ def _scan(tasks, graph, points, devices, table, most, first, last, found):  # ty
             # point give it at the others.
             largest = most if here >= 0 else WIDER * most
             chosen[k] = fastest
-            least, energy = _cost(tasks, graph, cpu, m, chosen, finish)
+            least, energy = _cost(sides, graph, cpu, m, chosen, finish)
             if least + energy - before + cheapest - paid <= largest:
                 chosen[k] = slowest
-                delay, energy = _cost(tasks, graph, cpu, m, chosen, finish)
-                weight = tasks.delay_weight[m] * tasks.work[m, k]
-                delay -= weight / cpu[slowest]
+                delay, energy = _cost(sides, graph, cpu, m, chosen, finish)
+                there, dear = at_point(work, cpu[slowest])
+                delay, energy = delay - there, energy - dear
                 for n in usable:
-                    lost = max(least, delay + weight / cpu[n]) + energy - before + prices[n] - paid
+                    there, dear = at_point(work, cpu[n])
+                    lost = max(least, delay + there) + (energy + dear) - before + prices[n] - paid
                     if n != here and lost <= largest:
                         count = _list(found, count, devices.members[m], k, n, lost)
             chosen[k] = here
@@ -180,18 +177,12 @@ class Scanner:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.truncated = False
-        self._groups: list[tuple[Tasks, Graph, _Devices]] = []
-        self._parts: list[tuple[int, int, int]] = []
+        self._parts: list[tuple[int, slice]] = []
         instance = limits.instance
         self._usable = np.flatnonzero(instance.points.capacity > 0)
-        for g, term in enumerate(terms(instance)):
-            group = term.group
-            members = group.members
-            links = (members, instance.devices.connected_to[members], limits.radio[members])
-            devices = _Devices(*map(read_only, links))
-            self._groups.append((tasks(term), graph(group.application), devices))
+        for g, group in enumerate(instance.groups):
             most = max(1, min(LOOKED_AT, LISTED // self._possible(g)))
-            self._parts += [(g, first, last) for first, last in chunks(len(group), most)]
+            self._parts += [(g, part) for part in chunks(len(group), most)]
 
     def _possible(self, g: int) -> int:
         """Moves of one device of a group."""
@@ -204,12 +195,14 @@ class Scanner:
         prices = vector[: instance.num_points]
         points = Points(*map(read_only, (instance.points.cpu, prices, self._usable)))
 
-        def moves(part: tuple[int, int, int]) -> Moves:
-            g, first, last = part
-            size = (last - first) * self._possible(g)
-            room = Moves.room(size)
-            tasks, graph, devices = self._groups[g]
-            count = _scan(tasks, graph, points, devices, table, most, first, last, room)
+        def moves(part: tuple[int, slice]) -> Moves:
+            g, some = part
+            group = instance.groups[g]
+            members = group.members[some]
+            links = (members, instance.devices.connected_to[members], self._limits.radio[members])
+            room = Moves.room(len(members) * self._possible(g))
+            costs, devices = sides(terms(instance)[g], some), _Devices(*map(read_only, links))
+            count = _scan(costs, graph(group.application), points, devices, table, most, room)
             return room.first(count)
 
         few = self._limits.instance.num_devices <= LOOKED_AT

@@ -35,13 +35,14 @@ from offloadlib.instances import LOCAL, Instance
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .labels import side_of
 from .plan import LEAF, PLAN, SERIES, labelled, plan
 from .pricing import Prices, Restrictions
-from .tables import POINTS, TASKS, Points, tasks
+from .tables import POINTS, Points, sides
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""
@@ -171,12 +172,12 @@ def enumerate_patterns(
         assert found is not None
         connected = instance.devices.connected_to[group.members]
         radio = np.where(connected == LOCAL, 0.0, prices.channels[connected]).tolist()
-        table, room = tasks(term), Patterns.room(len(levels.speeds), group.application.size)
+        room = Patterns.room(len(levels.speeds), group.application.size)
         for i in np.flatnonzero(connected != LOCAL).tolist():
             m = int(group.members[i])
             allowed = _allowed(levels, group.application.size, restrictions, g, i)
             asked = _Asked(read_only(allowed), radio[i], float(ceilings[m]))
-            count = patterns_by_labels(i, table, points, found, asked, effort, room)
+            count = patterns_by_labels(sides(term, slice(i, i + 1)), points, found, asked, effort, room)
             yield m, None if count < 0 else room.first(count)
 
 
@@ -245,14 +246,14 @@ def _outside(bounds, span, at):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _complete(bounds, one, two, whole, fold, a):  # type: ignore[no-untyped-def]
+def _complete(bounds, one, two, whole, fold):  # type: ignore[no-untyped-def]
     """Lower what the rest adds to the labels of ``one``, by what ``two`` and all else can add to them."""
     d, c, rest = bounds
     first, last = two
     after = np.empty(last - first + 1)  # the least of the labels of two from here on, if theirs is the delay
     after[-1] = np.inf
     for j in range(last - 1, first - 1, -1):
-        more = rest[whole[0]] + a * d[j] if fold else _outside(bounds, whole, d[j])
+        more = rest[whole[0]] + d[j] if fold else _outside(bounds, whole, d[j])
         after[j - first] = min(after[j - first + 1], c[j] + more)
     j = first
     for i in range(one[0], one[1]):
@@ -260,7 +261,7 @@ def _complete(bounds, one, two, whole, fold, a):  # type: ignore[no-untyped-def]
             j += 1
         least = after[j - first]
         if j > first:
-            more = rest[whole[0]] + a * d[i] if fold else _outside(bounds, whole, d[i])
+            more = rest[whole[0]] + d[i] if fold else _outside(bounds, whole, d[i])
             least = min(least, c[j - 1] + more)
         rest[i] = min(rest[i], least)
 
@@ -314,43 +315,62 @@ def _undominated(labels, prices, tie, effort, start, end):  # type: ignore[no-un
 
 
 @kernel(
-    types.int64(types.int64, TASKS, POINTS, PLAN, _ASKED, writable("int64"), _PATTERNS),
+    types.int64(GROUP_SIDES, POINTS, PLAN, _ASKED, writable("int64"), _PATTERNS),
     needed=enumerable,
 )
-def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ignore[no-untyped-def]
+def patterns_by_labels(sides, points, plan, asked, effort, room):  # type: ignore[no-untyped-def]
     """The patterns of a device up to a ceiling; returns how many, -1 if too many."""
     steps, options, pairs, pair_start = plan.steps, plan.options, plan.pairs, plan.pair_start
-    speeds, prices, allowed = points.cpu, points.price, asked.allowed
-    a, b, levels = tasks.delay_weight[m], tasks.energy_weight[m], len(speeds)
+    prices, allowed, levels = points.price, asked.allowed, len(points.cpu)
     tie = TIE * max(abs(asked.ceiling), 1e-300)
     ceiling = asked.ceiling + tie
     lists = len(options)
+
+    # Labels of single subtasks, at any cost.
+    own_d, own_c = np.empty(lists * (levels + 1)), np.empty(lists * (levels + 1))
+    own_level = np.empty(lists * (levels + 1), np.int64)
+    own_begin, own_end = np.zeros(lists, np.int64), np.zeros(lists, np.int64)
+    at = 0
+    for s in range(len(steps)):
+        if steps[s, 0] != LEAF:
+            continue
+        k, work = steps[s, 1], sides.work[0, steps[s, 1]]
+        for number in range(steps[s, 4], steps[s, 4] + steps[s, 5]):
+            own_begin[number] = at
+            for o in range(2):
+                if options[number, 0] >= 0 and options[number, 0] != o:
+                    continue
+                delay, after, energy = side_of(sides, plan, 0, s, number, o)
+                for n in range(levels + 1):
+                    if (o == 0) != (n == levels) or not allowed[k, n]:
+                        continue
+                    own_d[at], own_c[at], own_level[at] = delay, energy + after, -1
+                    if o == 1:
+                        there, spent = at_point(work, points.cpu[n])
+                        own_d[at] += there
+                        own_c[at] += spent + prices[n]
+                        own_level[at] = n
+                    if steps[s, 2] == 1:
+                        own_d[at], own_c[at] = 0.0, own_c[at] + own_d[at]
+                    at += 1
+            own_end[number] = at
 
     # 1. Least labels.
     d, c = np.empty(LARGEST_ARENA), np.empty(LARGEST_ARENA)
     begin, end = np.zeros(lists, np.int64), np.zeros(lists, np.int64)
     at = 0
     for s in range(len(steps)):
-        kind, k, fold = steps[s, 0], steps[s, 1], steps[s, 2] == 1
+        kind, fold = steps[s, 0], steps[s, 2] == 1
         for number in range(steps[s, 4], steps[s, 4] + steps[s, 5]):
             begin[number] = at
             least = np.inf
             if kind == LEAF:
-                for o in range(2):
-                    if options[number, 0] >= 0 and options[number, 0] != o:
-                        continue
-                    delay, after, energy = side_of(tasks, plan, m, s, number, o)
-                    paid = b * energy + a * after
-                    for n in range(levels + 1):
-                        if (o == 0) != (n == levels) or not allowed[k, n]:
-                            continue
-                        x = delay if o == 0 else delay + tasks.work[m, k] / speeds[n]
-                        y = paid if o == 0 else paid + prices[n]
-                        if fold:
-                            least = min(least, y + a * x)
-                        else:
-                            d[at], c[at] = x, y
-                            at += 1
+                for i in range(own_begin[number], own_end[number]):
+                    if fold:
+                        least = min(least, own_c[i])
+                    else:
+                        d[at], c[at] = own_d[i], own_c[i]
+                        at += 1
             else:
                 for pair in range(pair_start[number], pair_start[number + 1]):
                     one, two = pairs[pair, 0], pairs[pair, 1]
@@ -367,7 +387,7 @@ def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ig
                         while j + 1 < end[two] and d[j + 1] <= x:
                             j += 1
                         if fold:
-                            least = min(least, c[i] + c[j] + a * x)
+                            least = min(least, c[i] + c[j] + x)
                         else:
                             if at == LARGEST_ARENA:
                                 return -1
@@ -401,14 +421,13 @@ def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ig
             whole = begin[number], end[number]
             if whole[0] == whole[1]:
                 continue
-            weight = 0.0 if steps[s, 0] == SERIES else a
             fold = steps[s, 2] == 1
             for pair in range(pair_start[number], pair_start[number + 1]):
                 one, two = pairs[pair, 0], pairs[pair, 1]
                 first, second = (begin[one], end[one]), (begin[two], end[two])
                 if first[0] < first[1] and second[0] < second[1]:
-                    _complete(bounds, first, second, whole, fold, weight)
-                    _complete(bounds, second, first, whole, fold, weight)
+                    _complete(bounds, first, second, whole, fold)
+                    _complete(bounds, second, first, whole, fold)
 
     # 3. All labels up to the ceiling.
     ed, ec = np.empty(LARGEST_ARENA), np.empty(LARGEST_ARENA)
@@ -426,26 +445,15 @@ def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ig
             if whole[0] == whole[1]:
                 continue
             if kind == LEAF:
-                for o in range(2):
-                    if options[number, 0] >= 0 and options[number, 0] != o:
+                for i in range(own_begin[number], own_end[number]):
+                    if own_c[i] + _outside(bounds, whole, own_d[i]) > ceiling:
                         continue
-                    delay, after, energy = side_of(tasks, plan, m, s, number, o)
-                    paid = b * energy + a * after
-                    for n in range(levels + 1):
-                        if (o == 0) != (n == levels) or not allowed[k, n]:
-                            continue
-                        x = delay if o == 0 else delay + tasks.work[m, k] / speeds[n]
-                        y = paid if o == 0 else paid + prices[n]
-                        if fold:
-                            x, y = 0.0, y + a * x
-                        if y + _outside(bounds, whole, x) > ceiling:
-                            continue
-                        if at == LARGEST_ARENA:
-                            return -1
-                        ed[at], ec[at], left[at], right[at] = x, y, -2 - k, n if o else -1
-                        for q in range(levels):
-                            eu[at, q] = 1 if o == 1 and q >= n else 0
-                        at += 1
+                    if at == LARGEST_ARENA:
+                        return -1
+                    ed[at], ec[at], left[at], right[at] = own_d[i], own_c[i], -2 - k, own_level[i]
+                    for q in range(levels):
+                        eu[at, q] = 1 if 0 <= own_level[i] <= q else 0
+                    at += 1
             else:
                 for pair in range(pair_start[number], pair_start[number + 1]):
                     one, two = pairs[pair, 0], pairs[pair, 1]
@@ -453,7 +461,7 @@ def patterns_by_labels(m, tasks, points, plan, asked, effort, room):  # type: ig
                         for j in range(ebegin[two], eend[two]):
                             x, y = max(ed[i], ed[j]), ec[i] + ec[j]
                             if fold:
-                                x, y = 0.0, y + a * x
+                                x, y = 0.0, y + x
                             if y + _outside(bounds, whole, x) > ceiling:
                                 continue
                             if at == LARGEST_ARENA:

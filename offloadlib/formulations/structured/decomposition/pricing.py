@@ -52,7 +52,7 @@ from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
 from .plan import plan
 from .search import LARGEST_SEARCH, Effort, price_by_search
-from .tables import Answer, Devices, Points, graph, tasks
+from .tables import Answer, Devices, Points, graph, sides
 
 
 @dataclass(frozen=True)
@@ -260,35 +260,50 @@ def price(
     """
     value, relaxed = np.empty(instance.num_devices), np.zeros(instance.num_devices, dtype=np.bool_)
     chosen: list[Places] = []
-    stopped = read_only(stopped)
+    points, stopped = _points(instance, prices), read_only(stopped)
+    effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(terms(instance)):
-        size, application = len(term.group), term.group.application
-        answer = _answer(term)
-        asked = tasks(term), _points(instance, prices), _devices(instance, term, prices, g, restrictions)
-        found = plan(application)
-        labelled = found is not None and not found.multiplies
-        if labelled:
-            labels = (*asked, found, stopped, answer)
-            labelled = _run(price_by_labels, labels, chunks(size, LABELLED), late)
-        if not labelled:
-            effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
-            _run(price_by_search, (*asked, graph(application), effort, answer), chunks(size, SEARCHED), late)
+        found, answer = plan(term.group.application), Answer.room(*term.group.work.shape)
+        asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions))
+        exact = found is not None and not found.multiplies
+        if exact:
+            exact = asked.all(price_by_labels, (found, stopped), answer, LABELLED, late)
+        if not exact:
+            asked.all(price_by_search, (graph(term.group.application), effort), answer, SEARCHED, late)
             if found is not None and found.multiplies and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(answer.relaxed).tolist():
-                    exact = _answer(term)
-                    if price_by_labels(*asked, found, stopped, exact, i, i + 1):
-                        answer.places[i], answer.least[i] = exact.places[i], exact.least[i]
+                    again = Answer.room(1, term.group.application.size)
+                    if asked.some(price_by_labels, (found, stopped), again, slice(i, i + 1)):
+                        answer.places[i], answer.least[i] = again.places[0], again.least[0]
                         answer.relaxed[i] = False
-            relaxed[term.group.members] = answer.relaxed
-        value[term.group.members] = answer.least
+        value[term.group.members], relaxed[term.group.members] = answer.least, answer.relaxed
         chosen.append(answer.places)
     return Priced(value, Solution(tuple(chosen)), relaxed)
 
 
-def _answer(term: Terms) -> Answer:
-    """Room for it."""
-    places = np.full(term.group.work.shape, LOCAL, dtype=np.int32)
-    return Answer(places, np.empty(len(places)), np.zeros(len(places), dtype=np.bool_))
+@dataclass(frozen=True)
+class _Asked:
+    """The devices of a group that are to be priced."""
+
+    term: Terms
+    points: Points
+    devices: Devices
+
+    def some(self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Answer, devices: slice) -> bool:
+        """Run a kernel over some of them, to which the answer belongs; whether it was not cut short."""
+        return kernel(sides(self.term, devices), self.points, self.devices.of(devices), *how, answer)
+
+    def all(
+        self,
+        kernel: Callable[..., bool],
+        how: tuple[Any, ...],
+        answer: Answer,
+        at_once: int,
+        late: Callable[[], bool],
+    ) -> bool:
+        """Run a kernel over all of them, so many at once; whether it was not cut short anywhere."""
+        parts = chunks(len(answer.least), at_once)
+        return all(list(in_threads(lambda part: self.some(kernel, how, answer.of(part), part), parts, late)))
 
 
 def _points(instance: Instance, prices: Prices) -> Points:
@@ -333,13 +348,3 @@ def _undominated(cpu: Floats, price: Floats, points: Ints) -> Ints:
         if not kept or price[n] < price[kept[-1]]:
             kept.append(n)
     return np.array(kept, dtype=np.int64)
-
-
-def _run(
-    kernel: Callable[..., bool],
-    arguments: tuple[Any, ...],
-    parts: Sequence[tuple[int, int]],
-    late: Callable[[], bool],
-) -> bool:
-    """Run a kernel over chunks of the devices of a group, all of them; whether none was cut short."""
-    return all(list(in_threads(lambda part: kernel(*arguments, *part), parts, late)))

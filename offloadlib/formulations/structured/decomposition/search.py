@@ -47,9 +47,10 @@ from numpy.typing import NDArray
 
 from offloadlib.instances.compiled import inlined, kernel, named, subroutine
 from offloadlib.instances.loops import copy, least
+from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 
 from .plan import labelled
-from .tables import ANSWER, DEVICES, GRAPH, POINTS, STOPPED, TASKS
+from .tables import ANSWER, DEVICES, GRAPH, POINTS, STOPPED
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -141,18 +142,6 @@ class _Room(NamedTuple):
     net: Any
     spare: Any
     pool: Any
-
-
-@inlined
-def _costs(size, arcs, points):  # type: ignore[no-untyped-def]
-    place, delay, paid = (
-        np.empty((size, points), np.int64),
-        np.empty((size, points)),
-        np.empty((size, points)),
-    )
-    up_delay, up_paid, down_delay, down_paid = np.empty(arcs), np.empty(arcs), np.empty(arcs), np.empty(arcs)
-    home_delay, home_paid = np.empty(size), np.empty(size)
-    return _Costs(home_delay, home_paid, place, delay, paid, up_delay, up_paid, down_delay, down_paid)
 
 
 @inlined
@@ -678,22 +667,19 @@ def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.boolean(TASKS, POINTS, DEVICES, GRAPH, EFFORT, ANSWER, types.int64, types.int64),
+    types.boolean(GROUP_SIDES, POINTS, DEVICES, GRAPH, EFFORT, ANSWER),
     needed=lambda instance: not all(map(labelled, instance.applications)),
 )
-def price_by_search(  # type: ignore[no-untyped-def]
-    tasks, points, devices, graph, effort, answer, first, last
-):
-    """Price the devices first..last of a group, up to a tolerance; False where a value is a relaxation."""
-    cpu, prices, allowed, least = points.cpu, points.price, devices.allowed, answer.least
+def price_by_search(sides, points, devices, graph, effort, answer):  # type: ignore[no-untyped-def]
+    """Price devices of a group, up to a tolerance; False where a value is a relaxation."""
+    cpu, allowed, least = points.cpu, devices.allowed, answer.least
     size, arcs = len(graph.order), len(graph.ends)
-    costs, room = _costs(size, arcs, len(cpu)), _room(size, arcs)
+    place, room = np.empty((size, len(cpu)), np.int64), _room(size, arcs)
+    delay, paid = np.empty((size, len(cpu))), np.empty((size, len(cpu)))
     left = _Left(np.empty(size, np.int32), np.zeros(size, np.int32), np.empty(size, np.int32))
     incumbent = np.empty(size, np.int64)
     complete = True
-    for m in range(first, last):
-        a, b = tasks.delay_weight[m], tasks.energy_weight[m]
-        send, receive = tasks.send[m], tasks.receive[m]
+    for m in range(len(least)):
         answer.relaxed[m] = False
         may_stay, possible = True, True
         for k in range(size):
@@ -701,14 +687,11 @@ def price_by_search(  # type: ignore[no-untyped-def]
             r = -1 if devices.free else devices.row[m, k]
             left.home[k] = 1 if r < 0 or allowed[r, len(cpu)] else 0
             may_stay = may_stay and left.home[k] == 1
-            costs.home_delay[k] = a * tasks.local[m, k]
-            costs.home_paid[k] = b * tasks.local[m, k] * tasks.execute[m]
-            left.high[k] = _fill_menu(costs.place[k], points, r, allowed)
-            up, down = tasks.head_up[m, k], tasks.tail_down[m, k]
+            left.high[k] = _fill_menu(place[k], points, r, allowed)
+            work, slow, dear = sides.work[m, k], sides.radio_delay[m, k], sides.radio_energy[m, k]
             for i in range(left.high[k]):
-                n = costs.place[k, i]
-                costs.delay[k, i] = a * (tasks.work[m, k] / cpu[n] + (up + down))
-                costs.paid[k, i] = prices[n] + b * (up * send + down * receive)
+                there, spent = at_point(work, cpu[place[k, i]])
+                delay[k, i], paid[k, i] = there + slow, points.price[place[k, i]] + (dear + spent)
             possible = possible and (left.home[k] == 1 or left.high[k] > 0)
         least[m] = devices.local_cost[m] if may_stay else np.inf
         # Who offloads pays for the radio: the rest costs >= 0, and has to cost less than this.
@@ -716,15 +699,15 @@ def price_by_search(  # type: ignore[no-untyped-def]
         best = least[m] - radio
         if devices.connected[m] < 0 or not possible or best <= 0:
             continue
-        for e in range(arcs):
-            up, down = tasks.arc_up[m, e], tasks.arc_down[m, e]
-            costs.up_delay[e], costs.up_paid[e] = a * up, b * up * send
-            costs.down_delay[e], costs.down_paid[e] = a * down, b * down * receive
+        costs = _Costs(
+            *(sides.local_delay[m], sides.local_energy[m], place, delay, paid),
+            *(sides.up_delay[m], sides.up_energy[m], sides.down_delay[m], sides.down_energy[m]),
+        )
         nodes = max(1, effort.limit // (size + arcs))
         found, proven = _search(costs, left, graph, best, nodes, effort, room, incumbent)
         if found < best:
             for k in range(size):
-                answer.places[m, k] = -1 if incumbent[k] < 0 else costs.place[k, incumbent[k]]
+                answer.places[m, k] = -1 if incumbent[k] < 0 else place[k, incumbent[k]]
             least[m] = found + radio
         if proven < found - effort.tolerance - 3 * _TOLERANCE * found:
             answer.relaxed[m], complete = True, False

@@ -10,11 +10,11 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import Application
+from offloadlib.instances import LOCAL, Application
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, read_only, readable, writable
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import Terms
+from offloadlib.instances.structured.sides import Sides, Terms
 
 READ, READ_TABLE = readable("float64"), readable("float64", 2)
 READ_INT, READ_INT_TABLE = readable("int64"), readable("int64", 2)
@@ -22,32 +22,16 @@ STOPPED = readable("boolean")
 """(1,) of :func:`.pricing.alarm`."""
 
 
-class Tasks(NamedTuple):
-    """The tasks of a group's devices, as in :class:`~.instances.structured.cost.Terms`."""
-
-    local: Floats
-    work: Floats
-    arc_up: Floats
-    arc_down: Floats
-    head_up: Floats
-    tail_down: Floats
-    execute: Floats
-    send: Floats
-    receive: Floats
-    delay_weight: Floats
-    energy_weight: Floats
+KEPT = 2000
+"""Up to so many devices of a group keep what their parts cost: of a city that would be as large as itself."""
 
 
-TASKS = named(Tasks, *[READ_TABLE] * 6, *[READ] * 5)
-
-
-def tasks(term: Terms) -> Tasks:
-    """The tasks of a group."""
-    return Tasks(
-        *map(read_only, (term.local, term.group.work, term.arc_up, term.arc_down)),
-        *map(read_only, (term.head_up, term.tail_down, term.execute, term.send, term.receive)),
-        *map(read_only, (term.delay_weight, term.energy_weight)),
-    )
+def sides(term: Terms, devices: slice) -> Sides:
+    """The costs of the parts of some of a group's devices, for a kernel."""
+    found = term.sides if len(term.group) <= KEPT else term.weighted(devices)
+    if len(found.work) > devices.stop - devices.start:
+        found = Sides(*(values[devices] for values in found))
+    return Sides(*map(read_only, found))
 
 
 class Graph(NamedTuple):
@@ -113,7 +97,7 @@ def rows_of(rows: Sequence[tuple[int, ...]], width: int) -> Ints:
 
 
 class Points(NamedTuple):
-    """Offload points: (N,) speeds and prices, and the numbers of those to look at, fastest first."""
+    """Offload points: (N,) speeds and prices, and the numbers of those to look at."""
 
     cpu: Floats
     price: Floats
@@ -124,7 +108,7 @@ POINTS = named(Points, READ, READ, READ_INT)
 
 
 class Devices(NamedTuple):
-    """What pricing knows of a group's devices.
+    """What pricing knows of some of a group's devices.
 
     Attributes
     ----------
@@ -147,6 +131,15 @@ class Devices(NamedTuple):
     row: Ints
     allowed: NDArray[np.bool_]
 
+    def of(self, devices: slice) -> Devices:
+        """Some of them."""
+        return self._replace(
+            connected=self.connected[devices],
+            local_cost=self.local_cost[devices],
+            radio=self.radio[devices],
+            row=self.row[devices],
+        )
+
 
 DEVICES = named(Devices, READ_INT, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
 
@@ -158,6 +151,16 @@ class Answer(NamedTuple):
     places: Places
     least: Floats
     relaxed: NDArray[np.bool_]
+
+    @classmethod
+    def room(cls, devices: int, size: int) -> Answer:
+        """For tasks of this size: all-local, not a relaxation."""
+        places = np.full((devices, size), LOCAL, dtype=np.int32)
+        return cls(places, np.empty(devices), np.zeros(devices, dtype=np.bool_))
+
+    def of(self, devices: slice) -> Answer:
+        """The part of it that belongs to some of the devices."""
+        return Answer(self.places[devices], self.least[devices], self.relaxed[devices])
 
 
 ANSWER = named(Answer, writable("int32", 2), writable("float64"), writable("boolean"))
