@@ -208,7 +208,7 @@ def test_a_program_never_says_more_than_a_solution_costs(name: str, data: st.Dat
         time_limit=math.inf,
         settings=found.settings,
         alone=True,
-        report=lambda best, bound: None,
+        report=lambda best, bound, taken: None,
     )
     assert outcome.taken is not None and outcome.taken.all()
     assert (found.slack >= 0).all()

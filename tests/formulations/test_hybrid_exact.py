@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import highspy
 import numpy as np
 import pytest
 from hybrid_strategies import instances as hybrid_instances
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offloadlib import check
+from offloadlib.formulations.engine import highs
 from offloadlib.formulations.hybrid import lagrangian, milp
 from offloadlib.formulations.hybrid.certificate import Place, Units, write_certificate
 from offloadlib.formulations.hybrid.kernels import least_costs
@@ -362,3 +364,34 @@ def test_branches_leave_what_they_say() -> None:
     found = [branch for branch in branches(proof) if isinstance(branch, Place)]
     assert found
     assert all(branch.place in instance.places and branch.task < 3 for branch in found)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_false_optimum_is_told_by_a_second_answer(confirmed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where costs are far apart: nothing about the first answer contradicts itself."""
+    assert not milp.far_apart(drawn(3, 0))
+    instance = replace(drawn(3, 0), weight=np.array([1.0, 1.0, 1e6]))
+    assert milp.far_apart(instance)
+    best, honest, answers = optimum(instance), highs._outcome, list[highs.Outcome]()
+
+    def outcome(solver: Any, scale: float, *more: Any) -> highs.Outcome:
+        true = honest(solver, scale, *more)
+        answers.append(true)
+        if len(answers) > 1 or true.values is None:
+            return true
+        lp = solver.getLp()
+        whole = np.array([kind == highspy.HighsVarType.kInteger for kind in lp.integrality_])
+        values = np.where(whole, 0.0, true.values)  # as if nothing could be offloaded
+        cost = float(np.array(lp.col_cost_) @ values) / scale
+        return replace(true, values=values, objective=cost, lower_bound=cost)
+
+    monkeypatch.setattr(highs, "_outcome", outcome)
+    monkeypatch.setattr(milp, "far_apart", lambda instance: confirmed)
+    result = milp.solve(instance, Budget())
+    assert result.lower_bound is not None
+    if confirmed:
+        assert result.lower_bound <= best * (1 + 1e-9)
+        assert result.objective == pytest.approx(best, rel=2e-6)
+        assert "above a solution" in result.run["solver_errors"][0]
+    else:
+        assert result.lower_bound > best * (1 + 1e-5)

@@ -53,7 +53,9 @@ SMALLEST_COEFFICIENT = 1e-12
 LARGEST_ROUNDING = 1e-6
 """Differences, relative to the reference, that contradict each other whatever gap is allowed."""
 
-Report = Callable[[float, float, float], None]
+Report = Callable[[float, float, Floats | None], None]
+"""Told of the incumbent's objective, the bound (infinite if unknown), and the incumbent's values of the
+columns, if there are any: an array that is never changed."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def minimise(
     confirm
         Whether a second answer has to agree before a bound counts (:mod:`.engine.trust`).
     report
-        Called with seconds, incumbent and bound (infinite if unknown) while HiGHS runs, from its thread.
+        Called while HiGHS runs, from its thread.
 
     Returns
     -------
@@ -209,9 +211,9 @@ def minimise(
             raise SolverError(f"HiGHS ended with status {status.name}")
         return found[-1]
 
-    def shown(seconds: float, objective: float, bound: float) -> None:
+    def shown(objective: float, bound: float, values: Floats | None) -> None:
         if report is not None:
-            report(seconds, objective, -math.inf if confirm else bound)
+            report(objective, -math.inf if confirm else bound, values)
 
     def wrong(answer: tuple[float, Outcome]) -> str | None:
         cost, outcome = answer
@@ -394,12 +396,21 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
         if stop.is_set():
             event.interrupt()
 
+    found: Floats | None = None
+
+    def improved(event: Any) -> None:
+        nonlocal found
+        found = np.array(event.data_out.mip_solution)
+        log(event)
+
     def log(event: Any) -> None:
         data = event.data_out
         if report is None or stop.is_set():
             return
         try:
-            report(data.running_time, data.mip_primal_bound / scale, data.mip_dual_bound / scale)
+            report(data.mip_primal_bound / scale, data.mip_dual_bound / scale, found)
+        except KeyboardInterrupt:
+            stop.set()
         except Exception as error:  # must not pass through the solver: raised again below
             errors.append(error)
             stop.set()
@@ -410,6 +421,7 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
     for point in (solver.cbSimplexInterrupt, solver.cbIpmInterrupt, solver.cbMipInterrupt):
         point.subscribe(interrupt)
     solver.cbMipLogging.subscribe(log)
+    solver.cbMipImprovingSolution.subscribe(improved)
     finished = threading.Event()
 
     def work() -> None:

@@ -11,12 +11,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from offloadlib.instances import (
     LOCAL,
+    AnyInstance,
     Budget,
     Instance,
     Progress,
@@ -35,9 +37,117 @@ from ..structured.scaling import FAR, far_apart
 from . import highs
 from .trust import SolverError
 
+Decisions = TypeVar("Decisions")
 
-class Search:
-    """What one run knows: the best solution and the best lower bound so far.
+
+class Run(Generic[Decisions]):
+    """The clock of a run, the best solution and the best lower bound so far, and who is told of them.
+
+    Parameters
+    ----------
+    instance
+        The instance, of any kind.
+    budget
+        Its time limit, and whom to tell.
+    solution
+        The first incumbent.
+    lower_bound
+        On the cost of every solution.
+
+    Attributes
+    ----------
+    solution, objective
+        The incumbent and its cost.
+    """
+
+    def __init__(
+        self,
+        instance: AnyInstance,
+        budget: Budget[Decisions],
+        solution: Decisions,
+        lower_bound: float = -math.inf,
+    ) -> None:
+        self._begun = time.perf_counter()
+        self._evaluate = instance.evaluate
+        self.budget = budget
+        self.solution = solution
+        self.objective = self._evaluate(solution).total
+        self._proven = self._told = lower_bound
+
+    @property
+    def lower_bound(self) -> float:
+        """On the cost of every solution."""
+        return self._proven
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds of the time limit that are left; 0 at the end."""
+        return max(self.budget.time_limit - self.seconds, 0.0)
+
+    def late(self, share: float = 1.0) -> bool:
+        """Whether the time, or a share of it, is up."""
+        return self.seconds > share * self.budget.time_limit
+
+    def stop(self) -> bool:
+        """End all where time is up, by :class:`~.instances.run.OutOfTime`; and nothing else."""
+        if self.late():
+            raise OutOfTime
+        return False
+
+    def take(self, solution: Decisions) -> bool:
+        """Keep a solution if it is feasible and costs less than the incumbent; returns whether it does."""
+        evaluation = self._evaluate(solution)
+        better = evaluation.total < self.objective and evaluation.feasible
+        if better:
+            self.solution, self.objective = solution, evaluation.total
+        return better
+
+    def prove(self, bound: float) -> None:
+        """Keep a lower bound if it is better."""
+        self._proven = max(self._proven, bound)
+
+    def report(
+        self,
+        objective: float = math.inf,
+        bound: float = -math.inf,
+        solution: Callable[[], Decisions] | None = None,
+    ) -> None:
+        """Tell the caller the best known, or what a running solver knows, where that is better.
+
+        Parameters
+        ----------
+        objective, bound
+            The solver's.
+        solution
+            Makes the best solution of both, if the solver's can be had.
+        """
+        # What is proven can fall by its rounding: a child's bound can be below its parent's.
+        self._told = max(self._told, self.lower_bound)
+        if self.budget.on_progress is not None:
+            best, incumbent = min(self.objective, objective), self.solution
+            known = min(best, max(self._told, bound))
+            self.budget.on_progress(Progress(self.seconds, best, known, solution or (lambda: incumbent)))
+
+
+def concluded(method: Callable[[], Termination]) -> tuple[Termination, str]:
+    """Why a method ended, and what a solver said that failed: what was known by then stays."""
+    try:
+        return method(), ""
+    except OutOfTime:
+        return Termination.TIME_LIMIT, ""
+    except KeyboardInterrupt:
+        return Termination.INTERRUPTED, ""
+    except SolverError as error:
+        return Termination.FAILED, str(error)
+
+
+class Search(Run[Solution]):
+    """A run that solves the pooled instance (:mod:`.structured.pooling`), and costs the one that was given.
 
     Parameters
     ----------
@@ -49,39 +159,22 @@ class Search:
     Attributes
     ----------
     instance
-        What is to be solved: the pooled instance (:mod:`.structured.pooling`).
-    solution, objective
-        The incumbent, of the instance that was given, and its cost F.
-    lower_bound
-        On the cost of every solution.
+        What is to be solved: the pooled instance.
     constant
         The cost of the devices without a radio link, which programs leave out.
     """
 
     def __init__(self, instance: Instance, budget: Budget) -> None:
-        self._begun = time.perf_counter()
+        first = at_home(instance, budget.start or Solution.all_local(instance))
+        super().__init__(instance, budget, first, simple_bound(instance))
         self._given = instance
         self.instance = pooling.pool(instance)
-        self.budget = budget
-        self.solution = at_home(instance, budget.start or Solution.all_local(instance))
-        self.objective = evaluate(instance, self.solution).total
-        self.lower_bound = simple_bound(instance)
         self.constant = unconnected_cost(instance)
 
     @property
     def start(self) -> Solution:
         """A solution of the pooled instance that costs no more than the incumbent."""
         return pooling.gather(self._given, self.instance, self.solution)
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.perf_counter() - self._begun
-
-    @property
-    def left(self) -> float:
-        """Seconds of the time limit that are left; 0 at the end."""
-        return max(self.budget.time_limit - self.seconds, 0.0)
 
     @property
     def gap(self) -> float:
@@ -104,23 +197,23 @@ class Search:
 
     def offer(self, solution: Solution) -> None:
         """Keep a solution of the pooled instance if it costs less than the incumbent."""
-        solution = at_home(self._given, pooling.spread(self._given, solution))
-        objective = evaluate(self._given, solution).total
-        if objective < self.objective:
-            self.solution, self.objective = solution, objective
+        if self.take(at_home(self._given, pooling.spread(self._given, solution))):
             self.report()
 
-    def prove(self, bound: float) -> None:
-        """Keep a lower bound if it is better."""
-        self.lower_bound = max(self.lower_bound, bound)
+    def running(self, objective: float, bound: float, decisions: Callable[[], Solution] | None) -> None:
+        """Tell what a running solver knows, its best decisions for the pooled instance included.
 
-    def report(self, objective: float = math.inf, bound: float = -math.inf) -> None:
-        """Tell the caller the best known, or what a running solver knows, where that is better."""
-        if self.budget.on_progress is not None:
-            best = min(self.objective, objective)
-            bound = min(best, max(self.lower_bound, bound))
-            solution = self.solution
-            self.budget.on_progress(Progress(self.seconds, best, bound, lambda: solution))
+        Where they are asked for, they are taken: they are there whatever becomes of the solver.
+        """
+
+        def solution() -> Solution:
+            if decisions is not None:
+                found = decisions()
+                if evaluate(self.instance, found).feasible:
+                    self.take(at_home(self._given, pooling.spread(self._given, found)))
+            return self.solution
+
+        self.report(objective, bound, solution)
 
     def minimise(
         self,
@@ -153,8 +246,9 @@ class Search:
             What is worth recording of the run.
         """
 
-        def report(_: float, objective: float, bound: float) -> None:
-            self.report(objective + self.constant, min(bound + self.constant, elsewhere))
+        def report(objective: float, bound: float, values: Floats | None) -> None:
+            decisions = None if values is None else partial(decode, values)
+            self.running(objective + self.constant, min(bound + self.constant, elsewhere), decisions)
 
         def worth(values: Floats) -> float:
             return self.cost(decode(values)) - self.constant
@@ -202,14 +296,14 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     if not can_offload(instance):
         search.prove(search.objective)  # all-local is the only solution
     elif not search.optimal:  # a start that costs nothing is: solvers cannot scale by that
-        try:
-            termination, record = method(search)
-        except OutOfTime:
-            termination = Termination.TIME_LIMIT
-        except KeyboardInterrupt:
-            termination = Termination.INTERRUPTED
-        except SolverError as error:
-            termination, record = Termination.FAILED, errors((str(error),))
+
+        def conclude() -> Termination:
+            nonlocal record
+            ended, record = method(search)
+            return ended
+
+        termination, failure = concluded(conclude)
+        record.update(errors([failure] if failure else []))
     return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
 
 

@@ -8,23 +8,31 @@ rule, and :func:`insist` asks in safer and safer ways.
 A wrong answer need not contradict anything: at the root of a big-M model HiGHS 1.12 cuts off the optimum now
 and then, with presolve or without, and calls the best of the rest optimal; the point is in the model, and the
 coefficients are harmless. For such models, and where the costs of an instance are far apart
-(:func:`.structured.scaling.far_apart`), an answer counts only when another one, got in another way and from
+(:func:`far_apart`), an answer counts only when another one, got in another way and from
 the best solution so far, agrees with it: a better solution contradicts the bound of the first, and of two
 bounds the weaker one counts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from offloadlib.instances import Termination
+from offloadlib.instances.arrays import Floats
 
 Answer = TypeVar("Answer")
 
 ROUNDING = 1e-9
 """Difference of costs, relative to what they should be, that rounding and tolerances explain."""
+
+
+LARGEST_SPREAD = 1e4
+"""Where parts of costs are further apart than that, a solver's answers must be confirmed."""
 
 
 class SolverError(RuntimeError):
@@ -74,6 +82,26 @@ def contradiction(claim: Claim, known: float, rounding: float) -> str | None:
     if claim.objective <= known + rounding and claim.cost > claim.objective + rounding:
         return f"an objective of {claim.objective:.12g} with the values of a solution of {claim.cost:.12g}"
     return None
+
+
+def far_apart(parts: Iterable[Floats]) -> bool:
+    """Whether the costs of an instance are so far apart that answers must be confirmed.
+
+    That is, whether the largest part of a cost is :data:`LARGEST_SPREAD` times as large as half of the parts
+    of a kind of some device, those that are 0 apart: a few small ones among many of a size are no reason.
+
+    Parameters
+    ----------
+    parts
+        (devices, number of parts) of each kind.
+    """
+    largest, least = 0.0, math.inf
+    for kind in parts:
+        for costs in kind:
+            some = costs[costs > 0]
+            if some.size:
+                largest, least = max(largest, some.max()), min(least, np.median(some))
+    return bool(largest > LARGEST_SPREAD * least)
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from offloadlib.instances import Budget, Progress, Result, Termination
+from offloadlib.instances import Budget, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
-from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.run import OPTIMAL_GAP
 
+from ..engine.outcome import Run, concluded
 from ..engine.tree import Open, Tree
 from ..proofs.nodes import Proof, claim
 from .certificate import Certificate, Leaf, Place, Units
@@ -153,25 +154,17 @@ def prove(instance: HybridInstance, start: HybridSolution, budget: Budget[Hybrid
         With the best bound so far at the time limit and after Ctrl-C.
     """
     search = _Search(instance, start, budget)
-    try:
-        search.run()
-    except OutOfTime:
-        search.termination = Termination.TIME_LIMIT
-    except KeyboardInterrupt:
-        search.termination = Termination.INTERRUPTED
+    search.termination, _ = concluded(search.run)
     return search.proof()
 
 
-class _Search:
+class _Search(Run[HybridSolution]):
     def __init__(
         self, instance: HybridInstance, start: HybridSolution, budget: Budget[HybridSolution]
     ) -> None:
-        self.begun = time.perf_counter()
-        self.instance, self.budget = instance, budget
-        self.solution = start
-        self.objective = instance.evaluate(start).total
+        super().__init__(instance, budget, start)
+        self.instance = instance
         self.termination = Termination.FINISHED
-        self.reported = -np.inf
         self.tree = self._fresh(0.0)  # no cost is negative
         self.first = self.tree
         self.by_units = False
@@ -185,15 +178,15 @@ class _Search:
         gap = self.budget.gap if self.budget.gap > OPTIMAL_GAP else 0.5 * OPTIMAL_GAP
         return self.objective - gap * abs(self.objective)
 
-    def run(self) -> None:
+    def run(self) -> Termination:
         self.prices = Prices(self.instance)
         root = self._root()
         self._explore(MOST_TASKS)
         if self.tree.least < self.cutoff and self.prices.count_units():
             self._start_again(root)
         self._explore(np.inf)
-        if self.bound < self.cutoff:
-            self.termination = Termination.STALLED  # rounding is left, and branching cannot mend that
+        # Else rounding is left, and branching cannot mend that.
+        return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
 
     def _explore(self, most: float) -> None:
         """Branch until all leaves are closed, or there are so many nodes.
@@ -204,12 +197,7 @@ class _Search:
             When time is up.
         """
 
-        def stop() -> bool:
-            if time.perf_counter() - self.begun > self.budget.time_limit:
-                raise OutOfTime
-            return self.explored >= most
-
-        for leaf in self.tree.explore(lambda: self.cutoff, stop):
+        for leaf in self.tree.explore(lambda: self.cutoff, lambda: self.stop() or self.explored >= most):
             self._branch(leaf)
 
     @property
@@ -224,7 +212,7 @@ class _Search:
         root = _Reached((), everything, found)
         self._bounded(0, root)
         self._combine(found)
-        self._report()
+        self.report()
         return root
 
     def _start_again(self, root: _Reached) -> None:
@@ -240,21 +228,13 @@ class _Search:
         self._bounded(number, replace(node, found=found))
         if found.toll < 0.0 and not node.path:
             self._combine(found, node.limits[0])
-        self._report()
+        self.report()
 
     def _bounded(self, number: int, node: _Reached) -> None:
         found = node.found
         self.tree.bounded(number, found.bound, Leaf(found.price, found.toll), node)
         if found.bound < self.cutoff:
             self._offer(self._mixtures(found.chosen))
-
-    def _report(self) -> None:
-        # A child's bound can be below its parent's by its rounding.
-        self.reported = min(max(self.reported, self.bound), self.objective)
-        if self.budget.on_progress is not None:
-            seconds = time.perf_counter() - self.begun
-            solution = self.solution
-            self.budget.on_progress(Progress(seconds, self.objective, self.reported, lambda: solution))
 
     def _mixtures(self, chosen: Ints) -> Ints:
         """(., N) numbers of patterns: those on all sides of the prices, and some on the way between them."""
@@ -274,10 +254,7 @@ class _Search:
         best = int(np.argmin(costs))
         if not costs[best] < self.objective * (1 - ROUNDING):
             return
-        solution = with_best_split(self.instance, self.prices.patterns[numbers[best]])
-        objective = self.instance.evaluate(solution).total
-        if objective < self.objective:
-            self.solution, self.objective = solution, objective
+        self.take(with_best_split(self.instance, self.prices.patterns[numbers[best]]))
 
     def _combine(self, found: Found, units: int | None = None) -> None:
         """Try combinations of patterns of small reduced cost that use up the uplink, with so many units."""
@@ -319,14 +296,14 @@ class _Search:
         return int(devices[row]), int(task), int(places[0, row, task])
 
     @property
-    def bound(self) -> float:
+    def lower_bound(self) -> float:
         """What the better one of the two trees proves, at most the incumbent's cost."""
         return min(max(self.first.bound, self.tree.bound), self.objective)
 
     def proof(self) -> Proof:
         tree = self.tree if self.tree.bound > self.first.bound else self.first
         units = self.prices.units if self.by_units else None
-        certificate = Certificate(claim(self.bound), tree.nodes(), units)
+        certificate = Certificate(claim(self.lower_bound), tree.nodes(), units)
         return Proof(
             *(self.solution, self.objective, certificate, self.termination, self.explored),
             bounds=tree.bounds,

@@ -35,19 +35,18 @@ problem is convex in c; so there are finitely many rounds.
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from offloadlib.instances import Budget, Progress, Result, Termination
+from offloadlib.instances import Budget, Result, Termination
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import CLOUD, DEVICE, EDGE, HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.hybrid.model import TaskPlaces
 
-from ..engine import highs
-from ..engine.outcome import errors
+from ..engine import highs, trust
+from ..engine.outcome import Run, concluded, errors
 from ..structured.milp.pyomo_run import program_of
 
 ERROR = 1e-6
@@ -131,80 +130,93 @@ def tangent(model: Any, instance: HybridInstance, i: int, uploaded: Floats, shar
     model.tangents.add(model.upload[i] >= 2.0 * r * rise - r**2 * model.share[i])
 
 
+def far_apart(instance: HybridInstance) -> bool:
+    """Whether a solver's answers must be confirmed; see :func:`.trust.far_apart`.
+
+    The parts are what a device's tasks cost at each place, in energy and in delay, and what their uploads do
+    if all devices share the uplink equally.
+    """
+    given, share = instance.parameters, instance.parameters.bandwidth / instance.num_devices
+    paces = [given.eps_l, given.rho * given.tau, given.eps_t, given.rho / share]
+    paces += [given.price_e, given.rho * given.edge_time, given.price_c, given.rho * given.cloud_time]
+    costs = instance.weight[:, None] * instance.sizes
+    return trust.far_apart(costs * pace for pace in paces)
+
+
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
     """Solve by rounds of the program, to a relative gap of 1e-6 or the budget's if that is larger."""
     search = _Rounds(instance, budget)
-    try:
-        termination = search.run()
-    except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
+    termination, failure = concluded(search.run)
     return Result.of(
         instance,
         search.solution,
         search.seconds,
-        search.bound,
+        search.lower_bound,
         termination,
         solver=f"highs {highs.version()}",
         rounds=search.rounds,
         nodes=search.nodes,
-        **errors(search.wrong),
+        **errors([*search.wrong, *([failure] if failure else [])]),
     )
 
 
-class _Rounds:
+class _Rounds(Run[HybridSolution]):
     def __init__(self, instance: HybridInstance, budget: Budget[HybridSolution]) -> None:
-        self._begun = time.perf_counter()
-        self.instance, self.budget = instance, budget
-        self.solution = budget.start or HybridSolution.all_local(instance)
-        self.objective = instance.evaluate(self.solution).total
-        self.bound, self.rounds, self.nodes = 0.0, 0, 0  # no cost is negative
+        super().__init__(instance, budget, budget.start or HybridSolution.all_local(instance), 0.0)
+        self.instance = instance
+        self.rounds, self.nodes = 0, 0
         self.wrong: tuple[str, ...] = ()
         self.constant = instance.parameters.eps_l * float(instance.weight @ instance.sizes.sum(axis=1))
+        self.confirm = far_apart(instance)
 
     @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.perf_counter() - self._begun
+    def lower_bound(self) -> float:
+        """What is proven, at most the incumbent's cost."""
+        return min(super().lower_bound, self.objective)
 
     def run(self) -> Termination:
         program = model(self.instance)
         target = max(self.budget.gap, ERROR)
-        while self.objective - self.bound > target * self.objective:
-            left = self.budget.time_limit - self.seconds
-            if left <= 0.0:
+        while self.objective - self.lower_bound > target * self.objective:
+            if not self.left:
                 return Termination.TIME_LIMIT
-            termination = self._round(program, left)
-            self._report()
+            termination = self._round(program)
+            self.report()
             if termination in (Termination.TIME_LIMIT, Termination.INTERRUPTED, Termination.FAILED):
                 return termination
         return Termination.FINISHED
 
-    def _report(self) -> None:
-        if self.budget.on_progress is not None:
-            solution = self.solution
-            event = Progress(self.seconds, self.objective, self.bound, lambda: solution)
-            self.budget.on_progress(event)
-
-    def _round(self, program: pyo.ConcreteModel, left: float) -> Termination:
+    def _round(self, program: pyo.ConcreteModel) -> Termination:
         arrays, variables = program_of(program)
-        asked = Budget(gap=0.1 * ERROR, seed=self.budget.seed, threads=self.budget.threads)
+
+        def decode(values: Floats) -> HybridSolution:
+            for variable, value in zip(variables, values.tolist(), strict=True):
+                variable.set_value(value, skip_validation=True)
+            return with_best_split(self.instance, self._places(program))
+
+        def running(_: float, bound: float, values: Floats | None) -> None:
+            def solution() -> HybridSolution:
+                if values is not None:
+                    self.take(decode(values))
+                return self.solution
+
+            self.report(math.inf, bound + self.constant, solution)
+
         outcome = highs.minimise(
-            *(arrays, asked),
-            time_limit=left,
+            *(arrays, Budget(gap=0.1 * ERROR, seed=self.budget.seed, threads=self.budget.threads)),
+            time_limit=self.left,
             known=self.objective - self.constant,
             reference=self.objective,
+            confirm=self.confirm,
+            report=running,
         )
         self.wrong += outcome.wrong
         self.rounds, self.nodes = self.rounds + 1, self.nodes + outcome.nodes
-        self.bound = min(max(self.bound, outcome.lower_bound + self.constant), self.objective)
+        self.prove(outcome.lower_bound + self.constant)
         if outcome.values is None:
             return outcome.termination
-        for variable, value in zip(variables, outcome.values.tolist(), strict=True):
-            variable.set_value(value, skip_validation=True)
-        solution = with_best_split(self.instance, self._places(program))
-        objective = self.instance.evaluate(solution).total
-        if objective < self.objective:
-            self.solution, self.objective = solution, objective
+        solution = decode(outcome.values)
+        self.take(solution)
         uploaded = (solution.places != DEVICE).astype(np.float64)
         for i in program.DEVICES:
             best, share = float(solution.split[i]), program.share[i].value

@@ -28,6 +28,7 @@ variable that is off by a solver's tolerance counts for no more than that part o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +37,8 @@ from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.bound import simple_bounds
 from offloadlib.instances.structured.sides import Terms, terms
+
+from ..engine import trust
 
 TYPICAL = 1024.0
 """The cost to aim at: 1e-9, the tolerance of solvers, is far below its relative gap."""
@@ -49,33 +52,26 @@ EPSILON = 2.0**-10
 """How far a cut-off is above what a better solution can cost, so that the two are told apart."""
 
 
-LARGEST_SPREAD = 1e4
-"""Where parts of costs are further apart than that, a solver's answers must be confirmed."""
-
-
 def far_apart(instance: Instance) -> bool:
-    """Whether the costs of an instance are so far apart that answers must be confirmed (:mod:`.trust`).
+    """Whether a solver's answers must be confirmed; see :func:`.trust.far_apart`.
 
-    That is, whether the largest part of a cost is :data:`LARGEST_SPREAD` times as large as half of the parts
-    of a kind (execution, sending or receiving) of some device, those that are 0 apart: a few small ones among
-    many of a size are no reason.
+    The parts are what execution, sending and receiving cost the devices with a radio link.
     """
     linked = instance.devices.connected_to != LOCAL
-    largest, least = 0.0, np.inf
-    for term in terms(instance):
-        kinds: list[tuple[Floats, Floats | float]] = [
-            (term.local, term.execute),
-            (term.group.work / _slowest(instance), 0.0),
-            (np.hstack([term.arc_up, term.head_up]), term.send),
-            (np.hstack([term.arc_down, term.tail_down]), term.receive),
-        ]
-        for seconds, power in kinds:
-            each = (term.delay_weight + term.energy_weight * power)[:, None]
-            for costs in (each * seconds)[linked[term.group.members]]:
-                some = costs[costs > 0]
-                if some.size:
-                    largest, least = max(largest, some.max()), min(least, np.median(some))
-    return bool(largest > LARGEST_SPREAD * least)
+
+    def parts() -> Iterator[Floats]:
+        for term in terms(instance):
+            kinds: list[tuple[Floats, Floats | float]] = [
+                (term.local, term.execute),
+                (term.group.work / _slowest(instance), 0.0),
+                (np.hstack([term.arc_up, term.head_up]), term.send),
+                (np.hstack([term.arc_down, term.tail_down]), term.receive),
+            ]
+            for seconds, power in kinds:
+                each = (term.delay_weight + term.energy_weight * power)[:, None]
+                yield (each * seconds)[linked[term.group.members]]
+
+    return trust.far_apart(parts())
 
 
 def unit_for(objective: float) -> float:

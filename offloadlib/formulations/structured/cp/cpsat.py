@@ -70,6 +70,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Application, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Ints
@@ -184,7 +185,7 @@ def _ask(
         time_limit=search.left,
         settings={**encoding.settings, **way},
         alone=encoding.alone,
-        report=partial(scale.report, others),
+        report=partial(scale.report, kept, others),
     )
     return outcome, program.size
 
@@ -257,7 +258,10 @@ class _Scale:
         # The sum may be rounded upwards.
         return math.nextafter(least + self.search.constant * (1 - self.margin), -math.inf)
 
-    def report(self, others: int, best: float, least: float) -> None:
+    def report(
+        self, kept: Ints, others: int, best: float, least: float, taken: NDArray[np.bool_] | None
+    ) -> None:
         """Tell what CP-SAT knows while it runs."""
         cost = (self.encoding.base + best) / self.encoding.unit + self.search.constant
-        self.search.report(cost, self.bound(min(least, others)))
+        decisions = None if taken is None else partial(self.encoding.decode, kept[taken])
+        self.search.running(cost, self.bound(min(least, others)), decisions)

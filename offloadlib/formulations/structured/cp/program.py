@@ -30,7 +30,8 @@ TICK = 0.05
 Term = tuple[Any, int]
 """A variable and its coefficient."""
 
-Report = Callable[[float, float], None]
+Report = Callable[[float, float, NDArray[np.bool_] | None], None]
+"""Told of the incumbent's objective (infinite if there is none), the bound, and the incumbent's choices."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Program:
         alone
             Whether this strategy is better off without the other ones that more threads would run.
         report
-            Called with incumbent (infinite if there is none) and bound while CP-SAT runs.
+            Called while CP-SAT runs, from the caller's thread.
 
         Returns
         -------
@@ -196,7 +197,7 @@ class Program:
             parameters.subsolvers.append("main")
         if math.isfinite(time_limit):
             parameters.max_time_in_seconds = time_limit
-        status, interrupted = _run(solver, self.model, report)
+        status, interrupted = _run(solver, self.model, _Best(len(self.choices)), report)
         return self._outcome(solver, status, interrupted)
 
     def _outcome(self, solver: Any, status: Any, interrupted: bool) -> Outcome:
@@ -243,22 +244,26 @@ def total(terms: Iterable[Term]) -> Any:
 
 
 class _Best(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
-    """The best objective and bound so far."""
+    """The best objective, bound and choices so far; the choices are the first variables of a program."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: int) -> None:
         super().__init__()
         self.objective, self.bound = math.inf, 0.0
+        self._choices = choices
+        self.taken: NDArray[np.bool_] | None = None
 
     def on_solution_callback(self) -> None:
+        values = self.response_proto.solution
+        self.taken = np.array([values[i] for i in range(self._choices)], dtype=np.bool_)
         self.objective = self.objective_value
 
     def raise_bound(self, bound: float) -> None:
         self.bound = max(bound, self.bound)
 
 
-def _run(solver: Any, model: Any, report: Report) -> tuple[Any, bool]:
+def _run(solver: Any, model: Any, best: _Best, report: Report) -> tuple[Any, bool]:
     """The status, and whether Ctrl-C came."""
-    best, finished = _Best(), threading.Event()
+    finished = threading.Event()
     solver.best_bound_callback = best.raise_bound
     outcome: list[Any] = []
 
@@ -283,7 +288,7 @@ def _run(solver: Any, model: Any, report: Report) -> tuple[Any, bool]:
             known = best.objective, best.bound
             if stop is None and known != told:
                 told = known
-                report(*known)
+                report(*known, best.taken)
         except BaseException as raised:  # Ctrl-C, or an error of the caller's
             stop = raised
     if isinstance(outcome[0], BaseException):

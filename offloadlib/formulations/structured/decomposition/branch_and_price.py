@@ -34,15 +34,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
-from ...engine.outcome import errors
+from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
-from ...engine.trust import SolverError
 from ...proofs.nodes import Divided, Enumeration, Proof, claim
 from .. import pooling
 from ..certificate import Certificate, Charged, rounded
@@ -86,6 +85,9 @@ NEARLY_EQUAL = 1e-6
 
 UNPRICED = 1.0
 """Seconds for the bound without prices, at the most: it comes after the time limit."""
+
+ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
+"""Of the time that is left, and at the most, for the mixed-integer program over the known columns."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -185,14 +187,7 @@ def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool
 def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
     with alarm(budget.time_limit) as passed:
         search = _Search(instance, start, budget, certify, passed)
-        try:
-            search.run()
-        except OutOfTime:
-            search.termination = Termination.TIME_LIMIT
-        except KeyboardInterrupt:
-            search.termination = Termination.INTERRUPTED
-        except SolverError as error:
-            search.termination, search.failure = Termination.FAILED, str(error)
+        search.termination, search.failure = concluded(search.run)
     return search.proof()
 
 
@@ -218,7 +213,7 @@ def _closing(instance: Instance, node: Charged | Divided | Enumeration) -> Charg
     return node if isinstance(node, Divided) else _prohibitive(instance, node)
 
 
-class _Search:
+class _Search(Run[Solution]):
     def __init__(
         self,
         instance: Instance,
@@ -227,10 +222,8 @@ class _Search:
         certify: bool = True,
         stopped: NDArray[np.bool_] = NEVER,
     ) -> None:
-        self.begun = time.perf_counter()
-        self.instance, self.budget, self.certify = instance, budget, certify
-        self.solution = start
-        self.objective = evaluate(instance, start).total
+        super().__init__(instance, budget, start)
+        self.instance, self.certify = instance, certify
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charged, _Reached] = Tree(Charged(Prices.zero(instance)), simple_bound(instance))
         self.stopped = stopped
@@ -251,23 +244,13 @@ class _Search:
         """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
         return 0.5 * (self.cutoff + self.objective)
 
-    def late(self, share: float = 1.0) -> bool:
-        """Whether the time, or a share of it, is up."""
-        return time.perf_counter() - self.begun > share * self.budget.time_limit
-
-    def stop(self) -> bool:
-        """End all where the time is up, and nothing else."""
-        if self.late():
-            raise OutOfTime
-        return False
-
     def _alarm(self, share: float) -> contextlib.AbstractContextManager[NDArray[np.bool_]]:
         """Rings when a share of the time is up."""
         if share == 1.0 or math.isinf(self.budget.time_limit):
             return contextlib.nullcontext(self.stopped)
-        return alarm(share * self.budget.time_limit - (time.perf_counter() - self.begun))
+        return alarm(share * self.budget.time_limit - self.seconds)
 
-    def run(self) -> None:
+    def run(self) -> Termination:
         first = self._rough()
         if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
             self.master.effort = ROUGH_SEARCH
@@ -287,9 +270,9 @@ class _Search:
                     self._prepare(leaf)
             elif not self._finished(leaf):
                 self._branch(leaf)
-        if self.bound < self.cutoff:  # pricing was cut short, and branching cannot mend that
-            self.termination = Termination.STALLED
         self.report()
+        # Else pricing was cut short, and branching cannot mend that.
+        return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
 
     def _near(self, root: Open[_Reached]) -> bool:
         """Whether the first incumbent is so good that the finish may do without a better one."""
@@ -391,16 +374,14 @@ class _Search:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for column in columns:
             rows[column.device] = list(column.places)
-        self._take(rows)
+        self._settle(rows)
 
-    def _take(self, rows: list[list[int]]) -> None:
+    def _settle(self, rows: list[list[int]]) -> None:
         """A better solution is the incumbent, once single points' capacities are kept."""
         solution = pooling.settle(self.instance, Solution.from_rows(self.instance, rows))
         if solution is None:
             return
-        evaluation = evaluate(self.instance, solution)
-        if evaluation.feasible and evaluation.total < self.objective:
-            self.solution, self.objective = solution, evaluation.total
+        if self.take(solution):
             self.report()
             self._refix()
 
@@ -444,7 +425,7 @@ class _Search:
         rows = Solution.all_local(self.instance).rows(self.instance)
         for m, places in decisions.items():
             rows[m] = places.tolist()
-        self._take(rows)
+        self._settle(rows)
 
     def _branch(self, leaf: Open[_Reached]) -> None:
         step = self._choice(leaf.state)
@@ -539,7 +520,7 @@ class _Search:
             pack(limits, table)
             primal.improve(dual, table)
             primal.construct(dual)
-        self._take(primal.solution.rows(self.instance))
+        self._settle(primal.solution.rows(self.instance))
 
     def _dive(self, top: _Reached) -> None:
         """Settle the most settled of the devices that the master splits, again and again."""
@@ -568,11 +549,10 @@ class _Search:
         self.master.add(self.solution)
         columns = self.master.columns
         program, start = _restricted(self.master, self.solution)
-        left = max(self.budget.time_limit - (time.perf_counter() - self.begun), 0.0)
         outcome = highs.minimise(
             program,
             Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
-            time_limit=min(left / 4, 10.0),
+            time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
             start=start,
             known=float(program.cost[start[0]] @ start[1]),
             reference=self.objective,
@@ -581,16 +561,9 @@ class _Search:
             self._offer([columns[i] for i in np.flatnonzero(outcome.values[: len(columns)] > 0.5)])
 
     @property
-    def bound(self) -> float:
+    def lower_bound(self) -> float:
         """What the tree proves, at most the incumbent's cost."""
         return min(self.tree.bound, self.objective)
-
-    def report(self) -> None:
-        notify: Callable[[Progress], None] | None = self.budget.on_progress
-        if notify is not None:
-            seconds = time.perf_counter() - self.begun
-            solution = self.solution
-            notify(Progress(seconds, self.objective, self.bound, lambda: solution))
 
     def proof(self) -> Proof:
         tree = [_closing(self.instance, node) for node in self.tree.nodes()]
@@ -598,7 +571,7 @@ class _Search:
         return Proof(
             self.solution,
             self.objective,
-            Certificate(claim(self.bound), tree, self.tree.cuts),
+            Certificate(claim(self.lower_bound), tree, self.tree.cuts),
             self.termination,
             self.tree.explored,
             len(self.master.columns),
