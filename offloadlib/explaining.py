@@ -303,7 +303,7 @@ class _Work:
         """Prices, then the optimum."""
         from offloadlib.formulations.structured.decomposition.branch_and_price import ROUGH_SEARCH
         from offloadlib.formulations.structured.decomposition.dual import Dual
-        from offloadlib.formulations.structured.decomposition.limits import Limits
+        from offloadlib.formulations.structured.decomposition.limits import PricedLimits
         from offloadlib.formulations.structured.decomposition.master import best_prices
         from offloadlib.formulations.structured.decomposition.pricing import Prices, alarm
         from offloadlib.formulations.structured.decomposition.tatonnement import rough
@@ -313,7 +313,7 @@ class _Work:
 
         self._begin("prices")
         with alarm(self._left(0.25)) as stopped:
-            limits = Limits(self._instance, largest_search=ROUGH_SEARCH, late=late, stopped=stopped)
+            limits = PricedLimits(self._instance, largest_search=ROUGH_SEARCH, late=late, stopped=stopped)
             dual = Dual(limits, late)
             with contextlib.suppress(OutOfTime):
                 deque(rough(limits, dual, lambda: self._left(0.1) <= 0), maxlen=0)

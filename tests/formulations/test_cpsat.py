@@ -443,7 +443,7 @@ INTERRUPTED = """
 import sys
 from offloadlib.formulations.structured.cp.cpsat import solve
 from offloadlib.instances import Budget, read
-from offloadlib.instances.bound import simple_bound
+from offloadlib.instances.structured.bound import simple_bound
 instance = read(sys.argv[1])
 simple = simple_bound(instance)
 running = False

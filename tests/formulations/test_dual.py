@@ -15,7 +15,7 @@ from offloadlib.formulations.structured.certificate import Charged, write_certif
 from offloadlib.formulations.structured.decomposition import branch_and_price, city, moves, pricing
 from offloadlib.formulations.structured.decomposition.city import City
 from offloadlib.formulations.structured.decomposition.dual import Dual
-from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.limits import PricedLimits
 from offloadlib.formulations.structured.decomposition.master import Master
 from offloadlib.formulations.structured.decomposition.pricing import Prices, price
 from offloadlib.heuristics.structured import gsod
@@ -92,17 +92,17 @@ def column_generation(instance: Instance) -> float:
 def test_equals_column_generation(setting: Setting) -> None:
     instance = generate(setting, seed=2)
     expected = column_generation(instance)
-    dual = Dual(Limits(instance), lambda: False)
+    dual = Dual(PricedLimits(instance), lambda: False)
     dual.maximise(instance.num_devices, seed=0)
     assert dual.bound == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_sample_comes_close() -> None:
     instance = generate(Setting(devices=1500, offload_points=6, capacity=400), seed=4)
-    dual = Dual(Limits(instance), lambda: False)
+    dual = Dual(PricedLimits(instance), lambda: False)
     dual.maximise(150, seed=0)
     assert dual.evaluations < 20
-    expected = Dual(Limits(instance), lambda: False)
+    expected = Dual(PricedLimits(instance), lambda: False)
     expected.maximise(1500, seed=0)
     assert dual.bound <= expected.bound * (1 + 1e-9)
     assert dual.bound == pytest.approx(expected.bound, rel=1e-4)
@@ -117,10 +117,10 @@ def test_the_gap_is_small(setting: Setting) -> None:
 def test_a_sample_prices_its_devices_as_the_whole_does() -> None:
     setting = SETTINGS["applications"]
     instance = generate(setting, seed=1)
-    limits = Limits(instance)
+    limits = PricedLimits(instance)
     members = np.array([1, 5, 8, 30, 77])
     vector = limits.rounded(np.full(len(limits), 0.05))
-    part = Limits(subset(instance, members))
+    part = PricedLimits(subset(instance, members))
     np.testing.assert_array_equal(part.lagrangian(vector)[1], limits.lagrangian(vector)[1][members])
 
 
@@ -193,7 +193,7 @@ def test_stopped_within_an_evaluation(monkeypatch: pytest.MonkeyPatch, interrupt
     monkeypatch.setattr(pricing, "LABELLED", 10)
     monkeypatch.setattr(moves, "LOOKED_AT", 10)
     instance = generate(SETTINGS["channels"], seed=6)
-    right = Limits(instance).right
+    right = PricedLimits(instance).right
     start = gsod.solve_difference(instance, Budget()).solution
     whole = branch_and_price.prove(instance, start, Budget(gap=1e-3))
     stops, calls = 0, 1
@@ -231,7 +231,7 @@ def test_interrupted_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(city, "LARGE", 1)
-    monkeypatch.setattr(city, "Limits", interrupt)
+    monkeypatch.setattr(city, "PricedLimits", interrupt)
     instance = generate(SETTINGS["face"], seed=1)
     result = branch_and_price.solve(instance, Budget())
     assert result.termination is Termination.INTERRUPTED

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import instances
 
 from offloadlib.best_known import library, read_best_known
-from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.limits import PricedLimits
 from offloadlib.formulations.structured.decomposition.moves import Scanner
 from offloadlib.formulations.structured.decomposition.primal import pack
 from offloadlib.formulations.structured.decomposition.tatonnement import answer
@@ -91,7 +91,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(instance=instances(max_devices=3))
 def test_losses_of_moves(instance: Instance) -> None:
     """What a move loses is what it adds to cost + prices; channels are not counted."""
-    limits = Limits(instance)
+    limits = PricedLimits(instance)
     points = instance.num_points
     vector = np.zeros(len(limits))
     vector[:points] = np.linspace(0.01, 0.1, points)
@@ -122,7 +122,7 @@ def test_close_to_the_best_known(stem: str) -> None:
 @given(instance=instances(max_devices=4), price_of_all=st.floats(0.0, 10.0))
 def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> None:
     """The answer is the Lagrangian at its prices, and no other prices on channels give a greater bound."""
-    limits = Limits(instance)
+    limits = PricedLimits(instance)
     vector = np.zeros(len(limits))
     vector[: instance.num_points] = price_of_all
     vector, bound, value, table = answer(limits, vector)
@@ -131,7 +131,7 @@ def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> Non
     assert bound == pytest.approx(again, abs=tiny)
     assert value == pytest.approx(least, abs=tiny)
     cost = evaluate(instance, limits.solution(table)).cost
-    assert cost + limits.paid(table, None, vector) == pytest.approx(value, abs=tiny)
+    assert cost + limits.weighed(table, None, vector) == pytest.approx(value, abs=tiny)
     for row in range(instance.num_points, len(limits)):
         for factor in (0.0, 0.5, 0.9, 1.1, 2.0):
             other = vector.copy()
@@ -143,7 +143,7 @@ def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> Non
 @given(instance=instances(max_devices=4), seed=st.integers(0, 2**16))
 def test_points_are_filled_by_speed(instance: Instance, seed: int) -> None:
     """Who is offloaded stays so, faster points fill up first, and nobody overtakes."""
-    limits, cpu = Limits(instance), instance.points.cpu
+    limits, cpu = PricedLimits(instance), instance.points.cpu
     if not instance.points.capacity.any():
         return
     usable = np.flatnonzero(instance.points.capacity > 0)

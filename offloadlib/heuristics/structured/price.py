@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
-from offloadlib.formulations.structured.decomposition.limits import Limits
+from offloadlib.formulations.structured.decomposition.limits import PricedLimits
 from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.decomposition.primal import Primal, pack
 from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
@@ -53,7 +53,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
     start = _start(instance, budget)
     with alarm(budget.time_limit) as stopped:
-        return _solve(instance, budget, start, Limits(instance, None, SEARCH, late, stopped), begun)
+        return _solve(instance, budget, start, PricedLimits(instance, SEARCH, late, stopped), begun)
 
 
 def _start(instance: Instance, budget: Budget) -> Solution:
@@ -66,7 +66,7 @@ def _start(instance: Instance, budget: Budget) -> Solution:
     return start
 
 
-def _solve(instance: Instance, budget: Budget, start: Solution, limits: Limits, begun: float) -> Result:
+def _solve(instance: Instance, budget: Budget, start: Solution, limits: PricedLimits, begun: float) -> Result:
     late = limits.late
     primal, dual = Primal(limits, start, late), Dual(limits, late)
 

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
 from .model import LOCAL, UNLIMITED, Instance, Places
@@ -44,7 +45,7 @@ class Limits:
         return np.flatnonzero(self.instance.points.channels != UNLIMITED)
 
     @cached_property
-    def right(self) -> Ints:
+    def right(self) -> NDArray[Any]:
         """(R,) how much there is."""
         right: Ints = self.vector(self.instance.points.capacity, self.instance.points.channels)
         return right
@@ -92,6 +93,8 @@ class Limits:
         table, devices
             A row for each of some devices, all by default.
         """
+        if not len(self.limited):
+            return self.limited, self.limited
         radio = self.radio if devices is None else self.radio[devices]
         rows = np.flatnonzero((radio >= 0) & (table != LOCAL).any(axis=1))
         return rows, radio[rows]

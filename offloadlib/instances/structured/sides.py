@@ -260,10 +260,28 @@ PER_ARC = Sides._fields[5:]
 """Their values of each arc."""
 
 
-def execution(term: Terms, cpu: Floats) -> Floats:
-    """(G, K, N) weighted delay of execution at points with these speeds (N,), up to the ceiling."""
-    delay: Floats = term.sides.work[:, :, None] / cpu
-    return delay if term.ceiling is None else np.minimum(delay, term.ceiling[:, None, None])
+def away(term: Terms, cpu: Floats, at: Any = slice(None)) -> tuple[Floats, Floats]:
+    """Delay and energy of subtasks at points, without arcs.
+
+    Parameters
+    ----------
+    term, cpu
+        A group, and speeds of points (N,).
+    at
+        Which devices and subtasks: an index of (G, K), all by default.
+
+    Returns
+    -------
+    delay, energy
+        (G, K, N), execution up to the ceiling.
+    """
+    sides = term.sides
+    delay, energy = at_point(sides.work[at][:, :, None], cpu)
+    if term.ceiling is not None:
+        ceiling = np.broadcast_to(term.ceiling[:, None], term.group.work.shape)
+        delay = np.minimum(delay, ceiling[at][:, :, None])
+    delay, energy = delay + sides.radio_delay[at][:, :, None], energy + sides.radio_energy[at][:, :, None]
+    return delay, np.broadcast_to(energy, delay.shape)
 
 
 def at_point(work: Any, speed: Any) -> tuple[Any, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from offloadlib.instances import UNLIMITED, Instance, Solution
+from offloadlib.instances import Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.limits import Limits
 
 from ..decomposition.pricing import Prices
 from .program import Program
@@ -48,11 +48,6 @@ def whole(prices: Prices, unit: float) -> Prices:
     return Prices(to_whole(prices.capacity), to_whole(prices.channels))
 
 
-def limited(instance: Instance) -> Ints:
-    """The offload points whose radio has limited channels."""
-    return np.flatnonzero(instance.points.channels != UNLIMITED)
-
-
 class Encoding(ABC):
     """Choices that make up the decisions of devices, as programs.
 
@@ -70,7 +65,7 @@ class Encoding(ABC):
     Attributes
     ----------
     limits, prices
-        (L,) q and Lambda, of the N capacities and the limited channels.
+        (L,) q and Lambda.
     slack
         (C,) s of every choice.
     base
@@ -87,11 +82,10 @@ class Encoding(ABC):
 
     def __init__(self, instance: Instance, cost: float, unit: float, prices: Prices) -> None:
         self.instance, self.unit, self._most = instance, unit, 2 * cost * unit
-        self.limits = self._on_limits(instance.points.capacity, instance.points.channels)
-        self.prices = self._on_limits(prices.capacity * unit, prices.channels * unit)
-
-    def _on_limits(self, capacity: NDArray[Any], channels: NDArray[Any]) -> list[int]:
-        return [int(value) for value in (*capacity, *channels[limited(self.instance)])]
+        limits = Limits(instance)
+        self.limits: list[int] = limits.right.tolist()
+        on_limits = limits.vector(prices.capacity * unit, prices.channels * unit)
+        self.prices = [int(price) for price in on_limits.tolist()]
 
     def _down(self, costs: Floats) -> Ints:
         """Whole numbers below u times the costs, cut off where no good solution can get."""

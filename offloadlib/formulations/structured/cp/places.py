@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Application, Instance, Solution
 from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms, away, terms
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
-from .encoding import LARGEST, Encoding, limited, unit_of, whole
+from .encoding import LARGEST, Encoding, unit_of, whole
 from .program import Program, Term, total
 
 
@@ -62,7 +63,7 @@ class Places(Encoding):
         self._device = np.repeat(np.arange(instance.num_devices), choices)
         number = np.arange(len(self._device)) - self._first[self._device]
         self._subtask, self._place = number // width, np.append(LOCAL, self._points)[number % width]
-        self._channels = {int(n): instance.num_points + i for i, n in enumerate(limited(instance))}
+        self._radio = Limits(instance).radio
         self._least, slack = np.zeros_like(choices), np.zeros_like(number)
         self.settings: Mapping[str, Any] = {
             "cp_model_probing_level": 0,
@@ -161,8 +162,8 @@ class Places(Encoding):
             program.model.add(total((x, sign) for x, sign in balance if x is not None) == 0)
             delay[k] += [(up, up_delay), (down, down_delay)]
             rest += [(up, up_energy), (down, down_energy)]
-        channel = self._channels.get(int(self.instance.devices.connected_to[m]))
-        if channel is not None:
+        channel = int(self._radio[m])
+        if channel >= 0:
             on_air = program.boolean()
             for x in local:
                 program.model.add_bool_or([on_air] if x is None else [on_air, x])
@@ -190,16 +191,11 @@ class Places(Encoding):
         arcs
             (G, A, 4) delay of sending and receiving the data of an arc, energy of both.
         """
-        a, b = term.delay_weight[:, None], term.energy_weight[:, None]
-        execute, send, receive = (b * power[:, None] for power in (term.execute, term.send, term.receive))
-        at_points = term.group.work[:, :, None] / self.instance.points.cpu[self._points]
-        at_points = at_points + (term.head_up + term.tail_down)[:, :, None]
-        radio = send * term.head_up + receive * term.tail_down
-        delays = np.append((a * term.local)[:, :, None], a[:, :, None] * at_points, axis=2)
-        energies = np.repeat(radio[:, :, None], len(self._points) + 1, axis=2)
-        energies[:, :, 0] = execute * term.local
-        arc_up, arc_down = term.arc_up, term.arc_down
-        arcs = np.stack([a * arc_up, a * arc_down, send * arc_up, receive * arc_down], axis=2)
+        sides = term.sides
+        at_points = away(term, self.instance.points.cpu[self._points])
+        delays = np.append(sides.local_delay[:, :, None], at_points[0], axis=2)
+        energies = np.append(sides.local_energy[:, :, None], at_points[1], axis=2)
+        arcs = np.stack([sides.up_delay, sides.down_delay, sides.up_energy, sides.down_energy], axis=2)
         return self._down(delays), self._down(energies), self._down(arcs)
 
 

@@ -49,7 +49,7 @@ from ..certificate import Places as Branch
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
-from .limits import Limits
+from .limits import PricedLimits
 from .master import CONVERGED, PRECISION, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
@@ -495,8 +495,8 @@ class _Search(Run[Solution]):
             score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - bound)
         return score
 
-    def _limits(self) -> Limits:
-        return Limits(self.instance, largest_search=ROUGH_SEARCH, late=self.late, stopped=self.stopped)
+    def _limits(self) -> PricedLimits:
+        return PricedLimits(self.instance, largest_search=ROUGH_SEARCH, late=self.late, stopped=self.stopped)
 
     def _rough(self) -> tuple[Prices, float]:
         """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master."""
@@ -515,7 +515,7 @@ class _Search(Run[Solution]):
         limits = self._limits()
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            dual.evaluate(limits.vector(prices))
+            dual.evaluate(limits.vector(prices.capacity, prices.channels))
             table = primal.cheapest(dual)
             pack(limits, table)
             primal.improve(dual, table)

@@ -19,7 +19,7 @@ from offloadlib.instances.structured.bound import simple_bound
 from ...engine.trust import SolverError
 from ...proofs.nodes import claim
 from .dual import CONVERGED, Dual
-from .limits import Limits
+from .limits import PricedLimits
 from .pricing import Prices
 from .primal import Primal
 
@@ -71,7 +71,7 @@ class City:
         self._instance, self._budget = instance, budget
         self._floor = simple_bound(instance)
         self._termination = Termination.FINISHED
-        limits = Limits(instance, late=self.late)
+        limits = PricedLimits(instance, late=self.late)
         self._primal = Primal(limits, start, self._done)
         self._dual = Dual(limits, self._done, self._report)
 

@@ -38,7 +38,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
 
 from ...engine.highs import solve_linear
-from .limits import Limits
+from .limits import PricedLimits
 
 SMOOTHING = 0.5
 """Weight of the best prices so far in the prices that are tried."""
@@ -75,7 +75,7 @@ class Model:
         Told of every evaluation.
     """
 
-    def __init__(self, limits: Limits, vector: Floats, seen: Seen | None = None) -> None:
+    def __init__(self, limits: PricedLimits, vector: Floats, seen: Seen | None = None) -> None:
         self.limits, self.right, self._seen = limits, limits.right, seen
         self._all = np.arange(limits.instance.num_devices)
         mean = float(limits.local_cost.mean())
@@ -165,9 +165,9 @@ class Model:
     def _try(self, vector: Floats) -> int:
         """Evaluate at some prices and add the decisions that are new; returns how many."""
         bound, value, table = self._evaluate(vector)
-        known = self._base_cost + self.limits.paid(self.base, None, vector)
+        known = self._base_cost + self.limits.weighed(self.base, None, vector)
         if len(self.device):
-            own = self._cost + self.limits.paid(self._table, self.device, vector)
+            own = self._cost + self.limits.weighed(self._table, self.device, vector)
             np.minimum.at(known, self.device, own)
         new = np.flatnonzero(value < known - 1e-12 * np.abs(known))
         if len(new):
@@ -236,7 +236,7 @@ class Dual:
     """
 
     def __init__(
-        self, limits: Limits, late: Callable[[], bool], report: Callable[[], None] = lambda: None
+        self, limits: PricedLimits, late: Callable[[], bool], report: Callable[[], None] = lambda: None
     ) -> None:
         self.limits, self._late, self._report = limits, late, report
         self.bound = -np.inf

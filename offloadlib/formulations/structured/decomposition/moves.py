@@ -29,7 +29,7 @@ from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads
-from .limits import Limits
+from .limits import PricedLimits
 from .tables import GRAPH, POINTS, READ, READ_INT, Points, graph, sides
 
 LARGEST_LIST = 2_000_000
@@ -174,7 +174,7 @@ class Scanner:
         Whether the last scan ended so.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: PricedLimits) -> None:
         self._limits = limits
         self.truncated = False
         self._parts: list[tuple[int, slice]] = []
@@ -352,7 +352,7 @@ def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyp
     return pushed, finished
 
 
-def chains(moves: Moves, limits: Limits, vector: Floats, table: Places, most: int) -> tuple[int, bool]:
+def chains(moves: Moves, limits: PricedLimits, vector: Floats, table: Places, most: int) -> tuple[int, bool]:
     """Send subtasks from where there are too many to where there is room, and improve.
 
     Parameters

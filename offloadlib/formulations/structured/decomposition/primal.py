@@ -31,7 +31,7 @@ from offloadlib.instances.structured.sides import terms
 
 from ...engine import highs
 from .dual import Dual
-from .limits import Limits
+from .limits import PricedLimits
 from .moves import Scanner, chains
 
 LEVELS = 12
@@ -66,7 +66,7 @@ class Primal:
         The incumbent.
     """
 
-    def __init__(self, limits: Limits, start: Solution, late: Callable[[], bool]) -> None:
+    def __init__(self, limits: PricedLimits, start: Solution, late: Callable[[], bool]) -> None:
         self.limits, self._late = limits, late
         self.table, self.objective = limits.table(start), evaluate(limits.instance, start).total
         self._scanner = Scanner(limits)
@@ -152,8 +152,9 @@ class Primal:
     def _loss(self, vector: Floats, value: Floats, table: Places, devices: Ints) -> Floats:
         """What decisions cost + pay above the least at some prices."""
         cost = evaluate(self.limits.instance, self.limits.solution(table)).cost[devices]
-        paid = self.limits.paid(table[devices], devices, vector)
-        return np.maximum(cost + paid - value[devices], 0.0)
+        paid = self.limits.weighed(table[devices], devices, vector)
+        loss: Floats = np.maximum(cost + paid - value[devices], 0.0)
+        return loss
 
     def improve(
         self,
@@ -255,10 +256,12 @@ class Primal:
             extra, lost = extra[lost <= excess], lost[lost <= excess]
             devices, loss = np.concatenate([devices, extra]), np.concatenate([loss, lost])
             table = np.vstack([table, other[extra]])
-        _, first = np.unique(_hashed(np.column_stack([devices, table])), return_index=True)
+        rows = np.column_stack([devices, table]).astype(np.int64)
+        _, first = np.unique(rows @ _factors(rows.shape[1]), return_index=True)
         devices, table, loss = devices[first], table[first], loss[first]
         if len(devices) > LARGEST_CORE:
-            number = limits.hashed_use(table, devices) - limits.hashed_use(base[devices], devices)
+            factors = _factors(len(limits))
+            number = limits.weighed(table, devices, factors) - limits.weighed(base[devices], devices, factors)
             order = np.lexsort((loss, number))
             first = np.concatenate([[True], np.diff(number[order]) != 0])
             begin = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
@@ -268,11 +271,9 @@ class Primal:
         return devices, table, loss
 
 
-def _hashed(rows: Ints) -> Ints:
-    """A number for each row, the same for equal rows and hardly ever for others."""
-    factors = np.random.default_rng(0).integers(1, 2**62, size=rows.shape[1])
-    number: Ints = (rows.astype(np.int64) * factors).sum(axis=1)
-    return number
+def _factors(size: int) -> Ints:
+    """Sums with these are the same for equal vectors of whole numbers, and hardly ever for others."""
+    return np.random.default_rng(0).integers(1, 2**62, size=size)
 
 
 def _fitting(change: Ints, loss: Floats, left: int, all_of_it: bool) -> Ints:
@@ -291,7 +292,7 @@ def _fitting(change: Ints, loss: Floats, left: int, all_of_it: bool) -> Ints:
     return np.array(chosen, dtype=np.int64)
 
 
-def _spread(limits: Limits, table: Places) -> None:
+def _spread(limits: PricedLimits, table: Places) -> None:
     """Fill points of equal speed one after the other: it makes no difference which of them is used."""
     points = limits.instance.points
     for cpu in np.unique(points.cpu[points.capacity > 0]):
@@ -303,7 +304,7 @@ def _spread(limits: Limits, table: Places) -> None:
             table.flat[at] = equal[np.minimum(number, len(equal) - 1)]
 
 
-def pack(limits: Limits, table: Places) -> None:
+def pack(limits: PricedLimits, table: Places) -> None:
     """Fill the points from the fastest on, as the prices have ordered the subtasks.
 
     Who is at a faster point stays ahead; at the same point larger a w goes first. What is too many in sum
@@ -323,7 +324,7 @@ def pack(limits: Limits, table: Places) -> None:
     table.flat[at] = order[np.minimum(number, np.flatnonzero(room)[-1])]
 
 
-def _keep_channels(limits: Limits, dual: Dual, table: Places) -> None:
+def _keep_channels(limits: PricedLimits, dual: Dual, table: Places) -> None:
     """All-local, by the least loss, what is too many on a radio."""
     points = limits.instance.num_points
     for row in range(points, len(limits)):
@@ -335,7 +336,7 @@ def _keep_channels(limits: Limits, dual: Dual, table: Places) -> None:
 
 
 def _core(
-    limits: Limits,
+    limits: PricedLimits,
     vector: Floats,
     base: Places,
     devices: Ints,

@@ -34,7 +34,7 @@ from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import terms
 
 from .dual import Dual, Seen
-from .limits import Limits
+from .limits import PricedLimits
 from .pricing import difference
 
 CLOSE = 0.1
@@ -67,7 +67,7 @@ class Tatonnement:
         Whether about as much was used in sum as there is, when the prices last changed, or the level is 0.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: PricedLimits) -> None:
         points, work = limits.instance.points, terms(limits.instance)
         usable = np.flatnonzero(points.capacity > 0)
         self._order = usable[np.argsort(-points.cpu[usable], kind="stable")]
@@ -78,13 +78,13 @@ class Tatonnement:
         self._edges: Floats = 0.5 * np.quantile(weighted, np.clip(1.0 - kept, 0.0, 1.0))
         self._level, self._turn, self.balanced = 0.0, 0, False
 
-    def vector(self, limits: Limits) -> Floats:
+    def vector(self, limits: PricedLimits) -> Floats:
         """The prices on capacities; those on channels are 0."""
         vector = np.zeros(len(limits))
         vector[self._order] = self._level + np.cumsum((self._edges * self._steps)[::-1])[::-1]
         return vector
 
-    def find_level(self, limits: Limits, late: Callable[[], bool], seen: Seen | None = None) -> None:
+    def find_level(self, limits: PricedLimits, late: Callable[[], bool], seen: Seen | None = None) -> None:
         """Bisection for the level at equal prices; ``seen`` is told of every evaluation."""
         edges, self._edges = self._edges, np.zeros(len(self._edges))
         low, high = 0.0, float(limits.local_cost.max())
@@ -100,14 +100,14 @@ class Tatonnement:
                     break
         self._edges = edges
 
-    def _excess(self, limits: Limits, seen: Seen | None) -> float:
+    def _excess(self, limits: PricedLimits, seen: Seen | None) -> float:
         found = answer(limits, self.vector(limits))
         if seen is not None:
             seen(*found)
         table = found[3]
         return float((limits.used(table) - limits.right)[self._order].sum())
 
-    def follow(self, limits: Limits, table: Places) -> None:
+    def follow(self, limits: PricedLimits, table: Places) -> None:
         """Change the prices by what decisions use."""
         used, right = (np.cumsum(of[self._order]) for of in (limits.used(table), limits.right))
         if not len(used):
@@ -119,7 +119,7 @@ class Tatonnement:
         self.balanced = self._level == 0.0 or abs(change[-1] - 1.0) <= BALANCED
 
 
-def rough(limits: Limits, dual: Dual, late: Callable[[], bool]) -> Iterator[Places]:
+def rough(limits: PricedLimits, dual: Dual, late: Callable[[], bool]) -> Iterator[Places]:
     """Follow what is used for a few evaluations of all devices, which ``dual`` sees; yields decisions.
 
     Raises
@@ -138,13 +138,13 @@ def rough(limits: Limits, dual: Dual, late: Callable[[], bool]) -> Iterator[Plac
             return
 
 
-def answer(limits: Limits, vector: Floats) -> tuple[Floats, float, Floats, Places]:
+def answer(limits: PricedLimits, vector: Floats) -> tuple[Floats, float, Floats, Places]:
     """All devices at some prices on capacities and the best prices on channels.
 
     Returns
     -------
     vector, bound, value, table
-        The prices, and as :meth:`.limits.Limits.lagrangian`.
+        The prices, and as :meth:`.limits.PricedLimits.lagrangian`.
     """
     vector = limits.rounded(vector)
     bound, value, table = limits.lagrangian(vector)

@@ -22,7 +22,6 @@ from scipy.sparse import csr_array
 
 from offloadlib.instances import (
     LOCAL,
-    UNLIMITED,
     Application,
     Budget,
     Instance,
@@ -31,8 +30,9 @@ from offloadlib.instances import (
     Termination,
 )
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Sides, Terms, away, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
@@ -159,30 +159,26 @@ def _layout(instance: Instance) -> tuple[tuple[Columns, ...], Ints, int]:
                 delay=number(linked),
             )
         )
-    limited = (connected != LOCAL) & (instance.points.channels[connected] != UNLIMITED)
-    return tuple(columns), number(limited), count
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """Coefficients of a group's variables in a_m g or in b_m e, shaped as the variables are."""
-
-    local: Floats
-    place: Floats
-    up: Floats
-    down: Floats
+    return tuple(columns), number(Limits(instance).radio >= 0), count
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The connected devices of one group: their columns, at points with capacity, and coefficients."""
+    """The connected devices of one group: their columns, at points with capacity, and what their parts cost.
+
+    Attributes
+    ----------
+    away_delay, away_energy
+        (G, K, N) at each point, with what goes over the radio.
+    """
 
     application: Application
     members: Ints
     columns: Columns
-    delay: _Weights
-    energy: _Weights
     share: Floats
+    sides: Sides
+    away_delay: Floats
+    away_energy: Floats
 
     @property
     def binaries(self) -> Ints:
@@ -191,34 +187,21 @@ class _Part:
     def g(self, k: int) -> list[tuple[Ints, Floats]]:
         """-a_m g_mk as columns and coefficients."""
         into = [arc for arc, _ in self.application.incoming[k]]
-        where, weight = self.columns, self.delay
+        where, sides = self.columns, self.sides
         return [
-            (where.local[:, k], -weight.local[:, k]),
-            (where.place[:, k], -weight.place[:, k]),
-            (where.up[:, into], -weight.up[:, into]),
-            (where.down[:, into], -weight.down[:, into]),
+            (where.local[:, k], -sides.local_delay[:, k]),
+            (where.place[:, k], -self.away_delay[:, k]),
+            (where.up[:, into], -sides.up_delay[:, into]),
+            (where.down[:, into], -sides.down_delay[:, into]),
         ]
 
 
 def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
     linked = instance.devices.connected_to[term.group.members] != LOCAL
     usable = instance.points.capacity > 0
-    a, b = term.delay_weight[linked, None], term.energy_weight[linked, None]
-    execute, send, receive = (x[linked, None] for x in (term.execute, term.send, term.receive))
-    local, up, down = term.local[linked], term.arc_up[linked], term.arc_down[linked]
-    head, tail = term.head_up[linked], term.tail_down[linked]
-    at_point = (a * term.group.work[linked])[:, :, None] / instance.points.cpu[usable]
-    if term.ceiling is not None:
-        at_point = np.minimum(at_point, term.ceiling[linked, None, None])
+    sides = Sides(*(values[linked] for values in term.sides))
+    at_points = (values[linked] for values in away(term, instance.points.cpu[usable]))
     share = np.ones(len(linked)) if term.share is None else term.share
-    delay = _Weights(a * local, at_point + (a * (head + tail))[:, :, None], a * up, a * down)
-    radio = b * (head * send + tail * receive)
-    energy = _Weights(
-        local=b * execute * local,
-        place=np.broadcast_to(radio[:, :, None], at_point.shape),
-        up=b * send * up,
-        down=b * receive * down,
-    )
     columns = Columns(
         where.local[linked],
         where.place[linked][:, :, usable],
@@ -228,8 +211,9 @@ def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
         where.finish[linked],
         where.delay[linked],
     )
-    members = term.group.members[linked]
-    return _Part(term.group.application, members, columns, delay, energy, share[linked])
+    return _Part(
+        term.group.application, term.group.members[linked], columns, share[linked], sides, *at_points
+    )
 
 
 class _Rows:
@@ -331,13 +315,9 @@ def _objective(parts: list[_Part], count: int) -> Floats:
     """The weighted delays and energies."""
     cost = np.zeros(count)
     for part in parts:
-        where, weight = part.columns, part.energy
+        where, sides, share = part.columns, part.sides, part.share[:, None]
         cost[where.delay] = part.share
-        for columns, coefficients in (
-            (where.local, weight.local),
-            (where.place, weight.place),
-            (where.up, weight.up),
-            (where.down, weight.down),
-        ):
-            cost[columns] = (coefficients.T * part.share).T
+        cost[where.local] = sides.local_energy * share
+        cost[where.place] = part.away_energy * share[:, :, None]
+        cost[where.up], cost[where.down] = sides.up_energy * share, sides.down_energy * share
     return cost

@@ -58,7 +58,7 @@ from scipy.sparse import coo_array, csr_array, vstack
 
 from offloadlib.instances import LOCAL, Application, Instance
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms, away, terms
 
 from ...engine.highs import MixedIntegerProgram, Relaxation
 
@@ -266,8 +266,7 @@ def _left_side(instance: Instance, term: Terms, where: Columns, diamond: Diamond
     parts = [] if diamond.before is None else [(where.finish[devices, diamond.before], -one)]
     if diamond.after is None:
         return _Side.of((where.delay[devices], one), *parts)
-    k = diamond.after
-    weight = term.delay_weight[devices][:, None]
+    k, sides = diamond.after, term.sides
     on_device, on_point = _execution(instance, term, devices, np.array([k]))
     arcs = np.ix_(devices, np.array([arc for arc, _ in term.group.application.incoming[k]]))
     return _Side.of(
@@ -275,20 +274,15 @@ def _left_side(instance: Instance, term: Terms, where: Columns, diamond: Diamond
         (where.finish[devices, k], one),
         (where.local[devices, k], -on_device),
         (where.place[devices, k], -on_point),
-        (where.up[arcs], -weight * term.arc_up[arcs]),
-        (where.down[arcs], -weight * term.arc_down[arcs]),
+        (where.up[arcs], -sides.up_delay[arcs]),
+        (where.down[arcs], -sides.down_delay[arcs]),
     )
 
 
 def _execution(instance: Instance, term: Terms, devices: Ints, subtasks: Ints) -> tuple[Floats, Floats]:
     """Weighted delays (G, J) on the device and (G, J, N) at the points, with what ends there."""
     at = np.ix_(devices, subtasks)
-    weight = term.delay_weight[devices][:, None]
-    radio = term.head_up[at] + term.tail_down[at]
-    at_point = weight[:, :, None] * term.group.work[at][:, :, None] / instance.points.cpu
-    if term.ceiling is not None:
-        at_point = np.minimum(at_point, term.ceiling[devices, None, None])
-    return weight * term.local[at], at_point + (weight * radio)[:, :, None]
+    return term.sides.local_delay[at], away(term, instance.points.cpu, at)[0]
 
 
 def _right_side(
@@ -303,11 +297,10 @@ def _right_side(
         up = down = np.full(local.shape, -1)
         to_send = to_receive = np.zeros(local.shape)
     else:
-        weight = term.delay_weight[devices][:, None]
         edges = term.group.application.edges
         arcs = np.ix_(devices, np.array([edges.index((diamond.before, j)) for j in diamond.between]))
         up, down = where.up[arcs], where.down[arcs]
-        to_send, to_receive = weight * term.arc_up[arcs], weight * term.arc_down[arcs]
+        to_send, to_receive = term.sides.up_delay[arcs], term.sides.down_delay[arcs]
     received, sent = on_device + to_receive, on_point + to_send[:, :, None]
     width, level = _levels(on_device, received, on_point, sent)
     if_local = on_device[:, None] > level

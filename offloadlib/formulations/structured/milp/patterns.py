@@ -55,13 +55,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, hstack, vstack
+from scipy.sparse import csr_array, hstack, vstack
 
-from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance, Result, Solution, Termination
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import Group, Places
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Sides, Terms, away, crosses, terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
@@ -153,7 +154,7 @@ class Patterns:
     cost
         (P,) C_p.
     use
-        (P, L) what it uses of each limit: of the N capacities, then of the limited channels.
+        (P, L) what it uses of each limit.
     """
 
     instance: Instance
@@ -165,6 +166,11 @@ class Patterns:
 
     def __len__(self) -> int:
         return len(self.device)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits of the instance."""
+        return Limits(self.instance)
 
     @cached_property
     def _first(self) -> Ints:
@@ -189,11 +195,10 @@ class Patterns:
 
     def slack(self, prices: Prices) -> tuple[float, Floats]:
         """The Lagrangian bound L, without the unconnected devices, and (P,) the slack of each pattern."""
-        limited = self.instance.points.channels != UNLIMITED
-        on_limits = np.append(prices.capacity, prices.channels[limited])
+        on_limits = self.limits.vector(prices.capacity, prices.channels)
         reduced = self.cost + self.use @ on_limits
         least = np.minimum.reduceat(reduced, self._first)
-        bound = math.fsum(least.tolist()) - float(on_limits @ _limits(self.instance))
+        bound = math.fsum(least.tolist()) - float(on_limits @ self.limits.right)
         sizes = np.diff(self._first, append=len(self))
         return bound, reduced - np.repeat(least, sizes)
 
@@ -214,10 +219,9 @@ class Patterns:
 
     def covering(self, solution: Solution) -> Ints:
         """(D,) for each device the cheapest pattern that uses no more than its decision in a solution."""
-        connected = self.instance.devices.connected_to
         used = np.zeros((self.instance.num_devices, self.use.shape[1]))
         for group, places in zip(self.instance.groups, solution.places, strict=True):
-            used[group.members] = _use(self.instance, places, connected[group.members]).toarray()
+            used[group.members] = self.limits.uses(places, group.members).toarray()
         row = _rows(self.use)
         over = self.use.data > used[self.device[row], self.use.indices]
         cost = self.cost.copy()
@@ -226,7 +230,7 @@ class Patterns:
 
     def program(self) -> MixedIntegerProgram:
         """The set-partitioning program over these patterns."""
-        limits, devices = _limits(self.instance), self.num_devices
+        limits, devices = self.limits.right.astype(np.float64), self.num_devices
         device = np.cumsum(np.diff(self.device, prepend=-1) != 0) - 1
         partition = csr_array(
             (np.ones(len(self)), device, np.arange(len(self) + 1)), shape=(len(self), devices)
@@ -265,7 +269,7 @@ def undominated(instance: Instance, late: Callable[[], bool] = lambda: False) ->
     OutOfTime
         If it is.
     """
-    connected = instance.devices.connected_to
+    limits = Limits(instance)
     sizes = {group.application.size for group in instance.groups if _linked(instance, group).any()}
     tables = {size: Table.of(instance, size) for size in sizes}
     parts: list[tuple[Ints, Ints, Floats, csr_array]] = []
@@ -278,7 +282,7 @@ def undominated(instance: Instance, late: Callable[[], bool] = lambda: False) ->
             row, kept = np.nonzero(table.undominated(cost))
             device = term.group.members[rows[row]]
             decision = decision[row, kept]
-            use = _use(instance, table.places[decision], connected[device])
+            use = limits.uses(table.places[decision], device)
             parts.append((device, decision, cost[row, kept], use))
     devices, decisions, costs, uses = zip(*parts, strict=True)
     return Patterns(
@@ -341,9 +345,11 @@ class Table:
         digits = np.indices((len(place),) * size).reshape(size, -1).T
         value = len(place) ** np.arange(size)[::-1]
         name = np.sort(digits, axis=1) @ value
-        use = _counts(place[digits], instance.num_points)
-        over = _rows(use)[use.data > instance.points.capacity[use.indices]]
-        order = np.delete(np.arange(len(digits)), over)
+        over = np.zeros(len(digits), dtype=np.bool_)
+        for i, capacity in enumerate(instance.points.capacity[points].tolist(), start=1):
+            if capacity < size:
+                over |= np.count_nonzero(digits == i, axis=1) > capacity
+        order = np.flatnonzero(~over)
         order = order[np.argsort(name[order], kind="stable")]
         classes, first = np.unique(name[order], return_index=True)
         members = digits[order[first]]
@@ -392,55 +398,35 @@ def _costs(instance: Instance, term: Terms, devices: Ints) -> Floats:
     predecessors are offloaded, so that little is computed for all decisions.
     """
     application, axes = term.group.application, [1] * term.group.application.size
-    speeds = instance.points.cpu[instance.points.capacity > 0]
-    away = np.append(0.0, np.ones(len(speeds)))
+    sides = Sides(*(values[devices] for values in term.sides))
+    at_points = away(term, instance.points.cpu[instance.points.capacity > 0], (devices, slice(None)))
+    on_side = np.arange(at_points[0].shape[2] + 1) > 0
 
-    def of_devices(values: Floats) -> Floats:
-        return values[devices].reshape(-1, *axes)
+    def of_place(k: int, values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape(-1, *axes[:k], len(on_side), *axes[k + 1 :])
 
-    def of_place(k: int, values: Floats) -> Floats:
-        return values.reshape(-1, *axes[:k], len(away), *axes[k + 1 :])
+    def own(k: int, local: Floats, elsewhere: Floats) -> Floats:
+        return of_place(k, np.column_stack([local[:, k], elsewhere[:, k]]))
 
-    a, b = of_devices(term.delay_weight), of_devices(term.energy_weight)
-    execute, send, receive = (b * of_devices(x) for x in (term.execute, term.send, term.receive))
+    def of_arc(values: Floats, arc: int) -> Floats:
+        return values[:, arc].reshape(-1, *axes)
+
     finish: dict[int, Floats] = {}
     total: Floats = np.zeros((1, *axes))
     for k in application.order:
-        o = of_place(k, away)
-        at_points = of_place(k, np.append(0.0, 1 / speeds)) * of_devices(term.group.work[:, k])
-        up, down = o * of_devices(term.head_up[:, k]), o * of_devices(term.tail_down[:, k])
-        local = (1 - o) * of_devices(term.local[:, k])
+        delay = own(k, sides.local_delay, at_points[0])
+        energy = own(k, sides.local_energy, at_points[1])
         for arc, j in application.incoming[k]:
-            o_j = of_place(j, away)
-            up = up + (1 - o_j) * o * of_devices(term.arc_up[:, arc])
-            down = down + o_j * (1 - o) * of_devices(term.arc_down[:, arc])
+            up, down = crosses(of_place(j, on_side), of_place(k, on_side))
+            delay = delay + up * of_arc(sides.up_delay, arc) + down * of_arc(sides.down_delay, arc)
+            energy = energy + up * of_arc(sides.up_energy, arc) + down * of_arc(sides.down_energy, arc)
         before = [finish[j] for _, j in application.incoming[k]]
         ready = reduce(np.maximum, before) if before else 0.0
-        finish[k] = ready + a * (local + at_points + up + down)
-        total = total + (execute * local + send * up + receive * down)
+        finish[k] = ready + delay
+        total = total + energy
     tails = [finish[k] for k in np.flatnonzero(application.tails).tolist()]
     total = total + reduce(np.maximum, tails)
     return total.reshape(len(devices), -1)
-
-
-def _counts(places: Places, points: int) -> csr_array:
-    """(P, N) how many subtasks each decision (P, K) has at each offload point."""
-    row, k = np.nonzero(places != LOCAL)
-    entries = (np.ones(len(row)), (row, places[row, k]))
-    return csr_array(coo_array(entries, shape=(len(places), points)))
-
-
-def _use(instance: Instance, places: Places, connected: Ints) -> csr_array:
-    """(P, L) what decisions (P, K) of devices on these radios (P,) use of each limit."""
-    limited = instance.points.channels != UNLIMITED
-    on_air = (places != LOCAL).any(axis=1)[:, None] & (connected[:, None] == np.flatnonzero(limited))
-    return csr_array(hstack([_counts(places, instance.num_points), csr_array(on_air, dtype=np.float64)]))
-
-
-def _limits(instance: Instance) -> Floats:
-    """(L,) the N capacities and the limited channels."""
-    channels = instance.points.channels
-    return np.append(instance.points.capacity, channels[channels != UNLIMITED]).astype(np.float64)
 
 
 def _rows(matrix: csr_array) -> Ints:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
+from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
 
 LARGE_JOIN = 8
@@ -87,12 +88,12 @@ def too_large(instance: Instance, held_up: Callable[[Application, int], Size], m
     """
     points = int((instance.points.capacity > 0).sum())
     connected = instance.devices.connected_to
-    total, devices = Size(0, 0), 0
+    total, devices, radio = Size(0, 0), 0, Limits(instance).radio
     for group in instance.groups:
         linked = connected[group.members][connected[group.members] != LOCAL]
         one = placed(group.application, points) + held_up(group.application, points)
         total, devices = total + one.times(len(linked)), devices + len(linked)
-        limited = int((instance.points.channels[linked] != UNLIMITED).sum())
+        limited = int((radio[group.members] >= 0).sum())
         total += Size(group.application.size, 2 * group.application.size).times(limited)
     memory = models * total.in_pyomo() + total.in_solver()
     if memory <= LARGEST or memory <= LONG * LARGEST * devices:
