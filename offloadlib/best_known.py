@@ -30,7 +30,7 @@ from typing import Any
 from offloadlib.instances import AnyInstance, InputError
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.kinds import KINDS
+from offloadlib.kinds import face
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def improve(stem: str, time_limit: float) -> BestKnown:
         (known.objective, known.lower_bound, known.certified_bound) if known else (None, None, None)
     )
     start = read_solution(path, instance).solution if objective else None
-    for method in KINDS[instance.kind].tried:
+    for method in face(instance.kind).tried:
         result = solve(instance, method, time_limit=time_limit, threads=2, start=start)
         if objective is None or result.objective < objective.value:
             objective, start = _today(result.objective, method), result.solution
@@ -164,7 +164,7 @@ def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Claim
         with replacing(proof) as file:
             file.write(new.read_bytes())
     write_solution(stored, instance, path)
-    return _today(stored.lower_bound, KINDS[instance.kind].prover)
+    return _today(stored.lower_bound, face(instance.kind).prover)
 
 
 def _today(value: float, method: str) -> Claim:

@@ -41,7 +41,7 @@ from offloadlib.instances import (
 from offloadlib.instances.errors import Problem
 from offloadlib.instances.files.document import read_bytes, replacing
 from offloadlib.instances.kind import AnyInstance as AnyProblem
-from offloadlib.kinds import structured
+from offloadlib.kinds import only
 
 Format = Literal["mps", "lp"]
 
@@ -93,12 +93,12 @@ def export(instance: AnyProblem, formulation: str, path: str | Path, form: str |
         written.
     """
     form = format_of(path, form)
-    instance = structured(instance, "export")
-    model = _model(instance, formulation)
-    model.name = _short(_escape(instance.name), LONGEST) or "unnamed"
+    data: Instance = only(instance, [catalogue.find(formulation).kind], "export")
+    model = _model(data, formulation)
+    model.name = _short(_escape(data.name), LONGEST) or "unnamed"
     note = (
         f"{_COMMENT[form]} offloadlib: {formulation} of instance {model.name} (sha256 "
-        f"{instance.fingerprint}); F = objective + {unconnected_cost(instance)!r}\n"
+        f"{data.fingerprint}); F = objective + {unconnected_cost(data)!r}\n"
     )
     content = note.encode() + _written(model, form)
     with replacing(path) as file:
@@ -230,7 +230,7 @@ def read_foreign_solution(path: str | Path, instance: Instance, formulation: str
 @contextmanager
 def translated(instance: str | Path, solution: str | Path, formulation: str) -> Iterator[Path]:
     """A solution file with what :func:`read_foreign_solution` reads, for as long as it is checked."""
-    data = structured(read(instance), "check --formulation")
+    data = only(read(instance), [catalogue.find(formulation).kind], "check --formulation")
     stored = read_foreign_solution(solution, data, formulation)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{Path(solution).name}.sol.json"

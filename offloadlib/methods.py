@@ -13,6 +13,8 @@ from typing import Any
 
 from offloadlib.formulations.catalogue import imported
 from offloadlib.instances import AnyInstance, Budget, InputError, Result
+from offloadlib.instances.features import FORMAT_1, Feature
+from offloadlib.instances.kind import kind_named
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
 """It takes an instance of a kind that its method solves, and gives a solution of that kind."""
@@ -46,9 +48,11 @@ class Method:
         Where it is from (sections and algorithms of Kuang et al. 2020 unless said otherwise).
     kinds
         The kinds of instances that it solves.
+    supports
+        What such instances may have for it to solve them.
     obstacle
-        ``module:function`` that tells why the method cannot solve an instance of such a kind, or None;
-        empty: it solves all of them.
+        ``module:function`` that tells what else stands in the way of solving an instance, or None: its size,
+        or a package that is not installed.
     grace
         Seconds that it may take beyond its time limit, where that is more than the usual.
     uses
@@ -64,10 +68,17 @@ class Method:
     summary: str
     source: str
     kinds: frozenset[str] = frozenset({"structured"})
+    supports: frozenset[Feature] = FORMAT_1
     obstacle: str = ""
     grace: float = 0.0
     uses: frozenset[str] = frozenset(OPTIONS)
     scheme: bool = False
+
+    @property
+    def features(self) -> list[Feature]:
+        """What the instances that it solves may have, of all that instances of its kinds may have."""
+        possible = {feature for kind in self.kinds for feature in kind_named(kind).features}
+        return sorted(possible & self.supports)
 
     @property
     def module(self) -> str:
@@ -100,8 +111,8 @@ class Method:
         """None, or why this method cannot solve the instance."""
         if instance.kind not in self.kinds:
             return f"solves instances of kind {', '.join(sorted(self.kinds))}, not {instance.kind}"
-        reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
-        return reason
+        reason: str | None = instance.beyond(self.supports)
+        return imported(self.obstacle)(instance) if reason is None and self.obstacle else reason
 
     def ignored(self, budget: Budget[Any]) -> list[str]:
         """The options that are not the usual ones, and that it has no use for."""

@@ -34,7 +34,7 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.run import OPTIMAL_GAP
-from offloadlib.kinds import KINDS
+from offloadlib.kinds import face
 from offloadlib.methods import Function, Method
 
 LEAST_TIME = 30.0
@@ -71,7 +71,7 @@ def certify(
 ) -> tuple[StoredSolution[Any], bool]:
     """Prove a lower bound of an instance, let the checker judge it, and write the certificate if it accepts.
 
-    The proof is made by the prover of the instance's kind (:data:`offloadlib.kinds.KINDS`), whatever method
+    The proof is made by the prover of the instance's kind (:class:`offloadlib.kinds.Face`), whatever method
     found the solution: prices on the limits, and a tree of branches where one set of prices is not
     enough. It claims what the search knows. Where pricing was cut short, that is less than its prices prove,
     and where the checker's own minimisation reaches its limit, more than the checker can confirm: then it
@@ -107,7 +107,7 @@ def certify(
     if proof is None:
         from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
-        prove = KINDS[instance.kind].function("prove")
+        prove = face(instance.kind).function("prove")
         compiled.prepare(prove, instance)
         begun = time.perf_counter()
         proof = prove(instance, stored.solution, Budget(time_limit=PROVING * proof_time, gap=gap))
@@ -134,7 +134,7 @@ def proving(method: Method, kind: str, kept: Path) -> Method:
 
     The solve may be in another process: :func:`kept_proof` reads the file.
     """
-    return _Proving(**vars(method), kept=kept) if method.name == KINDS[kind].prover else method
+    return _Proving(**vars(method), kept=kept) if method.name == face(kind).prover else method
 
 
 def kept_proof(kept: Path) -> Any:
@@ -151,7 +151,7 @@ class _Proving(Method):
     def load(self) -> Function:
         """The method's function, by way of a proof."""
         (kind,) = self.kinds
-        prove = KINDS[kind].function("prove")
+        prove = face(kind).function("prove")
 
         def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
             begun = time.perf_counter()
@@ -249,7 +249,7 @@ class _Judging:
         if seconds <= 0:
             return None
         files = [self.folder / name for name in ("instance.json", "solution.sol.json", "certificate.json")]
-        KINDS[self.instance.kind].function("write_certificate")(certificate, self.instance, files[2])
+        face(self.instance.kind).function("write_certificate")(certificate, self.instance, files[2])
         write_solution(self._bounded(certificate), self.instance, files[1])
         command = [sys.executable, "-I", "-S", check.__path__[0], "--json"]
         command += [f"--certificate={files[2]}", "--", *map(str, files[:2])]
@@ -264,7 +264,7 @@ class _Judging:
         return verdict
 
     def _keep(self, certificate: Any) -> None:
-        KINDS[self.instance.kind].function("write_certificate")(certificate, self.instance, self.path)
+        face(self.instance.kind).function("write_certificate")(certificate, self.instance, self.path)
         self.best = self._bounded(certificate)
 
     def _bounded(self, certificate: Any) -> StoredSolution[Any]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.keeping import Keeper, Made
-from offloadlib.kinds import KINDS
+from offloadlib.kinds import face
 from offloadlib.methods import Family, Function, Method
 from offloadlib.registry import find
 
@@ -53,7 +53,7 @@ def solve(
         The MILP solver, by the name that Pyomo knows it under.
     start
         A feasible solution to start from: the result is never worse. An exact method without one starts
-        from that of the first heuristic in :data:`offloadlib.kinds.KINDS`.
+        from that of the first heuristic of its kind (:attr:`offloadlib.kinds.Face.first`).
     on_progress
         Called with time, incumbent and lower bound while the method runs.
 
@@ -175,7 +175,7 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
 def prepared(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Function:
     """A method's function, ready to begin: what it needs is imported and compiled, its start's too."""
     if budget.start is None and method.family is Family.EXACT:
-        find(KINDS[instance.kind].first).prepared(instance)
+        find(face(instance.kind).first).prepared(instance)
     return method.prepared(instance)
 
 
@@ -193,7 +193,7 @@ def described(error: BaseException) -> str:
 
 def first(instance: AnyInstance) -> Any:
     """The solution that an exact method starts from where none is given: a heuristic's, or all-local."""
-    found: Result = find(KINDS[instance.kind].first).load()(instance, Budget())
+    found: Result = find(face(instance.kind).first).load()(instance, Budget())
     alone = instance.all_local
     return found.solution if found.objective < instance.evaluate(alone).total else alone
 

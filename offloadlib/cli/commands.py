@@ -154,18 +154,19 @@ def explain(
     named.
     """
     from offloadlib.cli import console
-    from offloadlib.explaining import explain as run
     from offloadlib.instances import InputError, read, read_solution
-    from offloadlib.kinds import structured
+    from offloadlib.instances.kind import KINDS
+    from offloadlib.kinds import face, only
 
     if output is not None and output.suffix not in (".png", ".svg"):
         raise InputError(output, [("", "a picture's name ends in .png or .svg")])
     keep_apart([instance, solution], [output])
-    data = structured(read(instance), "explain")
+    data = only(read(instance), [kind for kind in KINDS if face(kind).explain], "explain")
+    chosen = face(data.kind)
     places = read_solution(solution, data).solution
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     with console.Display() as display:
-        explanation = run(
+        explanation = chosen.function("explain")(
             data,
             places,
             device=device,
@@ -176,10 +177,9 @@ def explain(
     if as_json:
         print(json.dumps(explanation.as_dict(), allow_nan=False))
     if output is not None:
-        from offloadlib.pictures.structured import prices
         from offloadlib.pictures.style import save
 
-        save(prices(explanation), output)
+        save(chosen.function("draw_explanation")(explanation), output)
 
 
 def methods() -> None:
@@ -192,20 +192,22 @@ def methods() -> None:
 
 def generate(
     context: typer.Context,
-    kind: Annotated[str, typer.Option(metavar="KIND", help="structured or hybrid.")] = "structured",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Of problem.")] = "structured",
 ) -> None:
     """Make a random instance, by default as in the paper."""
-    from offloadlib.cli import making
+    from offloadlib.cli.making import generator
+    from offloadlib.instances.kind import KINDS
+    from offloadlib.kinds import face
 
-    commands = {"structured": making.generate_instance, "hybrid": making.generate_hybrid}
-    if kind not in commands:
-        raise typer.BadParameter(f"{kind!r} is not {' or '.join(map(repr, commands))}", param_hint="--kind")
-    _run_later(commands[kind], context)
+    if kind not in KINDS:
+        raise typer.BadParameter(f"{kind!r} is not {' or '.join(map(repr, KINDS))}", param_hint="--kind")
+    chosen = face(kind)
+    _run_later(chosen.function("generate") if chosen.generate else generator(kind), context)
 
 
 def wfformat(context: typer.Context) -> None:
     """Make an instance of WfCommons workflows, and of sites and users on a map."""
-    from offloadlib.cli.making import import_wfformat
+    from offloadlib.cli.wfformat import import_wfformat
 
     _run_later(import_wfformat, context)
 

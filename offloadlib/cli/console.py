@@ -247,11 +247,12 @@ def show_methods(methods: Iterable[Method]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("method", "family", "instances", "what it does", "source"):
+    for title in ("method", "family", "instances", "which may have", "what it does", "source"):
         table.add_column(title)
     for method in methods:
-        kinds = ", ".join(sorted(method.kinds))
-        table.add_row(method.name, str(method.family), kinds, Text(method.summary), Text(method.source))
+        kinds, features = ", ".join(sorted(method.kinds)), ", ".join(method.features)
+        texts = (Text(text) for text in (method.summary, method.source))
+        table.add_row(method.name, str(method.family), kinds, features, *texts)
     output().print(table)
 
 

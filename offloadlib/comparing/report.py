@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from offloadlib.comparing import tables
 from offloadlib.comparing.rows import Run
-from offloadlib.instances import Evaluation, Instance
 from offloadlib.instances.files.document import replacing
-from offloadlib.instances.hybrid import HybridEvaluation
+from offloadlib.kinds import face
 from offloadlib.methods import Family
 from offloadlib.pages.html import document, image
-from offloadlib.pictures import costs, hybrid, structured
-from offloadlib.pictures.picture import Picture
+from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
+from offloadlib.pictures.picture import Found, Picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +74,9 @@ def _costs(runs: Sequence[Run]) -> Picture:
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
         title = f"{_called(label)} (M = {own[0].row.devices})"
-        panels.append(costs.CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
+        panels.append(CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
     caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
-    return Picture("cost", caption, costs.cost_by_method(panels))
+    return Picture("cost", caption, cost_by_method(panels))
 
 
 def _called(label: str) -> str:
@@ -87,70 +84,25 @@ def _called(label: str) -> str:
     return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
 
 
-def _bar(run: Run) -> costs.Bar:
+def _bar(run: Run) -> Bar:
     cost = run.row.objective if run.sound else None
-    return costs.Bar(run.method.name, Family(run.row.family), cost, run.row.status)
+    return Bar(run.method.name, Family(run.row.family), cost, run.row.status)
 
 
-def _pictures(runs: Sequence[Run]) -> Iterator[Picture]:
-    """The pictures of one instance: what all methods use, and how the best solution looks."""
-    sound = [run for run in runs if run.sound]
-    if not sound:
-        return
-    label, stem, instance = _called(sound[0].row.instance), sound[0].case.stem, sound[0].case.instance
-    if not isinstance(instance, Instance):
-        yield from _hybrid_pictures(sound)
-        return
-    evaluations = [run.evaluation for run in sound if isinstance(run.evaluation, Evaluation)]
-    loads = structured.Loads(
-        title=label,
-        methods=[run.method.name for run in sound],
-        points=instance.points.ids,
-        share=np.array([evaluation.utilisation_by_point for evaluation in evaluations]),
-        total=np.array([evaluation.utilisation for evaluation in evaluations]),
+def _pictures(runs: Sequence[Run]) -> Iterable[Picture]:
+    """The pictures of one instance."""
+    found = [
+        Found(run.method.name, run.result.objective, run.result.solution, run.evaluation)
+        for run in runs
+        if run.sound and run.result is not None
+    ]
+    if not found:
+        return []
+    case = runs[0].case
+    drawn: Iterable[Picture] = face(case.instance.kind).function("pictures")(
+        _called(case.label), case.stem, case.instance, found
     )
-    caption = (
-        "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
-    )
-    yield Picture(f"utilisation-{stem}", caption, structured.utilisation(loads))
-    method, best = _best(sound)
-    title = f"{label}, {method}"
-    caption = f"Devices and offload points in the best solution found, that of {method}."
-    yield Picture(f"map-{stem}", caption, structured.network_map(instance, best, title))
-    caption = (
-        "One device's task in that solution: where each subtask runs, and when the radio is busy. "
-        "Pale bars are off the heaviest path."
-    )
-    yield Picture(f"timeline-{stem}", caption, structured.device_timeline(instance, best, title))
-
-
-def _hybrid_pictures(runs: Sequence[Run]) -> Iterator[Picture]:
-    """The same for a hybrid instance, which has no map and no graphs."""
-    label, stem = _called(runs[0].row.instance), runs[0].case.stem
-    found = [run.evaluation for run in runs if isinstance(run.evaluation, HybridEvaluation)]
-    shares = hybrid.Sharing(
-        title=label,
-        methods=[run.method.name for run in runs],
-        places=np.array([evaluation.placed for evaluation in found]),
-        uplink=np.array([evaluation.utilisation for evaluation in found]),
-    )
-    caption = "Where the Mbit of all tasks run by each method, and how much of the uplink it gives away."
-    yield Picture(f"places-{stem}", caption, hybrid.sharing(shares))
-    method, best = _best(runs)
-    caption = (
-        f"What each device keeps and uploads, and its share of the uplink, in the best solution found, "
-        f"that of {method}."
-    )
-    picture = hybrid.devices(found[0].instance, best, f"{label}, {method}")
-    yield Picture(f"devices-{stem}", caption, picture)
-
-
-def _best(runs: Sequence[Run]) -> tuple[str, Any]:
-    costs = {
-        run.method.name: (run.result.objective, run.result.solution) for run in runs if run.result is not None
-    }
-    method = min(costs, key=lambda name: costs[name][0], default="")
-    return method, costs[method][1]
+    return drawn
 
 
 # The page -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 from offloadlib.instances import InputError, Instance
 from offloadlib.instances.errors import near
+from offloadlib.instances.features import FORMAT_1, Feature
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,12 @@ class Formulation:
         One line.
     source
         Where it is from.
+    supports
+        What of :class:`.instances.features.Feature` an instance may have.
     obstacle
-        ``module:function`` that tells why there is no model of an instance that a method could solve: there
-        is none, or it would take too much memory.
+        ``module:function`` that tells why the model of an instance would be too large, or None.
+    kind
+        The kind of instances that it is of.
     """
 
     name: str
@@ -41,7 +45,9 @@ class Formulation:
     solve: str
     summary: str
     source: str
+    supports: frozenset[Feature] = FORMAT_1
     obstacle: str = ""
+    kind: str = "structured"
 
     def model(self, instance: Instance, inequalities: Iterable[str] = ()) -> Any:
         """The Pyomo model of an instance.
@@ -55,8 +61,8 @@ class Formulation:
 
     def applies_to(self, instance: Instance) -> str | None:
         """None, or why there is no model of the instance that could be solved."""
-        reason: str | None = imported(self.obstacle)(instance) if self.obstacle else None
-        return reason
+        reason: str | None = instance.beyond(self.supports)
+        return imported(self.obstacle)(instance) if reason is None and self.obstacle else reason
 
 
 def imported(path: str) -> Any:
@@ -72,7 +78,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.potentials:solve",
         "MILP with finish-time potentials (Pyomo)",
         "equations (1)-(5), linearised; level inequalities",
-        "offloadlib.formulations.structured.milp.potentials:obstacle",
+        obstacle="offloadlib.formulations.structured.milp.potentials:obstacle",
     ),
     Formulation(
         "milp-paths",
@@ -80,7 +86,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.paths:solve",
         "MILP with a row for each path of the graph",
         "equation (1), written out",
-        "offloadlib.formulations.structured.milp.paths:unsolvable",
+        obstacle="offloadlib.formulations.structured.milp.paths:unsolvable",
     ),
     Formulation(
         "milp-stages",
@@ -88,7 +94,8 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.stages:solve",
         "MILP with a variable for each maximum, series-parallel graphs only",
         "equation (1), literally",
-        "offloadlib.formulations.structured.milp.stages:unsolvable",
+        supports=FORMAT_1 - {Feature.ANY_GRAPH},
+        obstacle="offloadlib.formulations.structured.milp.stages:obstacle",
     ),
     Formulation(
         "milp-bigm",
@@ -96,7 +103,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.disjunctive:solve_big_m",
         "which branch is last as a disjunction, relaxed by big-M (Pyomo.GDP)",
         "Raman and Grossmann 1994",
-        "offloadlib.formulations.structured.milp.disjunctive:big_m_obstacle",
+        obstacle="offloadlib.formulations.structured.milp.disjunctive:big_m_obstacle",
     ),
     Formulation(
         "milp-hull",
@@ -104,7 +111,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.disjunctive:solve_hull",
         "which branch is last as a disjunction, by its convex hull (Pyomo.GDP)",
         "Balas 1979",
-        "offloadlib.formulations.structured.milp.disjunctive:hull_obstacle",
+        obstacle="offloadlib.formulations.structured.milp.disjunctive:hull_obstacle",
     ),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -18,6 +18,7 @@ import numpy as np
 
 from .arrays import Floats
 from .errors import Problem
+from .features import Feature
 from .files.archive import Archive, Columns, Layout
 from .files.document import Document
 from .files.schema import InstancePart
@@ -98,6 +99,11 @@ class Kind:
         The parameters of its generator, a dataclass, ...
     generate
         ... and (setting, seed=, name=, description=) -> instance.
+    features
+        Those that its instances may have, each with (instance) -> why a method without it cannot solve the
+        instance, None where the instance does not have it.
+    face
+        ``module:name`` of what the face of the package does with it, which alone imports that.
     """
 
     file: type[InstancePart]
@@ -108,6 +114,8 @@ class Kind:
     exact: Exact
     setting: type[Any]
     generate: Callable[..., Any]
+    features: Mapping[Feature, Callable[[Any], str | None]]
+    face: str
 
 
 def kind_named(name: str) -> Kind:
@@ -153,6 +161,18 @@ class AnyInstance(ABC):
     def fingerprint(self) -> str:
         """SHA-256 of the canonical form: equal for files that state the same problem."""
         return kind_named(self.kind).form.fingerprint(self)
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What it has that not every method can deal with."""
+        known = kind_named(self.kind).features
+        return frozenset(feature for feature, reason in known.items() if reason(self) is not None)
+
+    def beyond(self, supported: Collection[Feature]) -> str | None:
+        """Why a method that supports these features alone cannot solve it, or None."""
+        known = kind_named(self.kind).features
+        reasons = (reason(self) for feature, reason in known.items() if feature not in supported)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def evaluate(self, solution: Any) -> AnyEvaluation:
         """What a solution costs and uses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 
+from .picture import Found, Picture
 from .style import BLUE, GREEN, GREY, NAMED_POINTS, ORANGE, STYLE, canvas, name_columns, percent
 
 PLACE_COLOURS = {"device": BLUE, "edge": ORANGE, "cloud": GREEN}
@@ -83,3 +84,22 @@ def devices(instance: HybridInstance, solution: HybridSolution, title: str) -> F
     upper.set_title(title)
     figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=len(PLACE_COLOURS))
     return figure
+
+
+def pictures(label: str, stem: str, instance: HybridInstance, found: Sequence[Found]) -> Iterator[Picture]:
+    """Where all methods let the Mbit run, and what each device does in the best solution."""
+    shares = Sharing(
+        title=label,
+        methods=[one.method for one in found],
+        places=np.array([one.evaluation.placed for one in found]),
+        uplink=np.array([one.evaluation.utilisation for one in found]),
+    )
+    caption = "Where the Mbit of all tasks run by each method, and how much of the uplink it gives away."
+    yield Picture(f"places-{stem}", caption, sharing(shares))
+    best = min(found, key=lambda one: one.cost)
+    caption = (
+        f"What each device keeps and uploads, and its share of the uplink, in the best solution found, "
+        f"that of {best.method}."
+    )
+    picture = devices(instance, best.solution, f"{label}, {best.method}")
+    yield Picture(f"devices-{stem}", caption, picture)

@@ -1,9 +1,10 @@
-"""A picture of a page: a figure with a name and a caption."""
+"""A picture of a page, and what methods have found for the pictures of a comparison."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -22,3 +23,13 @@ class Picture:
         """Write it as PNG and as SVG."""
         for form in ("png", "svg"):
             save(self.figure, folder / f"{self.stem}.{form}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A solution, the method that has found it, and what it costs and uses."""
+
+    method: str
+    cost: float
+    solution: Any
+    evaluation: Any

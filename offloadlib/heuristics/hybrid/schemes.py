@@ -34,11 +34,6 @@ MOST_PATTERNS = 3**12
 """Places of one device's tasks that are looked at."""
 
 
-def without_cloud(instance: HybridInstance) -> str | None:
-    """Why nothing can be in the cloud."""
-    return None if instance.parameters.cloud else "needs a cloud, and there is none"
-
-
 def all_at(instance: HybridInstance, place: int) -> HybridResult:
     """Every task at one place."""
     begun = time.perf_counter()

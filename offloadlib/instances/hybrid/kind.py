@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from ..features import Feature
 from ..kind import Kind
 from . import exact, form
 from .cost import evaluate
 from .generate import HybridSetting, generate
+from .model import HybridInstance
 from .schema import HybridFile
 from .solution import HybridSolution
+
+
+def without_cloud(instance: HybridInstance) -> str | None:
+    """Why a method that needs a cloud cannot solve an instance, or None."""
+    return None if instance.parameters.cloud else "needs a cloud, and there is none"
+
 
 KIND = Kind(
     file=HybridFile,
@@ -18,4 +26,6 @@ KIND = Kind(
     exact=exact,
     setting=HybridSetting,
     generate=generate,
+    features={Feature.NO_CLOUD: without_cloud},
+    face="offloadlib.kinds.hybrid:FACE",
 )

@@ -29,6 +29,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from offloadlib.instances import Application, Budget, InputError, Instance, Result
+from offloadlib.instances.structured.kind import not_series_parallel
 from offloadlib.instances.structured.series_parallel import Leaf, Node, Parallel, decompose
 
 from . import inequalities as valid
@@ -38,16 +39,8 @@ from .size import Size, too_large
 
 
 def obstacle(instance: Instance) -> str | None:
-    """None, or why the model cannot be made of an instance."""
-    for group in instance.groups:
-        if decompose(group.application) is None:
-            return f"needs series-parallel applications, and {group.application.id!r} is not one"
-    return None
-
-
-def unsolvable(instance: Instance) -> str | None:
-    """None, or why the model cannot be made, or would be too large."""
-    return obstacle(instance) or too_large(instance, _added)
+    """None, or why the model would be too large."""
+    return too_large(instance, _added)
 
 
 def _added(application: Application, points: int) -> Size:
@@ -69,7 +62,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
     InputError
         If an application is not series-parallel.
     """
-    reason = obstacle(instance)
+    reason = not_series_parallel(instance)
     if reason is not None:
         raise InputError("milp-stages", [("", reason)])
     model = placement_model(instance)
@@ -100,7 +93,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
 
 def _tree(task: Task) -> Node:
     tree = decompose(task.application)
-    assert tree is not None  # there is no obstacle
+    assert tree is not None
     return tree
 
 

@@ -1,0 +1,27 @@
+"""What an instance may have that not every method can deal with.
+
+A method declares the features that it supports, a kind tells of each feature which of its instances have it,
+and whether a method applies follows from the two. What a new version of the format adds is a new feature
+here, which a method does not support until it says so.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """A feature of instances."""
+
+    CHANNELS = "channels"
+    """Limits on the devices that use an offload point's radio."""
+
+    ANY_GRAPH = "any graph"
+    """Applications that are not series-parallel."""
+
+    NO_CLOUD = "no cloud"
+    """The edge is the only place to offload to."""
+
+
+FORMAT_1 = frozenset({Feature.CHANNELS, Feature.ANY_GRAPH, Feature.NO_CLOUD})
+"""What instances in format 1 may have."""

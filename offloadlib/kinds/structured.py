@@ -1,0 +1,176 @@
+"""The structured problem in the face of the package."""
+
+from __future__ import annotations
+
+from offloadlib.formulations.catalogue import FORMULATIONS, Formulation
+from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
+from offloadlib.methods import Family, Method
+
+
+def _milp(item: Formulation) -> Method:
+    return Method(
+        item.name,
+        item.solve,
+        Family.EXACT,
+        item.summary,
+        item.source,
+        supports=item.supports,
+        obstacle=item.obstacle,
+    )
+
+
+METHODS = (
+    LOCAL,
+    Method(
+        "gsod-i",
+        "offloadlib.heuristics.structured.gsod:solve_difference",
+        Family.HEURISTIC,
+        "greedy by layers, largest gain of offloading first",
+        "Algorithm 3, strategy I",
+        uses=NONE,
+    ),
+    Method(
+        "gsod-ii",
+        "offloadlib.heuristics.structured.gsod:solve_ratio",
+        Family.HEURISTIC,
+        "greedy by layers, largest workload per data first",
+        "Algorithm 3, strategy II",
+        uses=NONE,
+    ),
+    Method(
+        "price",
+        "offloadlib.heuristics.structured.price:solve",
+        Family.HEURISTIC,
+        "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
+        "Lagrangian relaxation of (5)",
+        uses=SEED,
+    ),
+    Method(
+        "gsod-i-heap",
+        "offloadlib.heuristics.structured.gsod_heap:solve_difference",
+        Family.HEURISTIC,
+        "greedy over all devices, the largest gain of offloading at that moment first",
+        "section 4.3.4, strategy I",
+        uses=NONE,
+    ),
+    Method(
+        "gsod-ii-heap",
+        "offloadlib.heuristics.structured.gsod_heap:solve_ratio",
+        Family.HEURISTIC,
+        "greedy over all devices, largest workload per data first",
+        "section 4.3.4, strategy II",
+        uses=NONE,
+    ),
+    Method(
+        "gaod",
+        "offloadlib.heuristics.structured.gaod:solve",
+        Family.HEURISTIC,
+        "a genetic algorithm for each device in turn, in random order",
+        "Algorithm 2",
+        uses=SEED,
+    ),
+    *(
+        Method(
+            f"{name}+ls",
+            f"offloadlib.heuristics.structured.improved:{name.replace('-', '_')}",
+            Family.HEURISTIC,
+            f"{name}, then local search: one device exactly, exchanges between devices",
+            f"{source}; the local search is not from the paper",
+            uses=SEED if name == "gaod" else NONE,
+        )
+        for name, source in (
+            ("gsod-i", "Algorithm 3, strategy I"),
+            ("gsod-ii", "Algorithm 3, strategy II"),
+            ("gaod", "Algorithm 2"),
+        )
+    ),
+    Method(
+        "heft",
+        "offloadlib.heuristics.structured.heft:solve",
+        Family.HEURISTIC,
+        "list scheduling by upward rank, each subtask where it adds least to the cost",
+        "Topcuoglu, Hariri, Wu 2002, adapted",
+        uses=NONE,
+    ),
+    Method(
+        "evolution",
+        "offloadlib.heuristics.structured.evolution:solve",
+        Family.HEURISTIC,
+        "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
+        "Storn, Price 1997; Bean 1994",
+        uses=SEED,
+    ),
+    *map(_milp, FORMULATIONS),
+    Method(
+        "milp-arrays",
+        "offloadlib.formulations.structured.milp.arrays:solve",
+        Family.EXACT,
+        "the same MILP as arrays, without Pyomo, for thousands of devices",
+        "equations (1)-(5), linearised; level inequalities",
+        obstacle="offloadlib.formulations.structured.milp.arrays:obstacle",
+        uses=SEARCHED,
+    ),
+    Method(
+        "patterns",
+        "offloadlib.formulations.structured.milp.patterns:solve",
+        Family.EXACT,
+        "set partitioning over all undominated decisions of each device",
+        "Dantzig-Wolfe reformulation of (5), enumerated",
+        obstacle="offloadlib.formulations.structured.milp.patterns:obstacle",
+        uses=SEARCHED,
+    ),
+    Method(
+        "cpsat",
+        "offloadlib.formulations.structured.cp.cpsat:solve",
+        Family.EXACT,
+        "constraint programming with whole numbers, on what reduced costs leave",
+        "(5) in integers rounded downwards, with integer prices",
+        uses=SEARCHED,
+    ),
+    Method(
+        "branch-and-price",
+        "offloadlib.formulations.structured.decomposition.branch_and_price:solve",
+        Family.EXACT,
+        "prices on the limits, an exact problem per device, a tree of branches",
+        "Dantzig-Wolfe decomposition of (5)",
+        uses=SEARCHED,
+    ),
+    Method(
+        "btod",
+        "offloadlib.formulations.structured.backtracking.btod:solve",
+        Family.EXACT,
+        "backtracking with Lagrangian and knapsack bounds",
+        "Algorithm 1, bounded",
+        uses=GAP,
+    ),
+    Method(
+        "btod-plain",
+        "offloadlib.formulations.structured.backtracking.plain:solve",
+        Family.EXACT,
+        "backtracking as written: all places of all subtasks, for tiny instances",
+        "Algorithm 1",
+        uses=NONE,
+    ),
+    Method(
+        "btod-sequential",
+        "offloadlib.formulations.structured.backtracking.sequential:solve",
+        Family.HEURISTIC,
+        "each device's optimum in turn, given what the earlier ones leave",
+        "section 4.3.2",
+        uses=NONE,
+    ),
+)
+
+FACE = Face(
+    methods=METHODS,
+    first="gsod-i",
+    tried=("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price"),
+    prover="branch-and-price",
+    prove="offloadlib.formulations.structured.decomposition.branch_and_price:prove",
+    write_certificate="offloadlib.formulations.structured.certificate:write_certificate",
+    pictures="offloadlib.pictures.structured.compared:pictures",
+    explain="offloadlib.explaining:explain",
+    draw_explanation="offloadlib.pictures.structured.prices:prices",
+    making="Make a random instance, by default as in the paper; "
+    "--kind hybrid makes one of the hybrid problem.",
+)
