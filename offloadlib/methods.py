@@ -14,7 +14,6 @@ from typing import Any
 from offloadlib.formulations.catalogue import imported
 from offloadlib.instances import AnyInstance, Budget, InputError, Result
 from offloadlib.instances.features import FORMAT_1, Feature
-from offloadlib.instances.kind import kind_named
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
 """It takes an instance of a kind that its method solves, and gives a solution of that kind."""
@@ -73,12 +72,6 @@ class Method:
     grace: float = 0.0
     uses: frozenset[str] = frozenset(OPTIONS)
     scheme: bool = False
-
-    @property
-    def features(self) -> list[Feature]:
-        """What the instances that it solves may have, of all that instances of its kinds may have."""
-        possible = {feature for kind in self.kinds for feature in kind_named(kind).features}
-        return sorted(possible & self.supports)
 
     @property
     def module(self) -> str:

@@ -175,7 +175,7 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
 def prepared(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Function:
     """A method's function, ready to begin: what it needs is imported and compiled, its start's too."""
     if budget.start is None and method.family is Family.EXACT:
-        find(face(instance.kind).first).prepared(instance)
+        face(instance.kind).start.prepared(instance)
     return method.prepared(instance)
 
 
@@ -193,7 +193,7 @@ def described(error: BaseException) -> str:
 
 def first(instance: AnyInstance) -> Any:
     """The solution that an exact method starts from where none is given: a heuristic's, or all-local."""
-    found: Result = find(face(instance.kind).first).load()(instance, Budget())
+    found: Result = face(instance.kind).start.load()(instance, Budget())
     alone = instance.all_local
     return found.solution if found.objective < instance.evaluate(alone).total else alone
 

@@ -250,7 +250,7 @@ def show_methods(methods: Iterable[Method]) -> None:
     for title in ("method", "family", "instances", "which may have", "what it does", "source"):
         table.add_column(title)
     for method in methods:
-        kinds, features = ", ".join(sorted(method.kinds)), ", ".join(method.features)
+        kinds, features = ", ".join(sorted(method.kinds)), ", ".join(sorted(method.supports))
         texts = (Text(text) for text in (method.summary, method.source))
         table.add_row(method.name, str(method.family), kinds, features, *texts)
     output().print(table)

@@ -96,12 +96,12 @@ def _pictures(runs: Sequence[Run]) -> Iterable[Picture]:
         for run in runs
         if run.sound and run.result is not None
     ]
-    if not found:
-        return []
     case = runs[0].case
-    drawn: Iterable[Picture] = face(case.instance.kind).function("pictures")(
-        _called(case.label), case.stem, case.instance, found
-    )
+    chosen = face(case.instance.kind)
+    if not found or not chosen.pictures:
+        return []
+    draw = chosen.function("pictures")
+    drawn: Iterable[Picture] = draw(_called(case.label), case.stem, case.instance, found)
     return drawn
 
 

@@ -12,7 +12,10 @@ from typing import Any
 
 from offloadlib.instances import InputError, Instance
 from offloadlib.instances.errors import near
-from offloadlib.instances.features import FORMAT_1, Feature
+from offloadlib.instances.features import Feature
+
+ALL = frozenset({Feature.CHANNELS, Feature.ANY_GRAPH})
+"""What structured instances may have."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Formulation:
     solve: str
     summary: str
     source: str
-    supports: frozenset[Feature] = FORMAT_1
+    supports: frozenset[Feature] = ALL
     obstacle: str = ""
     kind: str = "structured"
 
@@ -94,7 +97,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.stages:solve",
         "MILP with a variable for each maximum, series-parallel graphs only",
         "equation (1), literally",
-        supports=FORMAT_1 - {Feature.ANY_GRAPH},
+        supports=ALL - {Feature.ANY_GRAPH},
         obstacle="offloadlib.formulations.structured.milp.stages:obstacle",
     ),
     Formulation(

@@ -1,6 +1,6 @@
 """What a kind of problems is: all that code for every kind asks of it, and the registry of kinds.
 
-A kind is a folder with a module ``kind``, whose ``KIND`` is a :class:`Kind`, and an entry in :data:`KINDS`.
+A kind is a folder with a :class:`Kind`, and an entry in :data:`KINDS`.
 Its instances and evaluations derive from :class:`AnyInstance` and :class:`AnyEvaluation`.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 
@@ -23,11 +23,22 @@ from .files.archive import Archive, Columns, Layout
 from .files.document import Document
 from .files.schema import InstancePart
 
-KINDS: dict[str, str] = {
-    "structured": "offloadlib.instances.structured.kind",
-    "hybrid": "offloadlib.instances.hybrid.kind",
+
+class Entry(NamedTuple):
+    """Where a kind is: ``module:name`` of its :class:`Kind`, and of what the package's face does with it.
+
+    Both are imported when they are needed, the face by the face alone.
+    """
+
+    kind: str
+    face: str
+
+
+KINDS: dict[str, Entry] = {
+    "structured": Entry("offloadlib.instances.structured.kind:KIND", "offloadlib.kinds.structured:FACE"),
+    "hybrid": Entry("offloadlib.instances.hybrid.kind:KIND", "offloadlib.kinds.hybrid:FACE"),
 }
-"""``kind`` in a file -> the module that has its ``KIND``, imported when it is needed."""
+"""``kind`` in a file -> where that kind is."""
 
 
 class Form(Protocol):
@@ -102,8 +113,6 @@ class Kind:
     features
         Those that its instances may have, each with (instance) -> why a method without it cannot solve the
         instance, None where the instance does not have it.
-    face
-        ``module:name`` of what the face of the package does with it, which alone imports that.
     """
 
     file: type[InstancePart]
@@ -115,12 +124,12 @@ class Kind:
     setting: type[Any]
     generate: Callable[..., Any]
     features: Mapping[Feature, Callable[[Any], str | None]]
-    face: str
 
 
 def kind_named(name: str) -> Kind:
     """A kind of :data:`KINDS`."""
-    found: Kind = import_module(KINDS[name]).KIND
+    module, attribute = KINDS[name].kind.split(":")
+    found: Kind = getattr(import_module(module), attribute)
     return found
 
 

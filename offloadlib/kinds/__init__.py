@@ -11,10 +11,10 @@ from typing import Any
 
 from offloadlib.formulations.catalogue import imported
 from offloadlib.instances import AnyInstance, InputError
-from offloadlib.instances.kind import KINDS, kind_named
-from offloadlib.methods import Family, Method
+from offloadlib.instances.kind import KINDS
+from offloadlib.methods import OPTIONS, Family, Method
 
-NONE, SEED, GAP = frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
+ANY, NONE, SEED, GAP = frozenset(OPTIONS), frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
 SEARCHED = frozenset({"gap", "seed", "threads"})
 """What methods have a use for (:attr:`.methods.Method.uses`)."""
 
@@ -33,7 +33,7 @@ class Face:
         The methods by which best known values are sought, in this order, each from the best solution so
         far.
     prover
-        The method that makes certificates, by its name, ...
+        The method that makes certificates, by its name (empty: there is none), ...
     prove
         ... its function (instance, solution, budget) -> proof, which has ``certificate`` (with its claim,
         ``lower_bound``), ``nodes`` and ``termination``, ...
@@ -41,7 +41,7 @@ class Face:
         ... and (certificate, instance, path), which writes one.
     pictures
         (title, stem, instance, found) -> the pictures of the solutions that methods have found, see
-        :class:`.pictures.picture.Found`.
+        :class:`.pictures.picture.Found`; empty: there are none.
     explain, draw_explanation
         What makes an :class:`.explaining.Explanation`, and draws it; empty: nothing does.
     making
@@ -53,14 +53,19 @@ class Face:
     methods: tuple[Method, ...]
     first: str
     tried: tuple[str, ...]
-    prover: str
-    prove: str
-    write_certificate: str
-    pictures: str
+    prover: str = ""
+    prove: str = ""
+    write_certificate: str = ""
+    pictures: str = ""
     explain: str = ""
     draw_explanation: str = ""
     making: str = "Make a random instance."
     generate: str = ""
+
+    @property
+    def start(self) -> Method:
+        """The method that is called :attr:`first`."""
+        return next(method for method in self.methods if method.name == self.first)
 
     def function(self, name: str) -> Callable[..., Any]:
         """One of the functions, imported."""
@@ -82,7 +87,7 @@ LOCAL = Method(
 
 def face(kind: str) -> Face:
     """What there is for a kind of :data:`offloadlib.instances.kind.KINDS`."""
-    found: Face = imported(kind_named(kind).face)
+    found: Face = imported(KINDS[kind].face)
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from offloadlib.instances.features import FORMAT_1, Feature
+from offloadlib.instances.features import Feature
 from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
 from offloadlib.methods import Family, Method
+
+ALL, NONE_OF_THEM = frozenset({Feature.NO_CLOUD}), frozenset[Feature]()
 
 
 def _hybrid(
@@ -13,7 +15,7 @@ def _hybrid(
     summary: str,
     source: str = "Wu et al. 2020 (abstract), as read in docs/hybrid.md",
     family: Family = Family.HEURISTIC,
-    supports: frozenset[Feature] = FORMAT_1,
+    supports: frozenset[Feature] = ALL,
     obstacle: str = "",
     uses: frozenset[str] = NONE,
     scheme: bool = False,
@@ -31,7 +33,7 @@ METHODS = (
         "cloud-only",
         "offloadlib.heuristics.hybrid.schemes:cloud_only",
         "everything in the cloud",
-        supports=FORMAT_1 - {Feature.NO_CLOUD},
+        supports=NONE_OF_THEM,
         scheme=True,
     ),
     _hybrid(
@@ -44,7 +46,7 @@ METHODS = (
         "mcc",
         "offloadlib.heuristics.hybrid.descent:solve_mcc",
         "device and cloud; exact for up to 16 tasks",
-        supports=FORMAT_1 - {Feature.NO_CLOUD},
+        supports=NONE_OF_THEM,
         scheme=True,
     ),
     _hybrid(

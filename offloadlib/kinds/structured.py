@@ -2,78 +2,87 @@
 
 from __future__ import annotations
 
-from offloadlib.formulations.catalogue import FORMULATIONS, Formulation
-from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
+from offloadlib.formulations.catalogue import ALL, FORMULATIONS, Formulation
+from offloadlib.instances.features import Feature
+from offloadlib.kinds import ANY, GAP, LOCAL, NONE, SEARCHED, SEED, Face
 from offloadlib.methods import Family, Method
+
+EXACT, HEURISTIC = Family.EXACT, Family.HEURISTIC
+
+
+def _method(
+    name: str,
+    path: str,
+    family: Family,
+    summary: str,
+    source: str,
+    supports: frozenset[Feature] = ALL,
+    obstacle: str = "",
+    uses: frozenset[str] = ANY,
+) -> Method:
+    kinds = frozenset({"structured"})
+    return Method(name, path, family, summary, source, kinds, supports, obstacle, uses=uses)
 
 
 def _milp(item: Formulation) -> Method:
-    return Method(
-        item.name,
-        item.solve,
-        Family.EXACT,
-        item.summary,
-        item.source,
-        supports=item.supports,
-        obstacle=item.obstacle,
-    )
+    return _method(item.name, item.solve, EXACT, item.summary, item.source, item.supports, item.obstacle)
 
 
 METHODS = (
     LOCAL,
-    Method(
+    _method(
         "gsod-i",
         "offloadlib.heuristics.structured.gsod:solve_difference",
-        Family.HEURISTIC,
+        HEURISTIC,
         "greedy by layers, largest gain of offloading first",
         "Algorithm 3, strategy I",
         uses=NONE,
     ),
-    Method(
+    _method(
         "gsod-ii",
         "offloadlib.heuristics.structured.gsod:solve_ratio",
-        Family.HEURISTIC,
+        HEURISTIC,
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
         uses=NONE,
     ),
-    Method(
+    _method(
         "price",
         "offloadlib.heuristics.structured.price:solve",
-        Family.HEURISTIC,
+        HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
         uses=SEED,
     ),
-    Method(
+    _method(
         "gsod-i-heap",
         "offloadlib.heuristics.structured.gsod_heap:solve_difference",
-        Family.HEURISTIC,
+        HEURISTIC,
         "greedy over all devices, the largest gain of offloading at that moment first",
         "section 4.3.4, strategy I",
         uses=NONE,
     ),
-    Method(
+    _method(
         "gsod-ii-heap",
         "offloadlib.heuristics.structured.gsod_heap:solve_ratio",
-        Family.HEURISTIC,
+        HEURISTIC,
         "greedy over all devices, largest workload per data first",
         "section 4.3.4, strategy II",
         uses=NONE,
     ),
-    Method(
+    _method(
         "gaod",
         "offloadlib.heuristics.structured.gaod:solve",
-        Family.HEURISTIC,
+        HEURISTIC,
         "a genetic algorithm for each device in turn, in random order",
         "Algorithm 2",
         uses=SEED,
     ),
     *(
-        Method(
+        _method(
             f"{name}+ls",
             f"offloadlib.heuristics.structured.improved:{name.replace('-', '_')}",
-            Family.HEURISTIC,
+            HEURISTIC,
             f"{name}, then local search: one device exactly, exchanges between devices",
             f"{source}; the local search is not from the paper",
             uses=SEED if name == "gaod" else NONE,
@@ -84,77 +93,77 @@ METHODS = (
             ("gaod", "Algorithm 2"),
         )
     ),
-    Method(
+    _method(
         "heft",
         "offloadlib.heuristics.structured.heft:solve",
-        Family.HEURISTIC,
+        HEURISTIC,
         "list scheduling by upward rank, each subtask where it adds least to the cost",
         "Topcuoglu, Hariri, Wu 2002, adapted",
         uses=NONE,
     ),
-    Method(
+    _method(
         "evolution",
         "offloadlib.heuristics.structured.evolution:solve",
-        Family.HEURISTIC,
+        HEURISTIC,
         "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
         "Storn, Price 1997; Bean 1994",
         uses=SEED,
     ),
     *map(_milp, FORMULATIONS),
-    Method(
+    _method(
         "milp-arrays",
         "offloadlib.formulations.structured.milp.arrays:solve",
-        Family.EXACT,
+        EXACT,
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
         obstacle="offloadlib.formulations.structured.milp.arrays:obstacle",
         uses=SEARCHED,
     ),
-    Method(
+    _method(
         "patterns",
         "offloadlib.formulations.structured.milp.patterns:solve",
-        Family.EXACT,
+        EXACT,
         "set partitioning over all undominated decisions of each device",
         "Dantzig-Wolfe reformulation of (5), enumerated",
         obstacle="offloadlib.formulations.structured.milp.patterns:obstacle",
         uses=SEARCHED,
     ),
-    Method(
+    _method(
         "cpsat",
         "offloadlib.formulations.structured.cp.cpsat:solve",
-        Family.EXACT,
+        EXACT,
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
         uses=SEARCHED,
     ),
-    Method(
+    _method(
         "branch-and-price",
         "offloadlib.formulations.structured.decomposition.branch_and_price:solve",
-        Family.EXACT,
+        EXACT,
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
         uses=SEARCHED,
     ),
-    Method(
+    _method(
         "btod",
         "offloadlib.formulations.structured.backtracking.btod:solve",
-        Family.EXACT,
+        EXACT,
         "backtracking with Lagrangian and knapsack bounds",
         "Algorithm 1, bounded",
         uses=GAP,
     ),
-    Method(
+    _method(
         "btod-plain",
         "offloadlib.formulations.structured.backtracking.plain:solve",
-        Family.EXACT,
+        EXACT,
         "backtracking as written: all places of all subtasks, for tiny instances",
         "Algorithm 1",
         uses=NONE,
     ),
-    Method(
+    _method(
         "btod-sequential",
         "offloadlib.formulations.structured.backtracking.sequential:solve",
-        Family.HEURISTIC,
+        HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",
         uses=NONE,

@@ -17,6 +17,7 @@ from offloadlib.formulations.proofs.pruning import pruned
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove
 from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution, read
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.kinds import face
 from offloadlib.proofs import judge
 from offloadlib.registry import find
 
@@ -175,7 +176,7 @@ def test_smaller_trees_prove_less(branched: tuple[Instance, Proof], tmp_path: Pa
         before = bound
         path = tmp_path / f"{leaves}.json"
         certificate = replace(proof.certificate, nodes=nodes, lower_bound=bound * (1 - 1e-11))
-        proofs.KINDS["structured"].function("write_certificate")(certificate, instance, path)
+        face("structured").function("write_certificate")(certificate, instance, path)
         assert check.tree_bound(read_again, check.read_certificate(path)).value >= certificate.lower_bound
 
 

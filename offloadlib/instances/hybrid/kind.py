@@ -27,5 +27,4 @@ KIND = Kind(
     setting=HybridSetting,
     generate=generate,
     features={Feature.NO_CLOUD: without_cloud},
-    face="offloadlib.kinds.hybrid:FACE",
 )

@@ -39,5 +39,4 @@ KIND = Kind(
     setting=Setting,
     generate=generate,
     features={Feature.CHANNELS: limited_channels, Feature.ANY_GRAPH: not_series_parallel},
-    face="offloadlib.kinds.structured:FACE",
 )
