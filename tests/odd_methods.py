@@ -102,8 +102,12 @@ def chatty(instance: Instance, budget: Budget) -> Result:
 
 
 def seeded(instance: Instance, budget: Budget) -> Result:
+    """Tell what it may spend."""
     result = _all_local(instance)
-    return Result(result.solution, result.objective, None, 0.0, run={"got": [budget.seed, budget.time_limit]})
+    return replace(result, run={"got": [getattr(budget, name) for name in SPENT]})
+
+
+SPENT = ("seed", "time_limit", "gap", "threads", "solver")
 
 
 def liar(instance: Instance, budget: Budget) -> Result:

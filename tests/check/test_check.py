@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from counts import FOLDER, examples
 from folders import LIBRARY
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sceptic import CHECKER, by_path
 
@@ -505,7 +506,7 @@ def cases(draw: st.DrawFn) -> tuple[Document, dict[str, list[str | None]]]:
     return {**head, "cost": {"normalise": normalise}, **parts}, decisions
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, base=FOLDER)
 @given(cases())
 def test_random_instances(tmp_path: Path, case: tuple[Document, dict[str, list[str | None]]]) -> None:
     instance, decisions = case
@@ -804,7 +805,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(400, base=FOLDER)
 @given(st.data())
 def test_no_document_breaks_the_checker(tmp_path: Path, data: st.DataObject) -> None:
     instance, answer = example(), solution(EXAMPLE, copy.deepcopy(GOLDEN))
@@ -953,7 +954,7 @@ def test_zip_with_another_compression(tmp_path: Path) -> None:
         checker.read_instance(path)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(300, base=FOLDER)
 @given(st.data())
 def test_no_damage_to_a_zip_passes(tmp_path: Path, data: st.DataObject) -> None:
     path = write_zip(tmp_path / "instance.zip", columnar_members(EXAMPLE))

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from counts import count, examples
 from hybrid_strategies import DOCUMENT, Document, brute_force, documents, instance_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sceptic import CHECKER
 from strategies import Change, put
@@ -241,18 +242,9 @@ def proven(
     return checker.tree_bound(data, read).value
 
 
-@settings(max_examples=60)
-@given(document=documents(most_tasks=4), seed=st.integers(0, 10**6))
+@examples(1000, 12)
+@given(document=documents(most_tasks=count(5, 4)), seed=st.integers(0, 10**6))
 def test_trees_bound_every_solution(
-    document: Document, seed: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    judge(document, seed, tmp_path_factory)
-
-
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(document=documents(most_tasks=5), seed=st.integers(0, 10**6))
-def test_trees_bound_every_solution_often(
     document: Document, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     judge(document, seed, tmp_path_factory)
@@ -270,7 +262,7 @@ def judge(document: Document, seed: int, tmp_path_factory: pytest.TempPathFactor
     assert float(bound) == pytest.approx(expected, rel=1e-7, abs=1e-7 * max(1.0, optimum))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(document=documents(most_tasks=4), seed=st.integers(0, 10**6))
 def test_no_mutation_proves_too_much(
     document: Document, seed: int, tmp_path_factory: pytest.TempPathFactory

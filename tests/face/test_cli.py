@@ -124,7 +124,8 @@ def test_solve_prints_one_json_object(run: Any) -> None:
     assert told["objective"] == pytest.approx(OPTIMUM, rel=1e-12)
     assert told["status"] == "optimal"
     assert told["run"]["seed"] == 3
-    assert told["run"]["parameters"]["time_limit"] is None
+    default = {"time_limit": None, "gap": 1e-9, "threads": 1, "solver": "highs", "warm_start": False}
+    assert told["run"]["parameters"] == default
     assert extra["local_cost"] == pytest.approx(72.77, rel=1e-12)
     assert extra["gap"] <= 1e-9
     assert extra["certified"] is False

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from processes import python
 from strategies import instances
 
@@ -51,7 +52,7 @@ def with_one_more(instance: Instance, limit: Limit) -> Instance:
     return replace(instance, points=replace(points, **changed))
 
 
-@settings(max_examples=40)
+@examples(40, 5)
 @given(instance=instances())
 def test_one_more_saves_what_is_said(instance: Instance) -> None:
     """As tried, exactly; and by the prices no more than gap and price allow."""
@@ -72,7 +73,7 @@ def test_one_more_saves_what_is_said(instance: Instance) -> None:
             assert limit.saved_at_most >= saving - slack
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances())
 def test_subsets_cost_as_before(instance: Instance) -> None:
     solution = optimum(instance)
@@ -86,7 +87,7 @@ def test_subsets_cost_as_before(instance: Instance) -> None:
             assert part.devices.ids == tuple(instance.devices.ids[m] for m in chosen)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances())
 def test_choices_equal_enumeration(instance: Instance) -> None:
     solution = optimum(instance)

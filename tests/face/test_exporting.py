@@ -14,8 +14,9 @@ import highspy
 import pyomo.environ as pyo
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from strategies import DOCUMENT, EXAMPLE, NAMES, changed, instance_of, instances, put
 
 from offloadlib.check import check
@@ -195,7 +196,7 @@ def test_the_format_follows_from_the_name(tmp_path: Path) -> None:
         assert gzip.decompress((tmp_path / f"f.{ending}.gz").read_bytes()).decode() in text.values()
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(instance=instances())
 def test_files_of_random_instances(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> None:
     assume(can_offload(instance))

@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import odd_methods
 import pytest
 from brute import brute_force
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from strategies import instances
 
 import offloadlib
@@ -59,7 +61,7 @@ def holds(name: str, instance: Instance, optimum: float) -> None:
     )
 
 
-@settings(max_examples=500)
+@examples(500, 60)
 @given(instance=instances())
 def test_milp_and_greedy_against_brute_force(instance: Instance) -> None:
     optimum, _ = brute_force(instance)
@@ -70,13 +72,13 @@ def test_milp_and_greedy_against_brute_force(instance: Instance) -> None:
 @pytest.mark.parametrize(
     "name", [name for name in STRUCTURED if name != "btod-plain"]
 )  # it has its own, tiny
-@settings(max_examples=15)
+@examples(15)
 @given(instance=instances(max_devices=3))
 def test_every_method_against_brute_force(name: str, instance: Instance) -> None:
     holds(name, instance, brute_force(instance)[0])
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(instance=instances())
 def test_the_simple_bound_is_a_bound(instance: Instance) -> None:
     assert simple_bound(instance) <= brute_force(instance)[0]
@@ -94,7 +96,7 @@ def test_a_start_is_never_lost(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STRUCTURED)
-@settings(max_examples=4)
+@examples(4)
 @given(instance=instances(max_devices=3))
 def test_at_any_time_limit_there_is_a_solution_and_no_false_bound(name: str, instance: Instance) -> None:
     if METHODS[name].applies_to(instance) is not None:
@@ -258,13 +260,17 @@ def test_an_error_in_a_callback_is_raised() -> None:
         offloadlib.solve(read(library() / "paper-m040.json"), "milp", on_progress=broken)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(instance=instances())
 def test_starting_from_the_optimum_stays_there(instance: Instance) -> None:
+    """It is the start that is seen: there is no time to find anything else."""
     optimum, solution = brute_force(instance)
-    result = offloadlib.solve(instance, "milp", start=solution)
-    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+    result = METHODS["milp"].load()(instance, Budget(start=solution, time_limit=1e-6))
+    assert result.objective == pytest.approx(optimum, rel=1e-12)
 
 
-def test_budget_defaults_are_the_documented_ones() -> None:
-    assert Budget() == Budget(time_limit=math.inf, gap=1e-9, seed=0, threads=1, solver="highs")
+def test_without_options_a_method_gets_the_default_budget() -> None:
+    """From the library as from the command line, whose record test_cli looks at."""
+    result = offloadlib.solve(read(library() / "worked-example.json"), odd_methods.method("seeded"))
+    assert result.run["got"] == [0, math.inf, 1e-9, 1, "highs"]
+    assert [getattr(Budget(), name) for name in odd_methods.SPENT] == result.run["got"]

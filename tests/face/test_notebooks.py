@@ -16,6 +16,7 @@ from folders import ROOT
 from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -87,19 +88,19 @@ class _Kernels(AsyncKernelManager):
         return KernelSpec(argv=make_ipkernel_cmd(), display_name="Python 3", language="python")
 
 
-def executed(path: Path, folder: Path) -> Any:
-    """A notebook with new outputs, run with ``folder`` as its working directory."""
-    notebook = nbformat.read(path, as_version=4)
+def run(notebook: Any, kernels: AsyncKernelManager) -> None:
+    """Run a notebook in a kernel that goes on afterwards."""
     NotebookClient(
-        notebook,
-        timeout=TIMEOUT,
-        kernel_name="python3",
-        kernel_manager_class=_Kernels,
-        resources={"metadata": {"path": str(folder)}},
-        record_timing=False,
-        coalesce_streams=True,
+        notebook, km=kernels, timeout=TIMEOUT, record_timing=False, coalesce_streams=True
     ).execute()
-    notebook.metadata["language_info"] = {"name": "python"}  # the kernel's version is nobody's business
+
+
+def executed(path: Path, folder: Path, kernels: AsyncKernelManager) -> Any:
+    """A notebook with new outputs, run with ``folder`` as its working directory and no name defined."""
+    anew = f"%reset -f\nimport os\nos.chdir({str(folder)!r})\ndel os"
+    run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(anew)]), kernels)
+    notebook = nbformat.read(path, as_version=4)
+    run(notebook, kernels)
     return notebook
 
 
@@ -107,20 +108,29 @@ def outputs(notebook: Any) -> Iterator[tuple[str, str]]:
     """(id of the cell, text) of what the cells print and show; a picture's text tells its size alone."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            yield (
-                cell.id,
-                output.text if output.output_type == "stream" else output.data.get("text/plain", ""),
-            )
+            if output.get("name") == "stderr":  # the first use tells that it compiles
+                continue
+            text = output.text if output.output_type == "stream" else output.data.get("text/plain", "")
+            yield cell.id, text
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsyncKernelManager]:
+    """One kernel for all: to start one and import the solvers takes as long as most notebooks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name)))
+        manager = _Kernels()
+        yield manager
+        run_sync(manager.shutdown_kernel)(now=True)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_and_says_what_it_said(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_and_says_what_it_said(path: Path, tmp_path: Path, kernels: AsyncKernelManager) -> None:
     """In a folder of its own, so that nothing depends on where the notebook is opened."""
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
     work = tmp_path / "work"
     work.mkdir()
-    found = list(outputs(executed(path, work)))
+    found = list(outputs(executed(path, work, kernels)))
     assert found == list(outputs(nbformat.read(path, as_version=4)))
     said = "\n".join(text for _, text in found)
     for figure in KEY_FIGURES[path.stem]:
@@ -147,6 +157,11 @@ def test_is_committed_clean(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for notebook in NOTEBOOKS:
-        nbformat.write(executed(notebook, notebook.parent), notebook)
-        print(notebook.relative_to(ROOT))
+    for path in NOTEBOOKS:
+        manager = _Kernels()  # each counts its cells from 1
+        notebook = nbformat.read(path, as_version=4)
+        run(notebook, manager)
+        run_sync(manager.shutdown_kernel)(now=True)
+        notebook.metadata["language_info"] = {"name": "python"}  # the kernel's version is nobody's business
+        nbformat.write(notebook, path)
+        print(path.relative_to(ROOT))

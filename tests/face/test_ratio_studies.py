@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brute import brute_force, exact_costs
-from hypothesis import given, settings
+from counts import count, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import instances
 
@@ -171,7 +172,7 @@ def _greedy_bound(instance: Instance) -> np.ndarray:
     return bound
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instances())
 def test_greedy_methods_cost_at_most_local_execution_and_all_receptions(instance: Instance) -> None:
     bound = _greedy_bound(instance)
@@ -180,7 +181,7 @@ def test_greedy_methods_cost_at_most_local_execution_and_all_receptions(instance
         assert (cost <= bound * (1 + 1e-9)).all(), method
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instances())
 def test_exact_decisions_of_one_device_leave_nobody_worse_off(instance: Instance) -> None:
     for method in ("btod-sequential", "gsod-i+ls", "gsod-ii+ls"):
@@ -188,7 +189,7 @@ def test_exact_decisions_of_one_device_leave_nobody_worse_off(instance: Instance
         assert (found.cost <= found.local.cost * (1 + 1e-9)).all(), method
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(instances(max_subtasks=1), st.floats(0.5, 8.0))
 def test_gsod_i_is_optimal_for_single_subtasks_and_equal_points(instance: Instance, speed: float) -> None:
     points = instance.points
@@ -201,9 +202,8 @@ def test_gsod_i_is_optimal_for_single_subtasks_and_equal_points(instance: Instan
         assert _run(method, instance).objective == pytest.approx(best, rel=1e-9)
 
 
-@pytest.mark.slow
 def test_speeds_bound_the_ratio_of_delays() -> None:
-    for seed in range(30):
+    for seed in range(count(30, 3)):
         instance = generate(Setting(devices=6, offload_points=2, capacity=4, alpha=(1.0, 1.0)), seed=seed)
         limit = instance.points.cpu.max() / instance.devices.cpu.min()
         best = _run("branch-and-price", instance).objective
@@ -228,7 +228,7 @@ def test_tiny_instances_are_sound_and_their_optimum_is(shape: Shape) -> None:
         genes = after
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(instances(max_devices=3, max_points=2, max_subtasks=4))
 def test_the_optimum_by_enumeration(instance: Instance) -> None:
     if instance.points.channels.min() < 10**9:

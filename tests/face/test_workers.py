@@ -169,9 +169,9 @@ def test_progress_is_passed_on_now_and_then(instance: Instance) -> None:
 
 
 def test_a_child_gets_its_budget(instance: Instance) -> None:
-    outcome = workers.run(method("seeded"), instance, Budget(time_limit=12.5, seed=3))
+    outcome = workers.run(method("seeded"), instance, Budget(12.5, 0.25, 3, 2, "scip"))
     assert outcome.result is not None
-    assert outcome.result.run["got"] == [3, 12.5]
+    assert outcome.result.run["got"] == [3, 12.5, 0.25, 2, "scip"]
 
 
 @pytest.mark.parametrize("how", ["script", "module", "standard input"])

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY, ROOT
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from processes import python
 from scipy.sparse import csr_array
@@ -88,17 +89,9 @@ def same_program(instance: Instance) -> None:
         assert ours_row[1] == pytest.approx(their_row[1], rel=1e-12)
 
 
-@settings(max_examples=60)
+@examples(500, 12)
 @given(instance=instances())
 def test_the_program_is_pyomos(instance: Instance) -> None:
-    assume(can_offload(instance))
-    same_program(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=instances())
-def test_the_program_is_pyomos_many(instance: Instance) -> None:
     assume(can_offload(instance))
     same_program(instance)
 
@@ -125,19 +118,13 @@ def equals_brute_force(instance: Instance) -> None:
     optimum, _ = brute_force(instance)
     result = arrays.solve(instance, Budget())
     assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
-    assert result.lower_bound == pytest.approx(optimum, rel=2e-9, abs=1e-9)
+    assert result.lower_bound is not None
+    assert optimum - max(2e-9 * optimum, 1e-9) <= result.lower_bound <= optimum * (1 + 1e-12)
 
 
-@settings(max_examples=60)
+@examples(500, 12)
 @given(instance=instances())
 def test_equals_brute_force(instance: Instance) -> None:
-    equals_brute_force(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=instances())
-def test_equals_brute_force_many(instance: Instance) -> None:
     equals_brute_force(instance)
 
 

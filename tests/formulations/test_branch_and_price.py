@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import instances, solutions
 
@@ -36,7 +37,9 @@ from offloadlib.instances import (
 from offloadlib.instances.structured.generate import Setting, generate
 
 
-def agree(instance: Instance) -> None:
+@examples(1000, 30)
+@given(instance=instances())
+def test_equals_brute_force(instance: Instance) -> None:
     optimum, _ = brute_force(instance)
     result = solve(instance, Budget())
     assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
@@ -44,19 +47,6 @@ def agree(instance: Instance) -> None:
     assert result.lower_bound <= optimum * (1 + 1e-12)
     if optimum > 1e-6:
         assert result.status is Status.OPTIMAL
-
-
-@settings(max_examples=150)
-@given(instance=instances())
-def test_equals_brute_force(instance: Instance) -> None:
-    agree(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(instance=instances())
-def test_equals_brute_force_many(instance: Instance) -> None:
-    agree(instance)
 
 
 def files(instance: Instance, folder: Path, solution: Solution | None = None) -> tuple[Path, Path, Path]:
@@ -104,18 +94,9 @@ def certified(instance: Instance, folder: Path) -> None:
     assert verdict.certified_bound >= optimum - 1e-8 * max(optimum, 1e-6)
 
 
-@settings(max_examples=30)
+@examples(500, 6)
 @given(instance=instances(max_devices=3))
 def test_certificates_of_random_instances(
-    instance: Instance, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    certified(instance, tmp_path_factory.mktemp("proof"))
-
-
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=instances(max_devices=3))
-def test_certificates_of_random_instances_many(
     instance: Instance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certified(instance, tmp_path_factory.mktemp("proof"))
@@ -212,7 +193,7 @@ def test_interrupted_at_once() -> None:
     assert result.lower_bound <= result.objective
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_settling_keeps_capacities_and_costs_no_more(data: st.DataObject) -> None:
     instance = data.draw(instances())
@@ -236,7 +217,7 @@ def test_settling_keeps_capacities_and_costs_no_more(data: st.DataObject) -> Non
         assert all("capacity" not in str(violation) for violation in after.violations)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(instance=instances(magnitudes="extreme", max_devices=3, max_subtasks=4))
 def test_prices_bound_whatever_the_magnitudes(instance: Instance) -> None:
     """At prices of 1e26 on a channel, least costs of 1e11 would drown in the rounding of the sum."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 from strategies import instance_of, instances
@@ -75,26 +76,19 @@ def agrees(instance: Instance) -> None:
     assert result.termination is Termination.FINISHED
 
 
-@settings(max_examples=150)
+@examples(1000, 30)
 @given(instance=instances())
 def test_equals_brute_force(instance: Instance) -> None:
     agrees(instance)
 
 
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(instance=instances())
-def test_equals_brute_force_many(instance: Instance) -> None:
-    agrees(instance)
-
-
-@settings(max_examples=50)
+@examples(50)
 @given(instance=instances(magnitudes="extreme", max_devices=3, max_subtasks=4))
 def test_equals_brute_force_whatever_the_magnitudes(instance: Instance) -> None:
     agrees(instance)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances())
 def test_equals_brute_force_in_the_smallest_slices(instance: Instance) -> None:
     """Kernels that stop after a few steps, lists that are reduced all the time, and no tables."""
@@ -151,7 +145,7 @@ def test_lists_that_do_not_fit_end_the_search(monkeypatch: pytest.MonkeyPatch) -
 # --- Algorithm 1 as written
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(instance=instances(max_subtasks=4))
 def test_as_written_equals_bounded(instance: Instance) -> None:
     assume(leaves(instance) <= TINY)
@@ -170,7 +164,7 @@ def test_nodes_of_the_whole_tree(devices: int, points: int, graph: str, size: in
     assert result.run["nodes"] == sum((points + 1) ** k for k in range(1, devices * size + 1))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(instance=instances(max_devices=3, max_subtasks=3))
 def test_nodes_of_a_tree_with_limits(instance: Instance) -> None:
     assume(leaves(instance) <= 5000)
@@ -213,7 +207,7 @@ def test_as_written_on_the_worked_example() -> None:
 # --- Device by device
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances(max_devices=3, max_subtasks=4))
 def test_each_device_is_optimal_given_the_earlier_ones(instance: Instance) -> None:
     result = device_by_device.solve(instance, Budget())
@@ -331,7 +325,7 @@ class Stop:
             raise KeyboardInterrupt
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(instance=instances(max_devices=3), data=st.data())
 def test_the_bound_holds_wherever_the_search_ends(instance: Instance, data: DataObject) -> None:
     optimum, _ = brute_force(instance)
@@ -393,7 +387,7 @@ def test_ctrl_c(solve: Solve) -> None:
 # --- The parts
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(instance=instances(max_devices=2, max_subtasks=4), data=st.data())
 def test_single_devices_at_prices(instance: Instance, data: DataObject) -> None:
     """The cheapest decision, and all below a threshold, against enumeration."""
@@ -459,7 +453,7 @@ def floats(values: tuple[float, ...]) -> list[float]:
     return [float(value) for value in values]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances(max_devices=3, max_subtasks=3))
 def test_the_tree_finds_every_solution_below_its_cutoff(instance: Instance) -> None:
     """With prices that are not the best, and against all combinations of the listed decisions."""

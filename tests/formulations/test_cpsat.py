@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force, exact_costs
+from counts import count, examples
 from folders import LIBRARY
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from processes import interrupted_once_running
@@ -82,24 +83,15 @@ def equals_brute_force(instance: Instance, **budget: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(max_examples=40)
+@examples(1000, 9)
 @given(instance=instances())
 def test_equals_brute_force(name: str, instance: Instance) -> None:
     with only(name):
         equals_brute_force(instance)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(max_examples=1000)
-@given(instance=instances())
-def test_equals_brute_force_many(name: str, instance: Instance) -> None:
-    with only(name):
-        equals_brute_force(instance)
-
-
-@pytest.mark.parametrize("name", ENCODINGS)
-@settings(max_examples=25)
+@examples(25)
 @given(instance=instances(magnitudes="extreme", max_devices=3, max_subtasks=4))
 def test_equals_brute_force_whatever_the_magnitudes(name: str, instance: Instance) -> None:
     with only(name):
@@ -107,7 +99,7 @@ def test_equals_brute_force_whatever_the_magnitudes(name: str, instance: Instanc
 
 
 @pytest.mark.parametrize("name", ["decisions", "places"])
-@settings(max_examples=20)
+@examples(20)
 @given(instance=instances())
 def test_the_first_program_need_not_be_large_enough(name: str, instance: Instance) -> None:
     """Started with the choices of the incumbent alone, all that are needed come later."""
@@ -118,7 +110,7 @@ def test_the_first_program_need_not_be_large_enough(name: str, instance: Instanc
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(max_examples=15)
+@examples(15)
 @given(instance=instances())
 def test_equals_brute_force_with_two_threads(name: str, instance: Instance) -> None:
     with only(name):
@@ -139,8 +131,7 @@ def test_agrees_with_branch_and_price(name: str) -> None:
     assert ours.objective >= (theirs.lower_bound or 0.0) * (1 - 1e-12)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(count(100, 2)))
 def test_agrees_on_many_paper_like_instances(seed: int) -> None:
     devices = 5 + seed % 16
     instance = generate(Setting(devices=devices, offload_points=4, capacity=devices), seed=seed)
@@ -180,7 +171,7 @@ def encoded(name: str, instance: Instance, cost: float, prices: Prices) -> Encod
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_a_program_never_says_more_than_a_solution_costs(name: str, data: st.DataObject) -> None:
     """In exact arithmetic, with any prices: equation (*), the slack of its choices, and the rounding."""
@@ -343,7 +334,7 @@ def test_a_time_limit_leaves_a_valid_bound(name: str, time_limit: float) -> None
     assert result.objective >= PAPER_M040 * (1 - 1e-12)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(instance=instances(), time_limit=st.floats(1e-4, 0.02))
 def test_bounds_hold_whenever_it_stops(instance: Instance, time_limit: float) -> None:
     optimum, _ = brute_force(instance)
@@ -378,7 +369,7 @@ def test_a_gap_is_a_reason_to_stop() -> None:
     )
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(instance=instances())
 def test_starting_from_the_optimum_stays_there(instance: Instance) -> None:
     optimum, solution = brute_force(instance)
@@ -391,7 +382,7 @@ def test_starting_from_the_optimum_stays_there(instance: Instance) -> None:
 
 def test_a_start_is_the_first_incumbent() -> None:
     instance = library("layered-12-m030")
-    start = solve(instance, time_limit=2).solution
+    start = solve(instance, time_limit=0.5).solution
     events: list[Progress] = []
     result = solve(instance, start=start, time_limit=0.5, on_progress=events.append)
     assert events[0].objective == evaluate(instance, start).total

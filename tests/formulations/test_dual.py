@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from strategies import instances
 
 from offloadlib import check
@@ -44,7 +45,9 @@ def closed(instance: Instance, **options: object) -> city.Closed:
     return City(instance, Solution.all_local(instance), Budget(**options)).run()  # type: ignore[arg-type]
 
 
-def between(instance: Instance) -> None:
+@examples(600, 12)
+@given(instance=instances())
+def test_bounds_and_incumbents_enclose_the_optimum(instance: Instance) -> None:
     """Every bound on the way is at most the optimum, every incumbent at least."""
     optimum, _ = brute_force(instance)
     events: list[Progress] = []
@@ -58,19 +61,6 @@ def between(instance: Instance) -> None:
         assert bound is not None
         assert objective >= optimum * (1 - 1e-12) - 1e-12
         assert bound <= optimum * (1 + 1e-12) + 1e-300
-
-
-@settings(max_examples=60, deadline=None)
-@given(instance=instances())
-def test_bounds_and_incumbents_enclose_the_optimum(instance: Instance) -> None:
-    between(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=600, deadline=None)
-@given(instance=instances())
-def test_bounds_and_incumbents_enclose_the_optimum_many(instance: Instance) -> None:
-    between(instance)
 
 
 SETTINGS = {

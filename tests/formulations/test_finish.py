@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import assume, given, settings
+from counts import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import DOCUMENT, documents, instance_of, instances
 
@@ -48,7 +49,9 @@ def decisions(
     return found
 
 
-def equals_enumeration(data: st.DataObject) -> None:
+@examples(1500, 12)
+@given(data=st.data())
+def test_patterns_equal_enumeration(data: st.DataObject) -> None:
     instance = data.draw(instances(max_devices=2, max_points=3, max_subtasks=5))
     assume(enumerable(instance))
     size = instance.num_points
@@ -82,19 +85,6 @@ def equals_enumeration(data: st.DataObject) -> None:
             rows[m] = np.append(levels.points, LOCAL)[row].tolist()
             attained = evaluate(instance, Solution.from_rows(instance, rows)).cost[m]
             assert attained == pytest.approx(cost, rel=1e-9, abs=slack)
-
-
-@settings(max_examples=60)
-@given(data=st.data())
-def test_patterns_equal_enumeration(data: st.DataObject) -> None:
-    equals_enumeration(data)
-
-
-@pytest.mark.slow
-@settings(max_examples=1500)
-@given(data=st.data())
-def test_patterns_equal_enumeration_many(data: st.DataObject) -> None:
-    equals_enumeration(data)
 
 
 def scarce(seed: int, devices: int = 5, application: str = "fork-join-3", **more: Any) -> Instance:
@@ -145,19 +135,9 @@ def closes(instance: Instance, folder: Path) -> None:
     )
 
 
-@settings(max_examples=60)
+@examples(600, 12)
 @given(instance=instances(max_devices=3))
 def test_the_finish_closes_random_instances(
-    instance: Instance, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    assume(enumerable(instance))
-    closes(instance, tmp_path_factory.mktemp("proof"))
-
-
-@pytest.mark.slow
-@settings(max_examples=600)
-@given(instance=instances(max_devices=3))
-def test_the_finish_closes_random_instances_many(
     instance: Instance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assume(enumerable(instance))
@@ -439,17 +419,10 @@ def stay_below_the_optimum(document: Document, rng: random.Random) -> None:
 SMALL: dict[str, Any] = {"max_devices": 3, "max_points": 3, "max_subtasks": 3}
 
 
-@settings(max_examples=100)
+@examples(3000, 21)
 @given(documents(**SMALL), st.randoms(use_true_random=False))
 def test_enumerations_stay_below_the_optimum(document: Document, rng: random.Random) -> None:
     """Any tree, cuts and prices, at any claim, and on instances of any kind."""
-    stay_below_the_optimum(document, rng)
-
-
-@pytest.mark.slow
-@settings(max_examples=3000)
-@given(documents(**SMALL), st.randoms(use_true_random=False))
-def test_enumerations_stay_below_the_optimum_often(document: Document, rng: random.Random) -> None:
     stay_below_the_optimum(document, rng)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from brute import brute_force, paths
+from counts import count, examples
 from folders import LIBRARY
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from processes import interrupted_once_running
 from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
@@ -73,30 +74,30 @@ def applicable(instance: Instance) -> list[Formulation]:
 # The same optimum ---------------------------------------------------------------------------------
 
 
+def bounds_from_below(result: Result, optimum: float, loss: float) -> bool:
+    """Whether a bound is none too high, which would be false, and misses the optimum by no more than that."""
+    assert result.lower_bound is not None
+    return optimum - max(loss * optimum, 1e-9) <= result.lower_bound <= optimum * (1 + 1e-12)
+
+
 def agree_with_brute_force(instance: Instance, solver: str = "highs") -> None:
     optimum, _ = brute_force(instance)
     for formulation in applicable(instance):
         result = solve(formulation.name, instance, solver=solver)
         assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12), formulation.name
-        assert result.lower_bound is not None
         loss = 1e-8 if solver == "scip" else 2e-9  # twice the tolerance of the start's cost
-        assert result.lower_bound == pytest.approx(optimum, rel=loss, abs=1e-9), formulation.name
+        assert bounds_from_below(result, optimum, loss), formulation.name
 
 
-@settings(max_examples=60)
+@examples(1000, 12)
 @given(instance=instances())
 def test_equals_brute_force(instance: Instance) -> None:
     agree_with_brute_force(instance)
 
 
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(instance=instances())
-def test_equals_brute_force_many(instance: Instance) -> None:
-    agree_with_brute_force(instance)
-
-
-def agree_on_a_paper_like_instance(devices: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(count(100, 3)))
+def test_formulations_agree_on_paper_like_instances(seed: int) -> None:
+    devices = 5 + 3 * seed % 16
     instance = generate(Setting(devices=devices, offload_points=4, capacity=max(devices, 4)), seed=seed)
     reference = branch_and_price(instance, Budget())
     assert reference.status is Status.OPTIMAL
@@ -111,18 +112,15 @@ def agree_on_a_paper_like_instance(devices: int, seed: int) -> None:
             assert result.status is Status.OPTIMAL
 
 
-@pytest.mark.parametrize(("devices", "seed"), [(5, 0), (8, 1), (12, 2)])
-def test_formulations_agree_on_paper_like_instances(devices: int, seed: int) -> None:
-    agree_on_a_paper_like_instance(devices, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100))
-def test_formulations_agree_on_many_paper_like_instances(seed: int) -> None:
-    agree_on_a_paper_like_instance(5 + seed % 16, seed)
-
-
-@pytest.mark.parametrize("name", ["worked-example", "paper-m005", "melbourne-s", "chain-8-m015"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "worked-example",
+        "paper-m005",
+        "chain-8-m015",
+        pytest.param("melbourne-s", marks=pytest.mark.slow),
+    ],
+)
 def test_library_instances_are_solved_by_every_formulation(name: str) -> None:
     instance = library(name)
     found = {
@@ -167,7 +165,7 @@ def usable(instance: Instance, solution: Solution) -> bool:
     return bool(np.all(evaluate(instance, solution).used[instance.points.capacity == 0] == 0))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), instance=instances())
 def test_the_model_costs_and_allows_what_evaluation_does(data: st.DataObject, instance: Instance) -> None:
     solution = data.draw(solutions(instance))
@@ -184,7 +182,7 @@ def test_the_model_costs_and_allows_what_evaluation_does(data: st.DataObject, in
     assert kept == evaluation.feasible
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), instance=instances(max_subtasks=6))
 def test_level_inequalities_hold_at_solutions(data: st.DataObject, instance: Instance) -> None:
     solution = data.draw(solutions(instance))
@@ -198,6 +196,8 @@ def test_level_inequalities_hold_at_solutions(data: st.DataObject, instance: Ins
     elsewhere = np.random.default_rng(data.draw(st.integers(0, 99))).random(len(point))
     elsewhere[[variable.name.startswith(("finish", "delay")) for variable in variables]] = 0
     rows = levels.violated(instance, columns, elsewhere)
+    assume(rows.shape[0] > 0)
+    assert np.all(rows @ elsewhere < 0)
     assert np.all(rows @ point >= -1e-9 * np.maximum(1, abs(rows) @ abs(point)))
 
 
@@ -251,12 +251,18 @@ GOLDEN = {
 """Library instance -> LP bounds of the potentials (and all that equal them) and of big-M."""
 
 
-@lru_cache
+@cache
 def golden_relaxations(name: str) -> dict[str, float]:
     return relaxations(library(name))
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "series-parallel-20-m012" else name
+        for name in GOLDEN
+    ],
+)
 def test_golden_relaxations(name: str) -> None:
     equal, big_m = GOLDEN[name]
     for formulation, bound in golden_relaxations(name).items():
@@ -274,7 +280,7 @@ def test_levels_are_stronger_on_forks() -> None:
         assert bounds["levels"] > bounds["milp"] * (1 + 5e-6)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances())
 def test_order_of_strength(instance: Instance) -> None:
     assume(moderate(instance))
@@ -288,7 +294,7 @@ def test_order_of_strength(instance: Instance) -> None:
     assert bounds["levels"] <= optimum + slack
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(instance=instances(max_devices=3))
 def test_inequalities_keep_the_optimum(instance: Instance) -> None:
     assume(moderate(instance))
@@ -402,7 +408,7 @@ def test_obstacles_are_named() -> None:
 # Reductions of the instance -----------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), instance=instances(max_points=5))
 def test_pooling_is_exact(data: st.DataObject, instance: Instance) -> None:
     pooled = pooling.pool(instance)
@@ -578,19 +584,22 @@ def hard() -> Instance:
     return library("paper-m040")
 
 
+@cache
+def start_of_hard() -> Solution:
+    return solve("milp", hard(), time_limit=20, gap=0.05).solution
+
+
 @pytest.mark.parametrize("solver", ["highs", "scip", "appsi_highs"])
-@pytest.mark.parametrize("seconds", [1e-3, 2.0])
+@pytest.mark.parametrize("seconds", [1e-3, 1.0])
 def test_the_time_limit_gives_the_best_of_both(solver: str, seconds: float) -> None:
     if solver == "scip":
         pytest.importorskip("pyscipopt")
-    instance = hard()
-    start = solve("milp", instance, time_limit=20, gap=0.05).solution
+    instance, start = hard(), start_of_hard()
     result = solve("milp-bigm", instance, time_limit=seconds, solver=solver, start=start)
     assert result.termination is Termination.TIME_LIMIT
     assert result.objective <= evaluate(instance, start).total
     assert result.lower_bound is not None
     assert 0 < result.lower_bound < result.objective
-    assert result.runtime < seconds + 15
 
 
 def test_a_gap_is_a_reason_to_stop() -> None:
@@ -603,7 +612,7 @@ def test_a_gap_is_a_reason_to_stop() -> None:
 
 def test_progress_is_reported() -> None:
     events: list[Progress] = []
-    result = solve("milp-bigm", hard(), time_limit=3, on_progress=events.append)
+    result = solve("milp-bigm", hard(), time_limit=1.5, on_progress=events.append)
     assert events
     for event in events:
         assert event.objective is not None
@@ -661,17 +670,9 @@ def test_unknown_solvers_are_unusable_input(monkeypatch: pytest.MonkeyPatch) -> 
 # SCIP ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@examples(300, 6)
 @given(instance=instances())
 def test_scip_equals_brute_force(instance: Instance) -> None:
-    pytest.importorskip("pyscipopt")
-    agree_with_brute_force(instance, solver="scip")
-
-
-@pytest.mark.slow
-@settings(max_examples=300)
-@given(instance=instances())
-def test_scip_equals_brute_force_many(instance: Instance) -> None:
     pytest.importorskip("pyscipopt")
     agree_with_brute_force(instance, solver="scip")
 

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 from brute import brute_force
+from counts import count, examples
 from folders import DATA
 from fuzzing import Graph, disagreements, document, own_graphs, real_graphs, stretched
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import instance_of
 
@@ -22,7 +23,8 @@ def agree(random: Random, graphs: tuple[Graph, ...], stretch: bool, seed: int = 
     assert disagreements(instance, brute_force(instance)[0], seed=seed) == []
 
 
-@settings(max_examples=6)
+@pytest.mark.timeout(0)
+@examples(2000, 2)
 @given(random=st.randoms(use_true_random=False))
 def test_wide_cost_ranges(random: Random) -> None:
     agree(random, own_graphs(), stretch=True)
@@ -48,38 +50,15 @@ def test_wide_cost_ranges_on_which_solvers_were_wrong(seed: int, method: str, so
     assert disagreements(instance, optimum, [(method, solver)], seed=seed) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(count(2000, 4)))
 def test_parts_of_own_graphs(seed: int) -> None:
     agree(Random(seed), own_graphs(), stretch=False, seed=seed)
 
 
 @real
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(count(4000, 4)))
 def test_parts_of_real_graphs(seed: int) -> None:
     agree(Random(seed), real_graphs(), stretch=seed % 2 == 1, seed=seed)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(0)
-@settings(max_examples=2000)
-@given(random=st.randoms(use_true_random=False))
-def test_wide_cost_ranges_many(random: Random) -> None:
-    agree(random, own_graphs(), stretch=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 2000, 100))
-def test_parts_of_own_graphs_many(first: int) -> None:
-    for seed in range(first, first + 100):
-        agree(Random(seed), own_graphs(), stretch=False, seed=seed)
-
-
-@real
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 4000, 100))
-def test_parts_of_real_graphs_many(first: int) -> None:
-    for seed in range(first, first + 100):
-        agree(Random(seed), real_graphs(), stretch=seed % 2 == 1, seed=seed)
 
 
 def test_parts_are_connected() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import highspy
 import numpy as np
 import pytest
+from counts import count, examples
 from hybrid_strategies import instances as hybrid_instances
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offloadlib import check
@@ -57,20 +58,13 @@ def lagrangian_agrees(instance: HybridInstance) -> Result:
     return result
 
 
-@settings(max_examples=150)
-@given(instance=hybrid_instances())
+@examples(1000, 30)
+@given(instance=hybrid_instances(most_tasks=count(8, 6)))
 def test_the_dual_equals_enumeration(instance: HybridInstance) -> None:
     lagrangian_agrees(instance)
 
 
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(instance=hybrid_instances(most_tasks=8))
-def test_the_dual_equals_enumeration_many(instance: HybridInstance) -> None:
-    lagrangian_agrees(instance)
-
-
-@settings(max_examples=60)
+@examples(60)
 @given(instance=hybrid_instances(extreme=True))
 def test_extreme_numbers(instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Sizes, speeds and prices from 1e-9 to 1e9: the bound is valid, and certified where it is optimal."""
@@ -113,18 +107,9 @@ def units_agree(instance: HybridInstance, folder: Path) -> int:
     return sum(isinstance(branch, Units) for branch in branches(proof))
 
 
-@settings(max_examples=30)
+@examples(1000, 6)
 @given(instance=in_units())
 def test_branches_on_units_equal_enumeration(
-    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    units_agree(instance, tmp_path_factory.mktemp("units"))
-
-
-@pytest.mark.slow
-@settings(max_examples=1000)
-@given(instance=in_units())
-def test_branches_on_units_equal_enumeration_many(
     instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     units_agree(instance, tmp_path_factory.mktemp("units"))
@@ -178,26 +163,15 @@ def test_whole_units() -> None:
     assert whole_units(rng.uniform(10.0, 30.0, (3, 3))) is None
 
 
-def milp_agrees(instance: HybridInstance) -> None:
+@examples(500, 3)
+@given(instance=hybrid_instances(most_tasks=count(6, 4)))
+def test_the_milp_equals_enumeration(instance: HybridInstance) -> None:
     best = optimum(instance)
     result = milp.solve(instance, Budget())
     assert result.objective == pytest.approx(best, rel=2e-6, abs=1e-9)
     assert result.lower_bound is not None
     assert result.lower_bound <= best * (1 + 1e-9) + 1e-12
     assert result.lower_bound >= best * (1 - 2e-6) - 1e-9
-
-
-@settings(max_examples=12)
-@given(instance=hybrid_instances(most_tasks=4))
-def test_the_milp_equals_enumeration(instance: HybridInstance) -> None:
-    milp_agrees(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=hybrid_instances(most_tasks=6))
-def test_the_milp_equals_enumeration_many(instance: HybridInstance) -> None:
-    milp_agrees(instance)
 
 
 def files(instance: HybridInstance, folder: Path) -> tuple[Path, Path, Path]:
@@ -215,18 +189,9 @@ def rejections(names: tuple[Path, Path, Path]) -> list[check.Rule]:
     return [rule for rule in check.check(*names).rules if not rule.ok]
 
 
-@settings(max_examples=40)
+@examples(500, 9)
 @given(instance=hybrid_instances())
 def test_certificates_are_accepted(
-    instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    assert not rejections(files(instance, tmp_path_factory.mktemp("proof")))
-
-
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=hybrid_instances())
-def test_certificates_are_accepted_many(
     instance: HybridInstance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert not rejections(files(instance, tmp_path_factory.mktemp("proof")))
@@ -315,7 +280,7 @@ def test_the_start_is_never_made_worse() -> None:
     assert result.objective == instance.evaluate(best).total
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(instance=hybrid_instances(), seed=st.integers(0, 2**31 - 1))
 def test_least_costs_are_those_of_the_best_split(instance: HybridInstance, seed: int) -> None:
     patterns, listed = all_patterns(instance), menu(instance)
@@ -326,7 +291,7 @@ def test_least_costs_are_those_of_the_best_split(instance: HybridInstance, seed:
     assert found == pytest.approx(costs(instance, patterns[chosen]), rel=1e-10, abs=1e-12)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(instance=hybrid_instances(), price=st.one_of(st.just(0.0), st.floats(1e-6, 1e3)))
 def test_priced_patterns_are_least_over_shares(instance: HybridInstance, price: float) -> None:
     """At the share that is claimed to be best, and at no other one less."""
@@ -342,7 +307,7 @@ def test_priced_patterns_are_least_over_shares(instance: HybridInstance, price: 
             assert cost[finite] == pytest.approx(value[finite], rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(instance=hybrid_instances())
 def test_a_window_of_prices_keeps_the_cheapest(instance: HybridInstance) -> None:
     listed = menu(instance)

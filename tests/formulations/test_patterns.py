@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import instances, solutions
 
@@ -18,6 +19,7 @@ from offloadlib.formulations.engine import highs
 from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
 from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.formulations.structured.milp import patterns, potentials
+from offloadlib.formulations.structured.milp.patterns import undominated
 from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
@@ -42,12 +44,6 @@ def library(name: str) -> Instance:
     return read(LIBRARY / f"{name}.json")
 
 
-def listed(instance: Instance) -> patterns.Patterns:
-    found = patterns.undominated(instance)
-    assert found is not None
-    return found
-
-
 # The same optimum ---------------------------------------------------------------------------------
 
 
@@ -55,23 +51,17 @@ def equals_brute_force(instance: Instance) -> None:
     optimum, _ = brute_force(instance)
     result = patterns.solve(instance, Budget())
     assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
-    assert result.lower_bound == pytest.approx(optimum, rel=2e-9, abs=1e-9)
+    assert result.lower_bound is not None
+    assert optimum - max(2e-9 * optimum, 1e-9) <= result.lower_bound <= optimum * (1 + 1e-12)
 
 
-@settings(max_examples=60)
+@examples(500, 12)
 @given(instance=instances())
 def test_equals_brute_force(instance: Instance) -> None:
     equals_brute_force(instance)
 
 
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(instance=instances())
-def test_equals_brute_force_many(instance: Instance) -> None:
-    equals_brute_force(instance)
-
-
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances())
 def test_the_first_program_need_not_be_large_enough(instance: Instance) -> None:
     """Started with the incumbent's patterns alone, all that are needed come later."""
@@ -106,11 +96,11 @@ def cost_of(instance: Instance, m: int, places: tuple[int, ...]) -> float:
     return float(evaluate(instance, Solution.from_rows(instance, rows)).cost[m])
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances(max_devices=2, max_points=3, max_subtasks=3))
 def test_every_decision_is_dominated_by_a_pattern_and_no_pattern_by_another(instance: Instance) -> None:
     assume(can_offload(instance))
-    found = listed(instance)
+    found = undominated(instance)
     limits = np.append(instance.points.capacity, UNLIMITED)
     for m in np.flatnonzero(instance.devices.connected_to != LOCAL).tolist():
         mine = np.flatnonzero(found.device == m)
@@ -130,11 +120,11 @@ def test_every_decision_is_dominated_by_a_pattern_and_no_pattern_by_another(inst
                 assert any(cost <= least and (other <= use).all() for cost, other in kept)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(instance=instances())
 def test_the_program_over_all_patterns_has_the_same_optimum(instance: Instance) -> None:
     assume(can_offload(instance))
-    found = listed(instance)
+    found = undominated(instance)
     optimum, _ = brute_force(instance)
     outcome = highs.minimise(found.program(), Budget(), time_limit=math.inf, reference=optimum)
     assert outcome.values is not None
@@ -168,7 +158,7 @@ def test_a_solution_costs_at_least_the_bound_and_the_slack_of_its_patterns(data:
     )
     limited = instance.points.channels != UNLIMITED
     prices = Prices(data.draw(price), np.where(limited, data.draw(price), 0.0))
-    found = listed(instance)
+    found = undominated(instance)
     bound, slack = found.slack(prices)
     chosen = found.covering(solution)
     paid = float(found.cost[chosen].sum()) + unconnected_cost(instance)
@@ -190,7 +180,7 @@ def test_few_patterns_are_needed() -> None:
 def test_diverse_patterns_are_the_best_of_each_size(data: st.DataObject) -> None:
     instance = data.draw(instances())
     assume(can_offload(instance))
-    found = listed(instance)
+    found = undominated(instance)
     _, slack = found.slack(Prices.zero(instance))
     count = data.draw(st.integers(1, 3))
     chosen = set(found.diverse(slack, count).tolist())

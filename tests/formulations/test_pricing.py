@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from counts import count, examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import instances
 
@@ -84,7 +85,9 @@ def check_attained(instance: Instance, prices: Prices, found: Priced, expected: 
                 assert attained == pytest.approx(expected[m], rel=1e-12)
 
 
-def equals_enumeration(data: st.DataObject) -> None:
+@examples(1000, 21)
+@given(data=st.data())
+def check_against_enumeration(data: st.DataObject) -> None:
     instance, prices, restrictions = draw_case(data)
     found = price(instance, prices, restrictions)
     expected = least_by_enumeration(instance, prices, restrictions)
@@ -93,7 +96,9 @@ def equals_enumeration(data: st.DataObject) -> None:
     check_attained(instance, prices, found, expected)
 
 
-def bounds_enumeration(data: st.DataObject) -> None:
+@examples(1000, 21)
+@given(data=st.data())
+def check_relaxation(data: st.DataObject) -> None:
     instance, prices, restrictions = draw_case(data)
     found = price(instance, prices, restrictions)
     expected = np.array(least_by_enumeration(instance, prices, restrictions))
@@ -103,25 +108,8 @@ def bounds_enumeration(data: st.DataObject) -> None:
     check_attained(instance, prices, found, expected.tolist())
 
 
-@settings(max_examples=100)
-@given(data=st.data())
-def check_against_enumeration(data: st.DataObject) -> None:
-    equals_enumeration(data)
-
-
 def test_pricing_equals_enumeration(kernel: str) -> None:
     check_against_enumeration()
-
-
-@settings(max_examples=1000)
-@given(data=st.data())
-def check_against_enumeration_many(data: st.DataObject) -> None:
-    equals_enumeration(data)
-
-
-@pytest.mark.slow
-def test_pricing_equals_enumeration_many(kernel: str) -> None:
-    check_against_enumeration_many()
 
 
 @pytest.fixture
@@ -131,27 +119,9 @@ def cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pricing, "LARGEST_SEARCH", 1)
 
 
-@settings(max_examples=100)
-@given(data=st.data())
-def check_relaxation(data: st.DataObject) -> None:
-    bounds_enumeration(data)
-
-
 @pytest.mark.usefixtures("cut_short")
 def test_the_relaxation_is_a_lower_bound() -> None:
     check_relaxation()
-
-
-@settings(max_examples=1000)
-@given(data=st.data())
-def check_relaxation_many(data: st.DataObject) -> None:
-    bounds_enumeration(data)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("cut_short")
-def test_the_relaxation_is_a_lower_bound_many() -> None:
-    check_relaxation_many()
 
 
 def larger(application: str, seed: int) -> tuple[Instance, Prices, Restrictions]:
@@ -180,12 +150,7 @@ def agree_on_series_parallel(seeds: range, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_search_agrees_with_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    agree_on_series_parallel(range(10), monkeypatch)
-
-
-@pytest.mark.slow
-def test_search_agrees_with_labels_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    agree_on_series_parallel(range(10, 510), monkeypatch)
+    agree_on_series_parallel(range(count(510, 10)), monkeypatch)
 
 
 def test_a_search_that_is_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +252,7 @@ def test_a_wide_fork_needs_few_lists() -> None:
     assert len(plan.options) <= 4 * len(branches) * 2 + 8
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(instance=instances(max_devices=3, max_points=2))
 def test_the_lagrangian_bounds_every_solution(instance: Instance) -> None:
     from brute import brute_force

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import assume, given, settings
+from counts import examples
+from hypothesis import assume, given
 from strategies import instances
 
 import offloadlib
@@ -28,7 +29,7 @@ def long_tasks(application: str = "layered-1000", devices: int = 4) -> Instance:
     return generate(setting, seed=1)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(instance=instances())
 def test_large_joins_change_no_optimum(instance: Instance) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +40,7 @@ def test_large_joins_change_no_optimum(instance: Instance) -> None:
             assert result.objective == pytest.approx(brute_force(instance)[0], rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(instance=instances())
 def test_the_size_of_a_program_is_known_before(instance: Instance) -> None:
     assume(can_offload(instance))
@@ -100,7 +101,7 @@ def test_a_model_that_cannot_be_made_in_time_is_not_made(monkeypatch: pytest.Mon
     assert 0 < result.lower_bound < result.objective
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(instance=instances())
 def test_long_sums_of_cpsat_are_cut(instance: Instance) -> None:
     with pytest.MonkeyPatch.context() as patch:

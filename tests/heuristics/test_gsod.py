@@ -7,16 +7,17 @@ import json
 import numpy as np
 import pytest
 from brute import brute_force
+from counts import examples
 from folders import LIBRARY
-from hypothesis import given, settings
+from hypothesis import given
 from strategies import instance_of, instances
 
 from offloadlib.heuristics.structured.gsod import solve_difference, solve_ratio
-from offloadlib.instances import LOCAL, Budget, Instance, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, evaluate, read
 
 
-def two_devices(channels: int | None = None, capacity: int = 1) -> Instance:
-    """Two devices with one subtask each, one fast point: the numbers of the hand calculation below."""
+def two_devices(channels: int | None = None, capacity: int = 1, slow: int = 0) -> Instance:
+    """Two devices with one subtask each, a fast point and one half as fast: the hand calculations below."""
     device = {"application": "one", "cpu": 1.0, "power": {"execute": 1, "send": 0, "receive": 0}}
     rest = {"connected_to": "fast", "alpha": 0.5}
     return instance_of(
@@ -37,7 +38,8 @@ def two_devices(channels: int | None = None, capacity: int = 1) -> Instance:
                             "uplink": 1.0,
                             "downlink": 1.0,
                             "channels": channels,
-                        }
+                        },
+                        {"id": "slow", "cpu": 2.0, "capacity": slow, "uplink": 1.0, "downlink": 1.0},
                     ],
                     "devices": [
                         {"id": "a", **device, **rest, "work": [4.0], "input": [1.0], "output": [0.0]},
@@ -75,23 +77,23 @@ def test_channels_are_kept() -> None:
 def test_the_second_layer_knows_the_first() -> None:
     """A layer's costs depend on where the predecessors went: the worked example's second subtask of ud2
     stays with its first at an offload point, as coming home would cost a download."""
-    document = json.loads(json.dumps(WORKED))
-    instance = instance_of(document)
+    instance = read(LIBRARY / "worked-example.json")
     rows = solve_difference(instance, Budget()).solution.rows(instance)
     assert rows == [[1, 0, 0, LOCAL, LOCAL], [1, 0, LOCAL, LOCAL, LOCAL]]
 
 
 def test_capacity_is_first_come_first_served_within_a_layer() -> None:
-    """Layer 1 of the worked example by hand: ud1 gains 6.5 - (0.2 + 0.6 + 0.4) and ud2 more; each takes
-    the faster op2 while it has room."""
-    instance = instance_of(json.loads(json.dumps(WORKED)))
+    """b gains more and has the fast place; a, whose turn comes later, costs 0.5*(2+1) at the slow one."""
+    instance = two_devices(slow=1)
     result = solve_difference(instance, Budget())
-    used = evaluate(instance, result.solution).used
-    assert used.tolist() == [3, 2]
+    assert result.solution.rows(instance) == [[1], [0]]
+    assert result.objective == 1.5 + 3
+    instance = two_devices(capacity=2, slow=1)
+    assert solve_difference(instance, Budget()).solution.rows(instance) == [[0], [0]]
 
 
 @pytest.mark.parametrize("method", [solve_difference, solve_ratio])
-@settings(max_examples=250)
+@examples(250)
 @given(instance=instances())
 def test_feasible_and_never_better_than_the_optimum(method: object, instance: Instance) -> None:
     result = method(instance, Budget())  # type: ignore[operator]
@@ -179,12 +181,9 @@ def literal_gsod(instance: Instance, ratio: bool) -> list[list[int]]:
     return rows
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(instance=instances(max_devices=4))
 def test_equals_the_literal_algorithm(instance: Instance) -> None:
     """Up to ties that rounding decides: then the costs agree all the same in what was gained."""
     for ratio, method in ((False, solve_difference), (True, solve_ratio)):
         assert method(instance, Budget()).solution.rows(instance) == literal_gsod(instance, ratio)
-
-
-WORKED = json.loads((LIBRARY / "worked-example.json").read_text())

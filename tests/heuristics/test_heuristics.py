@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 from strategies import DOCUMENT, instance_of, instances, solutions
@@ -83,26 +84,16 @@ def holds(name: str, instance: Instance, folder: Any) -> None:
 
 
 @pytest.mark.parametrize("name", HEURISTICS)
-@settings(max_examples=5)
+@examples(500, 2)
 @given(instance=instances())
 def test_on_random_instances(name: str, tmp_path_factory: pytest.TempPathFactory, instance: Instance) -> None:
-    holds(name, instance, tmp_path_factory.getbasetemp())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HEURISTICS)
-@settings(max_examples=500)
-@given(instance=instances())
-def test_on_many_random_instances(
-    name: str, tmp_path_factory: pytest.TempPathFactory, instance: Instance
-) -> None:
     holds(name, instance, tmp_path_factory.getbasetemp())
 
 
 # The tasks in a row.
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_costs_in_a_row_are_those_of_the_cost_model(data: st.DataObject) -> None:
     instance = data.draw(instances())
@@ -453,7 +444,7 @@ def literal_heap(instance: Instance, by_ratio: bool) -> list[list[int]]:
         done[m] += 1
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(instance=instances(max_devices=4))
 def test_the_heap_equals_looking_at_every_key(instance: Instance) -> None:
     for by_ratio, method in ((False, gsod_heap.solve_difference), (True, gsod_heap.solve_ratio)):
@@ -549,7 +540,7 @@ def test_a_channel_goes_where_it_saves_most() -> None:
     assert result.run["passed"] == 1
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(data=st.data())
 def test_one_device_becomes_optimal(data: st.DataObject) -> None:
     instance = data.draw(instances(max_devices=1))
@@ -558,7 +549,7 @@ def test_one_device_becomes_optimal(data: st.DataObject) -> None:
     assert result.run["cut"] == 0
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instance=instances(max_devices=3, max_subtasks=4))
 def test_no_move_and_no_swap_is_left(instance: Instance) -> None:
     for method in (offloadlib.METHODS["local"], offloadlib.METHODS["gsod-i"]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brute import brute_force
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import instances
 
@@ -26,7 +27,9 @@ def gsod_best(instance: Instance) -> float:
     return min(method(instance, Budget()).objective for method in (gsod.solve_difference, gsod.solve_ratio))
 
 
-def holds(instance: Instance) -> None:
+@examples(600, 12)
+@given(instance=instances())
+def test_against_brute_force(instance: Instance) -> None:
     optimum, _ = brute_force(instance)
     result = price.solve(instance, Budget())
     assert evaluate(instance, result.solution).feasible
@@ -34,19 +37,6 @@ def holds(instance: Instance) -> None:
     assert result.objective <= gsod_best(instance)
     assert result.lower_bound is not None
     assert result.lower_bound <= optimum * (1 + 1e-12) + 1e-300
-
-
-@settings(max_examples=60, deadline=None)
-@given(instance=instances())
-def test_against_brute_force(instance: Instance) -> None:
-    holds(instance)
-
-
-@pytest.mark.slow
-@settings(max_examples=600, deadline=None)
-@given(instance=instances())
-def test_against_brute_force_many(instance: Instance) -> None:
-    holds(instance)
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -87,7 +77,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.objective <= gsod_best(instance)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(instance=instances(max_devices=3))
 def test_losses_of_moves(instance: Instance) -> None:
     """What a move loses is what it adds to cost + prices; channels are not counted."""
@@ -118,7 +108,7 @@ def test_close_to_the_best_known(stem: str) -> None:
     assert 0.99 * best.value <= result.lower_bound <= best.value
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(instance=instances(max_devices=4), price_of_all=st.floats(0.0, 10.0))
 def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> None:
     """The answer is the Lagrangian at its prices, and no other prices on channels give a greater bound."""
@@ -139,7 +129,7 @@ def test_best_prices_of_channels(instance: Instance, price_of_all: float) -> Non
             assert limits.lagrangian(other)[0] <= bound + tiny
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(instance=instances(max_devices=4), seed=st.integers(0, 2**16))
 def test_points_are_filled_by_speed(instance: Instance, seed: int) -> None:
     """Who is offloaded stays so, faster points fill up first, and nobody overtakes."""

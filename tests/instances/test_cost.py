@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from brute import brute_force, exact_costs
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import DOCUMENT, EXAMPLE, Document, changed, documents, instance_of, instances, put, solutions
 
@@ -96,7 +97,7 @@ def assert_exact(document: Document, solution: Solution, instance: Instance) -> 
     assert abs(Fraction(evaluation.total) - total) <= Fraction(1, 10**12) * total
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.data())
 def test_cost_equals_the_second_implementation(data: st.DataObject) -> None:
     document = data.draw(documents())
@@ -111,7 +112,7 @@ def test_cost_of_extreme_magnitudes(data: st.DataObject) -> None:
     assert_exact(document, data.draw(solutions(instance)), instance)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(data=st.data())
 def test_cost_equals_the_checkers(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     document = data.draw(documents(magnitudes=data.draw(st.sampled_from(["moderate", "extreme"]))))
@@ -135,7 +136,7 @@ def test_cost_equals_the_checkers(data: st.DataObject, tmp_path_factory: pytest.
     assert failed == broken, "the two disagree on the limits"
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(documents(max_devices=2, max_points=2, max_subtasks=3))
 def test_brute_force_finds_the_optimum_of_all_decisions(document: Document) -> None:
     instance = instance_of(document)

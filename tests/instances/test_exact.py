@@ -14,7 +14,8 @@ import hybrid_strategies
 import numpy as np
 import pytest
 import strategies
-from hypothesis import given, settings
+from counts import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from offloadlib import check
@@ -57,19 +58,18 @@ def by_fractions(instance: Any, solution: Any) -> Fraction:
     return sum((value for part in parts for value in part.values.tolist()), Fraction(0))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(data=st.data())
 def test_structured(data: st.DataObject) -> None:
     instance = data.draw(strategies.instances())
     solution = data.draw(strategies.solutions(instance))
-    if instance.evaluate(solution).unconnected.any():
-        return
+    assume(not instance.evaluate(solution).unconnected.any())
     cost = exact.cost(instance, solution)
     assert cost == float(by_fractions(instance, solution)) == by_checker(instance, solution)
     assert cost == pytest.approx(instance.evaluate(solution).total, rel=1e-12)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(data=st.data())
 def test_hybrid(data: st.DataObject) -> None:
     instance = data.draw(hybrid_strategies.instances(extreme=data.draw(st.booleans())))
@@ -77,8 +77,7 @@ def test_hybrid(data: st.DataObject) -> None:
         st.lists(st.sampled_from(instance.places), min_size=instance.sizes.size, max_size=instance.sizes.size)
     )
     solution = with_best_split(instance, np.array(places, np.int8).reshape(instance.sizes.shape))
-    if not instance.evaluate(solution).feasible:
-        return
+    assume(instance.evaluate(solution).feasible)
     cost = exact.cost(instance, solution)
     assert cost == float(by_fractions(instance, solution)) == by_checker(instance, solution)
 

@@ -17,8 +17,9 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from counts import examples
 from hypothesis import example as given_example
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
     DOCUMENT,
@@ -72,7 +73,7 @@ def assert_same(one: Instance, other: Instance) -> None:
 # --- both forms and back ----------------------------------------------------------------------------
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(document=documents(magnitudes="extreme"))
 def test_round_trips(document: Document, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -228,7 +229,7 @@ def definition(document: Document) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents(magnitudes="extreme"))
 def test_fingerprint_is_as_defined(document: Document) -> None:
     assert instance_of(document).fingerprint == definition(document)
@@ -399,7 +400,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(documents(max_devices=1), st.data())
 def test_the_schema_and_the_reader_agree_on_structure(document: Document, data: st.DataObject) -> None:
     container, key = data.draw(st.sampled_from(list(spots(document))))
@@ -410,7 +411,7 @@ def test_the_schema_and_the_reader_agree_on_structure(document: Document, data: 
     assert INSTANCE_SCHEMA.is_valid(document) == (not structure(InstanceFile, document))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_the_schema_and_the_reader_agree_on_solutions(data: st.DataObject) -> None:
     document = {
@@ -636,7 +637,7 @@ def packed(instance: Instance) -> bytes:
 PACKED = packed(model.read(EXAMPLE))
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(st.integers(0, len(PACKED) - 1), st.integers(0, 255), st.booleans())
 @given_example(0, 0, True)
 def test_a_damaged_zip_is_the_same_or_refused(position: int, byte: int, cut: bool) -> None:
@@ -650,7 +651,7 @@ def test_a_damaged_zip_is_the_same_or_refused(position: int, byte: int, cut: boo
         assert instance.fingerprint == GOLDEN_FINGERPRINT
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(st.integers(0, EXAMPLE.stat().st_size - 1), st.integers(0, 255), st.booleans())
 def test_damaged_text_is_read_or_refused(position: int, byte: int, cut: bool) -> None:
     data = bytearray(EXAMPLE.read_bytes())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offloadlib import instances
@@ -100,7 +100,6 @@ def any_setting(draw: st.DrawFn) -> Setting:
 
 
 @given(setting=any_setting(), seed=st.integers(0, 2**64))
-@settings(deadline=None)
 def test_every_range_is_honoured(setting: Setting, seed: int) -> None:
     instance = generate(setting, seed=seed)
     for key, values in parts(instance).items():
@@ -116,7 +115,6 @@ def test_every_range_is_honoured(setting: Setting, seed: int) -> None:
 
 
 @given(st.integers(0, 2**64), st.integers(0, 2**64))
-@settings(deadline=None)
 def test_seeds_tell_instances_apart(first: int, second: int) -> None:
     setting = Setting(devices=2, offload_points=2)
     same = generate(setting, seed=first).fingerprint == generate(setting, seed=second).fingerprint

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offloadlib.instances.structured.graphs import chain, face, fork_join, layered, maker, series_parallel
@@ -66,7 +66,6 @@ def test_face_is_the_papers_task() -> None:
 
 
 @given(sizes)
-@settings(deadline=None)
 def test_a_chain_is_one_path(size: int) -> None:
     graph = chain(size)
     assert graph.size == size
@@ -76,7 +75,6 @@ def test_a_chain_is_one_path(size: int) -> None:
 
 
 @given(sizes)
-@settings(deadline=None)
 def test_a_fork_and_join_has_a_head_branches_and_a_join(branches: int) -> None:
     graph = fork_join(branches)
     assert graph.size == branches + 2
@@ -86,7 +84,6 @@ def test_a_fork_and_join_has_a_head_branches_and_a_join(branches: int) -> None:
 
 
 @given(size=sizes, width=st.integers(1, 8), probability=probabilities, seed=seeds)
-@settings(deadline=None)
 def test_layers_follow_each_other(size: int, width: int, probability: float, seed: int) -> None:
     graph = layered(size, width, probability, np.random.default_rng(seed))
     assert graph.size == size
@@ -104,7 +101,6 @@ def test_probabilities_0_and_1_leave_nothing_to_chance() -> None:
 
 
 @given(size=sizes, probability=probabilities, seed=seeds)
-@settings(deadline=None)
 def test_random_series_parallel_graphs_are_series_parallel(size: int, probability: float, seed: int) -> None:
     graph = series_parallel(size, probability, np.random.default_rng(seed))
     assert graph.size == size

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from counts import examples
 from hybrid_strategies import DOCUMENT, decision_cost, documents, instance_of, instances
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -62,7 +63,7 @@ def test_by_hand() -> None:
     assert result.utilisation == 1.0
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(document=documents(), data=st.data())
 def test_the_best_split_costs_what_a_second_opinion_says(
     document: dict[str, object], data: st.DataObject
@@ -74,7 +75,7 @@ def test_the_best_split_costs_what_a_second_opinion_says(
     assert costs(instance, places) == pytest.approx(decision_cost(document, rows), rel=1e-9)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(extreme=st.booleans(), data=st.data())
 def test_the_checker_finds_the_same_cost(
     extreme: bool, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -95,7 +96,7 @@ def accepted(instance: HybridInstance, solution: HybridSolution, total: float, f
     assert verdict.objective == pytest.approx(total, rel=1e-12)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(extreme=st.booleans(), data=st.data())
 def test_the_split_is_feasible_and_no_split_is_better(extreme: bool, data: st.DataObject) -> None:
     """Weak duality: no split costs less than the Lagrangian at the price that comes with the split."""
@@ -130,20 +131,9 @@ def dual(instance: HybridInstance, load: Loads, price: float) -> float:
     return total
 
 
-@pytest.mark.slow
-@settings(max_examples=500)
-@given(data=st.data())
-def test_the_split_against_a_convex_solver_often(data: st.DataObject) -> None:
-    against_slsqp(data)
-
-
-@settings(max_examples=25)
+@examples(500, 6)
 @given(data=st.data())
 def test_the_split_against_a_convex_solver(data: st.DataObject) -> None:
-    against_slsqp(data)
-
-
-def against_slsqp(data: st.DataObject) -> None:
     """SLSQP on delays T and shares c, subject to T >= L and c (T - K) >= U."""
     instance = data.draw(instances(most_tasks=6))
     load = loads(instance, draw_places(data, instance))
@@ -181,7 +171,7 @@ def against_slsqp(data: st.DataObject) -> None:
         assert own >= weight @ delay * (1 - 1e-5)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(instance=instances(), data=st.data())
 def test_many_decisions_at_once_are_each_as_by_itself(instance: HybridInstance, data: st.DataObject) -> None:
     places = np.array([draw_places(data, instance) for _ in range(6)])

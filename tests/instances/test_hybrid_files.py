@@ -11,9 +11,10 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from counts import examples
 from folders import LIBRARY
 from hybrid_strategies import DOCUMENT, Document, documents, instance_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Change, drop, put
 
@@ -63,7 +64,7 @@ def assert_same(one: HybridInstance, other: object) -> None:
 # --- both forms and back ----------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(document=documents(extreme=True))
 def test_round_trips(document: Document, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -313,7 +314,7 @@ def test_zip(changes: dict[str, Any], expected: list[str], tmp_path: Path) -> No
 # --- the schema -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(document=documents(extreme=True), data=st.data())
 def test_the_schema_and_the_reader_agree_on_structure(document: Document, data: st.DataObject) -> None:
     assert SCHEMA.is_valid(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from offloadlib.instances.structured.model import LOCAL
@@ -62,7 +62,6 @@ def test_a_hopeless_link_still_has_a_rate() -> None:
 
 
 @given(st.lists(st.floats(1, 5000), min_size=2, max_size=20))
-@settings(deadline=None)
 def test_rates_fall_with_distance(distances: list[float]) -> None:
     for rate in link_rates(np.sort(distances), 1.5, RADIO):
         assert (np.diff(rate) <= 0).all()
@@ -76,7 +75,6 @@ positions = st.lists(
 
 
 @given(points=positions, devices=positions, reach=st.none() | st.integers(0, 40).map(float))
-@settings(deadline=None)
 def test_the_nearest_point_in_reach(points: np.ndarray, devices: np.ndarray, reach: float | None) -> None:
     connected_to, distance = nearest_points(points, devices, reach)
     squares = ((devices[:, None] - points[None]) ** 2).sum(axis=2)
