@@ -15,12 +15,13 @@ from brute import brute_force
 from folders import CASES
 from fuzzing import disagreements, exact_methods, solved
 
+import offloadlib
 from offloadlib.formulations.engine import highs
 from offloadlib.formulations.engine.trust import Claim, SolverError, contradiction, insist
 from offloadlib.formulations.structured import scaling
 from offloadlib.formulations.structured.cp import program
 from offloadlib.formulations.structured.decomposition import branch_and_price, finish, master
-from offloadlib.formulations.structured.milp import arrays, pyomo_run
+from offloadlib.formulations.structured.milp import arrays, disjunctive, pyomo_run
 from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate, read
 from offloadlib.instances.structured.generate import Setting, generate
 
@@ -202,6 +203,62 @@ def test_values_of_another_solution_are_sought_again() -> None:
         result = arrays.solve(instance, Budget())
     assert result.status is Status.OPTIMAL
     assert "with the values of a solution of" in result.run["solver_errors"][0]
+
+
+def cut_off_the_optimum(monkeypatch: pytest.MonkeyPatch, afterwards: bool) -> list[Any]:
+    """As HiGHS 1.12 does with big-M: what it calls optimal first is the best of the rest, and fits together.
+
+    Afterwards it is honest, or fails.
+    """
+    runs: list[Any] = []
+    run = highs._run
+
+    def cutting(solver: Any, *arguments: Any) -> bool:
+        runs.append(solver)
+        if len(runs) > 1 and not afterwards:
+            raise SolverError("it broke")
+        interrupted = run(solver, *arguments)
+        if len(runs) == 1:
+            least, values = solver.getInfo().objective_function_value, solver.getSolution().col_value
+            for column, kind in enumerate(solver.getLp().integrality_):
+                if kind == highspy.HighsVarType.kInteger and values[column] > 0.5:
+                    solver.changeColBounds(column, 0.0, 0.0)
+                    interrupted = run(solver, *arguments)
+                    if solver.getInfo().objective_function_value > least * (1 + 1e-3):
+                        break
+                    solver.changeColBounds(column, 0.0, 1.0)
+        return interrupted
+
+    monkeypatch.setattr(highs, "_run", cutting)
+    return runs
+
+
+@pytest.mark.filterwarnings("ignore:milp-bigm failed")
+@pytest.mark.parametrize("afterwards", [True, False])
+def test_an_optimum_that_was_cut_off_is_not_missed(monkeypatch: pytest.MonkeyPatch, afterwards: bool) -> None:
+    """Nothing contradicts the first answer of milp-bigm but the second one, which has to agree."""
+    instance = small()
+    optimum, _ = brute_force(instance)
+    runs = cut_off_the_optimum(monkeypatch, afterwards)
+    result = offloadlib.solve(instance, "milp-bigm")
+    assert len(runs) > 1
+    assert result.lower_bound is not None
+    assert result.lower_bound <= optimum * (1 + 1e-12)
+    if afterwards:
+        assert result.objective == pytest.approx(optimum, rel=1e-12)
+        assert result.status is Status.OPTIMAL
+        assert "a bound of" in result.run["solver_errors"][0]
+    else:
+        assert result.objective > optimum * (1 + 1e-6)
+        assert (result.status, result.termination) == (Status.FEASIBLE, Termination.FAILED)
+
+
+def test_without_a_second_answer_it_would_be_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = small()
+    cut_off_the_optimum(monkeypatch, True)
+    result = pyomo_run.minimise_cost(instance, Budget(), disjunctive.big_m, confirm=False)
+    assert result.lower_bound is not None
+    assert result.lower_bound > brute_force(instance)[0] * (1 + 1e-6)
 
 
 # CP-SAT -------------------------------------------------------------------------------------------
