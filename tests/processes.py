@@ -109,7 +109,7 @@ def interrupted_once_running(code: str, *arguments: object, work: float = 0.0) -
     """What some Python says after Ctrl-C, pressed when it runs and has worked some seconds."""
     with started([PYTHON, "-c", code, *map(str, arguments)]) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
+        assert process.stdout.readline() == "running\n", process.communicate()[1]
         begun = _worked(process)
         while _worked(process) < begun + work:
             time.sleep(0.02)
