@@ -15,7 +15,8 @@ from .hybrid import HybridInstance, HybridSolution
 from .kind import AnyEvaluation, AnyInstance
 from .run import Budget, Progress, Result, Status, StoredSolution, Termination, gap
 from .structured.cost import Evaluation, Violation, evaluate
-from .structured.model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, OffloadPoints
+from .structured.instance import Instance
+from .structured.model import LOCAL, UNLIMITED, Application, Devices, Group, OffloadPoints
 from .structured.solution import Solution
 
 __all__ = [

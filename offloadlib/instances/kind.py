@@ -187,6 +187,11 @@ class AnyInstance(ABC):
         """What a solution costs and uses."""
         return kind_named(self.kind).evaluate(self, solution)
 
+    @cached_property
+    def local_cost(self) -> Floats:
+        """(M,) cost of each device's all-local decision."""
+        return self.evaluate(self.all_local).cost
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.summary}>"
 

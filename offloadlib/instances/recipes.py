@@ -19,7 +19,7 @@ from .hybrid.generate import HybridSetting
 from .importers import ImportSetting, import_wfformat
 from .kind import AnyInstance, kind_named
 from .structured.generate import Setting
-from .structured.model import Instance
+from .structured.instance import Instance
 
 LIBRARY = Path(__file__).with_name("library")
 
@@ -262,10 +262,6 @@ def rebuild(
         yield recipe, instance
 
 
-def _all_local_cost(instance: AnyInstance) -> float:
-    return instance.evaluate(instance.all_local).total
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command ``python -m offloadlib.instances.recipes``."""
     parser = argparse.ArgumentParser(prog="python -m offloadlib.instances.recipes", description=__doc__)
@@ -280,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if instance is None:
             print(f"{recipe.name}: left out, it needs --data")
         else:
-            local = _all_local_cost(instance)
+            local = instance.evaluate(instance.all_local).total
             print(f"{recipe.name}: {instance.summary}, all-local cost {local:.6g}")
 
 

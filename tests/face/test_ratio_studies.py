@@ -36,7 +36,6 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.structured import traps
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.instances.structured.sides import terms
 from offloadlib.pages.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
@@ -164,7 +163,7 @@ def test_gaod_is_trapped_about_every_second_time(method: str) -> None:
 def _greedy_bound(instance: Instance) -> np.ndarray:
     """Proposition 1: (M,) local costs of all subtasks, and of receiving the data of all arcs."""
     bound = np.zeros(instance.num_devices)
-    for term in terms(instance):
+    for term in instance.terms:
         a, b = term.delay_weight, term.energy_weight
         down = np.where(np.isfinite(term.arc_down), term.arc_down, 0.0).sum(axis=1)
         local = term.local.sum(axis=1)

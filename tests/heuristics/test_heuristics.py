@@ -41,7 +41,7 @@ from offloadlib.instances.structured import flat
 from offloadlib.instances.structured.cost import subtask_costs
 from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.instances.structured.sides import heaviest_path, terms
+from offloadlib.instances.structured.sides import heaviest_path
 from offloadlib.methods import Family
 from offloadlib.registry import METHODS
 
@@ -205,7 +205,7 @@ def test_gaod_repair_by_hand() -> None:
 
 def literal_gaod(instance: Instance, seed: int, given: Parameters) -> list[list[int]]:
     """Algorithm 2 written out, for one application; costs from the cost model, draws as documented."""
-    (term,) = terms(instance)
+    (term,) = instance.terms
     cpu, size = instance.points.cpu, term.local.shape[1]
     left, rows = instance.points.capacity.tolist(), [[LOCAL] * size for _ in range(instance.num_devices)]
     random = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import LOCAL, Instance, Result, Solution, Status, evaluate, gap
 from offloadlib.instances.structured.cost import subtask_costs
-from offloadlib.instances.structured.sides import heaviest_path, terms
+from offloadlib.instances.structured.sides import heaviest_path
 
 GOLDEN = [[-1, 0, 0, 1, -1], [-1, -1, 1, -1, -1]]
 
@@ -39,7 +39,7 @@ def example() -> Instance:
 
 
 def test_subtasks_of_the_worked_example(example: Instance) -> None:
-    (term,) = terms(example)
+    (term,) = example.terms
     delay, energy = subtask_costs(example, term, Solution.from_rows(example, GOLDEN).places[0])
     assert delay[0].tolist() == close([1, 1.4, 1.25, 0.6, 1.25])
     assert energy[0].tolist() == close([12, 0.4 * 1.5, 0, 0, 12 + 0.25 * 3])
@@ -364,7 +364,7 @@ def test_nothing_can_be_changed(example: Instance) -> None:
     assert solution.places[0][0, 0] == LOCAL, "a solution does not share its maker's array"
     columns: list[Any] = [*solution.places, *vars(example.points).values(), *vars(example.devices).values()]
     columns += [value for group in example.groups for value in vars(group).values()]
-    columns += [value for term in terms(example) for value in vars(term).values()]
+    columns += [value for term in example.terms for value in vars(term).values()]
     arrays = [value for value in columns if isinstance(value, np.ndarray)]
     assert len(arrays) > 30
     assert not any(array.flags.writeable for array in arrays)

@@ -13,7 +13,7 @@ from strategies import Document, documents, instance_of, solutions
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, evaluate
 from offloadlib.instances.structured.limits import Limits, everything
-from offloadlib.instances.structured.sides import crosses, crossings, terms
+from offloadlib.instances.structured.sides import crosses, crossings
 
 
 @st.composite
@@ -27,7 +27,7 @@ def decided(draw: st.DrawFn) -> tuple[Document, Instance, list[list[int]]]:
 def test_sides_add_up_to_the_exact_energy_and_delay(case: tuple[Document, Instance, list[list[int]]]) -> None:
     document, instance, rows = case
     exact = exact_costs(document, rows)
-    for term in terms(instance):
+    for term in instance.terms:
         for row, m in enumerate(term.group.members.tolist()):
             places = rows[m]
             away = [place != LOCAL for place in places]

@@ -36,7 +36,7 @@ import numpy as np
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.bound import simple_bounds
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms
 
 from ..engine import trust
 
@@ -60,7 +60,7 @@ def far_apart(instance: Instance) -> bool:
     linked = instance.devices.connected_to != LOCAL
 
     def parts() -> Iterator[Floats]:
-        for term in terms(instance):
+        for term in instance.terms:
             kinds: list[tuple[Floats, Floats | float]] = [
                 (term.local, term.execute),
                 (term.group.work / _slowest(instance), 0.0),
@@ -82,15 +82,14 @@ def unit_for(objective: float) -> float:
 def scaled(instance: Instance, unit: float) -> Instance:
     """The instance with F times ``unit``; everything else about it stays the same.
 
-    This comes last: an instance that is made of the scaled one has the usual weights again.
+    This comes last: an instance of other devices cannot be made of the scaled one.
     """
-    result = replace(instance)
     # The weights are no data of an instance: they follow from alpha and the all-local decision.
-    result.__dict__["_terms"] = tuple(
+    given = tuple(
         replace(term, delay_weight=unit * term.delay_weight, energy_weight=unit * term.energy_weight)
-        for term in terms(instance)
+        for term in instance.terms
     )
-    return result
+    return replace(instance, given_terms=given)
 
 
 def levelled(instance: Instance, objective: float, unit: float) -> Instance:
@@ -110,12 +109,9 @@ def levelled(instance: Instance, objective: float, unit: float) -> Instance:
     local, least = evaluate(instance, Solution.all_local(instance)).cost, simple_bounds(instance)
     room = objective - (least.sum() - least)
     cap = (1.0 + EPSILON) * np.minimum(local, np.maximum(room, least))
-    result = replace(instance)
     slowest = _slowest(instance)
-    result.__dict__["_terms"] = tuple(
-        _levelled(term, cap[term.group.members], unit, slowest) for term in terms(instance)
-    )
-    return result
+    given = tuple(_levelled(term, cap[term.group.members], unit, slowest) for term in instance.terms)
+    return replace(instance, given_terms=given)
 
 
 def _slowest(instance: Instance) -> float:

@@ -28,7 +28,7 @@ from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _solve(instance: Instance, rank: Rank) -> Result:
     for depth in range(max(group.application.size for group in instance.groups)):
         active = [
             (term, array, term.group.application.order[depth])
-            for term, array in zip(terms(instance), places, strict=True)
+            for term, array in zip(instance.terms, places, strict=True)
             if depth < term.group.application.size
         ]
         layer, merged = _merged([layer_part(*entry) for entry in active])

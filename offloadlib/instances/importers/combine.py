@@ -53,9 +53,10 @@ from ..structured.generate import (
     environment_problems,
     radio_network,
 )
-from ..structured.model import LOCAL, Instance
+from ..structured.instance import Instance
+from ..structured.model import LOCAL
 from ..structured.radio import nearest_points
-from ..structured.sides import heaviest_path, terms
+from ..structured.sides import heaviest_path
 from .eua import Locations, centre, local_metres, read_locations
 from .wfformat import Workflow, read_workflow, scaled
 
@@ -397,7 +398,7 @@ def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, 
     denominator is 0, sending is free, and what counts is energy alone: an input of the size of the files
     saves none.
     """
-    for term in terms(instance):
+    for term in instance.terms:
         i = int(instance.devices.application[term.group.members[0]])
         if not workflows[i].outside:
             continue

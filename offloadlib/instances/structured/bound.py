@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from ..arrays import Floats
-from .model import LOCAL, Instance
-from .sides import heaviest_path, terms
+from .instance import Instance
+from .model import LOCAL
+from .sides import heaviest_path
 
 
 def simple_bound(instance: Instance) -> float:
@@ -28,7 +29,7 @@ def simple_bounds(instance: Instance) -> Floats:
     usable = points.cpu[points.capacity > 0]
     fastest = float(usable.max()) if usable.size else 0.0
     bounds = np.empty(instance.num_devices)
-    for term in terms(instance):
+    for term in instance.terms:
         members = term.group.members
         bound = instance.devices.connected_to[members] == LOCAL if usable.size else np.True_
         at_best = np.minimum(term.local, term.group.work / fastest) if usable.size else term.local

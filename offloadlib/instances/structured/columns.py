@@ -27,7 +27,8 @@ from ..files.archive import Column, Columns
 from ..files.document import Document, instance_header, without_nulls
 from ..files.schema import LARGEST, SMALLEST
 from ..files.validate import unique_ids
-from .model import LOCAL, UNLIMITED, Application, Devices, Group, Instance, Normalise, OffloadPoints
+from .instance import Instance
+from .model import LOCAL, UNLIMITED, Application, Devices, Group, Normalise, OffloadPoints
 from .rules import device_problems, header_problems
 
 _POWER = ("execute", "send", "receive")

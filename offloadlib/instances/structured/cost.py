@@ -18,8 +18,9 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from ..kind import AnyEvaluation
-from .model import LOCAL, Application, Instance, Places
-from .sides import Terms, crosses, heaviest_path, terms
+from .instance import Instance
+from .model import LOCAL, Application, Places
+from .sides import Terms, crosses, heaviest_path
 from .solution import Solution
 
 
@@ -159,7 +160,7 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
     delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
     offloaded = np.zeros(instance.num_devices, dtype=np.int64)
     used = np.zeros(instance.num_points, dtype=np.int64)
-    for term, places in zip(terms(instance), solution.places, strict=True):
+    for term, places in zip(instance.terms, solution.places, strict=True):
         members = term.group.members
         if places.min() < LOCAL:
             raise IndexError(f"there is no place {places.min()}")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..exact import Arithmetic, Number, largest, sum_of
-from .model import LOCAL, Group, Instance, Places
+from .instance import Instance
+from .model import LOCAL, Group, Places
 from .sides import crossings, path
 from .solution import Solution
 

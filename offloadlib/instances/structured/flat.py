@@ -16,8 +16,9 @@ from numba import types
 from ..arrays import Floats, Ints, frozen
 from ..compiled import inlined, readable
 from .inlined import at_point, crosses, side
-from .model import LOCAL, Application, Group, Instance
-from .sides import PER_ARC, PER_SUBTASK, Sides, terms
+from .instance import Instance
+from .model import LOCAL, Application, Group
+from .sides import PER_ARC, PER_SUBTASK, Sides
 from .solution import Solution
 
 
@@ -65,7 +66,7 @@ def flat_tasks(instance: Instance, devices: Ints | None = None) -> FlatTasks:
     into, before = np.zeros(start[-1] + 1, dtype=np.int64), np.zeros(first_arc[-1], dtype=np.int64)
     into[-1] = first_arc[-1]
     sides = Sides(*(np.zeros(start[-1] if name in PER_SUBTASK else first_arc[-1]) for name in Sides._fields))
-    for term in terms(instance):
+    for term in instance.terms:
         members, (arc, origin, begins) = term.group.members, _incoming(term.group.application)
         at, at_arc = positions(start, term.group), first_arc[members][:, None] + np.arange(len(arc))
         into[start[members][:, None] + np.arange(len(begins))] = first_arc[members][:, None] + begins

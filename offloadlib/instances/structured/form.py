@@ -10,7 +10,8 @@ from ..files.document import Document
 from . import columns as forms
 from .columns import application_problems, device_documents, fingerprint, layout, validated
 from .columns import of_instance as header_and_columns
-from .model import LOCAL, Instance
+from .instance import Instance
+from .model import LOCAL
 from .rules import header_problems
 from .rules import instance_problems as document_problems
 from .solution import Solution

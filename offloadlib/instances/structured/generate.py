@@ -25,7 +25,8 @@ from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from . import graphs
 from .columns import header_of, validated
-from .model import LOCAL, Application, Instance, Normalise
+from .instance import Instance
+from .model import LOCAL, Application, Normalise
 from .radio import Radio, link_rates, nearest_points, radio_problems
 
 VERSION = 1

@@ -7,7 +7,8 @@ from ..kind import Kind
 from . import exact, form
 from .cost import evaluate
 from .generate import Setting, generate
-from .model import UNLIMITED, Instance
+from .instance import Instance
+from .model import UNLIMITED
 from .schema import InstanceFile
 from .series_parallel import decompose
 from .solution import Solution

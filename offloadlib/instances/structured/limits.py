@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
-from .model import LOCAL, UNLIMITED, Instance, Places
+from .instance import Instance
+from .model import LOCAL, UNLIMITED, Places
 from .solution import Solution
 
 if TYPE_CHECKING:

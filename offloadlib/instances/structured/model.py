@@ -1,8 +1,8 @@
 """The structured offloading problem as frozen data.
 
-An :class:`Instance` holds its devices as columns (one array entry a device) and, for everything
-that has one entry a subtask or an arc, as one :class:`Group` of arrays per application, so that the
-cost model and the heuristics run over all devices of an application at once.
+An instance (:class:`~.structured.instance.Instance`) holds its devices as columns (one array entry a
+device) and, for everything that has one entry a subtask or an arc, as one :class:`Group` of arrays per
+application, so that the cost model and the heuristics run over all devices of an application at once.
 
 ======================  ============================  =====================================  =====
 symbol (Kuang 2020)     name in the code              meaning                                unit
@@ -27,18 +27,15 @@ alpha_m                 ``Devices.alpha``             weight of delay against en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
-from ..errors import counted
-from ..kind import AnyInstance
 
 Places = NDArray[np.int32]
 
@@ -193,45 +190,3 @@ class Group:
 
     def __len__(self) -> int:
         return len(self.members)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Instance(AnyInstance):
-    """An instance of the structured offloading problem."""
-
-    kind = "structured"
-
-    description: str | None
-    source: Mapping[str, Any] | None
-    normalise: Normalise
-    applications: tuple[Application, ...]
-    points: OffloadPoints
-    devices: Devices
-    groups: tuple[Group, ...]
-
-    @property
-    def num_devices(self) -> int:
-        """M."""
-        return len(self.devices.ids)
-
-    @property
-    def num_points(self) -> int:
-        """N."""
-        return len(self.points.ids)
-
-    @property
-    def num_subtasks(self) -> int:
-        """Number of subtasks of all devices."""
-        return sum(group.work.size for group in self.groups)
-
-    @property
-    def summary(self) -> str:
-        """Its size in words."""
-        return ", ".join(
-            counted(number, what)
-            for number, what in (
-                (self.num_devices, "device"),
-                (self.num_points, "offload point"),
-                (self.num_subtasks, "subtask"),
-            )
-        )

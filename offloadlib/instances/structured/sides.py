@@ -43,7 +43,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..arrays import Floats, frozen
-from .model import Application, Group, Instance
+from .model import Application, Devices, Group, Normalise
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,24 +111,16 @@ class Terms:
         )
 
 
-def terms(instance: Instance) -> tuple[Terms, ...]:
-    """The fixed parts of the cost, one entry per group (computed once per instance)."""
-    found: tuple[Terms, ...] | None = instance.__dict__.get("_terms")
-    if found is None:
-        found = tuple(_terms(instance, group) for group in instance.groups)
-        instance.__dict__["_terms"] = found
-    return found
-
-
-def _terms(instance: Instance, group: Group) -> Terms:
-    devices, members, application = instance.devices, group.members, group.application
+def terms_of(devices: Devices, group: Group, normalise: Normalise) -> Terms:
+    """The fixed parts of the cost of a group of an instance's devices."""
+    members, application = group.members, group.application
     # Without a radio link nothing is ever sent: the rates do not matter.
     uplink = np.nan_to_num(devices.uplink[members], nan=np.inf)[:, None]
     downlink = np.nan_to_num(devices.downlink[members], nan=np.inf)[:, None]
     local = group.work / devices.cpu[members][:, None]
     execute, alpha = devices.execute[members], devices.alpha[members]
     delay_weight, energy_weight = alpha, 1.0 - alpha
-    if instance.normalise == "local":
+    if normalise == "local":
         delay_weight = _weight(delay_weight, heaviest_path(group, local))
         energy_weight = _weight(energy_weight, local.sum(axis=1) * execute)
     return Terms(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import whole
-from .model import LOCAL, Instance, Places
+from .instance import Instance
+from .model import LOCAL, Places
 
 
 @dataclass(frozen=True, eq=False)

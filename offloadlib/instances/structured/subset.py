@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Ints, frozen
-from .model import Devices, Group, Instance, Places
+from .instance import Instance
+from .model import Devices, Group, Places
 from .solution import Solution
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.sides import Terms, crosses, terms
+from offloadlib.instances.structured.sides import Terms, crosses
 
 
 class Activity(StrEnum):
@@ -94,7 +94,7 @@ def timeline(instance: Instance, solution: Solution, device: int) -> list[Span]:
 
 def _task(instance: Instance, solution: Solution, device: int) -> tuple[Terms, int, list[int]]:
     """The terms of the device's group, its row there, and its decisions."""
-    for term, places in zip(terms(instance), solution.places, strict=True):
+    for term, places in zip(instance.terms, solution.places, strict=True):
         row = int(np.searchsorted(term.group.members, device))
         if row < len(term.group) and term.group.members[row] == device:
             return term, row, places[row].tolist()

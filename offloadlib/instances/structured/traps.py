@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files.document import Document
 from .columns import build, from_document
 from .graphs import chain
-from .model import Instance
+from .instance import Instance
 from .rules import instance_problems
 
 LARGEST_SIZE = 30_000

@@ -14,7 +14,7 @@ from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Terms, away, terms
+from offloadlib.instances.structured.sides import Terms, away
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from .encoding import LARGEST, Encoding, unit_of, whole
@@ -122,7 +122,7 @@ class Places(Encoding):
         for i, variable in take.items():
             if self._place[i] != LOCAL:
                 users[self._place[i]].append((variable, 1))
-        for term in terms(self.instance):
+        for term in self.instance.terms:
             delays, energies, arcs = self._parts(term)
             for row, m in enumerate(term.group.members.tolist()):
                 if self._linked[m]:

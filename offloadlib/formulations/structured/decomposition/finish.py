@@ -49,7 +49,7 @@ from ..certificate import Charged, Count, Cut, rounded
 from ..scaling import unit_for
 from .master import LARGEST_PENALTY, penalty_unit
 from .patterns import Levels, Patterns, enumerate_patterns
-from .pricing import Prices, Restrictions, difference, local_cost
+from .pricing import Prices, Restrictions, difference
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -165,7 +165,7 @@ class _Program:
         self.use = np.column_stack([pool.used, channel[:, None] == np.arange(len(self.limited))])
         self.limits = np.append(levels.limits, limits[self.limited]).astype(np.float64)
         self.cuts: list[int] = []
-        local = local_cost(instance)
+        local = instance.local_cost
         self.constant = float(np.delete(local, pool.devices).sum())
         self.unit = penalty_unit(cutoff, float(local.sum()))
         self._penalty, self._scale = 10.0, unit_for(cutoff)

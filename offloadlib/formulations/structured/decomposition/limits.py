@@ -16,7 +16,7 @@ from offloadlib.instances.structured.subset import subset
 
 from ..certificate import rounded
 from .chunks import never
-from .pricing import NEVER, Prices, difference, local_cost, price
+from .pricing import NEVER, Prices, difference, price
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class PricedLimits(Limits):
     @property
     def local_cost(self) -> Floats:
         """(M,) cost of each device's all-local decision."""
-        return local_cost(self.instance)
+        return self.instance.local_cost
 
     def sample(self, size: int, seed: int) -> PricedLimits:
         """Some of the devices, with their share of the limits."""

@@ -39,7 +39,7 @@ from offloadlib.instances.arrays import Floats
 from ...engine.highs import solve_linear
 from ..certificate import rounded
 from ..scaling import scaled, unit_for
-from .pricing import NEVER, Priced, Prices, Restrictions, difference, local_cost, price
+from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 from .search import LARGEST_SEARCH
 
 SMOOTHING = 0.5
@@ -134,7 +134,7 @@ class Master:
             n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
         }
         self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
-        local = local_cost(instance)
+        local = instance.local_cost
         self.constant = float(local[~linked].sum())
         self._scale = unit_for(upper)
         self._unit = self._scale * penalty_unit(upper, float(local.sum()))

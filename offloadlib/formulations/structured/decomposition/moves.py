@@ -26,7 +26,6 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point, side
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import terms
 
 from .chunks import chunks, in_threads
 from .limits import PricedLimits
@@ -201,7 +200,7 @@ class Scanner:
             members = group.members[some]
             links = (members, instance.devices.connected_to[members], self._limits.radio[members])
             room = Moves.room(len(members) * self._possible(g))
-            costs, devices = sides(terms(instance)[g], some), _Devices(*map(read_only, links))
+            costs, devices = sides(instance.terms[g], some), _Devices(*map(read_only, links))
             count = _scan(costs, graph(group.application), points, devices, table, most, room)
             return room.first(count)
 

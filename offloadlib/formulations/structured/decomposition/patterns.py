@@ -37,7 +37,6 @@ from offloadlib.instances.compiled import kernel, named, read_only, readable, su
 from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import terms
 
 from .labels import side_of
 from .plan import LEAF, PLAN, SERIES, labelled, plan
@@ -167,7 +166,7 @@ def enumerate_patterns(
         *map(read_only, (levels.speeds, prices.capacity[levels.points], np.arange(len(levels.speeds))))
     )
     effort = np.array([LARGEST_EFFORT])
-    for g, term in enumerate(terms(instance)):
+    for g, term in enumerate(instance.terms):
         group, found = term.group, plan(term.group.application)
         assert found is not None
         connected = instance.devices.connected_to[group.members]

@@ -44,9 +44,8 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import read_only
-from offloadlib.instances.structured.cost import evaluate
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms
 
 from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
@@ -262,7 +261,7 @@ def price(
     chosen: list[Places] = []
     points, stopped = _points(instance, prices), read_only(stopped)
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
-    for g, term in enumerate(terms(instance)):
+    for g, term in enumerate(instance.terms):
         found, answer = plan(term.group.application), Answer.room(*term.group.work.shape)
         asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions))
         exact = found is not None and not found.multiplies
@@ -326,18 +325,9 @@ def _devices(
         row = restrictions.row[g]
         allowed = restrictions.allowed & np.append(instance.points.capacity > 0, True)
     return Devices(
-        *(read_only(connected), read_only(local_cost(instance)[members]), read_only(radio)),
+        *(read_only(connected), read_only(instance.local_cost[members]), read_only(radio)),
         *(restrictions is None, read_only(row), read_only(allowed)),
     )
-
-
-def local_cost(instance: Instance) -> Floats:
-    """(M,) cost of each device's all-local decision (computed once per instance)."""
-    found: Floats | None = instance.__dict__.get("_local_cost")
-    if found is None:
-        found = evaluate(instance, Solution.all_local(instance)).cost
-        instance.__dict__["_local_cost"] = found
-    return found
 
 
 def _undominated(cpu: Floats, price: Floats, points: Ints) -> Ints:

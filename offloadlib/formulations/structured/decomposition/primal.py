@@ -27,7 +27,6 @@ from scipy.sparse import csr_array, eye_array, hstack, vstack
 from offloadlib.instances import LOCAL, Budget, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import terms
 
 from ...engine import highs
 from .dual import Dual
@@ -316,7 +315,7 @@ def pack(limits: PricedLimits, table: Places) -> None:
     order = np.argsort(-instance.points.cpu, kind="stable")
     room = np.minimum(instance.points.capacity[order], table.size)
     weighted = np.zeros(table.shape)
-    for term in terms(instance):
+    for term in instance.terms:
         work = term.group.work
         weighted[term.group.members, : work.shape[1]] = term.delay_weight[:, None] * work
     at = at[np.lexsort((-weighted.flat[at], np.argsort(order)[table.flat[at]]))]

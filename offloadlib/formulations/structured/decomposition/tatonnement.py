@@ -31,7 +31,6 @@ import numpy as np
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.model import Places
-from offloadlib.instances.structured.sides import terms
 
 from .dual import Dual, Seen
 from .limits import PricedLimits
@@ -68,7 +67,7 @@ class Tatonnement:
     """
 
     def __init__(self, limits: PricedLimits) -> None:
-        points, work = limits.instance.points, terms(limits.instance)
+        points, work = limits.instance.points, limits.instance.terms
         usable = np.flatnonzero(points.capacity > 0)
         self._order = usable[np.argsort(-points.cpu[usable], kind="stable")]
         self._steps = np.append(np.diff(1.0 / points.cpu[self._order]), 0.0)[: len(usable)]

@@ -32,7 +32,7 @@ from offloadlib.instances import (
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Sides, Terms, away, terms
+from offloadlib.instances.structured.sides import Sides, Terms, away
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
@@ -84,7 +84,7 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
 def formulate(instance: Instance) -> Formulation:
     """The program of an instance in which some device can offload."""
     columns, air, count = _layout(instance)
-    parts = [_part(instance, term, where) for term, where in zip(terms(instance), columns, strict=True)]
+    parts = [_part(instance, term, where) for term, where in zip(instance.terms, columns, strict=True)]
     rows = _Rows()
     for part in parts:
         _assignment(rows, part)

@@ -58,7 +58,7 @@ from scipy.sparse import coo_array, csr_array, vstack
 
 from offloadlib.instances import LOCAL, Application, Instance
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.sides import Terms, away, terms
+from offloadlib.instances.structured.sides import Terms, away
 
 from ...engine.highs import MixedIntegerProgram, Relaxation
 
@@ -202,7 +202,7 @@ def violated(instance: Instance, columns: tuple[Columns, ...], values: Floats) -
     """
     parts = [
         rows
-        for term, where in zip(terms(instance), columns, strict=True)
+        for term, where in zip(instance.terms, columns, strict=True)
         for diamond in diamonds(term.group.application)
         for part in _parts(diamond, instance.num_points)
         for rows in _separate(instance, term, where, part, values)

@@ -62,7 +62,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import Group, Places
-from offloadlib.instances.structured.sides import Sides, Terms, away, crosses, terms
+from offloadlib.instances.structured.sides import Sides, Terms, away, crosses
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.outcome import Search, run_in_scale
@@ -273,7 +273,7 @@ def undominated(instance: Instance, late: Callable[[], bool] = lambda: False) ->
     sizes = {group.application.size for group in instance.groups if _linked(instance, group).any()}
     tables = {size: Table.of(instance, size) for size in sizes}
     parts: list[tuple[Ints, Ints, Floats, csr_array]] = []
-    for term in terms(instance):
+    for term in instance.terms:
         for rows in _chunks(instance, term.group):
             if late():
                 raise OutOfTime

@@ -55,7 +55,7 @@ import pyomo.environ as pyo
 
 from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Terms, terms
+from offloadlib.instances.structured.sides import Terms
 
 from . import clock
 
@@ -105,7 +105,7 @@ class Task:
 
 def tasks(instance: Instance) -> Iterator[Task]:
     """The connected devices' tasks, application by application."""
-    for term in terms(instance):
+    for term in instance.terms:
         for row in range(len(term.group)):
             m = int(term.group.members[row])
             if instance.devices.connected_to[m] != LOCAL:

@@ -1,0 +1,66 @@
+"""An instance of the structured offloading problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..errors import counted
+from ..kind import AnyInstance
+from .model import Application, Devices, Group, Normalise, OffloadPoints
+from .sides import Terms, terms_of
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Instance(AnyInstance):
+    """An instance of the structured offloading problem; see :mod:`.structured.model` for its parts.
+
+    ``given_terms`` stand in place of those that follow from the data where costs are counted in other units.
+    """
+
+    kind = "structured"
+
+    description: str | None
+    source: Mapping[str, Any] | None
+    normalise: Normalise
+    applications: tuple[Application, ...]
+    points: OffloadPoints
+    devices: Devices
+    groups: tuple[Group, ...]
+    given_terms: tuple[Terms, ...] | None = None
+
+    @property
+    def num_devices(self) -> int:
+        """M."""
+        return len(self.devices.ids)
+
+    @property
+    def num_points(self) -> int:
+        """N."""
+        return len(self.points.ids)
+
+    @property
+    def num_subtasks(self) -> int:
+        """Number of subtasks of all devices."""
+        return sum(group.work.size for group in self.groups)
+
+    @property
+    def summary(self) -> str:
+        """Its size in words."""
+        return ", ".join(
+            counted(number, what)
+            for number, what in (
+                (self.num_devices, "device"),
+                (self.num_points, "offload point"),
+                (self.num_subtasks, "subtask"),
+            )
+        )
+
+    @cached_property
+    def terms(self) -> tuple[Terms, ...]:
+        """The fixed parts of the cost, one entry per group."""
+        if self.given_terms is not None:
+            return self.given_terms
+        return tuple(terms_of(self.devices, group, self.normalise) for group in self.groups)
