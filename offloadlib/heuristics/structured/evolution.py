@@ -30,6 +30,8 @@ from offloadlib.instances.structured.flat import (
     flat_tasks,
     solution_of,
 )
+from offloadlib.instances.structured.inlined import ROOM, may_offload
+from offloadlib.instances.structured.limits import Room, everything
 
 POPULATION = 50
 GENERATIONS = 1000
@@ -61,9 +63,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         members = np.ascontiguousarray(keys.T)
         found = np.empty(len(members))
         for s, member in enumerate(members):
-            found[s] = decode(
-                tasks, points.cpu, points.capacity.copy(), points.channels.copy(), menu, keyed, member, places
-            )
+            found[s] = decode(tasks, points.cpu, everything(instance), menu, keyed, member, places)
             if found[s] < least:
                 least = found[s]
                 best[:] = places
@@ -110,15 +110,14 @@ def _keys(places: Ints, menu: Ints) -> Floats:
     return keys
 
 
-_READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")
+_READ, _READ_INT = readable("float64"), readable("int64")
 
 
-@kernel(types.float64(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _READ_INT, _READ_INT, _READ, _WRITE_INT))
+@kernel(types.float64(FLAT_TASKS, _READ, ROOM, _READ_INT, _READ_INT, _READ, writable("int64")))
 def decode(
     tasks: FlatTasks,
     cpu: Floats,
-    left: Ints,
-    air: Ints,
+    room: Room,
     menu: Ints,
     keyed: Ints,
     keys: Floats,
@@ -128,14 +127,14 @@ def decode(
 
     Parameters
     ----------
-    left, air
-        (N,) room of the points, free channels of their radios; used up.
+    room
+        Used up.
     menu
         The points with capacity, the fastest first.
     keyed, keys
         (D,) the subtasks that have keys, and these.
     """
-    total, i, parts = 0.0, 0, len(menu) + 1
+    (left, air), total, i, parts = room, 0.0, 0, len(menu) + 1
     finish, fitness = np.empty(len(places)), np.empty(len(places))
     for m in range(len(tasks.radio)):
         point, on_air = tasks.radio[m], False
@@ -144,7 +143,7 @@ def decode(
             if i < len(keyed) and keyed[i] == p:
                 part = min(int(keys[i] * parts), parts - 1)
                 i += 1
-                if part > 0 and left[menu[part - 1]] > 0 and (on_air or air[point] > 0):
+                if part > 0 and left[menu[part - 1]] > 0 and may_offload(point, air[point], on_air):
                     places[p] = menu[part - 1]
                     left[places[p]] -= 1
                     if not on_air:

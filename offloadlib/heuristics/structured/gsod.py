@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
@@ -26,13 +26,15 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
+from offloadlib.instances.structured import sides
+from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
+from offloadlib.instances.structured.limits import Room, everything
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One subtask of each device that still has one: L entries, in file order of the devices.
 
     Attributes
@@ -61,9 +63,9 @@ def layer_part(term: Terms, places: Places, k: int) -> Layer:
     group = term.group
     send, receive = term.head_up[:, k].copy(), np.zeros(len(group))
     for arc, j in group.application.incoming[k]:
-        before = places[:, j] != LOCAL
-        receive += np.where(before, term.arc_down[:, arc], 0.0)
-        send += np.where(before, 0.0, term.arc_up[:, arc])
+        before = sides.side(places[:, j])
+        receive += np.where(sides.crosses(before, False)[1], term.arc_down[:, arc], 0.0)
+        send += np.where(sides.crosses(before, True)[0], term.arc_up[:, arc], 0.0)
     back = term.tail_down[:, k]
     a, b = term.delay_weight, term.energy_weight
     data = group.input[:, k] + group.output[:, k]
@@ -83,11 +85,8 @@ def _merged(parts: list[Layer]) -> tuple[Layer, NDArray[np.intp]]:
     devices = np.concatenate([part.devices for part in parts])
     order = np.argsort(devices, kind="stable")
 
-    def merge(name: str) -> Floats:
-        merged: Floats = np.concatenate([getattr(part, name) for part in parts])[order]
-        return merged
-
-    return Layer(devices[order], *map(merge, ("local", "radio", "work", "ratio"))), order
+    merged = (np.concatenate(arrays)[order] for arrays in zip(*parts, strict=True))
+    return Layer(*map(read_only, merged)), order
 
 
 Rank = Callable[[Layer, Floats, Ints, NDArray[np.bool_]], Floats]
@@ -98,7 +97,8 @@ def _by_difference(layer: Layer, cpu: Floats, capacity: Ints, allowed: NDArray[n
     free = np.flatnonzero(capacity > 0)
     if len(free) == 0:
         return np.zeros(len(layer.devices))
-    least = layer.radio + layer.work / cpu[free].max()
+    there, more = sides.at_point(layer.work, cpu[free].max())
+    least = layer.radio + there + more
     return np.where(allowed, least - layer.local, np.inf)
 
 
@@ -106,52 +106,50 @@ def _by_ratio(layer: Layer, cpu: Floats, capacity: Ints, allowed: NDArray[np.boo
     return -layer.ratio
 
 
-_READ, _READ_INT, _WRITE_INT = readable("float64"), readable("int64"), writable("int64")
+_READ, _READ_INT = readable("float64"), readable("int64")
 
 
 @kernel(
     types.void(
-        *(_READ_INT, _READ_INT, _READ, _READ, _READ, _READ, _WRITE_INT, _READ_INT, _WRITE_INT),
+        *(_READ_INT, named(Layer, _READ_INT, *[_READ] * 4), _READ, _READ_INT, ROOM),
         *(writable("boolean"), writable("int32")),
     )
 )
 def _assign(
     order: Ints,
-    devices: Ints,
-    local: Floats,
-    radio: Floats,
-    work: Floats,
+    layer: Layer,
     cpu: Floats,
-    capacity: Ints,
     connected_to: Ints,
-    channels: Ints,
+    room: Room,
     on_air: NDArray[np.bool_],
     chosen: Places,
 ) -> None:
-    """Lines 4 to 21 of Algorithm 3 for one layer; capacity, channels and on_air are updated."""
+    """Lines 4 to 21 of Algorithm 3 for one layer; room and on_air are updated."""
+    (devices, local, radio, work, _), (left, air) = layer, room
     for i in order:
         m = devices[i]
         point = connected_to[m]
-        if point < 0 or not (on_air[m] or channels[point] > 0):
+        if not may_offload(point, air[point], on_air[m]):
             continue
         least = local[i]
         for n in range(len(cpu)):
-            if capacity[n] > 0:
-                cost = radio[i] + work[i] / cpu[n]
+            if left[n] > 0:
+                there, more = at_point(work[i], cpu[n])
+                cost = radio[i] + there + more
                 if cost < least:
                     least = cost
                     chosen[i] = n
         if chosen[i] >= 0:
-            capacity[chosen[i]] -= 1
+            left[chosen[i]] -= 1
             if not on_air[m]:
                 on_air[m] = True
-                channels[point] -= 1
+                air[point] -= 1
 
 
 def _solve(instance: Instance, rank: Rank) -> Result:
     begun = time.perf_counter()
     cpu, connected_to = instance.points.cpu, instance.devices.connected_to
-    capacity, channels = instance.points.capacity.copy(), instance.points.channels.copy()
+    room = everything(instance)
     on_air = np.zeros(instance.num_devices, dtype=np.bool_)
     places = Solution.all_local(instance).places
     places = tuple(array.copy() for array in places)
@@ -163,22 +161,10 @@ def _solve(instance: Instance, rank: Rank) -> Result:
         ]
         layer, merged = _merged([layer_part(*entry) for entry in active])
         point = connected_to[layer.devices]
-        allowed = (point != LOCAL) & (on_air[layer.devices] | (channels[point] > 0))
-        order = np.argsort(rank(layer, cpu, capacity, allowed), kind="stable")
+        allowed = (point != LOCAL) & (on_air[layer.devices] | (room.air[point] > 0))
+        order = np.argsort(rank(layer, cpu, room.left, allowed), kind="stable")
         chosen = np.full(len(order), LOCAL, dtype=np.int32)
-        _assign(
-            order,
-            layer.devices,
-            layer.local,
-            layer.radio,
-            layer.work,
-            cpu,
-            capacity,
-            connected_to,
-            channels,
-            on_air,
-            chosen,
-        )
+        _assign(order, layer, cpu, connected_to, room, on_air, chosen)
         scattered = np.empty_like(chosen)
         scattered[merged] = chosen
         start = 0

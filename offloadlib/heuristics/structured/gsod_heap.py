@@ -44,6 +44,8 @@ from offloadlib.instances.structured.flat import (
     solution_of,
     subtask_starts,
 )
+from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
+from offloadlib.instances.structured.limits import Room, everything
 
 
 def solve_difference(instance: Instance, budget: Budget) -> Result:
@@ -65,9 +67,8 @@ def solve_ratio(instance: Instance, budget: Budget) -> Result:
 
 def _solve(instance: Instance, ratio: Floats) -> Result:
     begun = time.perf_counter()
-    left, air = instance.points.capacity.copy(), instance.points.channels.copy()
     places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
-    decide(flat_tasks(instance), instance.points.cpu, left, air, ratio, places)
+    decide(flat_tasks(instance), instance.points.cpu, everything(instance), ratio, places)
     return Result.of(instance, solution_of(instance, places), time.perf_counter() - begun)
 
 
@@ -75,7 +76,8 @@ def _solve(instance: Instance, ratio: Floats) -> Result:
 def difference(tasks: FlatTasks, p: int, first: int, row: Ints, cpu: Floats, fastest: int) -> float:
     """Strategy I's key of subtask p: its local cost less that at the fastest free point."""
     delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
-    gain: float = (delay + energy) - (away_delay + tasks.work[p] / cpu[fastest] + away_energy)
+    there, more = at_point(tasks.work[p], cpu[fastest])
+    gain: float = (delay + energy) - (away_delay + there + (away_energy + more))
     return gain
 
 
@@ -109,23 +111,20 @@ def sift_down(heap: Ints, size: int, key: Floats) -> None:
     heap[at] = m
 
 
-_WRITE_INT = writable("int64")
-
-
-@kernel(types.void(FLAT_TASKS, readable("float64"), _WRITE_INT, _WRITE_INT, readable("float64"), _WRITE_INT))
-def decide(tasks: FlatTasks, cpu: Floats, left: Ints, air: Ints, ratio: Floats, places: Ints) -> None:
+@kernel(types.void(FLAT_TASKS, readable("float64"), ROOM, readable("float64"), writable("int64")))
+def decide(tasks: FlatTasks, cpu: Floats, room: Room, ratio: Floats, places: Ints) -> None:
     """Decide for all subtasks.
 
     Parameters
     ----------
-    left, air
-        (N,) room of the points, free channels of their radios; updated.
+    room
+        Updated.
     ratio
         (P,) the keys of strategy II; empty for strategy I.
     places
         (P,) all local; the decisions.
     """
-    by_ratio = len(ratio) > 0
+    (left, air), by_ratio = room, len(ratio) > 0
     fastest = fastest_free(cpu, left)
     if fastest < 0:
         return
@@ -144,7 +143,7 @@ def decide(tasks: FlatTasks, cpu: Floats, left: Ints, air: Ints, ratio: Floats, 
         m = heap[0]
         p, first, point = following[m], tasks.start[m], tasks.radio[m]
         row = places[first : end[m]]
-        if not on_air[m] and air[point] == 0:  # for good: no channel is ever given back
+        if not may_offload(point, air[point], on_air[m]):  # for good: no channel is ever given back
             size -= 1
             heap[0] = heap[size]
             sift_down(heap, size, key)

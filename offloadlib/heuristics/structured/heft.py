@@ -30,6 +30,8 @@ from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, both_sides, flat_tasks, solution_of
+from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
+from offloadlib.instances.structured.limits import Room, everything
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -41,7 +43,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     rank = np.empty(instance.num_subtasks)
     upward_ranks(tasks, slowness.sum(), len(slowness), rank)
     order = np.argsort(-rank, kind="stable")
-    schedule(tasks, order, points.cpu, points.capacity.copy(), points.channels.copy(), places)
+    schedule(tasks, order, points.cpu, everything(instance), places)
     return Result.of(instance, solution_of(instance, places), time.perf_counter() - begun)
 
 
@@ -69,23 +71,20 @@ def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) 
             rank[j] = max(rank[j], 0.5 * (up + down) + rank[p])
 
 
-_WRITE_INT = writable("int64")
-
-
-@kernel(types.void(FLAT_TASKS, readable("int64"), readable("float64"), _WRITE_INT, _WRITE_INT, _WRITE_INT))
-def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, left: Ints, air: Ints, places: Ints) -> None:
+@kernel(types.void(FLAT_TASKS, readable("int64"), readable("float64"), ROOM, writable("int64")))
+def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, room: Room, places: Ints) -> None:
     """Place the subtasks in an order that keeps precedence.
 
     Parameters
     ----------
     order
         (P,) the subtasks.
-    left, air
-        (N,) room of the points, free channels of their radios; updated.
+    room
+        Updated.
     places
         (P,) all local; the decisions.
     """
-    devices = len(tasks.radio)
+    devices, (left, air) = len(tasks.radio), room
     owner = np.empty(len(places), dtype=np.int64)
     for m in range(devices):
         owner[tasks.start[m] : tasks.start[m + 1]] = m
@@ -101,11 +100,12 @@ def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, left: Ints, air: Ints, 
         delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
         chosen, end = LOCAL, begun + delay
         least = max(end - longest[m], 0.0) + energy
-        if point >= 0 and (on_air[m] or air[point] > 0):
+        if may_offload(point, air[point], on_air[m]):
             for n in range(len(cpu)):
                 if left[n] > 0:
-                    there = begun + away_delay + tasks.work[p] / cpu[n]
-                    added = max(there - longest[m], 0.0) + away_energy
+                    seconds, more = at_point(tasks.work[p], cpu[n])
+                    there = begun + away_delay + seconds
+                    added = max(there - longest[m], 0.0) + away_energy + more
                     if added < least:
                         least, chosen, end = added, n, there
         finish[p], longest[m] = end, max(longest[m], end)

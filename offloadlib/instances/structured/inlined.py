@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 
 from ..compiled import inlined, readable, writable
-from . import sides
+from . import limits, sides
 from .limits import Room
 from .sides import Sides
 
@@ -23,6 +23,7 @@ ROOM = types.NamedUniTuple(writable("int64"), len(Room._fields), Room)
 
 side, crosses, at_point = inlined(sides.side), inlined(sides.crosses), inlined(sides.at_point)
 
+may_offload = inlined(limits.may_offload)
 
 @inlined
 def along(of: Sides, arc: Any, before: Any, here: Any) -> tuple[float, float]:

@@ -147,15 +147,7 @@ def everything(instance: Instance) -> Room:
     return Room(instance.points.capacity.copy(), instance.points.channels.copy())
 
 
-def may_offload(room: Room, radio: int, on_air: bool) -> bool:
-    """Whether a device with this radio (-1: none) may offload; ``on_air``: whether it does so already."""
-    return radio >= 0 and (on_air or bool(room.air[radio] > 0))
-
-
-def take(room: Room, place: int, radio: int, on_air: bool) -> bool:
-    """A device puts a subtask at a place that has room; whether it offloads now."""
-    if place >= 0:
-        room.left[place] -= 1
-        if not on_air:
-            room.air[radio] -= 1
-    return on_air or place >= 0
+def may_offload(radio: int, free: int, on_air: bool) -> bool:
+    """Whether a device may, with a radio (-1: none) that has so many channels free, of which it uses one
+    already where it is ``on_air``."""
+    return radio >= 0 and (on_air or free > 0)
