@@ -25,6 +25,7 @@ side, crosses, at_point = inlined(sides.side), inlined(sides.crosses), inlined(s
 
 may_offload = inlined(limits.may_offload)
 
+
 @inlined
 def along(of: Sides, arc: Any, before: Any, here: Any) -> tuple[float, float]:
     """Delay and energy of the data of an arc between two sides."""
