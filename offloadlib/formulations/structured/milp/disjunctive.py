@@ -168,14 +168,13 @@ def finish_bounds(task: Task, cpu: Collection[float]) -> Bounds:
     cpu
         Speeds of the offload points that have a capacity.
     """
-    delay = task.delay
-    shortest = {k: min(delay["local"][k], task.at_point(k, max(cpu))) for k in task.subtasks}
-    at_device = dict(delay["local"])
-    radio = {k: delay["head"][k] + delay["tail"][k] for k in task.subtasks}
+    sides = task.sides
+    shortest = {k: min(sides.local_delay[k], task.at_point(k, max(cpu))[0]) for k in task.subtasks}
+    at_device, radio = dict(sides.local_delay), dict(sides.radio_delay)
     for j, k in task.edges:
-        at_device[k] += delay["down"][j, k]
-        radio[k] += delay["up"][j, k]
-    longest = {k: max(at_device[k], task.at_point(k, min(cpu)) + radio[k]) for k in task.subtasks}
+        at_device[k] += sides.down_delay[j, k]
+        radio[k] += sides.up_delay[j, k]
+    longest = {k: max(at_device[k], task.at_point(k, min(cpu))[0] + radio[k]) for k in task.subtasks}
     low, high = task.finish_times(shortest), task.finish_times(longest)
     most = {k: min(high[k], task.ceiling) for k in task.subtasks}
     return {k: (low[k] * (1 - MARGIN), most[k] * (1 + MARGIN)) for k in task.subtasks}

@@ -89,7 +89,7 @@ def critical_path(model: Any) -> None:
     def at_best(model: Any, m: str) -> Any:
         task = model.tasks[m]
         fastest = max(model.cpu[n] for n in model.POINTS)
-        best = {k: min(task.delay["local"][k], task.at_point(k, fastest)) for k in task.subtasks}
+        best = {k: min(task.sides.local_delay[k], task.at_point(k, fastest)[0]) for k in task.subtasks}
         return model.delay[m] >= max(task.finish_times(best).values())
 
 
@@ -107,7 +107,9 @@ def no_loss(model: Any) -> None:
     @model.Constraint(model.DEVICES)  # type: ignore[untyped-decorator]
     def no_worse_than_local(model: Any, m: str) -> Any:
         task = model.tasks[m]
-        local = max(task.finish_times(task.delay["local"]).values()) + sum(task.energy["local"].values())
+        local = max(task.finish_times(task.sides.local_delay).values()) + sum(
+            task.sides.local_energy.values()
+        )
         energy = pyo.quicksum(model.energy[m, k] for k in task.subtasks)
         return model.delay[m] + energy <= local
 

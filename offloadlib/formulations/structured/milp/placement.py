@@ -55,19 +55,18 @@ import pyomo.environ as pyo
 
 from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Terms
+from offloadlib.instances.structured.sides import PER_ARC, Sides, Terms, at_point
 
 from . import clock
 
 
 @dataclass(frozen=True)
 class Task:
-    """One connected device's structured task: costs weighted as in (3), by subtask or arc.
+    """One connected device's structured task.
 
-    ``delay`` and ``energy`` hold, for each of the keys "local", "up", "down", "head" and "tail", one
-    number per subtask (or per arc, for "up" and "down"); ``work`` is a_m w_mk. ``waits`` are the arcs
-    that matter for the order of the subtasks, that is, without the redundant ones. ``share`` and ``ceiling``
-    are those of :class:`.structured.sides.Terms`.
+    ``sides`` has costs by the name of a subtask, or the names of an arc's ends. ``waits`` are the arcs that
+    matter for the order of the subtasks, that is, without the redundant ones. ``share`` and ``ceiling`` are
+    those of :class:`.structured.sides.Terms`.
     """
 
     id: str
@@ -78,15 +77,14 @@ class Task:
     waits: tuple[tuple[str, str], ...]
     heads: tuple[str, ...]
     tails: tuple[str, ...]
-    work: dict[str, float]
-    delay: dict[str, dict[Any, float]]
-    energy: dict[str, dict[Any, float]]
+    sides: Any
     share: float = 1.0
     ceiling: float = math.inf
 
-    def at_point(self, k: str, speed: float) -> float:
-        """Weighted time of execution at an offload point."""
-        return min(self.work[k] / speed, self.ceiling)
+    def at_point(self, k: str, speed: float) -> tuple[float, float]:
+        """Weighted delay and energy of execution at an offload point."""
+        delay, energy = at_point(self.sides.work[k], speed)
+        return min(delay, self.ceiling), energy
 
     def before(self) -> dict[str, tuple[str, ...]]:
         """For each subtask, in topological order, those that it waits for directly."""
@@ -116,16 +114,8 @@ def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
     application = term.group.application
     names = application.subtasks
     edges = tuple((names[j], names[k]) for j, k in application.edges)
-    seconds: dict[str, dict[Any, float]] = {
-        "local": dict(zip(names, term.local[row].tolist(), strict=True)),
-        "up": dict(zip(edges, term.arc_up[row].tolist(), strict=True)),
-        "down": dict(zip(edges, term.arc_down[row].tolist(), strict=True)),
-        "head": dict(zip(names, term.head_up[row].tolist(), strict=True)),
-        "tail": dict(zip(names, term.tail_down[row].tolist(), strict=True)),
-    }
-    execute, send, receive = (float(x[row]) for x in (term.execute, term.send, term.receive))
-    power = {"local": execute, "up": send, "down": receive, "head": send, "tail": receive}
-    a, b = float(term.delay_weight[row]), float(term.energy_weight[row])
+    keys = {name: edges if name in PER_ARC else names for name in Sides._fields}
+    costs = zip(keys.values(), term.sides, strict=True)
     return Task(
         id=instance.devices.ids[m],
         application=application,
@@ -135,9 +125,7 @@ def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
         waits=tuple((names[j], names[k]) for j, k in reduction(application)),
         heads=tuple(names[k] for k in application.heads.nonzero()[0]),
         tails=tuple(names[k] for k in application.tails.nonzero()[0]),
-        work={k: a * w for k, w in zip(names, term.group.work[row].tolist(), strict=True)},
-        delay={key: {at: a * x for at, x in part.items()} for key, part in seconds.items()},
-        energy={key: {at: b * power[key] * x for at, x in part.items()} for key, part in seconds.items()},
+        sides=Sides._make(dict(zip(at, values[row].tolist(), strict=True)) for at, values in costs),
         share=1.0 if term.share is None else float(term.share[row]),
         ceiling=math.inf if term.ceiling is None else float(term.ceiling[row]),
     )
@@ -234,24 +222,24 @@ def _costs(model: Any) -> None:
     for m, j, k in model.ARCS:
         arcs_into[m, k].append((j, k))
 
-    def transfers(model: Any, m: str, k: str, cost: dict[str, dict[Any, float]]) -> Any:
-        radio = cost["head"][k] + cost["tail"][k]
-        along = (
-            cost["up"][arc] * model.up[(m, *arc)] + cost["down"][arc] * model.down[(m, *arc)]
-            for arc in arcs_into[m, k]
-        )
-        back_and_forth = [radio * model.offloaded[m, k]] if radio else []
-        return pyo.quicksum([cost["local"][k] * model.local[m, k], *back_and_forth, *along])
+    def parts(m: str, k: str, local: Any, radio: Any, up: Any, down: Any, at_points: list[float]) -> Any:
+        """What a subtask adds: costs on its device, away, of arcs, and at each point."""
+        along = (up[arc] * model.up[(m, *arc)] + down[arc] * model.down[(m, *arc)] for arc in arcs_into[m, k])
+        back_and_forth = [radio[k] * model.offloaded[m, k]] if radio[k] else []
+        there = (cost * model.place[m, k, n] for n, cost in zip(model.POINTS, at_points, strict=True) if cost)
+        return pyo.quicksum([local[k] * model.local[m, k], *back_and_forth, *along, *there])
 
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def g(model: Any, m: str, k: str) -> Any:
         task = model.tasks[m]
-        at_points = (task.at_point(k, model.cpu[n]) * model.place[m, k, n] for n in model.POINTS)
-        return transfers(model, m, k, task.delay) + pyo.quicksum(at_points)
+        of, there = task.sides, [task.at_point(k, model.cpu[n])[0] for n in model.POINTS]
+        return parts(m, k, of.local_delay, of.radio_delay, of.up_delay, of.down_delay, there)
 
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def energy(model: Any, m: str, k: str) -> Any:
-        return transfers(model, m, k, model.tasks[m].energy)
+        task = model.tasks[m]
+        of, there = task.sides, [task.at_point(k, model.cpu[n])[1] for n in model.POINTS]
+        return parts(m, k, of.local_energy, of.radio_energy, of.up_energy, of.down_energy, there)
 
     @model.Objective()  # type: ignore[untyped-decorator]
     def cost(model: Any) -> Any:
