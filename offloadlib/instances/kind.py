@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, cast
@@ -21,7 +21,7 @@ from .errors import Problem
 from .features import Feature
 from .files.archive import Archive, Columns, Layout
 from .files.document import Document
-from .files.schema import InstancePart
+from .files.schema import CertificateFile, InstancePart, Part
 
 
 class Entry(NamedTuple):
@@ -113,6 +113,10 @@ class Kind:
     features
         Those that its instances may have, each with (instance) -> why a method without it cannot solve the
         instance, None where the instance does not have it.
+    certificate
+        The schema of its certificates, if it has any.
+    others
+        Schemas of further formats that it has, by their names.
     """
 
     file: type[InstancePart]
@@ -124,6 +128,8 @@ class Kind:
     setting: type[Any]
     generate: Callable[..., Any]
     features: Mapping[Feature, Callable[[Any], str | None]]
+    certificate: type[CertificateFile] | None = None
+    others: Mapping[str, type[Part]] = field(default_factory=dict)
 
 
 def kind_named(name: str) -> Kind:

@@ -46,9 +46,8 @@ def current(document: Any, expected: str, source: str | Path) -> Document:
     elif "version" not in document:
         problem = ("version", "is missing")
     elif document["version"] not in (known := readable(expected)) or isinstance(document["version"], bool):
-        version, these = shown(document["version"]), " and ".join(map(str, known))
-        plural = "s" if len(known) > 1 else ""
-        problem = ("version", f"{version} is not known; this release reads version{plural} {these}")
+        these = f"version {VERSION}" if len(known) == 1 else f"versions {known[0]} to {VERSION}"
+        problem = ("version", f"{shown(document['version'])} is not known; this release reads {these}")
     else:
         return _stepped(document, expected)
     raise InputError(source, [problem])

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, Field, RootModel
 
 from ..kind import KINDS, kind_named
 from .schema import SolutionFile
 
-_OF_ALL_KINDS = tuple(kind_named(name).file for name in KINDS)
+_KINDS = [kind_named(name) for name in KINDS]
+_Instance: Any = Annotated[Union[*(kind.file for kind in _KINDS)], Field(discriminator="kind")]
+_Certificate: Any = Union[*(kind.certificate for kind in _KINDS if kind.certificate)]
 
 
-_Any = Annotated[Union[_OF_ALL_KINDS], Field(discriminator="kind")]  # type: ignore[valid-type]  # noqa: UP007
-
-
-class AnyInstanceFile(RootModel[_Any]):
+class AnyInstanceFile(RootModel[_Instance]):
     """offloadlib-instance, version 1, of any kind."""
+
+
+class AnyCertificateFile(RootModel[_Certificate]):
+    """offloadlib-certificate, version 1, for an instance of any kind."""
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "instance-1.schema.json": AnyInstanceFile,
     "solution-1.schema.json": SolutionFile,
+    "certificate-1.schema.json": AnyCertificateFile,
+    **{f"{name}-1.schema.json": model for kind in _KINDS for name, model in kind.others.items()},
 }
 SCHEMA_FOLDER = Path(__file__).parents[1] / "schemas"
 

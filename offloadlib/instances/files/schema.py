@@ -85,6 +85,11 @@ Version = Annotated[
     BeforeValidator(_whole),
     WithJsonSchema({"type": "integer", "const": 1}),
 ]
+Index = Annotated[int, Field(strict=True, ge=0)]
+Decimal = Annotated[
+    str, Field(strict=True, max_length=100, pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$")
+]
+"""An exact number: certificates hold no binary64 numbers."""
 Id = Annotated[str, Field(strict=True, min_length=1)]
 Position = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 
@@ -130,3 +135,27 @@ class SolutionFile(Part):
     decisions: dict[str, list[str | None]]
     split: dict[str, Share] | None = None
     run: dict[str, Any]
+
+
+class Leaf(Part):
+    """A node of a certificate's tree without children; a kind says which prices there are."""
+
+    prices: Part
+
+
+class Divided(Part):
+    """A node with two children, by their positions: where the branch holds, and where it does not."""
+
+    branch: Part
+    equal: Index
+    different: Index
+
+
+class CertificateFile(Part):
+    """offloadlib-certificate, version 1: a tree that proves a lower bound. Node 0 is the root."""
+
+    format: Literal["offloadlib-certificate"]
+    version: Version
+    instance: InstanceReference
+    lower_bound: Decimal
+    nodes: Annotated[list[Any], Field(min_length=1)]

@@ -8,7 +8,7 @@ from . import exact, form
 from .cost import evaluate
 from .generate import HybridSetting, generate
 from .model import HybridInstance
-from .schema import HybridFile
+from .schema import FramesFile, HybridCertificate, HybridFile
 from .solution import HybridSolution
 
 
@@ -24,7 +24,9 @@ KIND = Kind(
     all_local=HybridSolution.all_local,
     evaluate=evaluate,
     exact=exact,
+    certificate=HybridCertificate,
     setting=HybridSetting,
     generate=generate,
+    others={"frames": FramesFile},
     features={Feature.NO_CLOUD: without_cloud},
 )

@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..files.schema import Id, InstancePart, Part, Positive, Size
+from ..files.schema import (
+    CertificateFile,
+    Count,
+    Decimal,
+    Divided,
+    Id,
+    Index,
+    InstancePart,
+    Leaf,
+    Part,
+    Positive,
+    Size,
+)
+
+Length = Annotated[int, Field(strict=True, ge=1)]
 
 
 class EdgePart(Part):
@@ -60,3 +74,86 @@ class FramesHeaderPart(HybridHeaderPart):
     """Many draws of sizes for one hybrid system, without its arrays."""
 
     format: Literal["offloadlib-frames"]  # type: ignore[assignment]
+
+
+class IdsColumn(Part):
+    """The ids of the devices, as JSON."""
+
+    type: Literal["json"]
+    shape: Annotated[list[Length], Field(min_length=1, max_length=1)]
+
+
+class WeightColumn(Part):
+    """(N,) binary64 numbers."""
+
+    type: Literal["<f8"]
+    shape: Annotated[list[Length], Field(min_length=1, max_length=1)]
+
+
+class FramesColumn(Part):
+    """(F, N, M) binary64 numbers."""
+
+    type: Literal["<f8"]
+    shape: Annotated[list[Length], Field(min_length=3, max_length=3)]
+
+
+class FramesColumns(Part):
+    """The arrays of a file of frames."""
+
+    id: IdsColumn
+    weight: WeightColumn
+    sizes: FramesColumn
+
+
+class FramesFile(FramesHeaderPart):
+    """offloadlib-frames, version 1: header.json of the zip."""
+
+    columns: FramesColumns
+
+
+class HybridPrices(Part):
+    """Price on the bandwidth of the uplink, and toll on each unit that is uploaded, which may be negative."""
+
+    bandwidth: Decimal = "0"
+    units: Decimal = "0"
+
+
+class HybridLeaf(Leaf):
+    """A node that bounds the cost by its prices."""
+
+    prices: HybridPrices
+
+
+class TaskBranch(Part):
+    """A task of a device, by its number, is at a place."""
+
+    device: Id
+    task: Index
+    place: Literal["edge", "cloud"] | None
+
+
+class TaskPlacesBranch(Part):
+    """A task of a device is at one of some places."""
+
+    device: Id
+    task: Index
+    places: Annotated[list[Literal["edge", "cloud"] | None], Field(min_length=1)]
+
+
+class UnitsBranch(Part):
+    """At most so many units are uploaded in all."""
+
+    units: int
+
+
+class HybridBranch(Divided):
+    """A node with two children."""
+
+    branch: TaskBranch | TaskPlacesBranch | UnitsBranch
+
+
+class HybridCertificate(CertificateFile):
+    """offloadlib-certificate, version 1, for an instance of kind hybrid; ``units`` are those of the tasks."""
+
+    nodes: Annotated[list[HybridLeaf | HybridBranch], Field(min_length=1)]
+    units: dict[str, Annotated[list[Count], Field(min_length=1)]] = Field(default_factory=dict)

@@ -9,7 +9,7 @@ from .cost import evaluate
 from .generate import Setting, generate
 from .instance import Instance
 from .model import UNLIMITED
-from .schema import InstanceFile
+from .schema import InstanceFile, StructuredCertificate
 from .series_parallel import decompose
 from .solution import Solution
 
@@ -37,6 +37,7 @@ KIND = Kind(
     all_local=Solution.all_local,
     evaluate=evaluate,
     exact=exact,
+    certificate=StructuredCertificate,
     setting=Setting,
     generate=generate,
     features={Feature.CHANNELS: limited_channels, Feature.ANY_GRAPH: not_series_parallel},

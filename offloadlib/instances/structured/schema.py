@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..files.schema import Count, Id, InstancePart, Part, Position, Positive, Size, Unit
+from ..files.schema import (
+    CertificateFile,
+    Count,
+    Decimal,
+    Divided,
+    Id,
+    Index,
+    InstancePart,
+    Leaf,
+    Part,
+    Position,
+    Positive,
+    Size,
+    Unit,
+)
 
 
 class CostPart(Part):
@@ -74,3 +88,69 @@ class InstanceFile(HeaderPart):
     """offloadlib-instance, version 1, of kind structured."""
 
     devices: Annotated[list[DevicePart], Field(min_length=1)]
+
+
+class StructuredPrices(Part):
+    """Prices of a certificate by ids of offload points, and by numbers of cuts; one that is missing is 0."""
+
+    capacity: dict[str, Decimal] = Field(default_factory=dict)
+    channels: dict[str, Decimal] = Field(default_factory=dict)
+    cuts: dict[str, Decimal] = Field(default_factory=dict)
+
+
+class StructuredLeaf(Leaf):
+    """A node that bounds the cost by its prices."""
+
+    prices: StructuredPrices
+
+
+class Enumeration(Part):
+    """A node below which the patterns that its prices leave stand for decisions."""
+
+    patterns: StructuredPrices
+    below: Index
+
+
+class PlaceBranch(Part):
+    """A subtask is at a place."""
+
+    device: Id
+    subtask: str
+    place: str | None
+
+
+class PlacesBranch(Part):
+    """A subtask is at one of some places."""
+
+    device: Id
+    subtask: str
+    places: Annotated[list[str | None], Field(min_length=1)]
+
+
+class CountBranch(Part):
+    """A device has at most so many subtasks at points as fast as this one."""
+
+    device: Id
+    fast_as: Id
+    most: int
+
+
+class StructuredBranch(Divided):
+    """A node with two children."""
+
+    branch: PlaceBranch | PlacesBranch | CountBranch
+
+
+class CutPart(Part):
+    """A rounded limit on the subtasks at points as fast as this one: ``docs/certificates.md``."""
+
+    fast_as: Id
+    divisor: int
+    shifts: dict[str, int]
+
+
+class StructuredCertificate(CertificateFile):
+    """offloadlib-certificate, version 1, for an instance of kind structured."""
+
+    nodes: Annotated[list[StructuredLeaf | Enumeration | StructuredBranch], Field(min_length=1)]
+    cuts: list[CutPart] = Field(default_factory=list)
