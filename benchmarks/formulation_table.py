@@ -17,10 +17,10 @@ from pathlib import Path
 
 from offloadlib.formulations.catalogue import FORMULATIONS, imported
 from offloadlib.formulations.engine import highs
-from offloadlib.formulations.engine.outcome import unconnected_cost
 from offloadlib.formulations.structured.milp import potentials
 from offloadlib.formulations.structured.milp.pyomo_run import minimise_cost, program_of
 from offloadlib.formulations.structured.pooling import pool
+from offloadlib.formulations.structured.search import unconnected_cost
 from offloadlib.instances import Budget, Instance, Result, Status, read
 
 ROOT = Path(__file__).parent.parent

@@ -27,7 +27,7 @@ from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from offloadlib.formulations import catalogue
-from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
+from offloadlib.formulations.structured.search import can_offload, unconnected_cost
 from offloadlib.instances import (
     InputError,
     Instance,

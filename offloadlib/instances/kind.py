@@ -12,16 +12,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 
 from .arrays import Floats
 from .errors import Problem
 from .features import Feature
-from .files.archive import Archive, Columns, Layout
-from .files.document import Document
-from .files.schema import CertificateFile, InstancePart, Part
+
+if TYPE_CHECKING:
+    from .files.archive import Archive, Columns, Layout
+    from .files.document import Document
+    from .files.schema import CertificateFile, InstancePart, Part
 
 
 class Entry(NamedTuple):

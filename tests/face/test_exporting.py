@@ -22,7 +22,7 @@ from strategies import DOCUMENT, EXAMPLE, NAMES, changed, instance_of, instances
 from offloadlib.check import check
 from offloadlib.exporting import FORMATS, LONGEST, export, name_of, read_foreign_solution, translated
 from offloadlib.formulations.catalogue import FORMULATIONS, find
-from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
+from offloadlib.formulations.structured.search import can_offload, unconnected_cost
 from offloadlib.instances import InputError, Instance, evaluate, read
 
 ALL = [(formulation.name, form) for formulation in FORMULATIONS for form in FORMATS]

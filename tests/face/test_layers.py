@@ -100,7 +100,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert circle(imports(functions=False)) == []
 
 
-@pytest.mark.parametrize("depth", [2])
+@pytest.mark.parametrize("depth", [2, 3])
 def test_no_package_imports_itself_by_way_of_others(depth: int) -> None:
     """Also not from inside of functions."""
     assert circle(between_rooms(imports(functions=True), depth)) == []

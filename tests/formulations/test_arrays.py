@@ -19,9 +19,9 @@ from scipy.sparse import csr_array
 from strategies import changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations.engine.highs import MixedIntegerProgram, Relaxation
-from offloadlib.formulations.engine.outcome import can_offload
 from offloadlib.formulations.structured.milp import arrays, potentials
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
+from offloadlib.formulations.structured.search import can_offload
 from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
 
 

@@ -21,12 +21,12 @@ from ortools.sat.python import cp_model
 from processes import interrupted_once_running
 from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
 
-from offloadlib.formulations.engine.outcome import Search, can_offload
 from offloadlib.formulations.structured.cp import cpsat, decisions, encoding, places, program
 from offloadlib.formulations.structured.cp.encoding import Encoding
 from offloadlib.formulations.structured.decomposition.branch_and_price import solve as branch_and_price
 from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.formulations.structured.milp.patterns import undominated
+from offloadlib.formulations.structured.search import Search, can_offload
 from offloadlib.instances import (
     LOCAL,
     UNLIMITED,

@@ -22,13 +22,14 @@ from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
 from offloadlib.formulations.engine import highs
-from offloadlib.formulations.engine.outcome import Search, can_offload, run_in_scale, unconnected_cost
+from offloadlib.formulations.engine.units import unit_for
 from offloadlib.formulations.structured import pooling, scaling
 from offloadlib.formulations.structured.decomposition.branch_and_price import solve as branch_and_price
 from offloadlib.formulations.structured.milp import levels, potentials, pyomo_run
 from offloadlib.formulations.structured.milp import paths as path_rows
 from offloadlib.formulations.structured.milp.disjunctive import disjunctive_model, solve_big_m
 from offloadlib.formulations.structured.milp.inequalities import PARTS
+from offloadlib.formulations.structured.search import Search, can_offload, run_in_scale, unconnected_cost
 from offloadlib.instances import (
     LOCAL,
     Application,
@@ -435,7 +436,7 @@ def test_pooling_of_equal_and_of_needless_points() -> None:
 def test_scaling_multiplies_every_cost(data: st.DataObject, instance: Instance) -> None:
     solution = data.draw(solutions(instance))
     total = evaluate(instance, solution).total
-    unit = scaling.unit_for(total)
+    unit = unit_for(total)
     assert evaluate(scaling.scaled(instance, unit), solution).total == unit * total
     if total > 0:
         assert 700 <= unit * total <= 1500

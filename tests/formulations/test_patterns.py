@@ -16,10 +16,10 @@ from strategies import instances, solutions
 
 import offloadlib
 from offloadlib.formulations.engine import highs
-from offloadlib.formulations.engine.outcome import can_offload, unconnected_cost
 from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.formulations.structured.milp import patterns, potentials
 from offloadlib.formulations.structured.milp.patterns import undominated
+from offloadlib.formulations.structured.search import can_offload, unconnected_cost
 from offloadlib.instances import (
     LOCAL,
     UNLIMITED,

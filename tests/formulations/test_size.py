@@ -13,11 +13,11 @@ from strategies import instances
 
 import offloadlib
 from offloadlib.formulations.catalogue import FORMULATIONS
-from offloadlib.formulations.engine.outcome import can_offload
 from offloadlib.formulations.structured.cp import cpsat
 from offloadlib.formulations.structured.cp import program as cp_program
 from offloadlib.formulations.structured.milp import arrays, clock, levels, potentials, size
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
+from offloadlib.formulations.structured.search import can_offload
 from offloadlib.instances import Budget, Instance, Termination, evaluate
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.generate import Setting, generate

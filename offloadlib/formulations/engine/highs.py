@@ -25,9 +25,9 @@ from offloadlib.instances import Budget, InputError, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP
 
-from ..structured.scaling import unit_for
 from .stray import without_stray_lines
 from .trust import ROUNDING, UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
+from .units import unit_for
 
 TOLERANCE = 1e-10
 """Primal and dual feasibility."""

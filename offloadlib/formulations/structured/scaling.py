@@ -27,7 +27,6 @@ variable that is off by a solver's tolerance counts for no more than that part o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -39,9 +38,7 @@ from offloadlib.instances.structured.bound import simple_bounds
 from offloadlib.instances.structured.sides import Terms
 
 from ..engine import trust
-
-TYPICAL = 1024.0
-"""The cost to aim at: 1e-9, the tolerance of solvers, is far below its relative gap."""
+from ..engine.units import unit_for
 
 FAR = 3.0
 """Costs that differ by this factor need another unit each: tolerances, and what a bound loses for them, are
@@ -72,11 +69,6 @@ def far_apart(instance: Instance) -> bool:
                 yield (each * seconds)[linked[term.group.members]]
 
     return trust.far_apart(parts())
-
-
-def unit_for(objective: float) -> float:
-    """The power of two that brings a cost F near :data:`TYPICAL`."""
-    return 2.0 ** round(math.log2(TYPICAL / objective)) if objective > 0 else 1.0
 
 
 def scaled(instance: Instance, unit: float) -> Instance:

@@ -12,8 +12,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from offloadlib.instances import LOCAL, Instance, Solution
-from offloadlib.instances.structured.sides import Terms, crosses
+from .instance import Instance
+from .model import LOCAL
+from .sides import Terms, crosses
+from .solution import Solution
 
 
 class Activity(StrEnum):

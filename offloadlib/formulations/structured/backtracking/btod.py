@@ -41,8 +41,8 @@ from offloadlib.instances import Budget, Instance, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
-from ...engine.outcome import Search, run
 from .. import pooling
+from ..search import Search, run
 from .decisions import Decisions, cheap_decisions
 from .device import DeviceSearch, TooManyDecisions
 from .prices import NestedLimits, Priced, ascend

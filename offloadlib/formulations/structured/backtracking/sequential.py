@@ -21,8 +21,8 @@ import numpy as np
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.run import OutOfTime
 
-from ...engine.outcome import can_offload
 from .. import pooling
+from ..search import can_offload
 from .device import DeviceSearch
 
 

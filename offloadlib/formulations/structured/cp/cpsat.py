@@ -76,13 +76,14 @@ from offloadlib.instances import LOCAL, Application, Budget, Instance, Result, S
 from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
 
-from ...engine.outcome import Search, errors, run
+from ...engine.outcome import errors
 from ...engine.trust import Claim, contradiction, insist
 from ...proofs.nodes import claim
 from ..decomposition.master import best_prices
 from ..decomposition.plan import plan
 from ..decomposition.pricing import alarm
 from ..milp import patterns
+from ..search import Search, run
 from .decisions import Decisions
 from .encoding import Encoding, margin
 from .places import Places

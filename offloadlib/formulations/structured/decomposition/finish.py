@@ -45,8 +45,8 @@ from offloadlib.instances.structured.model import Places
 from ...engine import highs
 from ...engine.highs import solve_linear
 from ...engine.tree import Tree
+from ...engine.units import unit_for
 from ..certificate import Charged, Count, Cut, rounded
-from ..scaling import unit_for
 from .master import LARGEST_PENALTY, penalty_unit
 from .patterns import Levels, Patterns, enumerate_patterns
 from .pricing import Prices, Restrictions, difference

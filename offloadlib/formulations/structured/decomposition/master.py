@@ -37,8 +37,9 @@ from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
 
 from ...engine.highs import solve_linear
+from ...engine.units import unit_for
 from ..certificate import rounded
-from ..scaling import scaled, unit_for
+from ..scaling import scaled
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 from .search import LARGEST_SEARCH
 

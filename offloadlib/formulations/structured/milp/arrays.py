@@ -35,8 +35,9 @@ from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import Sides, Terms, away
 
 from ...engine.highs import MixedIntegerProgram
-from ...engine.outcome import Search, run_in_scale
-from ..scaling import levelled, unit_for
+from ...engine.units import unit_for
+from ..scaling import levelled
+from ..search import Search, run_in_scale
 from .levels import Columns, tighten
 from .size import large_joins, potentials, too_large
 

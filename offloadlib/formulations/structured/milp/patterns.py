@@ -65,11 +65,11 @@ from offloadlib.instances.structured.model import Group, Places
 from offloadlib.instances.structured.sides import Sides, Terms, away, crosses
 
 from ...engine.highs import MixedIntegerProgram
-from ...engine.outcome import Search, run_in_scale
 from ...proofs.nodes import claim
 from .. import pooling
 from ..decomposition.master import best_prices
 from ..decomposition.pricing import Prices, alarm
+from ..search import Search, run_in_scale
 
 MOST_DECISIONS = 200_000
 """Decisions of one device, at the most."""

@@ -21,9 +21,11 @@ from offloadlib.instances import LOCAL, Budget, InputError, Instance, Result, So
 from offloadlib.instances.arrays import Floats
 
 from ...engine import highs
-from ...engine.outcome import Search, errors, run_in_scale
+from ...engine.outcome import errors
 from ...engine.trust import UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
-from ..scaling import far_apart, levelled, unit_for
+from ...engine.units import unit_for
+from ..scaling import far_apart, levelled
+from ..search import Search, run_in_scale
 from . import clock
 
 Build = Callable[[Instance], pyo.ConcreteModel]
