@@ -117,21 +117,33 @@ class Kernel(Generic[R]):
                 self._finish()
 
     def _finish(self) -> None:
-        self._dispatcher.compile(self.signature)
+        try:
+            self._dispatcher.compile(self.signature)
+        except (AttributeError, ImportError):
+            # What an older version has left in the cache may name classes that are there no more.
+            for function in self._compiled():
+                function._cache.flush()
+            self._dispatcher.compile(self.signature)
         self._dispatcher.disable_compile()
         self._ready = True
 
     @property
     def size(self) -> int:
         """Bytes of Python code in it and in its subroutines."""
-        code, queue = {}, [self._dispatcher.py_func]
+        return sum(len(function.py_func.__code__.co_code) for function in self._compiled())
+
+    def _compiled(self) -> list[Any]:
+        """What is compiled for it: the function itself and its subroutines."""
+        found: dict[FunctionType, Any] = {}
+        queue = [self._dispatcher]
         while queue:
             function = queue.pop()
-            code[function] = len(function.__code__.co_code)
-            called = map(function.__globals__.get, function.__code__.co_names)
-            inner = (getattr(value, "py_func", None) for value in called)
-            queue += [value for value in inner if isinstance(value, FunctionType) and value not in code]
-        return sum(code.values())
+            plain = function.py_func
+            found[plain] = function
+            called = map(plain.__globals__.get, plain.__code__.co_names)
+            inner = [value for value in called if isinstance(getattr(value, "py_func", None), FunctionType)]
+            queue += [value for value in inner if value.py_func not in found]
+        return list(found.values())
 
 
 def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[Callable[..., R]], Kernel[R]]:

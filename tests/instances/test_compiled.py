@@ -77,3 +77,26 @@ def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.nbc"))) == len(list(tmp_path.rglob("*.nbi"))) > 0
     again = run(command, NUMBA_CACHE_DIR=str(tmp_path))
     assert (again.returncode, again.stderr) == (0, "")
+
+
+VERSION = """
+from typing import NamedTuple
+from numba import types
+from offloadlib.instances.compiled import kernel, named
+
+class {name}(NamedTuple):
+    number: int
+
+@kernel(types.int64(named({name}, types.int64)))
+def next_one(given):
+    return given.number + 1
+
+value = next_one({name}(1))
+"""
+
+
+def test_a_cache_may_name_classes_that_are_there_no_more(tmp_path: Path) -> None:
+    for name in ("Before", "Afterwards"):
+        (tmp_path / "versioned.py").write_text(VERSION.format(name=name))
+        done = run([PYTHON, "-c", "import versioned; print(versioned.value)"], PYTHONPATH=str(tmp_path))
+        assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr

@@ -29,7 +29,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -46,7 +46,7 @@ from offloadlib.instances import (
     evaluate,
 )
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, named, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
@@ -111,6 +111,18 @@ class Parameters:
 
 DEFAULT = Parameters()
 
+
+class Settings(NamedTuple):
+    """The parameters, in a kernel."""
+
+    population: int
+    iterations: int
+    patience: int
+    crossover: float
+    mutation: float
+    literal: bool
+
+
 NOWHERE = -2
 """The place of a gene that has none yet."""
 
@@ -131,9 +143,9 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
     local = evaluate(instance, Solution.all_local(instance)).cost
     random = np.random.default_rng(budget.seed)
     total, generations, termination = float(local.sum()), 0, Termination.FINISHED
-    settings = (
+    settings = Settings(
         *(parameters.population, parameters.iterations, parameters.patience),
-        *(parameters.crossover, parameters.mutation, parameters.literal_mutation),
+        *(float(parameters.crossover), float(parameters.mutation), parameters.literal_mutation),
     )
     try:
         for m in random.permutation(instance.num_devices).tolist():
@@ -144,7 +156,7 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
             if point == LOCAL or air[point] == 0 or not left.any():
                 continue
             best = np.full(tasks.start[m + 1] - tasks.start[m], LOCAL)
-            cost, count = evolve(tasks, m, cpu, left, *settings, random, best)
+            cost, count = evolve(tasks, m, cpu, left, settings, random, best)
             generations += count
             total += cost - float(local[m])
             offloaded = best[best != LOCAL]
@@ -242,10 +254,13 @@ def another_place(place: int, room: Ints, number: float) -> int:
     return place
 
 
+_SETTINGS = named(Settings, *[types.int64] * 3, *[types.float64] * 2, types.boolean)
+_EVOLVED = types.Tuple((types.float64, types.int64))
+
+
 @kernel(
-    types.Tuple((types.float64, types.int64))(
-        *(FLAT_TASKS, types.int64, readable("float64"), writable("int64")),
-        *(types.int64, types.int64, types.int64, types.float64, types.float64, types.boolean),
+    _EVOLVED(
+        *(FLAT_TASKS, types.int64, readable("float64"), writable("int64"), _SETTINGS),
         *(types.npy_rng, writable("int64")),
     )
 )
@@ -254,12 +269,7 @@ def evolve(
     m: int,
     cpu: Floats,
     left: Ints,
-    population: int,
-    iterations: int,
-    patience: int,
-    crossover: float,
-    mutation: float,
-    literal: bool,
+    settings: Settings,
     random: Any,
     best: Ints,
 ) -> tuple[float, int]:
@@ -278,6 +288,7 @@ def evolve(
     cost, generations
         Of the decision; how many there were after the first.
     """
+    population, iterations, patience, crossover, mutation, literal = settings
     size = len(best)
     people, children = np.empty((population, size), np.int64), np.empty((population, size), np.int64)
     fitness, genes = np.empty(population), np.empty((population, size))

@@ -46,13 +46,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, named, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.flat import (
@@ -64,6 +65,7 @@ from offloadlib.instances.structured.flat import (
     flat_tasks,
     solution_of,
 )
+from offloadlib.instances.structured.inlined import at_point, may_offload
 
 LARGEST_SEARCH = 100_000
 """Nodes of the search for one device's decision."""
@@ -77,7 +79,53 @@ _SLICE_ARCS = 20_000
 WORTH = 1e-12
 """Relative to the device's cost: what saves less is a matter of rounding."""
 
-_READ, _WRITE_INT, _WRITE = readable("float64"), writable("int64"), writable("float64")
+_READ, _READ_INT = readable("float64"), readable("int64")
+_WRITE_INT, _WRITE = writable("int64"), writable("float64")
+
+
+class State(NamedTuple):
+    """Decisions, and what follows from them.
+
+    Attributes
+    ----------
+    left, air
+        (N,) room of the points, free channels of their radios.
+    places
+        (P,) the decisions.
+    cost, on_air
+        (M,) what each device costs, and how many of its subtasks are offloaded.
+    """
+
+    left: Ints
+    air: Ints
+    places: Ints
+    cost: Floats
+    on_air: Ints
+
+
+_STATE = named(State, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT)
+
+
+@subroutine
+def release(left: Ints, row: Ints) -> int:
+    """Give back what decisions (K,) use of the room at the points; how many subtasks they offload."""
+    count = 0
+    for n in row:
+        if n >= 0:
+            left[n] += 1
+            count += 1
+    return count
+
+
+@subroutine
+def occupy(left: Ints, row: Ints) -> int:
+    """Take it."""
+    count = 0
+    for n in row:
+        if n >= 0:
+            left[n] -= 1
+            count += 1
+    return count
 
 
 @subroutine
@@ -110,7 +158,8 @@ def cheapest_decision(
     for k in range(size - 1, -1, -1):
         p = first + k
         home = tasks.local_delay[p] + tasks.local_energy[p]
-        away = tasks.radio_delay[p] + tasks.work[p] / fastest + tasks.radio_energy[p]
+        there, more = at_point(tasks.work[p], fastest)
+        away = tasks.radio_delay[p] + there + (tasks.radio_energy[p] + more)
         local_first[k] = home < away
         cheap = min(tasks.local_energy[p], tasks.radio_energy[p])
         home += ahead[k, 0] - cheap
@@ -152,7 +201,8 @@ def cheapest_decision(
         p = first + k
         delay, energy, away_delay, away_energy = both_sides(tasks, p, first, row)
         if row[k] >= 0:
-            delay, energy = away_delay + tasks.work[p] / cpu[row[k]], away_energy
+            there, more = at_point(tasks.work[p], cpu[row[k]])
+            delay, energy = away_delay + there, away_energy + more
         begun = 0.0
         for arc in range(tasks.into[p], tasks.into[p + 1]):
             begun = max(begun, finish[tasks.before[arc] - first])
@@ -193,23 +243,9 @@ def given_room(
     return least, complete
 
 
-@kernel(
-    types.UniTuple(types.int64, 2)(
-        *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
-        *(types.int64, types.int64),
-    )
-)
+@kernel(types.UniTuple(types.int64, 2)(FLAT_TASKS, _READ, _READ_INT, _STATE, types.int64, types.int64))
 def redecide(
-    tasks: FlatTasks,
-    cpu: Floats,
-    by_speed: Ints,
-    left: Ints,
-    air: Ints,
-    places: Ints,
-    cost: Floats,
-    on_air: Ints,
-    begin: int,
-    end: int,
+    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: State, begin: int, end: int
 ) -> tuple[int, int]:
     """Let the devices begin..end take their cheapest decisions in turn, given what the others leave.
 
@@ -217,22 +253,21 @@ def redecide(
     ----------
     by_speed
         (N,) the points, the fastest first.
-    left, air, places, cost, on_air
-        The state: room and free channels (N,), places (P,), cost and subtasks offloaded (M,).
+    state
+        Updated.
 
     Returns
     -------
     changed, cut
         How many devices decided anew; how many searches were cut short.
     """
+    left, air, places, cost, on_air = state
     changed, cut = 0, 0
     for m in range(begin, end):
         point, row = tasks.radio[m], places[tasks.start[m] : tasks.start[m + 1]]
-        if point < 0 or (on_air[m] == 0 and air[point] == 0):
+        if not may_offload(point, air[point], on_air[m] > 0):
             continue
-        for n in row:
-            if n >= 0:
-                left[n] += 1
+        was = release(left, row)
         best, below = row.copy(), cost[m] * (1.0 - WORTH)
         least, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
         cut += not complete
@@ -240,13 +275,8 @@ def redecide(
             changed += 1
             cost[m] = least
             copy(row, best)
-        was = on_air[m] > 0
-        on_air[m] = 0
-        for n in row:
-            if n >= 0:
-                left[n] -= 1
-                on_air[m] += 1
-        air[point] += int(was) - int(on_air[m] > 0)
+        on_air[m] = occupy(left, row)
+        air[point] += int(was > 0) - int(on_air[m] > 0)
     return changed, cut
 
 
@@ -279,7 +309,7 @@ def offers(
     one[:], two[:] = -1, -1
     for m in range(len(tasks.radio)):
         point = tasks.radio[m]
-        if point < 0 or (on_air[m] == 0 and air[point] == 0):
+        if not may_offload(point, air[point], on_air[m] > 0):
             continue
         for p in range(tasks.start[m], tasks.start[m + 1]):
             a = places[p] + 1
@@ -337,30 +367,14 @@ def best_exchange(
     return least, mover, target, follower, goal
 
 
-@kernel(
-    types.boolean(
-        *(FLAT_TASKS, _READ, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
-        *(writable("float64", 2), _WRITE_INT, types.int64),
-    )
-)
-def exchange(
-    tasks: FlatTasks,
-    cpu: Floats,
-    left: Ints,
-    air: Ints,
-    places: Ints,
-    cost: Floats,
-    on_air: Ints,
-    change: Floats,
-    made: Ints,
-    most: int,
-) -> bool:
+@kernel(types.boolean(FLAT_TASKS, _READ, _STATE, writable("float64", 2), _WRITE_INT, types.int64))
+def exchange(tasks: FlatTasks, cpu: Floats, state: State, change: Floats, made: Ints, most: int) -> bool:
     """Make the best exchanges between devices, one after the other.
 
     Parameters
     ----------
-    left, air, places, cost, on_air
-        The state, as for :func:`redecide`.
+    state
+        Updated.
     change
         (P, N+1) of :func:`single_moves`, kept up to date; it is filled while ``made`` is negative.
     made
@@ -373,6 +387,7 @@ def exchange(
     bool
         Whether none is left.
     """
+    left, air, places, cost, on_air = state
     if made[0] < 0:
         made[0] = 0
         for m in range(len(tasks.radio)):
@@ -407,30 +422,15 @@ def exchange(
     return False
 
 
-@kernel(
-    types.UniTuple(types.int64, 2)(
-        *(FLAT_TASKS, _READ, readable("int64"), _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT),
-        *(_READ, types.int64, types.int64),
-    )
-)
+@kernel(types.UniTuple(types.int64, 2)(FLAT_TASKS, _READ, _READ_INT, _STATE, _READ, types.int64, types.int64))
 def pass_channels(
-    tasks: FlatTasks,
-    cpu: Floats,
-    by_speed: Ints,
-    left: Ints,
-    air: Ints,
-    places: Ints,
-    cost: Floats,
-    on_air: Ints,
-    local: Floats,
-    begin: int,
-    end: int,
+    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: State, local: Floats, begin: int, end: int
 ) -> tuple[int, int]:
     """Let the devices begin..end take a channel over, each from the device where that saves most.
 
     Parameters
     ----------
-    by_speed, left, air, places, cost, on_air
+    by_speed, state
         As for :func:`redecide`.
     local
         (M,) what each device costs when it is all local.
@@ -440,6 +440,7 @@ def pass_channels(
     passed, cut
         How many channels went to another device; how many searches were cut short.
     """
+    left, air, places, cost, on_air = state
     passed, cut = 0, 0
     for m in range(begin, end):
         point, row = tasks.radio[m], places[tasks.start[m] : tasks.start[m + 1]]
@@ -451,32 +452,23 @@ def pass_channels(
                 continue
             loss = local[g] - cost[g]
             given = places[tasks.start[g] : tasks.start[g + 1]]
-            for n in given:
-                if n >= 0:
-                    left[n] += 1
+            release(left, given)
             below = least - loss - WORTH * local[g]
             found, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
             cut += not complete
             if found < below:
                 least, mine, giver = found + loss, found, g
-            for n in given:
-                if n >= 0:
-                    left[n] -= 1
+            occupy(left, given)
         if giver < 0:
             continue
         passed += 1
         cost[m], cost[giver] = mine, local[giver]
         given = places[tasks.start[giver] : tasks.start[giver + 1]]
-        for n in given:
-            if n >= 0:
-                left[n] += 1
+        release(left, given)
         given[:] = LOCAL
         on_air[giver] = 0
         copy(row, best)
-        for n in row:
-            if n >= 0:
-                left[n] -= 1
-                on_air[m] += 1
+        on_air[m] = occupy(left, row)
     return passed, cut
 
 
@@ -504,7 +496,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     left = instance.points.capacity - evaluation.used
     air = instance.points.channels - evaluation.channels_used
     on_air = np.add.reduceat((places != LOCAL).astype(np.int64), tasks.start[:-1])
-    state = left, air, places, cost, on_air
+    state = State(left, air, places, cost, on_air)
     by_speed = np.argsort(-cpu, kind="stable")
     change, made = np.empty((len(places), len(cpu) + 1)), np.array([-1])
     local = evaluate(instance, Solution.all_local(instance)).cost
@@ -525,7 +517,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         """One step for all devices in turn: how many changed something, how many searches were cut."""
         counts = np.zeros(2, dtype=np.int64)
         for begin in range(0, devices, size):
-            counts += step(tasks, cpu, by_speed, *state, *more, begin, min(begin + size, devices))
+            counts += step(tasks, cpu, by_speed, state, *more, begin, min(begin + size, devices))
             pause()
         return int(counts[0]), int(counts[1])
 
@@ -537,7 +529,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
                 changed, unproven = sweep(redecide)
                 redecided, cut = redecided + changed, cut + unproven
             made[0] = -1
-            while not exchange(tasks, cpu, *state, change, made, _SLICE):
+            while not exchange(tasks, cpu, state, change, made, _SLICE):
                 pause()
             exchanges += int(made[0])
             handed, unproven = sweep(pass_channels, local)
