@@ -40,7 +40,7 @@ def measure(city: str, devices: int, gap: float, limit: float) -> dict[str, floa
     setting = Setting(devices=devices, offload_points=POINTS, capacity=max(devices // 10, 1), **options)
     instance = generate(setting, seed=1)
     begun, before = time.perf_counter(), time.process_time()
-    result = offloadlib.solve(instance, "branch-and-price", gap=gap, time_limit=limit)
+    result = offloadlib.solve(instance, "branch-and-price", gap=gap, time_limit=limit, threads=2)
     return {
         "city": city,
         "devices": devices,

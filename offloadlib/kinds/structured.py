@@ -52,7 +52,7 @@ METHODS = (
         HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
-        uses=SEED,
+        uses=SEED | {"threads"},
     ),
     _method(
         "gsod-i-heap",

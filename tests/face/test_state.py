@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from folders import LIBRARY
 
 import offloadlib
+from offloadlib.formulations.structured.decomposition import chunks, pricing
 from offloadlib.formulations.structured.scaling import levelled, scaled
 from offloadlib.instances import AnyEvaluation, Instance, read
 from offloadlib.instances.structured.generate import Setting, generate
@@ -64,3 +66,28 @@ def test_an_instance_in_other_units_is_another_one() -> None:
         == (8.0 * instance.evaluate(solution).cost).tobytes()
     )
     assert bits(instance.evaluate(solution)) == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["price", "branch-and-price"])
+def test_as_many_threads_price_as_the_budget_says(
+    monkeypatch: pytest.MonkeyPatch, name: str, threads: int
+) -> None:
+    used: list[set[int]] = []
+
+    def watched(work: Any, parts: Any, late: Any, count: int) -> Any:
+        idents: set[int] = set()
+
+        def noted(part: Any) -> Any:
+            idents.add(threading.get_ident())
+            return work(part)
+
+        yield from chunks.in_threads(noted, parts, late, count)
+        used.append(idents)
+
+    monkeypatch.setattr(pricing, "chunks", lambda size, most: chunks.chunks(size, 8))
+    monkeypatch.setattr(pricing, "in_threads", watched)
+    instance = generate(Setting(devices=60, offload_points=3, capacity=40), seed=1)
+    offloadlib.solve(instance, name, threads=threads)
+    assert used
+    assert max(map(len, used)) <= threads

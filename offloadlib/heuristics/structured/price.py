@@ -53,7 +53,13 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
     start = _start(instance, budget)
     with alarm(budget.time_limit) as stopped:
-        return _solve(instance, budget, start, PricedLimits(instance, SEARCH, late, stopped), begun)
+        return _solve(
+            instance,
+            budget,
+            start,
+            PricedLimits(instance, SEARCH, late, stopped, threads=budget.threads),
+            begun,
+        )
 
 
 def _start(instance: Instance, budget: Budget) -> Solution:

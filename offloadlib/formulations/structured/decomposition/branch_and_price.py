@@ -227,7 +227,7 @@ class _Search(Run[Solution]):
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charged, _Reached] = Tree(Charged(Prices.zero(instance)), simple_bound(instance))
         self.stopped = stopped
-        self.master = Master(instance, self.objective, stopped)
+        self.master = Master(instance, self.objective, stopped, budget.threads)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
@@ -496,7 +496,7 @@ class _Search(Run[Solution]):
         return score
 
     def _limits(self) -> PricedLimits:
-        return PricedLimits(self.instance, largest_search=ROUGH_SEARCH, late=self.late, stopped=self.stopped)
+        return PricedLimits(self.instance, ROUGH_SEARCH, self.late, self.stopped, threads=self.budget.threads)
 
     def _rough(self) -> tuple[Prices, float]:
         """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master."""
@@ -640,6 +640,7 @@ class _Fixing:
             *(self.instance, self.prices, restrictions),
             tolerance=self.tolerance,
             stopped=self.master.stopped,
+            threads=self.master.threads,
         )
         slack = found.value - self.least
         for g, group in having:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -11,8 +10,6 @@ from offloadlib.instances.run import OutOfTime
 
 Found = TypeVar("Found")
 Part = TypeVar("Part")
-
-_WORKERS = min(2, os.cpu_count() or 1)
 
 
 def never() -> bool:
@@ -27,7 +24,7 @@ def chunks(size: int, most: int) -> list[slice]:
 
 
 def in_threads(
-    work: Callable[[Part], Found], parts: Sequence[Part], late: Callable[[], bool]
+    work: Callable[[Part], Found], parts: Sequence[Part], late: Callable[[], bool], threads: int
 ) -> Iterator[Found]:
     """What comes out of each part, in order; who stops listening stops the work.
 
@@ -39,6 +36,8 @@ def in_threads(
         The parts.
     late
         Asked before each of many parts.
+    threads
+        How many of them work.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def in_threads(
     if len(parts) == 1:
         yield work(parts[0])
         return
-    pool = ThreadPoolExecutor(_WORKERS)
+    pool = ThreadPoolExecutor(threads)
     try:
         yield from pool.map(unless_late, parts)
     finally:

@@ -71,7 +71,7 @@ class City:
         self._instance, self._budget = instance, budget
         self._floor = simple_bound(instance)
         self._termination = Termination.FINISHED
-        limits = PricedLimits(instance, late=self.late)
+        limits = PricedLimits(instance, late=self.late, threads=budget.threads)
         self._primal = Primal(limits, start, self._done)
         self._dual = Dual(limits, self._done, self._report)
 

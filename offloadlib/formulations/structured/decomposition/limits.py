@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,12 +34,15 @@ class PricedLimits(Limits):
         From :func:`~.pricing.alarm`: as soon as it is true, searches end with the bounds that they have.
     share
         Of the limits that these devices have: less than 1 for a sample.
+    threads
+        Threads that work on many devices.
     """
 
     largest_search: int | None = None
     late: Callable[[], bool] = never
     stopped: NDArray[np.bool_] = field(default_factory=lambda: NEVER)
     share: float = 1.0
+    threads: int = 1
 
     @cached_property
     def right(self) -> Floats:
@@ -58,7 +61,7 @@ class PricedLimits(Limits):
         devices = self.instance.num_devices
         members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
         part = subset(self.instance, members)
-        return PricedLimits(part, self.largest_search, self.late, self.stopped, size / devices * self.share)
+        return replace(self, instance=part, share=size / devices * self.share)
 
     def prices(self, vector: Floats) -> Prices:
         """The prices of a vector (R,)."""
@@ -78,6 +81,7 @@ class PricedLimits(Limits):
             largest_search=self.largest_search,
             late=self.late,
             stopped=self.stopped,
+            threads=self.threads,
         )
         bound = difference(float(np.sum(found.value)), float(vector @ self.right))
         return bound, found.value, self.table(found.solution)

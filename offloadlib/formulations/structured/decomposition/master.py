@@ -118,11 +118,15 @@ class Master:
     effort
         For a device's decision, as for :func:`.pricing.price`: where pricing is slow it begins low, and
         grows when it finds nothing more. None: as much as it takes.
+    threads
+        Threads that price.
     """
 
-    def __init__(self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER) -> None:
+    def __init__(
+        self, instance: Instance, upper: float, stopped: NDArray[np.bool_] = NEVER, threads: int = 1
+    ) -> None:
         self.instance = instance
-        self.stopped = stopped
+        self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
         self.columns: list[Column] = []
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -283,6 +287,7 @@ class Master:
             *(self.instance, prices, restrictions, self.effort),
             tolerance=each,
             stopped=self.stopped,
+            threads=self.threads,
         )
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)

@@ -205,9 +205,12 @@ class Scanner:
             return room.first(count)
 
         few = self._limits.instance.num_devices <= LOOKED_AT
+        limits = self._limits
         found: list[Moves] = []
         count = 0
-        for moved in map(moves, self._parts) if few else in_threads(moves, self._parts, self._limits.late):
+        for moved in (
+            map(moves, self._parts) if few else in_threads(moves, self._parts, limits.late, limits.threads)
+        ):
             found.append(moved)
             count += len(moved.loss)
             if count >= LARGEST_LIST:

@@ -226,6 +226,7 @@ def price(
     late: Callable[[], bool] = never,
     tolerance: float = 0.0,
     stopped: NDArray[np.bool_] = NEVER,
+    threads: int = 1,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -246,6 +247,8 @@ def price(
         A device's value may be a lower bound, and its decision dearer than the least, by so much in all.
     stopped
         From :func:`alarm`: as soon as it is true, searches end with the bounds that they have.
+    threads
+        Threads that work on many devices.
 
     Returns
     -------
@@ -263,7 +266,7 @@ def price(
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(instance.terms):
         found, answer = plan(term.group.application), Answer.room(*term.group.work.shape)
-        asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions))
+        asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions), threads)
         exact = found is not None and not found.multiplies
         if exact:
             exact = asked.all(price_by_labels, (found, stopped), answer, LABELLED, late)
@@ -287,6 +290,7 @@ class _Asked:
     term: Terms
     points: Points
     devices: Devices
+    threads: int = 1
 
     def some(self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Answer, devices: slice) -> bool:
         """Run a kernel over some of them, to which the answer belongs; whether it was not cut short."""
@@ -302,7 +306,11 @@ class _Asked:
     ) -> bool:
         """Run a kernel over all of them, so many at once; whether it was not cut short anywhere."""
         parts = chunks(len(answer.least), at_once)
-        return all(list(in_threads(lambda part: self.some(kernel, how, answer.of(part), part), parts, late)))
+
+        def work(part: slice) -> bool:
+            return self.some(kernel, how, answer.of(part), part)
+
+        return all(list(in_threads(work, parts, late, self.threads)))
 
 
 def _points(instance: Instance, prices: Prices) -> Points:
