@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from offloadlib.registry import METHODS
     from offloadlib.solving import solve
 
+__version__ = "0.2.0"
+"""The only place where it stands, apart from CITATION.cff and CHANGELOG.md, which a test compares."""
+
 __all__ = [
     "LOCAL",
     "METHODS",

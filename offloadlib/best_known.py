@@ -21,12 +21,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from offloadlib import __version__
 from offloadlib.instances import AnyInstance, InputError
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 from offloadlib.instances.run import OPTIMAL_GAP
@@ -168,7 +168,7 @@ def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Claim
 
 
 def _today(value: float, method: str) -> Claim:
-    return Claim(value, method, date.today().isoformat(), version("offloadlib"))
+    return Claim(value, method, date.today().isoformat(), __version__)
 
 
 def _write(entries: Mapping[str, BestKnown]) -> None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from offloadlib import __version__
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.keeping import Keeper, Made
@@ -205,4 +206,5 @@ def versions() -> dict[str, str]:
 
 @cache
 def _versions() -> Mapping[str, str]:
-    return {name: version(name) for name in ("offloadlib", "highspy", "numpy", "ortools", "pyomo")}
+    others = ("highspy", "numpy", "ortools", "pyomo")
+    return {"offloadlib": __version__, **{name: version(name) for name in others}}

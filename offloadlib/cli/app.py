@@ -15,10 +15,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
+
+from offloadlib import __version__
 
 from .commands import LATER, LOOK, check, compare, explain, export, generate, methods, wfformat
 from .solve import solve
@@ -30,7 +31,7 @@ DEBUG = "OFFLOADLIB_DEBUG"
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"offloadlib {version('offloadlib')}")
+        print(f"offloadlib {__version__}")
         raise typer.Exit
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offloadlib import __version__
 from offloadlib.comparing import tables
 from offloadlib.comparing.rows import Run
 from offloadlib.instances.files.document import replacing
@@ -59,7 +59,7 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None
     page = document(
         "Comparison of offloading methods",
         _BODY.format(overview=image(overview, folder), parts="\n".join(parts)),
-        made=f"offloadlib {version('offloadlib')}, {date.today().isoformat()}. "
+        made=f"offloadlib {__version__}, {date.today().isoformat()}. "
         f"Every solution was checked independently; the data are in {TABLE}.",
     )
     with replacing(folder / PAGE) as file:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from offloadlib import __version__
 from offloadlib.instances import InputError
 from offloadlib.running.interrupts import Interrupts
 
@@ -55,7 +56,7 @@ class Cluster:
         except Exception as error:
             self._client.close()
             raise InputError("--dask", [("", f"a worker cannot use offloadlib: {error}")]) from None
-        own = version("offloadlib")
+        own = __version__
         if found - {own}:
             self._client.close()
             others = ", ".join(sorted(found))

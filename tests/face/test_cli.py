@@ -9,7 +9,6 @@ import pty
 import signal
 import subprocess
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from processes import (
 )
 from processes import run as run_process
 
+import offloadlib
 from offloadlib.best_known import library
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.cli import app as cli
@@ -69,7 +69,7 @@ def test_help(run: Any, command: str) -> None:
 
 
 def test_version_and_module(run: Any) -> None:
-    said = f"offloadlib {version('offloadlib')}\n"
+    said = f"offloadlib {offloadlib.__version__}\n"
     assert run("--version") == (0, said, "")
     module = [PYTHON, "-m", "offloadlib"]
     done = run_process([*module, "--version"])
