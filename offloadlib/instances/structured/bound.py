@@ -9,7 +9,10 @@ import numpy as np
 from ..arrays import Floats
 from .instance import Instance
 from .model import LOCAL
-from .sides import heaviest_path
+from .sides import at_point, heaviest_path
+
+ROUNDING = 1e-13
+"""Taken off, relative to a bound: each step rounds to nearest, and the sum may be too large by that."""
 
 
 def simple_bound(instance: Instance) -> float:
@@ -32,10 +35,11 @@ def simple_bounds(instance: Instance) -> Floats:
     for term in instance.terms:
         members = term.group.members
         bound = instance.devices.connected_to[members] == LOCAL if usable.size else np.True_
-        at_best = np.minimum(term.local, term.group.work / fastest) if usable.size else term.local
+        at_best = term.local
+        if usable.size:
+            at_best = np.minimum(at_best, at_point(term.group.work, fastest)[0])
         cost = term.delay_weight * heaviest_path(term.group, at_best)
         energy = term.energy_weight * term.local.sum(axis=1) * term.execute
         local = term.delay_weight * heaviest_path(term.group, term.local) + energy
         bounds[members] = np.where(bound, local, cost)
-    # Each step rounds to nearest: what the sum may be too large by is taken off.
-    return bounds * (1.0 - 1e-13)
+    return bounds * (1.0 - ROUNDING)

@@ -19,8 +19,9 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..kind import AnyEvaluation
 from .instance import Instance
+from .limits import placed
 from .model import LOCAL, Application, Places
-from .sides import Terms, crosses, heaviest_path
+from .sides import Terms, at_point, crosses, heaviest_path
 from .solution import Solution
 
 
@@ -40,8 +41,8 @@ def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floa
         (G, K) in s and in mW s.
     """
     offloaded = places != LOCAL
-    at_point = term.group.work / instance.points.cpu[np.where(offloaded, places, 0)]
-    delay = np.where(offloaded, at_point, term.local)
+    there, _ = at_point(term.group.work, instance.points.cpu[np.where(offloaded, places, 0)])
+    delay = np.where(offloaded, there, term.local)
     send = np.where(offloaded, term.head_up, 0.0)
     receive = np.where(offloaded, term.tail_down, 0.0)
     for arcs, j, k in _rounds(term.group.application):
@@ -168,7 +169,7 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
         delay[members] = heaviest_path(term.group, g)
         energy[members] = e.sum(axis=1)
         cost[members] = term.delay_weight * delay[members] + term.energy_weight * energy[members]
-        used += np.bincount(places.ravel() + 1, minlength=instance.num_points + 1)[1:]
+        used += placed(places, instance.num_points)
         offloaded[members] = (places != LOCAL).sum(axis=1)
     linked = devices.connected_to != LOCAL
     radios = devices.connected_to[(offloaded > 0) & linked]

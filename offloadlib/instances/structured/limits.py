@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+def placed(places: Places, points: int) -> Ints:
+    """(N,) subtasks that decisions have at each offload point."""
+    return np.bincount(places.ravel() + 1, minlength=points + 1)[1:]
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     """The R limits of an instance."""
@@ -103,7 +108,7 @@ class Limits:
     def used(self, table: Places, devices: Ints | None = None) -> Ints:
         """(R,) what some devices (all by default) use of each limit."""
         points = self.instance.num_points
-        used = np.bincount(table.ravel() + 1, minlength=points + 1)[1:]
+        used = placed(table, points)
         _, radio = self.on_air(table, devices)
         return np.concatenate([used, np.bincount(radio - points, minlength=len(self.limited))])
 

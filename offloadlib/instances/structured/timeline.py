@@ -14,7 +14,7 @@ import numpy as np
 
 from .instance import Instance
 from .model import LOCAL
-from .sides import Terms, crosses
+from .sides import Terms, at_point, crosses
 from .solution import Solution
 
 
@@ -118,7 +118,7 @@ def _parts(
             parts.append((RADIO_LANE, Activity.RECEIVE, float(term.arc_down[row, arc])))
     if not away:
         return [*parts, (DEVICE_LANE, Activity.EXECUTE, float(term.local[row, k]))]
-    seconds = float(term.group.work[row, k] / instance.points.cpu[place])
+    seconds, _ = at_point(float(term.group.work[row, k]), float(instance.points.cpu[place]))
     return [
         *parts,
         (RADIO_LANE, Activity.SEND, float(term.head_up[row, k])),
