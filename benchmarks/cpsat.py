@@ -23,8 +23,8 @@ import numpy as np
 
 from offloadlib.best_known import best_known, library
 from offloadlib.formulations.structured.cp import cpsat
-from offloadlib.formulations.structured.cp.decisions import Decisions
-from offloadlib.formulations.structured.cp.places import Places
+from offloadlib.formulations.structured.cp.decisions import DecisionEncoding
+from offloadlib.formulations.structured.cp.places import PlaceEncoding
 from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.instances import Budget, Instance, Result, Status, read
 
@@ -77,7 +77,11 @@ PLAIN: Variant = [(cpsat, "_can_be_priced", plain)]
 ENCODINGS: Mapping[str, Variant] = {
     "plain, default settings": [
         *PLAIN,
-        (Places, "__init__", without(Places.__init__, "cp_model_probing_level", "linearization_level")),
+        (
+            PlaceEncoding,
+            "__init__",
+            without(PlaceEncoding.__init__, "cp_model_probing_level", "linearization_level"),
+        ),
     ],
     "plain": PLAIN,
     "places": AS_PLACES,
@@ -86,9 +90,15 @@ ENCODINGS: Mapping[str, Variant] = {
 
 OF_PLACES: Mapping[str, Variant] = {
     "places": AS_PLACES,
-    "without cores": [*AS_PLACES, (Places, "__init__", without(Places.__init__, "optimize_with_core"))],
-    "no rows with slack, all choices": [*AS_PLACES, (Places, "_priced", without_slack(Places._priced))],
-    "all choices at once": [*AS_PLACES, (Places, "essential", everything)],
+    "without cores": [
+        *AS_PLACES,
+        (PlaceEncoding, "__init__", without(PlaceEncoding.__init__, "optimize_with_core")),
+    ],
+    "no rows with slack, all choices": [
+        *AS_PLACES,
+        (PlaceEncoding, "_priced", without_slack(PlaceEncoding._priced)),
+    ],
+    "all choices at once": [*AS_PLACES, (PlaceEncoding, "essential", everything)],
     "prices 0": [*AS_PLACES, (cpsat, "best_prices", no_prices)],
 }
 
@@ -96,14 +106,20 @@ OF_DECISIONS: Mapping[str, Variant] = {
     "decisions": [],
     "with presolve and probing": [
         (
-            Decisions,
+            DecisionEncoding,
             "__init__",
-            without(Decisions.__init__, "cp_model_presolve", "inprocessing_probing_dtime", "symmetry_level"),
+            without(
+                DecisionEncoding.__init__, "cp_model_presolve", "inprocessing_probing_dtime", "symmetry_level"
+            ),
         )
     ],
-    "default search": [(Decisions, "__init__", without(Decisions.__init__, "search_branching"))],
-    "linearization_level 1": [(Decisions, "__init__", without(Decisions.__init__, "linearization_level"))],
-    "all choices at once": [(Decisions, "essential", everything)],
+    "default search": [
+        (DecisionEncoding, "__init__", without(DecisionEncoding.__init__, "search_branching"))
+    ],
+    "linearization_level 1": [
+        (DecisionEncoding, "__init__", without(DecisionEncoding.__init__, "linearization_level"))
+    ],
+    "all choices at once": [(DecisionEncoding, "essential", everything)],
     "prices 0": [(cpsat, "best_prices", no_prices)],
 }
 

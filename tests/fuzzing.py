@@ -26,7 +26,7 @@ from folders import DATA
 
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.structured.cp import cpsat
-from offloadlib.formulations.structured.cp.places import Places
+from offloadlib.formulations.structured.cp.places import PlaceEncoding
 from offloadlib.instances import Budget, Instance, Result, Status, Termination, evaluate
 from offloadlib.instances.files.schema import LARGEST, SMALLEST
 from offloadlib.instances.run import OPTIMAL_GAP
@@ -305,11 +305,11 @@ def solved(instance: Instance, name: str, solver: str, budget: Budget[Any]) -> R
     budget = replace(budget, solver=solver)
     if name != "cpsat-places":
         return METHODS[name].load()(instance, budget)
-    listed, cpsat.Decisions = cpsat.Decisions, Places  # type: ignore[misc,assignment]
+    listed, cpsat.DecisionEncoding = cpsat.DecisionEncoding, PlaceEncoding  # type: ignore[misc,assignment]
     try:
         return cpsat.solve(instance, budget)
     finally:
-        cpsat.Decisions = listed  # type: ignore[misc]
+        cpsat.DecisionEncoding = listed  # type: ignore[misc]
 
 
 def disagreements(

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial, update_wrapper
+from functools import cache, lru_cache, partial, update_wrapper
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -103,6 +104,8 @@ class Kernel(Generic[R]):
         """Take it from the cache, and say whether it was there."""
         with _LOCK:
             if not self._ready:
+                for dispatcher in _reached(self._dispatcher):
+                    _keep_apart(dispatcher)
                 with contextlib.suppress(_Missing), event.install_listener("numba:compile", _NOT_NOW):
                     self._finish()
             return self._ready
@@ -117,33 +120,14 @@ class Kernel(Generic[R]):
                 self._finish()
 
     def _finish(self) -> None:
-        try:
-            self._dispatcher.compile(self.signature)
-        except (AttributeError, ImportError):
-            # What an older version has left in the cache may name classes that are there no more.
-            for function in self._compiled():
-                function._cache.flush()
-            self._dispatcher.compile(self.signature)
+        self._dispatcher.compile(self.signature)
         self._dispatcher.disable_compile()
         self._ready = True
 
     @property
     def size(self) -> int:
         """Bytes of Python code in it and in its subroutines."""
-        return sum(len(function.py_func.__code__.co_code) for function in self._compiled())
-
-    def _compiled(self) -> list[Any]:
-        """What is compiled for it: the function itself and its subroutines."""
-        found: dict[FunctionType, Any] = {}
-        queue = [self._dispatcher]
-        while queue:
-            function = queue.pop()
-            plain = function.py_func
-            found[plain] = function
-            called = map(plain.__globals__.get, plain.__code__.co_names)
-            inner = [value for value in called if isinstance(getattr(value, "py_func", None), FunctionType)]
-            queue += [value for value in inner if value.py_func not in found]
-        return list(found.values())
+        return sum(len(dispatcher.py_func.__code__.co_code) for dispatcher in _reached(self._dispatcher))
 
 
 def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[Callable[..., R]], Kernel[R]]:
@@ -160,6 +144,49 @@ def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[
 
 
 _KERNELS: list[Kernel[Any]] = []
+
+
+# What a cache is made of ---------------------------------------------------------------------------
+
+
+@cache
+def _reached(dispatcher: Any) -> tuple[Any, ...]:
+    """A compiled function and all subroutines that it calls, at once or in the end."""
+    reached, queue = {dispatcher: None}, [dispatcher]
+    while queue:
+        function = queue.pop().py_func
+        called = map(function.__globals__.get, function.__code__.co_names)
+        new = [value for value in called if hasattr(value, "py_func") and value not in reached]
+        reached |= dict.fromkeys(new)
+        queue += new
+    return tuple(reached)
+
+
+@cache
+def _keep_apart(dispatcher: Any) -> None:
+    """Have numba read a function's cache only if it was made of the same code.
+
+    It looks at the time of the function's own file, not at those of the subroutines, constants and named
+    tuples that become part of it; and it fails where the cache names a tuple that is no more.
+    """
+    parts: list[Any] = []
+    for function in (reached.py_func for reached in _reached(dispatcher)):
+        code, names = function.__code__, function.__globals__
+        parts += [code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]]
+        values = (names.get(name) for name in code.co_names)
+        parts += [value for value in values if isinstance(value, int | float | str | tuple)]
+        parts += [_tuples(value) for value in names.values()]
+    file = dispatcher._cache._cache_file
+    file._version = f"{file._version} {hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def _tuples(value: Any) -> list[Any]:
+    """The named tuples that a value is, or is a numba type of: names and fields."""
+    if isinstance(value, types.BaseNamedTuple):
+        return [*_tuples(value.instance_class), *(inner for kind in value for inner in _tuples(kind))]
+    return (
+        [value.__qualname__, value._fields] if isinstance(value, type) and hasattr(value, "_fields") else []
+    )
 
 
 # Getting ready ------------------------------------------------------------------------------------

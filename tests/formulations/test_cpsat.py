@@ -104,7 +104,7 @@ def test_equals_brute_force_whatever_the_magnitudes(name: str, instance: Instanc
 def test_the_first_program_need_not_be_large_enough(name: str, instance: Instance) -> None:
     """Started with the choices of the incumbent alone, all that are needed come later."""
     with only(name), pytest.MonkeyPatch.context() as patch:
-        for kind in (decisions.Decisions, places.Places):
+        for kind in (decisions.DecisionEncoding, places.PlaceEncoding):
             patch.setattr(kind, "essential", lambda self: np.empty(0, dtype=np.int64))
         equals_brute_force(instance)
 
@@ -166,8 +166,8 @@ def feasible_part(instance: Instance, solution: Solution) -> Solution:
 
 def encoded(name: str, instance: Instance, cost: float, prices: Prices) -> Encoding:
     if name == "decisions":
-        return decisions.Decisions(instance, cost, prices, lambda: False)
-    return places.Places(instance, cost, None if name == "plain" else prices, lambda: False)
+        return decisions.DecisionEncoding(instance, cost, prices, lambda: False)
+    return places.PlaceEncoding(instance, cost, None if name == "plain" else prices, lambda: False)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)

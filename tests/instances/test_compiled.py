@@ -79,24 +79,46 @@ def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
     assert (again.returncode, again.stderr) == (0, "")
 
 
-VERSION = """
+RULE = """
 from typing import NamedTuple
-from numba import types
-from offloadlib.instances.compiled import kernel, named
-
+from offloadlib.instances.compiled import inlined, named, readable
 class {name}(NamedTuple):
-    number: int
+    {fields}
+    first: object
+TUPLE = named({name}, *[readable("float64")] * {number})
+FACTOR = {factor}
+@inlined
+def rule(value):
+    return {more} * value
+"""
 
-@kernel(types.int64(named({name}, types.int64)))
-def next_one(given):
-    return given.number + 1
-
-value = next_one({name}(1))
+CALLER = """
+import numpy as np
+from numba import types
+from offloadlib.instances.compiled import kernel, read_only
+from rule import FACTOR, TUPLE, rule
+@kernel(types.float64(TUPLE))
+def total(values):
+    return FACTOR * rule(values.first[0])
+kind = TUPLE.instance_class
+print(total(kind(*(read_only(np.array([float(i)])) for i in range(1, len(kind._fields) + 1)))))
 """
 
 
-def test_a_cache_may_name_classes_that_are_there_no_more(tmp_path: Path) -> None:
-    for name in ("Before", "Afterwards"):
-        (tmp_path / "versioned.py").write_text(VERSION.format(name=name))
-        done = run([PYTHON, "-c", "import versioned; print(versioned.value)"], PYTHONPATH=str(tmp_path))
-        assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
+def test_a_cache_of_other_code_is_not_used(tmp_path: Path) -> None:
+    """A kernel's own file stays the same while what it takes from elsewhere changes."""
+    (tmp_path / "caller.py").write_text(CALLER)
+    said = []
+    for fields in (
+        {"name": "One", "fields": "", "number": 1, "factor": 1, "more": 1},
+        {"name": "One", "fields": "", "number": 1, "factor": 1, "more": 10},
+        {"name": "One", "fields": "", "number": 1, "factor": 100, "more": 10},
+        {"name": "Two", "fields": "zeroth: object", "number": 2, "factor": 1, "more": 1},
+        {"name": "Two", "fields": "zeroth: object", "number": 2, "factor": 1, "more": 1},
+    ):
+        (tmp_path / "rule.py").write_text(RULE.format(**fields))
+        cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = run([PYTHON, str(tmp_path / "caller.py")], **cache)
+        assert done.returncode == 0, done.stderr
+        said.append((float(done.stdout), "compiling" in done.stderr))
+    assert said == [(1.0, True), (10.0, True), (1000.0, True), (2.0, True), (2.0, False)]

@@ -38,9 +38,9 @@ device, which gives a good solution; if that improves, four times as many; in th
 small enough, which is exact.
 
 **Two encodings.** Where all decisions of a device can be listed, choices are whole decisions
-(:class:`.decisions.Decisions`, as in :mod:`.structured.milp.patterns`): x_p in {0, 1}, one for each
+(:class:`.decisions.DecisionEncoding`, as in :mod:`.structured.milp.patterns`): x_p in {0, 1}, one for each
 device, with R_m = sum s_p x_p and s_p = c_p + Lambda U_p - v_m. Else they are the places of subtasks
-(:class:`.places.Places`). There the parts of the cost are rounded instead, with o_k = 1 - x_k,local:
+(:class:`.places.PlaceEncoding`). There the parts of the cost are rounded instead, with o_k = 1 - x_k,local:
 
 .. math::
 
@@ -84,10 +84,10 @@ from ..decomposition.plan import plan
 from ..decomposition.pricing import alarm
 from ..milp import patterns
 from ..search import Search, run
-from .decisions import Decisions
+from .decisions import DecisionEncoding
 from .encoding import Encoding, margin
-from .places import Places
-from .program import Outcome, Program, version
+from .places import PlaceEncoding
+from .program import Finding, Program, version
 
 LARGEST_SEARCHED = 8
 """Subtasks of a graph that is not series-parallel and is priced nevertheless, at the most."""
@@ -172,7 +172,7 @@ def _minimise_in_unit(search: Search) -> tuple[Termination, dict[str, Any]]:
 
 def _ask(
     scale: _Scale, kept: Ints, chosen: Ints, others: int, way: Mapping[str, Any]
-) -> tuple[Outcome, tuple[int, int]]:
+) -> tuple[Finding, tuple[int, int]]:
     """What CP-SAT finds among the kept choices, and the size of the program."""
     search, encoding = scale.search, scale.encoding
     program = Program(len(kept), scale.cutoff, late=lambda: search.left == 0)
@@ -191,7 +191,7 @@ def _ask(
     return outcome, program.size
 
 
-def _contradiction(scale: _Scale, kept: Ints, answer: tuple[Outcome, tuple[int, int]]) -> str | None:
+def _contradiction(scale: _Scale, kept: Ints, answer: tuple[Finding, tuple[int, int]]) -> str | None:
     """Why an answer cannot be true: what it says of its solution and of the bound, in whole units."""
     outcome, encoding = answer[0], scale.encoding
     cost, rounding = math.inf, 1.0
@@ -218,10 +218,10 @@ def _encode(search: Search) -> Encoding:
             bound, prices = best_prices(instance, search.start, half, stopped)
         search.prove(claim(bound))
         if patterns.obstacle(instance) is None:
-            return Decisions(instance, cost, prices, late)
+            return DecisionEncoding(instance, cost, prices, late)
         with alarm(search.left) as stopped:
-            return Places(instance, cost, prices, late, stopped)
-    return Places(instance, cost, None, late)
+            return PlaceEncoding(instance, cost, prices, late, stopped)
+    return PlaceEncoding(instance, cost, None, late)
 
 
 def _can_be_priced(application: Application) -> bool:

@@ -23,7 +23,7 @@ DIVERSE = 2
 """Decisions of each device in every program, for each number of offloaded subtasks."""
 
 
-class Decisions(Encoding):
+class DecisionEncoding(Encoding):
     """Choices are the undominated decisions of each device.
 
     Parameters

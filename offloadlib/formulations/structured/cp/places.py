@@ -21,7 +21,7 @@ from .encoding import LARGEST, Encoding, unit_of, whole
 from .program import Program, Term, total
 
 
-class Places(Encoding):
+class PlaceEncoding(Encoding):
     """Choices are the places of each subtask: its device, then every point with a capacity.
 
     Parameters

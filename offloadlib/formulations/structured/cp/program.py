@@ -35,7 +35,7 @@ Report = Callable[[float, float, NDArray[np.bool_] | None], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Finding:
     """What CP-SAT found.
 
     Attributes
@@ -147,7 +147,7 @@ class Program:
         settings: Mapping[str, Any],
         alone: bool,
         report: Report,
-    ) -> Outcome:
+    ) -> Finding:
         """Minimise with CP-SAT.
 
         Parameters
@@ -167,7 +167,7 @@ class Program:
 
         Returns
         -------
-        Outcome
+        Finding
             Also at the time limit and after Ctrl-C.
 
         Raises
@@ -200,7 +200,7 @@ class Program:
         status, interrupted = _run(solver, self.model, _Best(len(self.choices)), report)
         return self._outcome(solver, status, interrupted)
 
-    def _outcome(self, solver: Any, status: Any, interrupted: bool) -> Outcome:
+    def _outcome(self, solver: Any, status: Any, interrupted: bool) -> Finding:
         kinds = cp_model.CpSolverStatus
         if status == kinds.MODEL_INVALID:
             raise SolverError(f"CP-SAT refuses the program: {self.model.validate()}")
@@ -217,7 +217,7 @@ class Program:
         if status in (kinds.OPTIMAL, kinds.FEASIBLE):
             taken = np.array([solver.boolean_value(x) for x in self.choices], dtype=np.bool_)
             objective = solver.objective_value
-        return Outcome(
+        return Finding(
             taken=taken,
             objective=objective,
             lower_bound=least,

@@ -48,7 +48,7 @@ from ...engine.tree import Tree
 from ...engine.units import unit_for
 from ..certificate import Charged, Count, Cut, rounded
 from .master import LARGEST_PENALTY, penalty_unit
-from .patterns import Levels, Patterns, enumerate_patterns
+from .patterns import DevicePatterns, Levels, enumerate_patterns
 from .pricing import Prices, Restrictions, difference
 
 CANDIDATES = 8
@@ -116,7 +116,7 @@ class Pool:
         )
 
     @classmethod
-    def of(cls, found: list[tuple[int, Patterns]]) -> Pool:
+    def of(cls, found: list[tuple[int, DevicePatterns]]) -> Pool:
         """Patterns by device."""
         sizes = [len(patterns.cost) for _, patterns in found]
         return cls(
@@ -137,7 +137,7 @@ def enumerated(
     ceilings: Floats,
 ) -> Pool | None:
     """The pool of patterns with at most these costs with prices, None where there are too many."""
-    found: list[tuple[int, Patterns]] = []
+    found: list[tuple[int, DevicePatterns]] = []
     size = 0
     for m, patterns in enumerate_patterns(instance, levels, prices, restrictions, ceilings):
         size += LARGEST_POOL + 1 if patterns is None else len(patterns.cost)

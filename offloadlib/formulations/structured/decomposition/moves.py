@@ -29,7 +29,7 @@ from offloadlib.instances.structured.model import Places
 
 from .chunks import chunks, in_threads
 from .limits import PricedLimits
-from .tables import GRAPH, POINTS, READ, READ_INT, Points, graph, sides
+from .tables import GRAPH, OFFERS, READ, READ_INT, Offers, graph, sides
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""
@@ -100,7 +100,7 @@ def _cost(sides, graph, cpu, m, chosen, finish):  # type: ignore[no-untyped-def]
 
 @kernel(
     types.int64(
-        *(GROUP_SIDES, GRAPH, POINTS, _DEVICES, readable("int32", 2), types.float64, _MOVES),
+        *(GROUP_SIDES, GRAPH, OFFERS, _DEVICES, readable("int32", 2), types.float64, _MOVES),
     )
 )
 def _scan(sides, graph, points, devices, table, most, found):  # type: ignore[no-untyped-def]
@@ -192,7 +192,7 @@ class Scanner:
         """Moves from some decisions that lose at most so much (:data:`WIDER`) at some prices."""
         instance = self._limits.instance
         prices = vector[: instance.num_points]
-        points = Points(*map(read_only, (instance.points.cpu, prices, self._usable)))
+        points = Offers(*map(read_only, (instance.points.cpu, prices, self._usable)))
 
         def moves(part: tuple[int, slice]) -> Moves:
             g, some = part

@@ -41,7 +41,7 @@ from offloadlib.instances.structured.model import Places
 from .labels import side_of
 from .plan import LEAF, PLAN, SERIES, labelled, plan
 from .pricing import Prices, Restrictions
-from .tables import POINTS, Points, sides
+from .tables import OFFERS, Offers, sides
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""
@@ -89,7 +89,7 @@ class Levels:
         return Prices(np.append(of_levels, 0.0)[self.of], channels)
 
 
-class Patterns(NamedTuple):
+class DevicePatterns(NamedTuple):
     """Patterns of one device.
 
     Attributes
@@ -107,17 +107,17 @@ class Patterns(NamedTuple):
     level: Places
 
     @classmethod
-    def room(cls, levels: int, size: int) -> Patterns:
+    def room(cls, levels: int, size: int) -> DevicePatterns:
         """For as many as there may be."""
         used = np.empty((MOST_PATTERNS, levels), dtype=np.int64)
         return cls(np.empty(MOST_PATTERNS), used, np.empty((MOST_PATTERNS, size), dtype=np.int32))
 
-    def first(self, count: int) -> Patterns:
+    def first(self, count: int) -> DevicePatterns:
         """So many of them."""
-        return Patterns(self.cost[:count].copy(), self.used[:count].copy(), self.level[:count].copy())
+        return DevicePatterns(self.cost[:count].copy(), self.used[:count].copy(), self.level[:count].copy())
 
 
-_PATTERNS = named(Patterns, writable("float64"), writable("int64", 2), writable("int32", 2))
+_PATTERNS = named(DevicePatterns, writable("float64"), writable("int64", 2), writable("int32", 2))
 
 
 class _Asked(NamedTuple):
@@ -143,7 +143,7 @@ def enumerate_patterns(
     prices: Prices,
     restrictions: Restrictions | None,
     ceilings: Floats,
-) -> Iterator[tuple[int, Patterns | None]]:
+) -> Iterator[tuple[int, DevicePatterns | None]]:
     """The patterns of each connected device, one device after the other.
 
     Parameters
@@ -159,10 +159,10 @@ def enumerate_patterns(
 
     Yields
     ------
-    int, Patterns
+    int, DevicePatterns
         A device, and its patterns; None if there are too many.
     """
-    points = Points(
+    points = Offers(
         *map(read_only, (levels.speeds, prices.capacity[levels.points], np.arange(len(levels.speeds))))
     )
     effort = np.array([LARGEST_EFFORT])
@@ -171,7 +171,7 @@ def enumerate_patterns(
         assert found is not None
         connected = instance.devices.connected_to[group.members]
         radio = np.where(connected == LOCAL, 0.0, prices.channels[connected]).tolist()
-        room = Patterns.room(len(levels.speeds), group.application.size)
+        room = DevicePatterns.room(len(levels.speeds), group.application.size)
         for i in np.flatnonzero(connected != LOCAL).tolist():
             m = int(group.members[i])
             allowed = _allowed(levels, group.application.size, restrictions, g, i)
@@ -314,7 +314,7 @@ def _undominated(labels, prices, tie, effort, start, end):  # type: ignore[no-un
 
 
 @kernel(
-    types.int64(GROUP_SIDES, POINTS, PLAN, _ASKED, writable("int64"), _PATTERNS),
+    types.int64(GROUP_SIDES, OFFERS, PLAN, _ASKED, writable("int64"), _PATTERNS),
     needed=enumerable,
 )
 def patterns_by_labels(sides, points, plan, asked, effort, room):  # type: ignore[no-untyped-def]

@@ -51,7 +51,7 @@ from .chunks import chunks, in_threads, never
 from .labels import price_by_labels
 from .plan import plan
 from .search import LARGEST_SEARCH, Effort, price_by_search
-from .tables import Answer, Devices, Points, graph, sides
+from .tables import Buyers, Choices, Offers, graph, sides
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def price(
     points, stopped = _points(instance, prices), read_only(stopped)
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(instance.terms):
-        found, answer = plan(term.group.application), Answer.room(*term.group.work.shape)
+        found, answer = plan(term.group.application), Choices.room(*term.group.work.shape)
         asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions), threads)
         exact = found is not None and not found.multiplies
         if exact:
@@ -274,7 +274,7 @@ def price(
             asked.all(price_by_search, (graph(term.group.application), effort), answer, SEARCHED, late)
             if found is not None and found.multiplies and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(answer.relaxed).tolist():
-                    again = Answer.room(1, term.group.application.size)
+                    again = Choices.room(1, term.group.application.size)
                     if asked.some(price_by_labels, (found, stopped), again, slice(i, i + 1)):
                         answer.places[i], answer.least[i] = again.places[0], again.least[0]
                         answer.relaxed[i] = False
@@ -288,11 +288,13 @@ class _Asked:
     """The devices of a group that are to be priced."""
 
     term: Terms
-    points: Points
-    devices: Devices
+    points: Offers
+    devices: Buyers
     threads: int = 1
 
-    def some(self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Answer, devices: slice) -> bool:
+    def some(
+        self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Choices, devices: slice
+    ) -> bool:
         """Run a kernel over some of them, to which the answer belongs; whether it was not cut short."""
         return kernel(sides(self.term, devices), self.points, self.devices.of(devices), *how, answer)
 
@@ -300,7 +302,7 @@ class _Asked:
         self,
         kernel: Callable[..., bool],
         how: tuple[Any, ...],
-        answer: Answer,
+        answer: Choices,
         at_once: int,
         late: Callable[[], bool],
     ) -> bool:
@@ -313,16 +315,16 @@ class _Asked:
         return all(list(in_threads(work, parts, late, self.threads)))
 
 
-def _points(instance: Instance, prices: Prices) -> Points:
+def _points(instance: Instance, prices: Prices) -> Offers:
     """The offload points, the undominated ones on the menu."""
     points = instance.points
     menu = _undominated(points.cpu, prices.capacity, np.flatnonzero(points.capacity > 0))
-    return Points(read_only(points.cpu), read_only(prices.capacity), read_only(menu))
+    return Offers(read_only(points.cpu), read_only(prices.capacity), read_only(menu))
 
 
 def _devices(
     instance: Instance, term: Terms, prices: Prices, g: int, restrictions: Restrictions | None
-) -> Devices:
+) -> Buyers:
     """The links of a group's devices, what all-local costs them, and what is left to them."""
     members = term.group.members
     connected = instance.devices.connected_to[members]
@@ -332,7 +334,7 @@ def _devices(
     if restrictions is not None:
         row = restrictions.row[g]
         allowed = restrictions.allowed & np.append(instance.points.capacity > 0, True)
-    return Devices(
+    return Buyers(
         *(read_only(connected), read_only(instance.local_cost[members]), read_only(radio)),
         *(restrictions is None, read_only(row), read_only(allowed)),
     )

@@ -50,7 +50,7 @@ from offloadlib.instances.loops import copy, least
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 
 from .plan import labelled
-from .tables import ANSWER, DEVICES, GRAPH, POINTS, STOPPED
+from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -667,7 +667,7 @@ def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.boolean(GROUP_SIDES, POINTS, DEVICES, GRAPH, EFFORT, ANSWER),
+    types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, EFFORT, CHOICES),
     needed=lambda instance: not all(map(labelled, instance.applications)),
 )
 def price_by_search(sides, points, devices, graph, effort, answer):  # type: ignore[no-untyped-def]

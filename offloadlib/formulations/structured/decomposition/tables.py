@@ -96,7 +96,7 @@ def rows_of(rows: Sequence[tuple[int, ...]], width: int) -> Ints:
     return frozen(np.array(rows, dtype=np.int64).reshape(len(rows), width), np.int64)
 
 
-class Points(NamedTuple):
+class Offers(NamedTuple):
     """Offload points: (N,) speeds and prices, and the numbers of those to look at."""
 
     cpu: Floats
@@ -104,10 +104,10 @@ class Points(NamedTuple):
     menu: Ints
 
 
-POINTS = named(Points, READ, READ, READ_INT)
+OFFERS = named(Offers, READ, READ, READ_INT)
 
 
-class Devices(NamedTuple):
+class Buyers(NamedTuple):
     """What pricing knows of some of a group's devices.
 
     Attributes
@@ -131,7 +131,7 @@ class Devices(NamedTuple):
     row: Ints
     allowed: NDArray[np.bool_]
 
-    def of(self, devices: slice) -> Devices:
+    def of(self, devices: slice) -> Buyers:
         """Some of them."""
         return self._replace(
             connected=self.connected[devices],
@@ -141,10 +141,10 @@ class Devices(NamedTuple):
         )
 
 
-DEVICES = named(Devices, READ_INT, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
+BUYERS = named(Buyers, READ_INT, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
 
 
-class Answer(NamedTuple):
+class Choices(NamedTuple):
     """What pricing says of a group's devices: decisions, their cost with prices, and whether that is a
     relaxation."""
 
@@ -153,14 +153,14 @@ class Answer(NamedTuple):
     relaxed: NDArray[np.bool_]
 
     @classmethod
-    def room(cls, devices: int, size: int) -> Answer:
+    def room(cls, devices: int, size: int) -> Choices:
         """For tasks of this size: all-local, not a relaxation."""
         places = np.full((devices, size), LOCAL, dtype=np.int32)
         return cls(places, np.empty(devices), np.zeros(devices, dtype=np.bool_))
 
-    def of(self, devices: slice) -> Answer:
+    def of(self, devices: slice) -> Choices:
         """The part of it that belongs to some of the devices."""
-        return Answer(self.places[devices], self.least[devices], self.relaxed[devices])
+        return Choices(self.places[devices], self.least[devices], self.relaxed[devices])
 
 
-ANSWER = named(Answer, writable("int32", 2), writable("float64"), writable("boolean"))
+CHOICES = named(Choices, writable("int32", 2), writable("float64"), writable("boolean"))

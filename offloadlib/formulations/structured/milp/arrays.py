@@ -38,7 +38,7 @@ from ...engine.highs import MixedIntegerProgram
 from ...engine.units import unit_for
 from ..scaling import levelled
 from ..search import Search, run_in_scale
-from .levels import Columns, tighten
+from .levels import Layout, tighten
 from .size import large_joins, potentials, too_large
 
 
@@ -57,7 +57,7 @@ class Formulation:
     """
 
     program: MixedIntegerProgram
-    columns: tuple[Columns, ...]
+    columns: tuple[Layout, ...]
     air: Ints
 
 
@@ -130,7 +130,7 @@ def decode(instance: Instance, made: Formulation, values: Floats) -> Solution:
     )
 
 
-def _layout(instance: Instance) -> tuple[tuple[Columns, ...], Ints, int]:
+def _layout(instance: Instance) -> tuple[tuple[Layout, ...], Ints, int]:
     """Where the variables stand, for each group; where air stands; how many columns there are."""
     count = 0
 
@@ -150,7 +150,7 @@ def _layout(instance: Instance) -> tuple[tuple[Columns, ...], Ints, int]:
         subtasks = np.broadcast_to(linked[:, None], group.work.shape)
         arcs = np.broadcast_to(linked[:, None], group.edge_data.shape)
         columns.append(
-            Columns(
+            Layout(
                 local=number(subtasks),
                 place=number(subtasks[:, :, None] & usable),
                 up=number(arcs),
@@ -175,7 +175,7 @@ class _Part:
 
     application: Application
     members: Ints
-    columns: Columns
+    columns: Layout
     share: Floats
     sides: Sides
     away_delay: Floats
@@ -197,13 +197,13 @@ class _Part:
         ]
 
 
-def _part(instance: Instance, term: Terms, where: Columns) -> _Part:
+def _part(instance: Instance, term: Terms, where: Layout) -> _Part:
     linked = instance.devices.connected_to[term.group.members] != LOCAL
     usable = instance.points.capacity > 0
     sides = Sides(*(values[linked] for values in term.sides))
     at_points = (values[linked] for values in away(term, instance.points.cpu[usable]))
     share = np.ones(len(linked)) if term.share is None else term.share
-    columns = Columns(
+    columns = Layout(
         where.local[linked],
         where.place[linked][:, :, usable],
         where.up[linked],

@@ -82,7 +82,7 @@ _CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
-class Columns:
+class Layout:
     """Where the variables of one group's devices stand in a program; -1: not there.
 
     Attributes
@@ -143,7 +143,7 @@ def diamonds(application: Application) -> tuple[Diamond, ...]:
 
 
 def tighten(
-    instance: Instance, program: MixedIntegerProgram, columns: tuple[Columns, ...], time_limit: float
+    instance: Instance, program: MixedIntegerProgram, columns: tuple[Layout, ...], time_limit: float
 ) -> MixedIntegerProgram:
     """Add the level inequalities that the relaxation violates.
 
@@ -173,7 +173,7 @@ def tighten(
 
 
 def _tightened(
-    instance: Instance, program: MixedIntegerProgram, columns: tuple[Columns, ...], time_limit: float
+    instance: Instance, program: MixedIntegerProgram, columns: tuple[Layout, ...], time_limit: float
 ) -> MixedIntegerProgram:
     begun = time.perf_counter()
     relaxation = Relaxation(program)
@@ -195,7 +195,7 @@ def _tightened(
     return program
 
 
-def violated(instance: Instance, columns: tuple[Columns, ...], values: Floats) -> csr_array:
+def violated(instance: Instance, columns: tuple[Layout, ...], values: Floats) -> csr_array:
     """The level inequalities, as rows that must be >= 0, that values of the variables violate most.
 
     At most one for each diamond, or part of a wide one, of each device.
@@ -219,7 +219,7 @@ def _parts(diamond: Diamond, points: int) -> Iterator[Diamond]:
 
 
 def _separate(
-    instance: Instance, term: Terms, where: Columns, diamond: Diamond, values: Floats
+    instance: Instance, term: Terms, where: Layout, diamond: Diamond, values: Floats
 ) -> Iterator[csr_array]:
     """The violated rows of one diamond, a block of devices at a time."""
     linked = np.flatnonzero(instance.devices.connected_to[term.group.members] != LOCAL)
@@ -260,7 +260,7 @@ class _Side:
         return result
 
 
-def _left_side(instance: Instance, term: Terms, where: Columns, diamond: Diamond, devices: Ints) -> _Side:
+def _left_side(instance: Instance, term: Terms, where: Layout, diamond: Diamond, devices: Ints) -> _Side:
     """finish_k - a g_k - finish_d, or delay - finish_d where nothing follows."""
     one = np.ones(len(devices))
     parts = [] if diamond.before is None else [(where.finish[devices, diamond.before], -one)]
@@ -286,7 +286,7 @@ def _execution(instance: Instance, term: Terms, devices: Ints, subtasks: Ints) -
 
 
 def _right_side(
-    instance: Instance, term: Terms, where: Columns, diamond: Diamond, devices: Ints, known: Floats
+    instance: Instance, term: Terms, where: Layout, diamond: Diamond, devices: Ints, known: Floats
 ) -> _Side:
     """The integral, with the best choice at each level; arrays are (G, levels, J, N)."""
     subtasks = np.array(diamond.between)

@@ -109,7 +109,7 @@ def tighten(
     return levels.tighten(instance, program, columns, time_limit)
 
 
-def _columns(instance: Instance, model: Any, variables: list[Any]) -> Iterator[levels.Columns]:
+def _columns(instance: Instance, model: Any, variables: list[Any]) -> Iterator[levels.Layout]:
     """Where the variables of each group's devices stand among the columns."""
     number = {id(variable): i for i, variable in enumerate(variables)}
     for group in instance.groups:
@@ -124,7 +124,7 @@ def _columns(instance: Instance, model: Any, variables: list[Any]) -> Iterator[l
             found = [[number[id(variable[at])] if at in variable else -1 for at in row] for row in rows]
             return np.array(found, dtype=np.int64).reshape(len(devices), len(keys))
 
-        yield levels.Columns(
+        yield levels.Layout(
             local=find(model.local, subtasks),
             place=find(model.place, places).reshape(*group.work.shape, instance.num_points),
             up=find(model.up, arcs),
