@@ -29,8 +29,8 @@ from offloadlib.formulations.structured.backtracking import sequential as device
 from offloadlib.formulations.structured.backtracking import tree as joint_tree
 from offloadlib.formulations.structured.backtracking.decisions import cheap_decisions, undominated
 from offloadlib.formulations.structured.backtracking.device import DeviceSearch
-from offloadlib.formulations.structured.backtracking.prices import NestedLimits, Priced, ascend
-from offloadlib.formulations.structured.backtracking.tree import Tree
+from offloadlib.formulations.structured.backtracking.prices import AtPrices, NestedLimits, ascend
+from offloadlib.formulations.structured.backtracking.tree import DeviceTree
 from offloadlib.instances import (
     LOCAL,
     Budget,
@@ -462,15 +462,15 @@ def test_the_tree_finds_every_solution_below_its_cutoff(instance: Instance) -> N
     assume(len(search.devices) > 0 and len(search.speed) > 0)
     limits = NestedLimits(pooled, search)
 
-    def at(multipliers: Any) -> Priced:
+    def at(multipliers: Any) -> AtPrices:
         places, value = search.alone(*limits.prices(multipliers), nothing)
-        return Priced.of(limits, multipliers, value, limits.used(search, places))
+        return AtPrices.of(limits, multipliers, value, limits.used(search, places))
 
     *_, priced = itertools.islice(ascend(at, limits, np.zeros(len(limits.right)), search.local.sum), 5)
     delta = float(search.local.sum()) - priced.bound
     assume(delta > 0)
     listed = cheap_decisions(search, limits, priced, delta, nothing)
-    tree = Tree(listed, limits, listed.at(limits, priced.multipliers), delta, nothing)
+    tree = DeviceTree(listed, limits, listed.at(limits, priced.multipliers), delta, nothing)
     levels = [range(*listed.start[m : m + 2]) for m in range(len(search.devices))]
     assume(math.prod(map(len, levels)) < 5000)
     best = min(

@@ -83,7 +83,7 @@ _READ, _READ_INT = readable("float64"), readable("int64")
 _WRITE_INT, _WRITE = writable("int64"), writable("float64")
 
 
-class State(NamedTuple):
+class Placement(NamedTuple):
     """Decisions, and what follows from them.
 
     Attributes
@@ -103,7 +103,8 @@ class State(NamedTuple):
     on_air: Ints
 
 
-_STATE = named(State, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT)
+_COUNTS = types.UniTuple(types.int64, 2)
+_PLACEMENT = named(Placement, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE_INT)
 
 
 @subroutine
@@ -243,9 +244,9 @@ def given_room(
     return least, complete
 
 
-@kernel(types.UniTuple(types.int64, 2)(FLAT_TASKS, _READ, _READ_INT, _STATE, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, types.int64, types.int64))
 def redecide(
-    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: State, begin: int, end: int
+    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: Placement, begin: int, end: int
 ) -> tuple[int, int]:
     """Let the devices begin..end take their cheapest decisions in turn, given what the others leave.
 
@@ -367,8 +368,8 @@ def best_exchange(
     return least, mover, target, follower, goal
 
 
-@kernel(types.boolean(FLAT_TASKS, _READ, _STATE, writable("float64", 2), _WRITE_INT, types.int64))
-def exchange(tasks: FlatTasks, cpu: Floats, state: State, change: Floats, made: Ints, most: int) -> bool:
+@kernel(types.boolean(FLAT_TASKS, _READ, _PLACEMENT, writable("float64", 2), _WRITE_INT, types.int64))
+def exchange(tasks: FlatTasks, cpu: Floats, state: Placement, change: Floats, made: Ints, most: int) -> bool:
     """Make the best exchanges between devices, one after the other.
 
     Parameters
@@ -422,9 +423,9 @@ def exchange(tasks: FlatTasks, cpu: Floats, state: State, change: Floats, made: 
     return False
 
 
-@kernel(types.UniTuple(types.int64, 2)(FLAT_TASKS, _READ, _READ_INT, _STATE, _READ, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _READ, types.int64, types.int64))
 def pass_channels(
-    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: State, local: Floats, begin: int, end: int
+    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: Placement, local: Floats, begin: int, end: int
 ) -> tuple[int, int]:
     """Let the devices begin..end take a channel over, each from the device where that saves most.
 
@@ -496,7 +497,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     left = instance.points.capacity - evaluation.used
     air = instance.points.channels - evaluation.channels_used
     on_air = np.add.reduceat((places != LOCAL).astype(np.int64), tasks.start[:-1])
-    state = State(left, air, places, cost, on_air)
+    state = Placement(left, air, places, cost, on_air)
     by_speed = np.argsort(-cpu, kind="stable")
     change, made = np.empty((len(places), len(cpu) + 1)), np.array([-1])
     local = evaluate(instance, Solution.all_local(instance)).cost

@@ -45,8 +45,8 @@ from .. import pooling
 from ..search import Search, run
 from .decisions import Decisions, cheap_decisions
 from .device import DeviceSearch, TooManyDecisions
-from .prices import NestedLimits, Priced, ascend
-from .tree import Tree
+from .prices import AtPrices, NestedLimits, ascend
+from .tree import DeviceTree
 
 FIRST = 1 / 64
 """Delta of the first round, as a share of the gap."""
@@ -149,13 +149,13 @@ class _Backtracking:
         finally:
             self.offer(places)
 
-    def at(self, multipliers: Floats) -> Priced:
+    def at(self, multipliers: Floats) -> AtPrices:
         """The bound at some prices of the limits."""
         self.pause()
         places, value = self.devices.alone(*self.limits.prices(multipliers), self.pause)
-        return Priced.of(self.limits, multipliers, value, self.limits.used(self.devices, places))
+        return AtPrices.of(self.limits, multipliers, value, self.limits.used(self.devices, places))
 
-    def root(self) -> Priced:
+    def root(self) -> AtPrices:
         """Good prices, and the bound and incumbents that they give."""
         nothing = np.zeros(len(self.limits.right))
         self.offer_in_turn(nothing)
@@ -168,7 +168,7 @@ class _Backtracking:
         self.record["root_bound"] = self.search.lower_bound
         return best
 
-    def close(self, priced: Priced) -> None:
+    def close(self, priced: AtPrices) -> None:
         """Rounds until the bound reaches the cutoff."""
         share = FIRST
         while self.proven < self.cutoff:
@@ -177,12 +177,12 @@ class _Backtracking:
             priced = self.round(priced, delta)
             share *= WIDER
 
-    def round(self, priced: Priced, delta: float) -> Priced:
+    def round(self, priced: AtPrices, delta: float) -> AtPrices:
         """Find the best solution that costs less than B + delta, if there is one.
 
         Returns
         -------
-        Priced
+        AtPrices
             Better prices, if the round has found such.
         """
         self.record["rounds"] += 1
@@ -191,16 +191,16 @@ class _Backtracking:
         top = priced.bound + delta
         best = self.polished(decisions, priced, top)
         if best.bound < top:
-            self.explore(Tree(decisions, self.limits, best, top - best.bound, self.pause), best.bound)
+            self.explore(DeviceTree(decisions, self.limits, best, top - best.bound, self.pause), best.bound)
         self.prove(top)
         self.report()
         everywhere = self.at(best.multipliers)
         return everywhere if everywhere.bound > priced.bound else priced
 
-    def polished(self, decisions: Decisions, priced: Priced, top: float) -> Priced:
+    def polished(self, decisions: Decisions, priced: AtPrices, top: float) -> AtPrices:
         """The best prices for solutions that are made of some decisions."""
 
-        def over_these(multipliers: Floats) -> Priced:
+        def over_these(multipliers: Floats) -> AtPrices:
             self.pause()
             return decisions.at(self.limits, multipliers)
 
@@ -208,7 +208,7 @@ class _Backtracking:
             self.prove(min(best.bound, top))
         return best
 
-    def explore(self, tree: Tree, bound: float) -> None:
+    def explore(self, tree: DeviceTree, bound: float) -> None:
         """Search a tree to its end, or as far as the time allows."""
         start = self.devices.tasks.start
         places = self.devices.all_local()

@@ -62,9 +62,9 @@ from .kernels import (
     Found,
     Fronts,
     Market,
-    Search,
     State,
     Tables,
+    Walk,
     decisions_below,
     device_by_device,
 )
@@ -161,12 +161,12 @@ class DeviceSearch:
         self._run(price, charge, True, best, pause)
 
     def _run(self, price: Floats, charge: Floats, in_turn: bool, best: Best, pause: Pause) -> None:
-        search = self._fresh(price, charge)
+        walk = self._fresh(price, charge)
         try:
-            while not device_by_device(search, self.local, in_turn, best, STEPS):
+            while not device_by_device(walk, self.local, in_turn, best, STEPS):
                 pause()
         finally:
-            self.nodes += int(search.state.cursor[NODES])
+            self.nodes += int(walk.state.cursor[NODES])
 
     def below(
         self,
@@ -200,10 +200,10 @@ class DeviceSearch:
         """
         size = int(self.tasks.start[m + 1] - self.tasks.start[m])
         places, cost = np.zeros((BUFFER, size), dtype=np.int64), np.zeros(BUFFER)
-        count, search = np.zeros(1, dtype=np.int64), self._fresh(price, charge)
+        count, walk = np.zeros(1, dtype=np.int64), self._fresh(price, charge)
         try:
             while True:
-                code = decisions_below(search, m, threshold, Found(places, cost, count), STEPS)
+                code = decisions_below(walk, m, threshold, Found(places, cost, count), STEPS)
                 if code == EXHAUSTED:
                     break
                 pause()
@@ -215,14 +215,14 @@ class DeviceSearch:
                     places, cost = _moved(places, kept, room), _moved(cost, kept, room)
                     count[0] = len(kept)
         finally:
-            self.nodes += int(search.state.cursor[NODES])
+            self.nodes += int(walk.state.cursor[NODES])
         kept = needed(places[: count[0]], cost[: count[0]])
         return places[kept], cost[kept]
 
-    def _fresh(self, price: Floats, charge: Floats) -> Search:
+    def _fresh(self, price: Floats, charge: Floats) -> Walk:
         state = State.fresh(self.tasks.start[-1], self.room, self._instance.points.channels)
         market = Market.of(self.speed, price, charge)
-        return Search(self.tasks, self._fronts, market, self._tables, state)
+        return Walk(self.tasks, self._fronts, market, self._tables, state)
 
 
 def _moved(values: Any, kept: Ints, room: int) -> Any:

@@ -181,7 +181,7 @@ class Tables(NamedTuple):
         )
 
 
-class Search(NamedTuple):
+class Walk(NamedTuple):
     """All that a search needs, and where it stands."""
 
     tasks: FlatTasks
@@ -210,8 +210,8 @@ class Found(NamedTuple):
 _READ, _READ_INT = readable("float64"), readable("int64")
 _WRITE, _WRITE_INT = writable("float64"), writable("int64")
 _TABLE, _TABLE_INT = writable("float64", 2), writable("int64", 2)
-_SEARCH = named(
-    Search,
+_WALK = named(
+    Walk,
     FLAT_TASKS,
     named(Fronts, *[_READ_INT] * 4),
     named(Market, *[_READ] * 3),
@@ -224,7 +224,7 @@ _FOUND = named(Found, _TABLE_INT, _WRITE, _WRITE_INT)
 
 @subroutine
 def _next_leaf(
-    search: Search, devices: tuple[int, int], charge: float, threshold: float, steps: int
+    walk: Walk, devices: tuple[int, int], charge: float, threshold: float, steps: int
 ) -> tuple[int, int]:
     """Go on, depth first, to the next decisions of some devices with cost and price below a threshold.
 
@@ -245,7 +245,7 @@ def _next_leaf(
     """
     # One function, with the arrays as local variables: each array that is passed on, or taken out of a
     # tuple, in the loop costs as much as a node.
-    tasks, fronts, market, tables, state = search
+    tasks, fronts, market, tables, state = walk
     start, _, arcs, before = tasks[:4]
     local_delay, local_energy, radio_delay, radio_energy, work = tasks[4:9]
     up_delay, up_energy, down_delay, down_energy = tasks[9:]
@@ -324,13 +324,13 @@ def _next_leaf(
     return code, steps
 
 
-@kernel(types.int64(_SEARCH, _WRITE_INT, _WRITE, types.int64))
-def as_written(search: Search, best: Ints, least: Floats, steps: int) -> int:
-    """Search all devices together for decisions of less and less cost.
+@kernel(types.int64(_WALK, _WRITE_INT, _WRITE, types.int64))
+def as_written(walk: Walk, best: Ints, least: Floats, steps: int) -> int:
+    """Walk all devices together for decisions of less and less cost.
 
     Parameters
     ----------
-    search
+    walk
         Fresh at first; its tables and prices are whatever the caller knows.
     best, least
         (P,), (1,) the best decisions so far and their cost, which this changes.
@@ -342,12 +342,12 @@ def as_written(search: Search, best: Ints, least: Floats, steps: int) -> int:
     int
         :data:`EXHAUSTED` or :data:`PAUSED`.
     """
-    state = search.state
-    devices = (0, len(search.tasks.start) - 1)
+    state = walk.state
+    devices = (0, len(walk.tasks.start) - 1)
     if state.cursor[POSITION] == FRESH:
         state.cursor[POSITION] = 0
     while True:
-        code, steps = _next_leaf(search, devices, 0.0, least[0], steps)
+        code, steps = _next_leaf(walk, devices, 0.0, least[0], steps)
         if code != LEAF:
             return int(code)
         copy(best, state.place)
@@ -355,14 +355,14 @@ def as_written(search: Search, best: Ints, least: Floats, steps: int) -> int:
 
 
 @subroutine
-def _open(search: Search, m: int, every: bool) -> None:
+def _open(walk: Walk, m: int, every: bool) -> None:
     """Begin the search of device m: fill the tables for these prices and what is left of the places.
 
     No place may be dearer than a faster one. Unless ``every`` decision is asked for, a place is not worth
     trying where faster ones of the same price have room for all subtasks: moving there costs no more.
     """
-    tasks, tables, state = search.tasks, search.tables, search.state
-    speed, price = search.market.speed, search.market.price
+    tasks, tables, state = walk.tasks, walk.tables, walk.state
+    speed, price = walk.market.speed, walk.market.price
     first, end = tasks.start[m], tasks.start[m + 1]
     usable = np.empty(len(speed), dtype=np.int64)
     count, room, least = 0, 0, np.inf
@@ -432,13 +432,13 @@ def _start_from(
     return cost, value
 
 
-@kernel(types.boolean(_SEARCH, _READ, types.boolean, _BEST, types.int64))
-def device_by_device(search: Search, local: Floats, in_turn: bool, best: Best, steps: int) -> bool:
+@kernel(types.boolean(_WALK, _READ, types.boolean, _BEST, types.int64))
+def device_by_device(walk: Walk, local: Floats, in_turn: bool, best: Best, steps: int) -> bool:
     """For each device the decision of least cost and price.
 
     Parameters
     ----------
-    search
+    walk
         Fresh at first, with what there is of places and radios.
     local
         (D,) cost of each device's all-local decision.
@@ -454,14 +454,14 @@ def device_by_device(search: Search, local: Floats, in_turn: bool, best: Best, s
     bool
         Whether all devices are done.
     """
-    tasks, market, state, cost, value = search.tasks, search.market, search.state, best.cost, best.value
+    tasks, market, state, cost, value = walk.tasks, walk.market, walk.state, best.cost, best.value
     while state.cursor[DEVICE] < len(local):
         m = state.cursor[DEVICE]
         mine, charge = best.places[tasks.start[m] : tasks.start[m + 1]], market.charge[m]
         if state.cursor[POSITION] == FRESH:
             cost[m], value[m] = _start_from(mine, cost[m], market.price, charge, local[m], in_turn)
-            _open(search, m, False)
-        code, steps = _next_leaf(search, (m, m + 1), charge, value[m], steps)
+            _open(walk, m, False)
+        code, steps = _next_leaf(walk, (m, m + 1), charge, value[m], steps)
         if code == PAUSED:
             return False
         if code == LEAF:
@@ -483,13 +483,13 @@ def device_by_device(search: Search, local: Floats, in_turn: bool, best: Best, s
     return True
 
 
-@kernel(types.int64(_SEARCH, types.int64, types.float64, _FOUND, types.int64))
-def decisions_below(search: Search, m: int, threshold: float, found: Found, steps: int) -> int:
+@kernel(types.int64(_WALK, types.int64, types.float64, _FOUND, types.int64))
+def decisions_below(walk: Walk, m: int, threshold: float, found: Found, steps: int) -> int:
     """All decisions of device m with cost and price below a threshold.
 
     Parameters
     ----------
-    search
+    walk
         As for :func:`device_by_device`.
     m, threshold
         The device, and the threshold.
@@ -503,13 +503,13 @@ def decisions_below(search: Search, m: int, threshold: float, found: Found, step
     int
         :data:`EXHAUSTED`, :data:`PAUSED`, or :data:`FULL` after B decisions.
     """
-    tasks, state, charge = search.tasks, search.state, search.market.charge[m]
+    tasks, state, charge = walk.tasks, walk.state, walk.market.charge[m]
     places, cost, count = found
     first, last = tasks.start[m], tasks.start[m + 1] - 1
     if state.cursor[POSITION] == FRESH:
-        _open(search, m, True)
+        _open(walk, m, True)
     while count[0] < len(cost):
-        code, steps = _next_leaf(search, (m, m + 1), charge, threshold, steps)
+        code, steps = _next_leaf(walk, (m, m + 1), charge, threshold, steps)
         if code != LEAF:
             return int(code)
         copy(places[count[0]], state.place[first : last + 1])

@@ -31,7 +31,7 @@ from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solu
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
-from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Market, Search, State, Tables, as_written
+from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Market, State, Tables, Walk, as_written
 
 STEPS = 2_000_000
 """Steps of the kernel between two looks at the clock: some hundredths of a second."""
@@ -47,7 +47,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         has the ``nodes`` and ``leaves`` visited.
     """
     begun = time.perf_counter()
-    search = _search(instance)
+    walk = _walk(instance)
     solution = budget.start or Solution.all_local(instance)
     objective = evaluate(instance, solution).total
     bound = simple_bound(instance)
@@ -55,7 +55,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     termination = Termination.TIME_LIMIT
     try:
         while time.perf_counter() - begun < budget.time_limit:
-            code = as_written(search, places, least, STEPS)
+            code = as_written(walk, places, least, STEPS)
             found = solution_of(instance, places)
             cost = evaluate(instance, found).total
             if cost < objective:
@@ -70,13 +70,13 @@ def solve(instance: Instance, budget: Budget) -> Result:
     record = {
         "order": "places 0..N of all subtasks, device by device in file order",
         "bound": "none",
-        "nodes": int(search.state.cursor[NODES]),
-        "leaves": int(search.state.cursor[LEAVES]),
+        "nodes": int(walk.state.cursor[NODES]),
+        "leaves": int(walk.state.cursor[LEAVES]),
     }
     return Result.of(instance, solution, time.perf_counter() - begun, bound, termination, **record)
 
 
-def _search(instance: Instance) -> Search:
+def _walk(instance: Instance) -> Walk:
     """A search that knows nothing of what is undecided, and tries the places in the order 0..N."""
     tasks, points = flat_tasks(instance), instance.points
     fronts, tables = Fronts.of(tasks), Tables.fresh(tasks, instance.num_points)
@@ -85,7 +85,7 @@ def _search(instance: Instance) -> Search:
     tables.choices[:] = np.where(fronts.radio == LOCAL, 1, instance.num_points + 1)
     market = Market.of(points.cpu, np.zeros(instance.num_points), np.zeros(instance.num_devices))
     state = State.fresh(instance.num_subtasks, points.capacity, points.channels)
-    return Search(tasks, fronts, market, tables, state)
+    return Walk(tasks, fronts, market, tables, state)
 
 
 def _report(budget: Budget, begun: float, objective: float, bound: float, solution: Solution) -> None:

@@ -95,7 +95,7 @@ class NestedLimits:
 
 
 @dataclass(frozen=True, eq=False)
-class Priced:
+class AtPrices:
     """What some prices give.
 
     Attributes
@@ -116,15 +116,15 @@ class Priced:
     bound: float
 
     @classmethod
-    def of(cls, limits: NestedLimits, multipliers: Floats, value: Floats, used: Ints) -> Priced:
+    def of(cls, limits: NestedLimits, multipliers: Floats, value: Floats, used: Ints) -> AtPrices:
         """With the bound that these values give."""
         least, paid = math.fsum(value.tolist()), float(multipliers @ limits.right)
         return cls(multipliers, value, used, least - paid - ROUNDING * (least + paid))
 
 
 def ascend(
-    at: Callable[[Floats], Priced], limits: NestedLimits, start: Floats, target: Callable[[], float]
-) -> Iterator[Priced]:
+    at: Callable[[Floats], AtPrices], limits: NestedLimits, start: Floats, target: Callable[[], float]
+) -> Iterator[AtPrices]:
     """Better and better prices.
 
     Parameters
@@ -138,7 +138,7 @@ def ascend(
 
     Yields
     ------
-    Priced
+    AtPrices
         The first one, and then each that has a greater bound than the ones before.
     """
     here = best = at(start)
