@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -65,17 +65,21 @@ def objects(document: Document, key: str) -> Iterator[tuple[int, Document]]:
         yield from ((i, item) for i, item in enumerate(items) if isinstance(item, dict))
 
 
-def unique_ids(document: Document) -> Iterator[Problem]:
-    """Ids name one thing each."""
-    for key in ("applications", "offload_points", "devices"):
-        seen: dict[str, int] = {}
-        for i, item in objects(document, key):
-            name = item.get("id")
-            if not isinstance(name, str):
-                continue
-            if name in seen:
-                yield f"{key}[{i}].id", f"duplicate id {shown(name)}, already used by {key}[{seen[name]}]"
-            seen.setdefault(name, i)
+def unique_ids(document: Document, *keys: str) -> Iterator[Problem]:
+    """Ids in each of some lists name one thing each."""
+    for key in keys:
+        named = ((f"{key}[{i}]", item.get("id")) for i, item in objects(document, key))
+        texts = ((where, name) for where, name in named if isinstance(name, str))
+        yield from ((f"{where}.id", what) for where, what in duplicates(texts, "id "))
+
+
+def duplicates(named: Iterable[tuple[str, str]], what: str = "") -> Iterator[Problem]:
+    """Of (place, name) pairs those whose name another place has already."""
+    first: dict[str, str] = {}
+    for where, name in named:
+        if name in first:
+            yield where, f"duplicate {what}{shown(name)}, already used by {first[name]}"
+        first.setdefault(name, where)
 
 
 def free_data(document: Document) -> Iterator[Problem]:

@@ -131,7 +131,7 @@ def document_problems(document: Any) -> list[Problem]:
     """Every problem of an instance document."""
     found = structure(HybridFile, document)
     if isinstance(document, dict):
-        found += [*free_data(document), *unique_ids(document), *_length_problems(document)]
+        found += [*free_data(document), *unique_ids(document, "devices"), *_length_problems(document)]
     return found
 
 
@@ -229,7 +229,7 @@ def _id_problems(ids: Any, expected: int) -> list[Problem]:
         for i, name in enumerate(ids)
         if not isinstance(name, str) or not name
     ]
-    return found + list(unique_ids({"devices": devices}))
+    return found + list(unique_ids({"devices": devices}, "devices"))
 
 
 def range_problems(columns: Columns) -> Iterator[Problem]:

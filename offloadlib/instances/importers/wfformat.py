@@ -50,13 +50,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from ..arrays import Floats
 from ..errors import InputError, Problem, shown
 from ..files.document import Document, parse_json
 from ..files.schema import SMALLEST, Id
-from ..files.validate import structure
+from ..files.validate import duplicates, structure
 from ..structured.model import Application
 from ..structured.rules import acyclic
 
@@ -86,65 +86,28 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-class _File13(_Part):
-    name: Id
-    path: str = ""
-    size: _Bytes
-    link: Literal["input", "output"]
+def _together(tasks: str, runtime: str, size: str) -> type[BaseModel]:
+    """The document of a version until 1.4: tasks, their run times and sizes of files are under these keys."""
 
+    def part(**keys: Any) -> type[_Part]:
+        return create_model("_Together", __base__=_Part, **keys)
 
-class _File14(_Part):
-    name: Id
-    path: str = ""
-    sizeInBytes: _Bytes
-    link: Literal["input", "output"]
-
-
-class _Task13(_Part):
-    name: Id
-    id: Id | None = None
-    parents: list[str] = []
-    children: list[str] = []
-    files: list[_File13] = []
-    runtime: _Number | None = None
-    avgCPU: _Number | None = None
-
-
-class _Task14(_Part):
-    name: Id
-    id: Id | None = None
-    parents: list[str] = []
-    children: list[str] = []
-    files: list[_File14] = []
-    runtimeInSeconds: _Number | None = None
-    avgCPU: _Number | None = None
-
-
-class _Workflow12(_Part):
-    jobs: Annotated[list[_Task13], Field(min_length=1)]
-
-
-class _Workflow13(_Part):
-    tasks: Annotated[list[_Task13], Field(min_length=1)]
-
-
-class _Workflow14(_Part):
-    tasks: Annotated[list[_Task14], Field(min_length=1)]
-
-
-class _Document12(_Part):
-    name: Id
-    workflow: _Workflow12
-
-
-class _Document13(_Part):
-    name: Id
-    workflow: _Workflow13
-
-
-class _Document14(_Part):
-    name: Id
-    workflow: _Workflow14
+    names: Any = (list[str], [])
+    amount = (_Number | None, None)
+    file = part(
+        name=(Id, ...), path=(str, ""), link=(Literal["input", "output"], ...), **{size: (_Bytes, ...)}
+    )
+    task = part(
+        name=(Id, ...),
+        id=(Id | None, None),
+        parents=names,
+        children=names,
+        files=(list[file], []),  # type: ignore[valid-type]
+        avgCPU=amount,
+        **{runtime: amount},
+    )
+    workflow = part(**{tasks: (Annotated[list[task], Field(min_length=1)], ...)})  # type: ignore[valid-type]
+    return part(name=(Id, ...), workflow=(workflow, ...))
 
 
 class _File15(_Part):
@@ -194,14 +157,17 @@ class _Layout:
     runtime: str = ""
     size: str = ""
 
+    @classmethod
+    def together(cls, tasks: str, runtime: str, size: str) -> _Layout:
+        """Of a version until 1.4."""
+        return cls(_together(tasks, runtime, size), f"workflow.{tasks}", runtime, size)
 
-_SPECIFICATION = "workflow.specification.tasks"
 
 _LAYOUTS = {
-    **dict.fromkeys(("1.0", "1.1", "1.2"), _Layout(_Document12, "workflow.jobs", "runtime", "size")),
-    "1.3": _Layout(_Document13, "workflow.tasks", "runtime", "size"),
-    "1.4": _Layout(_Document14, "workflow.tasks", "runtimeInSeconds", "sizeInBytes"),
-    **dict.fromkeys(("1.5", "1.6"), _Layout(_Document15, _SPECIFICATION)),
+    **dict.fromkeys(("1.0", "1.1", "1.2"), _Layout.together("jobs", "runtime", "size")),
+    "1.3": _Layout.together("tasks", "runtime", "size"),
+    "1.4": _Layout.together("tasks", "runtimeInSeconds", "sizeInBytes"),
+    **dict.fromkeys(("1.5", "1.6"), _Layout(_Document15, "workflow.specification.tasks")),
 }
 
 
@@ -361,7 +327,7 @@ def _read_together(workflow: Document, layout: _Layout) -> _Content:
         tasks.append(task)
     index = {item["id"]: k for k, item in enumerate(items) if item.get("id") is not None}
     index |= {task.name: k for k, task in enumerate(tasks)}
-    problems += _duplicates([(f"{task.where}.name", task.name) for task in tasks])
+    problems += duplicates((f"{task.where}.name", task.name) for task in tasks)
     if any(task.runtime is not None for task in tasks):
         what = "is missing, while other tasks have one"
         problems += [(f"{task.where}.{layout.runtime}", what) for task in tasks if task.runtime is None]
@@ -380,9 +346,9 @@ def _read_apart(workflow: Document, layout: _Layout) -> _Content:
     execution = workflow.get("execution")
     runs = [] if execution is None else execution["tasks"]
     problems = [
-        *_duplicates([(f"{layout.tasks}[{k}].id", item["id"]) for k, item in enumerate(items)]),
-        *_duplicates([(f"workflow.specification.files[{i}].id", file["id"]) for i, file in enumerate(files)]),
-        *_duplicates([(f"workflow.execution.tasks[{i}].id", run["id"]) for i, run in enumerate(runs)]),
+        *duplicates((f"{layout.tasks}[{k}].id", item["id"]) for k, item in enumerate(items)),
+        *duplicates((f"workflow.specification.files[{i}].id", file["id"]) for i, file in enumerate(files)),
+        *duplicates((f"workflow.execution.tasks[{i}].id", run["id"]) for i, run in enumerate(runs)),
     ]
     index = {item["id"]: k for k, item in enumerate(items)}
     sizes = {file["id"]: file["sizeInBytes"] for file in files}
@@ -415,14 +381,6 @@ def _task(where: str, name: str, item: Document, run: Document, runtime: str) ->
         runtime=run.get(runtime),
         cpu=run.get("avgCPU"),
     )
-
-
-def _duplicates(named: list[tuple[str, str]]) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for where, name in named:
-        if name in first:
-            yield where, f"duplicate {shown(name)}, already used by {first[name]}"
-        first.setdefault(name, where)
 
 
 def _reference_problems(workflow: _Content) -> Iterator[Problem]:

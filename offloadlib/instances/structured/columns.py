@@ -195,7 +195,7 @@ def problems(header: Document, columns: Columns) -> list[Problem]:
     )
     if found:
         return found
-    found += unique_ids({"devices": [{"id": name} for name in columns["id"]]})
+    found += unique_ids({"devices": [{"id": name} for name in columns["id"]]}, "devices")
     found += _index_problems("connected_to", columns, LOCAL, len(header["offload_points"]))
     if not found:
         suspects = np.flatnonzero(~_screen(header, columns))

@@ -19,7 +19,8 @@ from .schema import DevicePart, HeaderPart, InstanceFile
 
 def header_rules(document: Document) -> Iterator[Problem]:
     """All rules on applications, offload points and free data."""
-    for rule in (unique_ids, subtask_names, arcs, acyclic, free_data):
+    yield from unique_ids(document, "applications", "offload_points", "devices")
+    for rule in (subtask_names, arcs, acyclic, free_data):
         yield from rule(document)
 
 
