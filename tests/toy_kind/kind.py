@@ -115,7 +115,7 @@ class ToyFile(InstancePart):
 
 
 def document_problems(document: Document) -> list[Problem]:
-    return structure(ToyFile, document) or [*free_data(document), *unique_ids(document)]
+    return structure(ToyFile, document) or [*free_data(document), *unique_ids(document, "devices")]
 
 
 def from_document(document: Document) -> ToyInstance:

@@ -11,7 +11,7 @@ have a unit u_m of their own, and its cost counts :math:`S/u_m` in the objective
 
 **Cut-off.** The numbers of one device may be as far apart: a transfer that takes 10^9 times as long as all
 the rest is never made, but an integer variable that is off by 10^-10 would make a tenth of it. Let U be the
-cost of a known solution, L_m a lower bound on the cost of device m (:func:`.instances.bound.simple_bounds`),
+cost of a known solution, L_m a lower bound on the cost of device m (:func:`.structured.bound.simple_bounds`),
 and
 
 .. math:: cap_m = \min\Bigl(C_m(\text{all-local}),\; U - \sum_{i \ne m} L_i\Bigr) (1 + \epsilon) .

@@ -1,4 +1,4 @@
-"""An instance as a header and columns: the form between files and :class:`~.structured.model.Instance`.
+"""An instance as a header and columns: the form between files and :class:`~.structured.instance.Instance`.
 
 Reading goes file -> (header, columns) -> ``Instance``; writing and the fingerprint go the other way.
 The header is the JSON document without its devices. The columns, for M devices in file order, are
