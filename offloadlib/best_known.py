@@ -34,7 +34,7 @@ from offloadlib.kinds import face
 
 
 @dataclass(frozen=True)
-class Claim:
+class Value:
     """A value, and the method, day and version that reached it."""
 
     value: float
@@ -49,9 +49,9 @@ class BestKnown:
 
     stem: str
     sha256: str
-    objective: Claim | None
-    lower_bound: Claim | None
-    certified_bound: Claim | None
+    objective: Value | None
+    lower_bound: Value | None
+    certified_bound: Value | None
 
 
 def library() -> Path:
@@ -82,10 +82,10 @@ def _entry(stem: str, item: Mapping[str, Any]) -> BestKnown:
     return BestKnown(stem, item["sha256"], *claims)
 
 
-def _claim(item: Mapping[str, Any] | None) -> Claim | None:
+def _claim(item: Mapping[str, Any] | None) -> Value | None:
     if item is None:
         return None
-    return Claim(float(item["value"]), item["method"], item["date"], item["version"])
+    return Value(float(item["value"]), item["method"], item["date"], item["version"])
 
 
 def best_known(instance: AnyInstance) -> BestKnown | None:
@@ -143,11 +143,11 @@ def certificate_file(stem: str) -> Path:
     return library() / "certificates" / f"{stem}.cert.json"
 
 
-def _reaches(bound: Claim, other: Claim) -> bool:
+def _reaches(bound: Value, other: Value) -> bool:
     return bound.value >= other.value - OPTIMAL_GAP * abs(other.value)
 
 
-def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Claim | None) -> Claim | None:
+def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Value | None) -> Value | None:
     """The best bound with a proof: a new one, or the one that is known."""
     from offloadlib.instances import read_solution, write_solution
     from offloadlib.proofs import certify
@@ -167,8 +167,8 @@ def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Claim
     return _today(stored.lower_bound, face(instance.kind).prover)
 
 
-def _today(value: float, method: str) -> Claim:
-    return Claim(value, method, date.today().isoformat(), __version__)
+def _today(value: float, method: str) -> Value:
+    return Value(value, method, date.today().isoformat(), __version__)
 
 
 def _write(entries: Mapping[str, BestKnown]) -> None:

@@ -14,7 +14,7 @@ from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import find
-from offloadlib.studies import STUDIES, Options, Row, Stages
+from offloadlib.studies import STUDIES, Options, Stages, StudyRow
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import Generated, Job
 
@@ -68,7 +68,7 @@ def stages(options: Options) -> Stages:
     yield [Job(Generated(SETTING, worst["generated"]["seed"]), find("gsod-ii"))]
 
 
-def report(options: Options, rows: Mapping[str, Row]) -> Page:
+def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     costs = [row["objective"] for row in rows.values()]
     table: Sequence[Sequence[str | Number]] = [
         (row["method"], Number(row["objective"], f"{row['objective']:.3f}")) for row in rows.values()

@@ -256,7 +256,7 @@ def show_methods(methods: Iterable[Method]) -> None:
     output().print(table)
 
 
-def show_sections(sections: Iterable[tables.Section]) -> None:
+def show_sections(sections: Iterable[tables.InstanceTable]) -> None:
     """The tables of a comparison."""
     for section in sections:
         console = output()
@@ -273,7 +273,7 @@ def show_sections(sections: Iterable[tables.Section]) -> None:
         console.print()
 
 
-def _missing(console: Console, section: tables.Section) -> Sequence[str]:
+def _missing(console: Console, section: tables.InstanceTable) -> Sequence[str]:
     """As few of the spare columns as must be left out for the others to fit."""
     for number in range(len(tables.SPARE_COLUMNS) + 1):
         missing = tables.SPARE_COLUMNS[:number]

@@ -13,7 +13,7 @@ from offloadlib.instances.errors import counted
 from offloadlib.studies import STUDIES
 
 if TYPE_CHECKING:
-    from offloadlib.studies import Row
+    from offloadlib.studies import StudyRow
 
 INTERRUPTED = 130
 
@@ -55,13 +55,13 @@ def study(
     settings = {"study": name, "quick": quick, "seed": seed}
     with Store(output, settings) as store, console.Display() as display:
 
-        def show(row: Row, done: int, total: int, left: float | None) -> None:
+        def show(row: StudyRow, done: int, total: int, left: float | None) -> None:
             display.tell(_progress(row, done, total, left))
             if row["status"] not in ("optimal", "feasible"):
                 said = row["message"] or row["checked"]
                 display.say(f"{row['instance']}  {row['method']}: {row['status']} ({said})")
 
-        def follow(shared: Rows, parallel: int) -> dict[str, Row] | None:
+        def follow(shared: Rows, parallel: int) -> dict[str, StudyRow] | None:
             with counted_interrupts() as interrupts:
                 return conduct(chosen.stages(options), store, shared, parallel, show, interrupts)
 
@@ -83,7 +83,7 @@ def study(
     print(f"{output / PAGE}: {chosen.TITLE}, {counted(len(rows), 'solve')}", file=sys.stderr)
 
 
-def _progress(row: Row, done: int, total: int, left: float | None) -> str:
+def _progress(row: StudyRow, done: int, total: int, left: float | None) -> str:
     from offloadlib.pages.numbers import duration
 
     parts = [f"[{done}/{total}] {row['instance']}  {row['method']}: {row['status']}"]

@@ -18,10 +18,10 @@ from offloadlib.running.records import stored
 from offloadlib.running.workers import Ended, Ending
 
 from .cases import stem_of
-from .rows import REJECTED, Case, Row, Run
+from .rows import REJECTED, Case, Row, Solve
 
 
-def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Run:
+def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Solve:
     """The row of one solve, as far as it can be told without the others. Its solution is written."""
     row = Row(
         instance=case.label,
@@ -33,7 +33,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         message=outcome.message,
     )
     if outcome.result is None or isinstance(outcome.error, FalseResult):
-        return Run(case, method, row)
+        return Solve(case, method, row)
     result = outcome.result
     evaluation = case.instance.evaluate(result.solution)
     path = folder / "solutions" / f"{case.stem}--{stem_of(method.name, set())}.sol.json"
@@ -56,7 +56,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         checked=verdict,
         message="interrupted" if outcome.interrupted else outcome.message,
     )
-    return Run(case, method, row, result, path, evaluation)
+    return Solve(case, method, row, result, path, evaluation)
 
 
 def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
@@ -71,7 +71,7 @@ def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
     return False, "rejected: " + "; ".join(broken)
 
 
-def certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path) -> float | None:
+def certified(case: Case, runs: Sequence[Solve], time_limit: float, folder: Path) -> float | None:
     """The lower bound on an instance that the checker accepts a proof of."""
     own = [run for run in runs if run.case is case and run.sound]
     best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
@@ -85,7 +85,7 @@ def certified(case: Case, runs: Sequence[Run], time_limit: float, folder: Path) 
     return stored.lower_bound if accepted else None
 
 
-def settled(case: Case, runs: Sequence[Run], bound: float | None = None) -> list[Run]:
+def settled(case: Case, runs: Sequence[Solve], bound: float | None = None) -> list[Solve]:
     """The runs on one instance, with what can be said only of all of them together.
 
     A method that claims a bound above the cost of a checked solution is rejected.
@@ -104,7 +104,7 @@ def _above(bound: float, cost: float) -> bool:
     return bound - cost > slack(cost)
 
 
-def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:
+def _without_contradiction(run: Solve, costs: Mapping[str, float | None]) -> Solve:
     if not run.sound or run.row.lower_bound is None:
         return run
     for whose, cost in costs.items():
@@ -116,7 +116,7 @@ def _without_contradiction(run: Run, costs: Mapping[str, float | None]) -> Run:
     return run
 
 
-def _judged(run: Run, best_cost: float | None, bound: float | None) -> Row:
+def _judged(run: Solve, best_cost: float | None, bound: float | None) -> Row:
     row = replace(run.row, best_objective=best_cost, certified_bound=bound)
     if not run.sound or row.objective is None or best_cost is None:
         return row

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from offloadlib import __version__
 from offloadlib.comparing import tables
-from offloadlib.comparing.rows import Run
+from offloadlib.comparing.rows import Solve
 from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
 from offloadlib.methods import Family
 from offloadlib.pages.html import document, image
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
-from offloadlib.pictures.picture import Found, Picture
+from offloadlib.pictures.picture import Compared, Picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ LONGEST_TITLE = 50
 """Characters of an instance's name over a picture."""
 
 
-def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None:
+def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> None:
     """Write the table as CSV, every picture as PNG and SVG, and the page.
 
     Parameters
@@ -69,7 +69,7 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Run], folder: Path) -> None
 # Pictures -----------------------------------------------------------------------------------------
 
 
-def _costs(runs: Sequence[Run]) -> Picture:
+def _costs(runs: Sequence[Solve]) -> Picture:
     panels = []
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
@@ -84,15 +84,15 @@ def _called(label: str) -> str:
     return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
 
 
-def _bar(run: Run) -> Bar:
+def _bar(run: Solve) -> Bar:
     cost = run.row.objective if run.sound else None
     return Bar(run.method.name, Family(run.row.family), cost, run.row.status)
 
 
-def _pictures(runs: Sequence[Run]) -> Iterable[Picture]:
+def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
     """The pictures of one instance."""
     found = [
-        Found(run.method.name, run.result.objective, run.result.solution, run.evaluation)
+        Compared(run.method.name, run.result.objective, run.result.solution, run.evaluation)
         for run in runs
         if run.sound and run.result is not None
     ]
@@ -108,7 +108,7 @@ def _pictures(runs: Sequence[Run]) -> Iterable[Picture]:
 # The page -----------------------------------------------------------------------------------------
 
 
-def _part(section: tables.Section, pictures: Sequence[Picture], folder: Path) -> str:
+def _part(section: tables.InstanceTable, pictures: Sequence[Picture], folder: Path) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
     images = "\n".join(image(picture, folder) for picture in pictures)
     return _PART.format(

@@ -106,7 +106,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Run:
+class Solve:
     """One method on one instance, and what came of it: ``result`` and its file only where there is one."""
 
     case: Case

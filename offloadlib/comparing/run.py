@@ -16,7 +16,7 @@ from offloadlib.running.workers import Ended
 
 from .cases import Given, cases_of, folder_for, keep_folder_apart
 from .judging import certified, judged, settled
-from .rows import TYPES, Case, Row, Run
+from .rows import TYPES, Case, Row, Solve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ def compare(
         chosen = select(methods, {case.instance.kind for case in cases})
         if on_begin is not None:
             on_begin(len(cases) * len(chosen))
-        runs: list[Run] = []
+        runs: list[Solve] = []
         bounds: dict[str, float | None] = {}
         interrupted = False
         try:

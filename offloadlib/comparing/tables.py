@@ -18,7 +18,7 @@ Record = dict[Any, Any]
 
 
 @dataclass(frozen=True)
-class Section:
+class InstanceTable:
     """The rows of one instance as text.
 
     Parameters
@@ -53,14 +53,14 @@ SPARE_COLUMNS = ("fair", "worse", "used", "saving", "claims", "ratio")
 """Columns that a narrow terminal can do without, the first ones first."""
 
 
-def sections(frame: pd.DataFrame) -> Iterator[Section]:
+def sections(frame: pd.DataFrame) -> Iterator[InstanceTable]:
     """The table of a comparison, one section per instance."""
     present = frame.astype(object).where(frame.notna(), None)
     for label, group in present.groupby("instance", sort=False):
         yield _section(str(label), group.to_dict("records"))
 
 
-def _section(label: str, records: Sequence[Record]) -> Section:
+def _section(label: str, records: Sequence[Record]) -> InstanceTable:
     first = records[0]
     digits = decimals([record[key] for record in records for key in ("objective", "lower_bound")])
 
@@ -84,7 +84,7 @@ def _section(label: str, records: Sequence[Record]) -> Section:
     costs = [float(record["objective"]) for record in records if record["ratio_low"] is not None]
     least = min(costs, default=0.0)
     size = f"{counted(first['devices'], 'device')}, {counted(first['offload_points'], 'offload point')}"
-    return Section(
+    return InstanceTable(
         label=label,
         title=f"{label}: {size}",
         subtitle=_proven(first),
@@ -117,7 +117,7 @@ def _notes(records: Sequence[Record]) -> Iterator[str]:
                 yield f"{record['method']}: {text}"
 
 
-def without(section: Section, columns: Sequence[str]) -> Section:
+def without(section: InstanceTable, columns: Sequence[str]) -> InstanceTable:
     """A section that leaves out some of its columns."""
     kept = [i for i, name in enumerate(section.header) if name not in columns]
     return replace(
@@ -127,7 +127,7 @@ def without(section: Section, columns: Sequence[str]) -> Section:
     )
 
 
-def rich_table(section: Section) -> Table:
+def rich_table(section: InstanceTable) -> Table:
     """A section for the terminal."""
     from rich import box
     from rich.table import Table
@@ -141,7 +141,7 @@ def rich_table(section: Section) -> Table:
     return table
 
 
-def html_table(section: Section) -> str:
+def html_table(section: InstanceTable) -> str:
     """A section for a page."""
     kinds = ["text" if name in TEXT_COLUMNS else "number" for name in section.header]
 

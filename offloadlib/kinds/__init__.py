@@ -41,7 +41,7 @@ class Face:
         ... and (certificate, instance, path), which writes one.
     pictures
         (title, stem, instance, found) -> the pictures of the solutions that methods have found, see
-        :class:`.pictures.picture.Found`; empty: there are none.
+        :class:`.pictures.picture.Compared`; empty: there are none.
     explain, draw_explanation
         What makes an :class:`.explaining.Explanation`, and draws it; empty: nothing does.
     making

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 
-from .picture import Found, Picture
+from .picture import Compared, Picture
 from .style import BLUE, GREEN, GREY, NAMED_POINTS, ORANGE, STYLE, canvas, name_columns, percent
 
 PLACE_COLOURS = {"device": BLUE, "edge": ORANGE, "cloud": GREEN}
@@ -86,7 +86,7 @@ def devices(instance: HybridInstance, solution: HybridSolution, title: str) -> F
     return figure
 
 
-def pictures(label: str, stem: str, instance: HybridInstance, found: Sequence[Found]) -> Iterator[Picture]:
+def pictures(label: str, stem: str, instance: HybridInstance, found: Sequence[Compared]) -> Iterator[Picture]:
     """Where all methods let the Mbit run, and what each device does in the best solution."""
     shares = Sharing(
         title=label,

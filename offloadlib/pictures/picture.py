@@ -26,7 +26,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Found:
+class Compared:
     """A solution, the method that has found it, and what it costs and uses."""
 
     method: str

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from .jobs import Job
 
-Row = dict[str, Any]
+StudyRow = dict[str, Any]
 """What came of a job, as JSON holds it: see :func:`.runner.perform`."""
 
-Stages = Generator["Sequence[Job]", Sequence[Row], None]
+Stages = Generator["Sequence[Job]", Sequence[StudyRow], None]
 
 STUDIES: Mapping[str, str] = {
     "paper": "offloadlib.studies.paper.study",
@@ -63,7 +63,7 @@ class Study(Protocol):
     def stages(self, options: Options) -> Stages:
         """The jobs, list by list."""
 
-    def report(self, options: Options, rows: Mapping[str, Row]) -> Page:
+    def report(self, options: Options, rows: Mapping[str, StudyRow]) -> Page:
         """What the rows show."""
 
 

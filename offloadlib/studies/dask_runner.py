@@ -13,7 +13,7 @@ from offloadlib import __version__
 from offloadlib.instances import InputError
 from offloadlib.running.interrupts import Interrupts
 
-from . import Row
+from . import StudyRow
 from .jobs import Job
 from .runner import perform
 
@@ -68,7 +68,7 @@ class Cluster:
         threads: int = sum(self._client.nthreads().values())
         return max(threads, 1)
 
-    def rows(self, jobs: Sequence[Job], interrupts: Interrupts) -> Iterator[Row]:
+    def rows(self, jobs: Sequence[Job], interrupts: Interrupts) -> Iterator[StudyRow]:
         """Do jobs, and yield each row as it comes.
 
         A job whose workers died again and again (Dask's ``allowed-failures``) has no row.
@@ -108,7 +108,7 @@ class Cluster:
         self._client.close()
 
 
-def _perform(job: Job) -> Row | None:
+def _perform(job: Job) -> StudyRow | None:
     """On a worker: a job in a process of its own, which Dask's nanny would not allow its workers."""
     multiprocessing.current_process().daemon = False
     return perform(job, alone=False)

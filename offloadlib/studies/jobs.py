@@ -120,6 +120,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A job where an experiment shows it: at x, in one repetition."""
+
+    experiment: str
+    x: float
+    repetition: int
+    job: Job
+
+
+@dataclass(frozen=True)
 class Prepared(Method):
     """A method as a job wants it; see :class:`Job` for the fields."""
 

@@ -24,10 +24,10 @@ from offloadlib.pictures.curves import Curve, boxes, courses
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Options, Row, Stages
+from . import Options, Stages, StudyRow
 from .certified import OPTIMUM
-from .jobs import Generated, Job
-from .paper.page import tidy
+from .jobs import Generated, Job, Point
+from .tidy import tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,17 +84,18 @@ _WORST = 3
 
 def stages(options: Options) -> Stages:
     """All jobs at once, one repetition after the other."""
-    yield [job for _, _, job in solves(options)]
+    yield [point.job for point in points(options)]
 
 
-def solves(options: Options) -> Iterator[tuple[str, int, Job]]:
-    """Every solve: kind of instance, repetition, and job."""
+def points(options: Options) -> Iterator[Point]:
+    """Every solve; its experiment is the kind of its instance."""
     kinds = {name: KINDS[name] for name in QUICK_KINDS} if options.quick else KINDS
     for r in range(options.repetitions):
         for name, setting in kinds.items():
             for method in methods():
                 source = Generated(setting, options.seed + r)
-                yield name, r, Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
+                job = Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
+                yield Point(name, 0.0, r, job)
 
 
 def methods() -> list[Method]:
@@ -110,7 +111,7 @@ def methods() -> list[Method]:
 # What is shown ------------------------------------------------------------------------------------
 
 
-def report(options: Options, rows: Mapping[str, Row]) -> Page:
+def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     """Distributions, means by kind, and worst cases."""
     frame = measured(options, rows)
     heuristics = frame[frame["method"] != OPTIMUM.name]
@@ -130,8 +131,8 @@ def report(options: Options, rows: Mapping[str, Row]) -> Page:
     )
 
 
-def measured(options: Options, rows: Mapping[str, Row]) -> pd.DataFrame:
-    """One line per solve, as :func:`.paper_page.tidy` gives it, and two more columns.
+def measured(options: Options, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
+    """One line per solve, as :func:`.tidy.tidy` gives it, and two more columns.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def measured(options: Options, rows: Mapping[str, Row]) -> pd.DataFrame:
         ``experiment`` is the kind of the instance; ``low`` the cost over the best known cost of the
         instance, which is below ``ratio`` where the optimum is not proven; ``seed`` that of the instance.
     """
-    frame = tidy([(kind, 0.0, r, job.key) for kind, r, job in solves(options)], rows)
+    frame = tidy(points(options), rows)
     frame["low"] = frame["cost"] / frame.groupby("instance")["cost"].transform("min")
     frame["seed"] = options.seed + frame["repetition"]
     return frame

@@ -19,7 +19,7 @@ from offloadlib.pages.numbers import duration
 from offloadlib.pages.page import Page, Section, Table
 from offloadlib.solving import versions
 
-from . import Row
+from . import StudyRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ INSTANCES = "instances"
 _JSON_COLUMNS = ("generated", "parameters", "run")
 
 
-def write_report(content: Page, rows: Sequence[Row], settings: Mapping[str, Any], folder: Path) -> None:
+def write_report(content: Page, rows: Sequence[StudyRow], settings: Mapping[str, Any], folder: Path) -> None:
     """Write the page, its pictures, instances and tables, and the rows as CSV and Parquet.
 
     Parameters
@@ -76,7 +76,7 @@ def _keep(instances: Sequence[Instance], folder: Path) -> None:
         write(instance, folder / f"{instance.name}.json")
 
 
-def frame(rows: Sequence[Row]) -> pd.DataFrame:
+def frame(rows: Sequence[StudyRow]) -> pd.DataFrame:
     """Rows as a table: one column per field, objects as JSON text."""
     import pandas as pd
 
@@ -87,7 +87,7 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(flat)
 
 
-def _settings(rows: Sequence[Row], settings: Mapping[str, Any]) -> Section:
+def _settings(rows: Sequence[StudyRow], settings: Mapping[str, Any]) -> Section:
     finished = sorted(row["finished"] for row in rows)
     unwell = sum(row["status"] not in ("optimal", "feasible") for row in rows)
     entries = {

@@ -22,14 +22,14 @@ from offloadlib.running.interrupts import Interrupts
 from offloadlib.running.records import plain
 from offloadlib.solving import first
 
-from . import Row, Stages
+from . import Stages, StudyRow
 from .jobs import Generated, Job
 from .store import Store
 
-Rows = Callable[[Sequence[Job], Interrupts], Iterator[Row]]
+Rows = Callable[[Sequence[Job], Interrupts], Iterator[StudyRow]]
 """Something that does jobs, in any order, and yields their rows; it ends early where it is interrupted."""
 
-OnRow = Callable[[Row, int, int, float | None], None]
+OnRow = Callable[[StudyRow, int, int, float | None], None]
 """Called with each new row, how many are done, of how many so far, and the seconds left, if known."""
 
 FEW = 10
@@ -41,7 +41,7 @@ _OUTCOME = (
 )
 
 
-def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) -> Row | None:
+def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) -> StudyRow | None:
     """Do a job: solve in a process of its own, evaluate and check what comes of it.
 
     Parameters
@@ -58,7 +58,7 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
     dict
         The key; what was run (``instance``, ``sha256``, ``devices``, ``offload_points``, ``generated``,
         ``method``, ``parameters``, ``seed``, ``time_limit``, ``version``); what came of it (as in
-        :class:`offloadlib.comparing.run.Row`, ``local_cost``, and the method's own record ``run``);
+        :class:`offloadlib.comparing.rows.Row`, ``local_cost``, and the method's own record ``run``);
         ``alone``, ``seconds`` of the whole job, and when it was ``finished``. None if interrupted: what a
         method hands over then is not its answer.
     """
@@ -95,10 +95,10 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
     return {name: plain(value) for name, value in row.items()}
 
 
-def locally(jobs: Sequence[Job], interrupts: Interrupts, parallel: int = 1) -> Iterator[Row]:
+def locally(jobs: Sequence[Job], interrupts: Interrupts, parallel: int = 1) -> Iterator[StudyRow]:
     """Do jobs on this machine, so many at a time."""
 
-    def one(job: Job) -> Row | None:
+    def one(job: Job) -> StudyRow | None:
         return None if interrupts.count else perform(job, parallel == 1, interrupts)
 
     with ThreadPoolExecutor(parallel) as threads:  # they only wait for processes
@@ -114,7 +114,7 @@ def locally(jobs: Sequence[Job], interrupts: Interrupts, parallel: int = 1) -> I
 
 def conduct(
     stages: Stages, store: Store, shared: Rows, parallel: int, on_row: OnRow, interrupts: Interrupts
-) -> dict[str, Row] | None:
+) -> dict[str, StudyRow] | None:
     """Run a study from where it stopped to its end.
 
     Parameters
@@ -138,13 +138,13 @@ def conduct(
         The rows of all jobs by key, in the order of the jobs; None if some are missing.
     """
     pace = Pace(store.values(), parallel)
-    rows: dict[str, Row] = {}
+    rows: dict[str, StudyRow] = {}
     done = total = 0
     jobs = next(stages, None)
     while jobs is not None:
         wanted = {job.key: job for job in jobs}
         total += len(wanted)
-        todo = {key: Kind.of(job) for key, job in wanted.items() if key not in store}
+        todo = {key: Alike.of(job) for key, job in wanted.items() if key not in store}
         done += len(wanted) - len(todo)
         ahead = Counter(todo.values())
         for do, timed in ((shared, False), (locally, True)):
@@ -165,20 +165,20 @@ def conduct(
     return rows
 
 
-class Kind(NamedTuple):
+class Alike(NamedTuple):
     """Jobs that take about the same time: method, its parameters, and the recipe of the instance."""
 
     like: tuple[str, str, str]
     timed: bool
 
     @classmethod
-    def of(cls, job: Job) -> Kind:
+    def of(cls, job: Job) -> Alike:
         """The kind of a job."""
         generated = job.source.identity if isinstance(job.source, Generated) else None
         return cls(_like(job.method.name, plain(dict(job.parameters)), generated), job.timed)
 
 
-def _like(method: str, parameters: Row, generated: Row | None) -> tuple[str, str, str]:
+def _like(method: str, parameters: StudyRow, generated: StudyRow | None) -> tuple[str, str, str]:
     recipe = "" if generated is None else str(generated["setting"])
     return method, str(sorted(parameters.items())), recipe
 
@@ -186,26 +186,26 @@ def _like(method: str, parameters: Row, generated: Row | None) -> tuple[str, str
 class Pace:
     """How long jobs take, by what has been seen: of the same kind, else of the same method, else of any."""
 
-    def __init__(self, rows: Iterable[Row], parallel: int = 1) -> None:
+    def __init__(self, rows: Iterable[StudyRow], parallel: int = 1) -> None:
         self.parallel = parallel
         self.seen: dict[tuple[str, ...], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
         for row in rows:
             self.add(row)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: StudyRow) -> None:
         """Learn from a row."""
         like = _like(row["method"], row["parameters"], row["generated"])
         for group in (like, like[:1], ()):
             count, total = self.seen[group]
             self.seen[group] = count + 1, total + row["seconds"]
 
-    def left(self, ahead: Mapping[Kind, int]) -> float | None:
+    def left(self, ahead: Mapping[Alike, int]) -> float | None:
         """Seconds that so many jobs of each kind will take; None where too little has been seen."""
         if self.seen[()][0] < FEW:
             return None
         return math.fsum(count * self._expected(kind) for kind, count in ahead.items())
 
-    def _expected(self, kind: Kind) -> float:
+    def _expected(self, kind: Alike) -> float:
         group = next(group for group in (kind.like, kind.like[:1], ()) if group in self.seen)
         count, total = self.seen[group]
         return total / count / (1 if kind.timed else self.parallel)

@@ -19,12 +19,12 @@ from offloadlib.instances import InputError
 from offloadlib.instances.errors import os_reason
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 
-from . import Row
+from . import StudyRow
 
 SETTINGS, ROWS = "study.json", "rows.jsonl"
 
 
-class Store(Mapping[str, Row]):
+class Store(Mapping[str, StudyRow]):
     """The rows of one folder by key; open it in a ``with`` statement.
 
     Parameters
@@ -42,7 +42,7 @@ class Store(Mapping[str, Row]):
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, StudyRow] = {}
         path = folder / ROWS
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class Store(Mapping[str, Row]):
                 raise InputError(f"{path}, line {number}", [("key", f"{row['key']!r} stands twice")])
             self._rows[row["key"]] = row
 
-    def append(self, row: Row) -> None:
+    def append(self, row: StudyRow) -> None:
         """Keep a row, on disk when this returns.
 
         Raises
@@ -92,7 +92,7 @@ class Store(Mapping[str, Row]):
             raise InputError(self.folder / ROWS, [("", f"cannot be written: {os_reason(error)}")]) from None
         self._rows[row["key"]] = row
 
-    def __getitem__(self, key: str) -> Row:
+    def __getitem__(self, key: str) -> StudyRow:
         return self._rows[key]
 
     def __iter__(self) -> Iterator[str]:

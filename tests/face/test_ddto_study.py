@@ -17,13 +17,13 @@ from offloadlib.studies.ddto import study as ddto
 pytest.importorskip("sklearn")
 
 from offloadlib.studies.ddto.page import DEFAULT, Measured, figures, page
-from offloadlib.studies.ddto.runs import Run, measure
+from offloadlib.studies.ddto.runs import Trial, measure
 
 SCHEMES = ("local", "equal-split", "coordinate-descent", "exhaustive")
 
 
 def record(**changes: Any) -> dict[str, Any]:
-    told = Run(frames=40, changes={"devices": 2, "tasks": 2, **changes}, networks=(1, 2), schemes=SCHEMES)
+    told = Trial(frames=40, changes={"devices": 2, "tasks": 2, **changes}, networks=(1, 2), schemes=SCHEMES)
     instance = generate(HybridSetting(**told.changes), seed=3)
     return dict(measure(instance, Budget(seed=3), told).run)
 
@@ -76,12 +76,12 @@ def _as_three(run: dict[str, Any]) -> dict[str, Any]:
 def test_the_runs() -> None:
     """One at the default setting with everything, and one for each value of a parameter; none twice."""
     assert find("ddto").TITLE == ddto.TITLE
-    places = ddto.places(Options(repetitions=2))
+    places = ddto.points(Options(repetitions=2))
     keys = {place.job.key for place in places}
     values = sum(len(settings) for _, settings in ddto.SWEEPS.values())
     assert len(keys) == 2 * (2 + values)  # the default value is shared by the sweeps
     assert len(places) == 2 * (1 + values + len(ddto.SWEEPS))
-    quick = ddto.places(Options(quick=True, repetitions=2))
+    quick = ddto.points(Options(quick=True, repetitions=2))
     assert len({place.job.key for place in quick}) < 15
     (jobs,) = list(ddto.stages(Options(repetitions=2)))
     assert [job.key for job in jobs] == [place.job.key for place in places]

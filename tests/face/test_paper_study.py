@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from offloadlib.cli import app as cli
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.pages.markdown import markdown
 from offloadlib.pages.numbers import change, fixed, more_or_less
-from offloadlib.studies import Options, Row
+from offloadlib.studies import Options, StudyRow
+from offloadlib.studies.jobs import Point
 from offloadlib.studies.paper import study as paper
 from offloadlib.studies.paper.claims import (
     BTOD,
@@ -33,8 +35,9 @@ from offloadlib.studies.paper.claims import (
     slopes,
     threshold,
 )
-from offloadlib.studies.paper.page import page, tidy
+from offloadlib.studies.paper.page import page
 from offloadlib.studies.statistics import estimate, exponent, signs
+from offloadlib.studies.tidy import tidy
 
 # Statistics ---------------------------------------------------------------------------------------
 
@@ -265,7 +268,9 @@ def test_the_threshold_is_where_the_slope_stays() -> None:
 # Rows in their places -----------------------------------------------------------------------------
 
 
-def _row(instance: str, method: str, cost: float | None, bound: float | None = None, **fields: Any) -> Row:
+def _row(
+    instance: str, method: str, cost: float | None, bound: float | None = None, **fields: Any
+) -> StudyRow:
     numbers = {"saving": 0.5, "utilisation": 0.5, "fairness": 1.0, "worse_off": 0, "time": 0.25}
     status = "failed" if cost is None else "feasible"
     row = {"sha256": instance, "method": method, "objective": cost, "lower_bound": bound, "status": status}
@@ -283,7 +288,8 @@ def test_rows_get_ratios_to_what_is_proven() -> None:
         "f": _row("j", GSOD2, 10.0, status="rejected"),
         "g": _row("j", GSOD2, 10.0, run={}),
     }
-    frame = tidy([("devices", 40, 0, key) for key in rows], rows).set_index(pd.Index(rows))
+    jobs: list[Any] = [SimpleNamespace(key=key) for key in rows]
+    frame = tidy([Point("devices", 40, 0, job) for job in jobs], rows).set_index(pd.Index(rows))
     assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8, "g": 10 / 8}
     assert frame["proven"].tolist() == [True, True, True, False, False, False, False]
     assert frame["time"].isna().tolist() == [False, False, True, False, True, True, True]

@@ -39,7 +39,7 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pages.page import Page
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
-from offloadlib.studies import Options, Row, ratios
+from offloadlib.studies import Options, StudyRow, ratios
 from offloadlib.studies.adversary import annealing, tiny
 from offloadlib.studies.adversary import study as adversary
 from offloadlib.studies.adversary.tiny import Shape
@@ -276,7 +276,7 @@ def _study(name: str, folder: Path, *options: str) -> str:
     return (folder / "summary.md").read_text()
 
 
-def _rows(folder: Path) -> list[Row]:
+def _rows(folder: Path) -> list[StudyRow]:
     return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
 
 
@@ -372,7 +372,7 @@ def test_all_heuristics_take_part_on_all_kinds() -> None:
     assert not names & {"milp", "branch-and-price", "btod"}
     assert set(ratios.QUICK_KINDS) <= set(ratios.KINDS)
     assert all(name in METHODS for name in adversary.TARGETS)
-    quick, full = ({kind for kind, _, _ in ratios.solves(Options(q, 1, 0))} for q in (True, False))
+    quick, full = ({point.experiment for point in ratios.points(Options(q, 1, 0))} for q in (True, False))
     assert quick == set(ratios.QUICK_KINDS) and full == set(ratios.KINDS)
 
 
@@ -381,7 +381,7 @@ def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.Mon
     monkeypatch.setattr(ratios, "methods", lambda: [find("gsod-i"), find("gsod-ii"), OPTIMUM])
     options = Options(False, 1, 0)
     rows = {}
-    for _, _, job in ratios.solves(options):
+    for job in (point.job for point in ratios.points(options)):
         cost = {"gsod-i": 1.5, "gsod-ii": 1.2, "optimum": 1.25}[job.method.name]
         rows[job.key] = {
             **dict.fromkeys(("saving", "utilisation", "fairness", "worse_off", "time"), 0.0),

@@ -28,7 +28,7 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import find
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
-from offloadlib.studies import STUDIES, Options, Row
+from offloadlib.studies import STUDIES, Options, StudyRow
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
@@ -45,11 +45,11 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STUDIES, "small", "small_study")  # type: ignore[arg-type]
 
 
-def _row(key: str, **fields: object) -> Row:
+def _row(key: str, **fields: object) -> StudyRow:
     return {"key": key, "method": "m", "parameters": {}, "generated": None, "seconds": 1.0, **fields}
 
 
-def _lines(folder: Path) -> list[Row]:
+def _lines(folder: Path) -> list[StudyRow]:
     return [json.loads(line) for line in (folder / ROWS).read_text().splitlines()]
 
 
@@ -192,7 +192,7 @@ def test_a_row_says_what_ran_and_what_came_of_it() -> None:
     assert json.loads(json.dumps(row)) == row
 
 
-def _setting(row: Row) -> dict[str, object]:
+def _setting(row: StudyRow) -> dict[str, object]:
     given = row["generated"]["setting"]
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     return {key: value for key, value in values.items() if key != "radio"}
@@ -239,8 +239,10 @@ def test_the_optimum_is_certified() -> None:
 # From jobs to rows --------------------------------------------------------------------------------
 
 
-def _conduct(folder: Path, options: Options, parallel: int = 1) -> tuple[dict[str, Row] | None, list[Row]]:
-    new: list[Row] = []
+def _conduct(
+    folder: Path, options: Options, parallel: int = 1
+) -> tuple[dict[str, StudyRow] | None, list[StudyRow]]:
+    new: list[StudyRow] = []
     with Store(folder, PLAN) as store:
         rows = conduct(
             small_study.stages(options),

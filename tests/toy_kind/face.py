@@ -10,7 +10,7 @@ import numpy as np
 from offloadlib.instances import Budget, Result
 from offloadlib.kinds import LOCAL, NONE, Face
 from offloadlib.methods import Family, Method
-from offloadlib.pictures.picture import Found, Picture
+from offloadlib.pictures.picture import Compared, Picture
 from offloadlib.pictures.style import canvas
 
 from .kind import ToyInstance, ToySolution
@@ -38,7 +38,7 @@ def _result(instance: ToyInstance, gains: np.ndarray, begun: float) -> Result[To
     return Result.of(instance, ToySolution(away), time.perf_counter() - begun)
 
 
-def pictures(label: str, stem: str, instance: ToyInstance, found: Sequence[Found]) -> Iterator[Picture]:
+def pictures(label: str, stem: str, instance: ToyInstance, found: Sequence[Compared]) -> Iterator[Picture]:
     """How many are away, by method."""
     figure = canvas(3, 2)
     figure.subplots().bar([one.method for one in found], [one.solution.away.sum() for one in found])

@@ -156,11 +156,11 @@ class Search(Run[Solution]):
         return outcome.termination, record
 
 
-Method = Callable[[Search], tuple[Termination, dict[str, Any]]]
+Improve = Callable[[Search], tuple[Termination, dict[str, Any]]]
 """Improves a search; returns why it stopped, and what is worth recording."""
 
 
-def run(instance: Instance, budget: Budget, method: Method) -> Result:
+def run(instance: Instance, budget: Budget, method: Improve) -> Result:
     """Run a method, and return the best solution and bound that it leaves, also after Ctrl-C."""
     search = Search(instance, budget)
     termination, record = Termination.FINISHED, dict[str, Any]()
@@ -178,7 +178,7 @@ def run(instance: Instance, budget: Budget, method: Method) -> Result:
     return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
 
 
-def run_in_scale(instance: Instance, budget: Budget, method: Method) -> Result:
+def run_in_scale(instance: Instance, budget: Budget, method: Improve) -> Result:
     """Run a method that scales costs by the cost of its start (:mod:`.structured.scaling`).
 
     Where the solution turns out to be far cheaper, tolerances may have mattered: then it is the start of

@@ -11,10 +11,10 @@ from . import gaod as genetic
 from . import gsod
 from .improve import improve
 
-Method = Callable[[Instance, Budget], Result]
+Heuristic = Callable[[Instance, Budget], Result]
 
 
-def followed(method: Method, name: str) -> Method:
+def followed(method: Heuristic, name: str) -> Heuristic:
     """A method, and then the local search for as long as the time limit allows.
 
     It goes on from the start where that is better than what the method has found. The record of a run has

@@ -8,13 +8,13 @@ import numpy as np
 
 from offloadlib.instances import Instance
 
-from ..picture import Found, Picture
+from ..picture import Compared, Picture
 from .loads import Loads, utilisation
 from .map import network_map
 from .schedule import device_timeline
 
 
-def pictures(label: str, stem: str, instance: Instance, found: Sequence[Found]) -> Iterator[Picture]:
+def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared]) -> Iterator[Picture]:
     """What all methods use, and how the best solution looks."""
     loads = Loads(
         title=label,

@@ -22,7 +22,7 @@ from offloadlib.pictures.curves import boxes
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import find
 
-from .. import Options, Row, Stages
+from .. import Options, Stages, StudyRow
 from ..certified import OPTIMUM
 from ..jobs import Given, Job
 from .annealing import SEARCH, SHAPES, start
@@ -66,12 +66,12 @@ def searches(options: Options) -> list[Job]:
     return jobs
 
 
-def _successful(rows: Sequence[Row]) -> list[Row]:
+def _successful(rows: Sequence[StudyRow]) -> list[StudyRow]:
     """The searches that did not crash: their rows have what they found."""
     return [row for row in rows if "found" in row["run"]]
 
 
-def verifications(rows: Sequence[Row]) -> list[Job]:
+def verifications(rows: Sequence[StudyRow]) -> list[Job]:
     """What the searches found is solved by its heuristic and to a certified optimum, the worst by all."""
     worst = {row["run"]["found"]["name"] for row in _worst(rows).values()}
     jobs = []
@@ -86,14 +86,14 @@ def _verification(instance: Instance, method: Method, seed: int) -> Job:
     return Job(Given(instance), method, seed=seed, time_limit=TIME_LIMIT, timed=False)
 
 
-def found(row: Row) -> Instance:
+def found(row: StudyRow) -> Instance:
     """The instance that a search found."""
     return build(*from_document(row["run"]["found"]))
 
 
-def _worst(rows: Sequence[Row]) -> dict[str, Row]:
+def _worst(rows: Sequence[StudyRow]) -> dict[str, StudyRow]:
     """The search that claims the largest ratio, of each heuristic."""
-    best: dict[str, Row] = {}
+    best: dict[str, StudyRow] = {}
     for row in rows:
         target = row["parameters"]["target"]
         if target not in best or row["run"]["ratio"] > best[target]["run"]["ratio"]:
@@ -122,15 +122,15 @@ _CROSS = (
 )
 
 
-def report(options: Options, rows: Mapping[str, Row]) -> Page:
+def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     """The worst ratios, all restarts, the worst instances under all heuristics, and the instances."""
     ran = _successful([rows[job.key] for job in searches(options)])
     instances = {row["key"]: found(row) for row in ran}
 
-    def solved(row: Row, method: Method) -> Row:
+    def solved(row: StudyRow, method: Method) -> StudyRow:
         return rows[_verification(instances[row["key"]], method, row["seed"]).key]
 
-    def ratio(row: Row, method: str) -> float:
+    def ratio(row: StudyRow, method: str) -> float:
         cost, bound = solved(row, find(method))["objective"], solved(row, OPTIMUM)["lower_bound"]
         return math.nan if cost is None or bound is None else float(cost / bound)
 

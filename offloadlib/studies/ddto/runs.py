@@ -40,7 +40,7 @@ HybridResult = Result[HybridSolution]
 
 
 @dataclass(frozen=True)
-class Run:
+class Trial:
     """What a run is told.
 
     Parameters
@@ -70,7 +70,7 @@ class Run:
         return round(TRAINING * self.frames)
 
 
-def measure(instance: HybridInstance, budget: Budget[Any], parameters: Run = Run()) -> HybridResult:
+def measure(instance: HybridInstance, budget: Budget[Any], parameters: Trial = Trial()) -> HybridResult:
     """Optima, DDTO and schemes, one after the other.
 
     Returns

@@ -7,14 +7,13 @@ done one after the other, alone, as times count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
 from offloadlib.pages.page import Page
 
-from .. import Options, Row, Stages
-from ..jobs import Given, Job
+from .. import Options, Stages, StudyRow
+from ..jobs import Given, Job, Point
 from .page import DEFAULT, Measured, page
 from .runs import MEASURE
 
@@ -56,27 +55,17 @@ SWEEPS: Mapping[str, tuple[str, tuple[dict[str, Any], ...]]] = {
 """What varies: its axis, and the settings beside the default."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """One job, and where the study shows it."""
-
-    sweep: str
-    x: float
-    repetition: int
-    job: Job
-
-
 def stages(options: Options) -> Stages:
     """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
-    yield [place.job for place in places(options)]
+    yield [point.job for point in points(options)]
 
 
-def places(options: Options) -> list[Place]:
-    """Every job, in each place where it is shown."""
-    return [place for r in range(options.repetitions) for place in _repetition(options, r)]
+def points(options: Options) -> list[Point]:
+    """Every job, at each point where it is shown."""
+    return [point for r in range(options.repetitions) for point in _repetition(options, r)]
 
 
-def _repetition(options: Options, repetition: int) -> Iterator[Place]:
+def _repetition(options: Options, repetition: int) -> Iterator[Point]:
     frames, few = (QUICK_FRAMES, QUICK_FEW_FRAMES) if options.quick else (FRAMES, FEW_FRAMES)
     seed = options.seed + repetition
 
@@ -85,19 +74,19 @@ def _repetition(options: Options, repetition: int) -> Iterator[Place]:
         told = {"frames": count, "changes": dict(changes), "networks": networks, "schemes": schemes}
         return Job(source, MEASURE, told, seed, TIME_LIMIT)
 
-    yield Place(DEFAULT, 0.0, repetition, job({}, frames, NETWORKS, SCHEMES))
+    yield Point(DEFAULT, 0.0, repetition, job({}, frames, NETWORKS, SCHEMES))
     for sweep, (_, settings) in SWEEPS.items():
         default = {sweep: getattr(HybridSetting(), sweep)}
         for changes in ({}, *(settings[1:2] if options.quick else settings)):
             x = float({**default, **changes}[sweep])
-            yield Place(sweep, x, repetition, job(changes, few, FEW_NETWORKS, FEW_SCHEMES))
+            yield Point(sweep, x, repetition, job(changes, few, FEW_NETWORKS, FEW_SCHEMES))
 
 
-def report(options: Options, rows: Mapping[str, Row]) -> Page:
+def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     """What the rows show."""
     measured = [
-        Measured(place.sweep, place.x, place.repetition, rows[place.job.key]["run"])
-        for place in places(options)
-        if rows[place.job.key]["status"] in ("optimal", "feasible")
+        Measured(point.experiment, point.x, point.repetition, rows[point.job.key]["run"])
+        for point in points(options)
+        if rows[point.job.key]["status"] in ("optimal", "feasible")
     ]
     return page(TITLE, measured, {sweep: axis for sweep, (axis, _) in SWEEPS.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,6 @@ from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 from offloadlib.pictures.style import BLUE, GREEN, GREY, INK, ORANGE
 
-from .. import Row
 from ..statistics import Estimate, estimate
 from .claims import (
     BASE_DEVICES,
@@ -63,72 +62,8 @@ _X = {
     "points": "offload points N",
 }
 
-Place = tuple[str, float, int, str]
-"""Experiment, x, repetition, and the key of the row."""
-
 
 # Rows ---------------------------------------------------------------------------------------------
-
-
-def tidy(places: Iterable[Place], rows: Mapping[str, Row]) -> pd.DataFrame:
-    """One line per place of a row in an experiment.
-
-    Parameters
-    ----------
-    places
-        Where each row is shown.
-    rows
-        By key.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``experiment``, ``x``, ``repetition``, ``method``, ``cost``, ``bound`` (the certified one of the
-        instance), ``proven`` (whether it closes the gap of the best cost), ``ratio`` (cost over the optimum,
-        or over the bound where that is not proven), ``saving``, ``utilisation``, ``fairness``, ``worse_off``,
-        ``time`` (NaN unless measured, alone). What the checker did not accept has no numbers.
-    """
-    records = []
-    for experiment, x, repetition, key in places:
-        row = rows[key]
-        sound = row["status"] in ("optimal", "feasible")
-        number = {name: _float(row[name]) if sound else math.nan for name in _NUMBERS}
-        records.append(
-            {
-                "experiment": experiment,
-                "x": float(x),
-                "repetition": repetition,
-                "method": row["method"],
-                "instance": row["sha256"],
-                **{_NUMBERS[name]: value for name, value in number.items()},
-                "time": number["time"] if row["alone"] and "timed_runs" in row["run"] else math.nan,
-            }
-        )
-    frame = pd.DataFrame(records)
-    own = frame[frame["method"] == OPTIMUM].drop_duplicates("instance").set_index("instance")
-    best = frame.groupby("instance")["cost"].min()
-    bound = own["claim"].reindex(best.index)
-    proven = (best - bound) <= OPTIMAL_GAP * best.abs()
-    reference = best.where(proven, bound)
-    frame["bound"] = frame["instance"].map(bound)
-    frame["proven"] = frame["instance"].map(proven)
-    frame["ratio"] = frame["cost"] / frame["instance"].map(reference)
-    return frame.drop(columns="claim")
-
-
-_NUMBERS = {
-    "objective": "cost",
-    "lower_bound": "claim",
-    "saving": "saving",
-    "utilisation": "utilisation",
-    "fairness": "fairness",
-    "worse_off": "worse_off",
-    "time": "time",
-}
-
-
-def _float(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 # The page -----------------------------------------------------------------------------------------

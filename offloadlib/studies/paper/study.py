@@ -16,9 +16,10 @@ from offloadlib.methods import Method
 from offloadlib.pages.page import Page
 from offloadlib.registry import METHODS, find
 
-from .. import Options, Row, Stages
+from .. import Options, Stages, StudyRow
 from ..certified import OPTIMUM as CERTIFIED
-from ..jobs import Generated, Job
+from ..jobs import Generated, Job, Point
+from ..tidy import tidy
 from .claims import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM
 
 TITLE = "The paper's experiments, with certified optima"
@@ -87,16 +88,6 @@ VARIATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Point:
-    """One solve in the place where an experiment shows it."""
-
-    experiment: str
-    x: float
-    repetition: int
-    job: Job
-
-
 # What is run --------------------------------------------------------------------------------------
 
 
@@ -154,11 +145,9 @@ def methods() -> list[Method]:
 # What is shown ------------------------------------------------------------------------------------
 
 
-def report(options: Options, rows: Mapping[str, Row]) -> Page:
+def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     """Claims, figures and tables."""
-    from .page import page, tidy
+    from .page import page
 
-    frame = tidy(
-        [(point.experiment, point.x, point.repetition, point.job.key) for point in points(options)], rows
-    )
+    frame = tidy(points(options), rows)
     return page(TITLE, frame, [variation.name for variation in VARIATIONS])
