@@ -9,6 +9,9 @@ import numpy as np
 from .arrays import Ints
 from .compiled import subroutine
 
+SMALLEST = 1e-300
+"""In place of a scale that is 0, so that what is relative to it is not 0."""
+
 
 @subroutine
 def copy(to: Any, values: Any) -> None:

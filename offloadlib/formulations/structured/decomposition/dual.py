@@ -49,6 +49,10 @@ CONVERGED = 1e-10
 SAMPLE_CONVERGED = 1e-7
 """The same for samples."""
 
+NEW = 1e-12
+"""A decision that is cheaper than all known ones by less, relatively, is one of them, in another order of
+its sum."""
+
 RECENT = 16
 """Evaluations whose decisions are remembered."""
 
@@ -169,7 +173,7 @@ class Model:
         if len(self.device):
             own = self._cost + self.limits.weighed(self._table, self.device, vector)
             np.minimum.at(known, self.device, own)
-        new = np.flatnonzero(value < known - 1e-12 * np.abs(known))
+        new = np.flatnonzero(value < known - NEW * np.abs(known))
         if len(new):
             cost = evaluate(self.limits.instance, self.limits.solution(table)).cost
             self._add(new, cost[new], table[new])

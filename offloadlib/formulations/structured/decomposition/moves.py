@@ -24,6 +24,7 @@ from numba import types
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.loops import SMALLEST
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point, side
 from offloadlib.instances.structured.model import Places
 
@@ -36,6 +37,10 @@ LARGEST_LIST = 2_000_000
 
 LOOKED_AT, LISTED = 2000, 500_000
 """Devices, and possible moves, between two looks at the clock."""
+
+NO_GAIN = 1e-13
+"""A way that is shorter by so little, relatively to the greatest loss, is as long: its sum may have lost as
+much."""
 
 WIDER = 64.0
 """Moves to and from local may lose so many times as much: there are fewer of them."""
@@ -237,10 +242,10 @@ def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyp
     path, taken = np.empty(nodes + 2, np.int64), np.empty(nodes + 2, np.int64)
     stuck, free = np.zeros(nodes, np.bool_), np.zeros(nodes, np.bool_)
     pushed = 0
-    unit = 1e-300
+    unit = SMALLEST
     for lost in loss:
         unit = max(unit, abs(lost))
-    unit *= 1e-13
+    unit *= NO_GAIN
     while pushed < most:
         for i in range(nodes):
             for j in range(nodes):

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Instance
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
-from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.loops import SMALLEST, copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from offloadlib.instances.structured.model import Places
 
@@ -53,7 +53,12 @@ LARGEST_EFFORT = 10_000_000
 """Comparisons of labels in one enumeration, at the most."""
 
 TIE = 1e-13
-"""Costs that differ by so little, relatively to the ceiling, count as equal."""
+"""Costs that differ by so little, relatively to the ceiling, count as equal: sums of some hundred parts
+lose less."""
+
+TIE_BREAK = 1e3
+"""Ties that each place taken counts for in the order of labels: more than the one tie by which a label that
+beats another may cost more."""
 
 
 class Levels:
@@ -283,7 +288,7 @@ def _undominated(labels, prices, tie, effort, start, end):  # type: ignore[no-un
             before = used[start + x, n]
             total += before
         cost[x] = c[start + x] - paid
-        key[x] = c[start + x] + 1e3 * tie * total  # whoever beats another one comes before it
+        key[x] = c[start + x] + TIE_BREAK * tie * total  # whoever beats another one comes before it
     order = order_of(key, 0, size)
     some_d, some_c, some_used = d[start:end].copy(), c[start:end].copy(), used[start:end].copy()
     some_left, some_right = left[start:end].copy(), right[start:end].copy()
@@ -321,7 +326,7 @@ def patterns_by_labels(sides, points, plan, asked, effort, room):  # type: ignor
     """The patterns of a device up to a ceiling; returns how many, -1 if too many."""
     steps, options, pairs, pair_start = plan.steps, plan.options, plan.pairs, plan.pair_start
     prices, allowed, levels = points.price, asked.allowed, len(points.cpu)
-    tie = TIE * max(abs(asked.ceiling), 1e-300)
+    tie = TIE * max(abs(asked.ceiling), SMALLEST)
     ceiling = asked.ceiling + tie
     lists = len(options)
 

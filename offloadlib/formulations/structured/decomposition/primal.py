@@ -39,6 +39,20 @@ LEVELS = 12
 CHAINS = 20_000
 """Chains between two looks at the clock, or as many as there are devices."""
 
+FIRST_STEP = 1e-4
+"""Relative change of prices that is tried first."""
+
+LITTLE = 1e-6
+"""Loss over the mean cost of a device: moves of so little are looked at first. And over its share of the
+gap: what loses less is as cheap as the cheapest."""
+
+HOPELESS = 1e9
+"""Loss over the mean cost of a device: moves of more will not make decisions feasible."""
+
+CORE_GAP, CORE_SCALE = 0.01, 1e-12
+"""Of the core's objective, the distance to the bound; which counts as so much of the cost at least, as it
+is a difference of costs."""
+
 LARGEST_CORE = 20_000
 """Columns of the core, at the most."""
 
@@ -120,7 +134,7 @@ class Primal:
         unpriced = np.any((dual.vector[slots] == 0) & (limits.right[slots] > limits.used(table)[slots]))
         if left == 0 or unpriced or not dual.vector[slots].any():
             return
-        upwards, step = left < 0, 1e-4
+        upwards, step = left < 0, FIRST_STEP
         prices, value = dual.vector, dual.value
         for _ in range(LEVELS):
             if self._late():
@@ -159,7 +173,7 @@ class Primal:
         self,
         dual: Dual,
         table: Places,
-        least: float = 1e-6,
+        least: float = LITTLE,
         factor: float = 4.0,
         worth: float = 0.0,
         patience: int = 2,
@@ -182,7 +196,7 @@ class Primal:
             Rounds of many moves that may gain little before the last one.
         """
         mean = float(np.mean(np.abs(dual.value))) or 1.0
-        most, largest = least * mean, 1e9 * mean
+        most, largest = least * mean, HOPELESS * mean
         over = self._over(table)
         self.offer(table)
         while not self._late():
@@ -214,7 +228,7 @@ class Primal:
         # The incumbent's decisions stand for the cheapest ones where they are as cheap.
         everyone = np.arange(limits.instance.num_devices)
         own = self._loss(dual.vector, dual.value, self.table, everyone)
-        tiny = 1e-6 * max(excess, 0.0) / len(everyone)
+        tiny = LITTLE * max(excess, 0.0) / len(everyone)
         base = np.where((own <= tiny)[:, None], self.table, dual.table)
         devices, table, loss = self._candidates(dual, base, own, excess)
         changed = np.flatnonzero(own > tiny)
@@ -225,10 +239,10 @@ class Primal:
         start[: len(changed)] = 1.0
         outcome = highs.minimise(
             program,
-            Budget(gap=0.01, seed=budget.seed, threads=budget.threads),
+            Budget(gap=CORE_GAP, seed=budget.seed, threads=budget.threads),
             time_limit=time_limit,
             start=(program.integer, start[program.integer]),
-            reference=max(excess, 1e-12 * abs(self.objective)),
+            reference=max(excess, CORE_SCALE * abs(self.objective)),
         )
         if outcome.values is not None:
             chosen = np.flatnonzero(outcome.values[: len(devices)] > 0.5)
@@ -241,7 +255,7 @@ class Primal:
     ) -> tuple[Ints, Places, Floats]:
         """Decisions of little loss besides the base: single moves, and the cheapest at other prices."""
         limits = self.limits
-        most = min(excess, 1e-6 * float(np.mean(np.abs(dual.value))))
+        most = min(excess, LITTLE * float(np.mean(np.abs(dual.value))))
         moves = self._scanner.scan(base, dual.vector, most)
         while most < excess and len(moves.loss) < LARGEST_CORE:
             most = min(4 * most, excess)

@@ -55,12 +55,23 @@ from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
 
-_POOL = 16  # decisions and paths in a game
-_TURNS = 12  # flows that a node tries at the most
-_ENOUGH = 0.2  # of a node's gap: if flows can close no more, it is branched on
+_POOL = 16
+"""Decisions and paths in a game."""
+
+_TURNS = 12
+"""Flows that a node tries at the most."""
+
+_ENOUGH = 0.2
+"""Of a node's gap: if flows can close no more, it is branched on."""
+
 _TOLERANCE = 1e-13
-_NONE = 1e-9  # a share in a mix that is no more than rounding
-_SOME = 0.2  # doubt that counts for a subtask whatever its own is
+"""Relative to a cost: ten times what the sums of a flow, or of a decision's parts, lose."""
+
+_NONE = 1e-9
+"""A share in a mix, or a price in the game's tableau, that is no more than what its pivots have left."""
+
+_SOME = 0.2
+"""Doubt that counts for a subtask whatever its own is."""
 
 
 class Effort(NamedTuple):

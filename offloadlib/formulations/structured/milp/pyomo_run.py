@@ -136,6 +136,12 @@ HIGHS, SCIP = "highs", "scip"
 SCIP_TOLERANCE = 1e-9
 """Primal and dual feasibility: SCIP's own arithmetic takes smaller differences for 0."""
 
+LEAST_TOLERANCE = 1e-9
+"""The least that Gurobi takes, and CPLEX for feasibility."""
+
+CBC_INTEGRALITY = 1e-8
+"""CBC's answers are as good as this, its coarsest tolerance."""
+
 _TOLERANCES: dict[str, tuple[float, dict[str, float]]] = {
     "appsi_highs": (
         highs.TOLERANCE,
@@ -146,14 +152,30 @@ _TOLERANCES: dict[str, tuple[float, dict[str, float]]] = {
             "mip_abs_gap": 0.0,
         },
     ),
-    "cbc": (1e-8, {"primalT": 1e-9, "dualT": 1e-9, "integerT": 1e-8, "allowableGap": 0.0}),
-    "gurobi": (1e-9, {"FeasibilityTol": 1e-9, "OptimalityTol": 1e-9, "IntFeasTol": 1e-9, "MIPGapAbs": 0.0}),
-    "cplex": (
-        1e-9,
+    "cbc": (
+        CBC_INTEGRALITY,
         {
-            "simplex_tolerances_feasibility": 1e-9,
-            "simplex_tolerances_optimality": 1e-9,
-            "mip_tolerances_integrality": 1e-9,
+            "primalT": LEAST_TOLERANCE,
+            "dualT": LEAST_TOLERANCE,
+            "integerT": CBC_INTEGRALITY,
+            "allowableGap": 0.0,
+        },
+    ),
+    "gurobi": (
+        LEAST_TOLERANCE,
+        {
+            "FeasibilityTol": LEAST_TOLERANCE,
+            "OptimalityTol": LEAST_TOLERANCE,
+            "IntFeasTol": LEAST_TOLERANCE,
+            "MIPGapAbs": 0.0,
+        },
+    ),
+    "cplex": (
+        LEAST_TOLERANCE,
+        {
+            "simplex_tolerances_feasibility": LEAST_TOLERANCE,
+            "simplex_tolerances_optimality": LEAST_TOLERANCE,
+            "mip_tolerances_integrality": LEAST_TOLERANCE,
             "mip_tolerances_absmipgap": 0.0,
         },
     ),
