@@ -44,7 +44,8 @@ from offloadlib.instances.files.published import SCHEMA_FOLDER, SCHEMAS, json_sc
 from offloadlib.instances.files.schema import SolutionFile
 from offloadlib.instances.files.validate import structure
 from offloadlib.instances.structured import form
-from offloadlib.instances.structured.columns import _CHUNK, layout, of_instance, validated
+from offloadlib.instances.structured.columns import _CHUNK, layout
+from offloadlib.instances.structured.form import header_and_columns, validated
 from offloadlib.instances.structured.schema import InstanceFile
 
 
@@ -133,14 +134,14 @@ def test_data_is_read_from_a_pipe() -> None:
 
 @given(instances())
 def test_columns_round_trip(instance: Instance) -> None:
-    header, columns = of_instance(instance)
+    header, columns = header_and_columns(instance)
     used = {name: column.shape for name, column in layout(header, columns).items() if column.shape[0]}
     assert {name: np.shape(values) for name, values in columns.items()} == used
     assert_same(instance, validated(header, columns, "columns"))
 
 
 def test_columns_that_are_wrong_are_named_like_places_in_a_file() -> None:
-    header, good = of_instance(model.read(EXAMPLE))
+    header, good = header_and_columns(model.read(EXAMPLE))
 
     def problems(**changed: Any) -> list[str]:
         with pytest.raises(InputError) as caught:
@@ -172,7 +173,7 @@ def test_columns_that_are_wrong_are_named_like_places_in_a_file() -> None:
 
 def test_optional_columns_may_be_left_out() -> None:
     instance = model.read(EXAMPLE)
-    header, good = of_instance(instance)
+    header, good = header_and_columns(instance)
     for name, column in layout(header, good).items():
         if column.optional:
             assert_same(instance, validated(header, changed(drop(name), of=good), "made"))
@@ -629,7 +630,7 @@ def test_long_lists_of_problems_are_cut_in_the_message_alone() -> None:
 
 def packed(instance: Instance) -> bytes:
     file = io.BytesIO()
-    header, columns = of_instance(instance)
+    header, columns = header_and_columns(instance)
     write_zip(file, header, columns, layout(header, columns))
     return file.getvalue()
 

@@ -26,7 +26,8 @@ from offloadlib.instances import InputError, Solution, Status, StoredSolution
 from offloadlib.instances.files import archive
 from offloadlib.instances.files.archive import write_zip
 from offloadlib.instances.files.instances import parse
-from offloadlib.instances.structured.columns import layout, of_instance
+from offloadlib.instances.structured.columns import layout
+from offloadlib.instances.structured.form import header_and_columns
 
 GOOD = EXAMPLE.read_bytes()
 DIGITS = "1" + "0" * 400
@@ -634,7 +635,7 @@ def columnar() -> Members:
         device("position", [1, 2]), device("uplink", 3), device("downlink", 4), device("edge_data", [1] * 5)
     )
     file = io.BytesIO()
-    header, columns = of_instance(parse(as_bytes(document), "x"))
+    header, columns = header_and_columns(parse(as_bytes(document), "x"))
     write_zip(file, header, columns, layout(header, columns))
     with zipfile.ZipFile(file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

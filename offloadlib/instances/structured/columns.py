@@ -1,6 +1,5 @@
-"""An instance as a header and columns: the form between files and :class:`~.structured.instance.Instance`.
+"""Instances as a header and columns, between files and data: what the columns may hold.
 
-Reading goes file -> (header, columns) -> ``Instance``; writing and the fingerprint go the other way.
 The header is the JSON document without its devices. The columns, for M devices in file order, are
 
 - ``id`` (list of M strings); ``application`` and ``connected_to`` (M whole numbers: positions in the
@@ -14,157 +13,29 @@ The header is the JSON document without its devices. The columns, for M devices 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, frozen
-from ..errors import InputError, Problem, place
-from ..files import canonical
+from ..arrays import Floats
+from ..errors import Problem, place
 from ..files.archive import Column, Columns
-from ..files.document import Document, instance_header, without_nulls
+from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from ..files.validate import unique_ids
-from .instance import Instance
-from .model import LOCAL, UNLIMITED, Application, Devices, Group, Normalise, OffloadPoints
+from .model import LOCAL
 from .rules import device_problems, header_problems
 
-_POWER = ("execute", "send", "receive")
-_PER_TASK = ("work", "input", "output")
+POWER = ("execute", "send", "receive")
+PER_TASK = ("work", "input", "output")
 _POSITIVE = ("cpu", "uplink", "downlink")
-_SIZE = tuple(f"power.{key}" for key in _POWER)
+_SIZE = tuple(f"power.{key}" for key in POWER)
 _OPTIONAL = ("uplink", "downlink", "position")
 _SCALAR = ("cpu", "alpha", *_SIZE)
 _WHOLE = ("application", "connected_to")
 _CHUNK = 10_000
-
-
-def from_document(document: Document) -> tuple[Document, Columns]:
-    """Split a sound instance document into header and columns."""
-    devices = document["devices"]
-    header = {key: value for key, value in document.items() if key != "devices"}
-    number = {item["id"]: i for i, item in enumerate(header["applications"])}
-    point = {item["id"]: i for i, item in enumerate(header["offload_points"])}
-    application = np.array([number[device["application"]] for device in devices])
-    columns: Columns = {
-        "id": [device["id"] for device in devices],
-        "application": application,
-        "connected_to": np.array([point.get(device["connected_to"], LOCAL) for device in devices]),
-        "cpu": _floats([device["cpu"] for device in devices]),
-        "alpha": _floats([device["alpha"] for device in devices]),
-        **{f"power.{key}": _floats([device["power"][key] for device in devices]) for key in _POWER},
-    }
-    for key in ("uplink", "downlink"):
-        given = [device.get(key) for device in devices]
-        columns[key] = _floats([np.nan if rate is None else rate for rate in given])
-    columns["position"] = _positions(devices)
-    for i, item in enumerate(header["applications"]):
-        members = [devices[m] for m in np.flatnonzero(application == i)]
-        if members:
-            for key in _PER_TASK:
-                columns[f"{key}.{i}"] = _floats([device[key] for device in members])
-            none = [np.nan] * len(item["edges"])
-            lists = [device.get("edge_data") for device in members]
-            rows = [none if row is None else row for row in lists]
-            columns[f"edge_data.{i}"] = _floats(rows).reshape(len(members), len(none))
-    return header, columns
-
-
-def _floats(values: list[Any]) -> Floats:
-    return np.array(values, dtype=np.float64)
-
-
-def _positions(items: list[Document]) -> Floats:
-    nowhere = [np.nan, np.nan]
-    return _floats([nowhere if item.get("position") is None else item["position"] for item in items])
-
-
-def build(header: Document, columns: Columns) -> Instance:
-    """The instance of a sound header and sound columns."""
-    points = _points(header["offload_points"])
-    applications = tuple(_application(item) for item in header["applications"])
-    number = np.asarray(columns["application"], dtype=np.int64)
-    connected_to = np.asarray(columns["connected_to"], dtype=np.int64)
-    size = len(number)
-    rates = {}
-    for key, of_point in (("uplink", points.uplink), ("downlink", points.downlink)):
-        own = columns.get(key, np.full(size, np.nan))
-        default = np.where(connected_to == LOCAL, np.nan, of_point[connected_to])
-        rates[key] = frozen(np.where(np.isnan(own), default, own), np.float64)
-    devices = Devices(
-        ids=tuple(columns["id"]),
-        application=frozen(number, np.int64),
-        cpu=frozen(columns["cpu"], np.float64),
-        **{key: _unsigned(columns[f"power.{key}"]) for key in _POWER},
-        alpha=_unsigned(columns["alpha"]),
-        connected_to=frozen(connected_to, np.int64),
-        uplink=rates["uplink"],
-        downlink=rates["downlink"],
-        position=_unsigned(columns.get("position", np.full((size, 2), np.nan))),
-    )
-    return Instance(
-        name=header["name"],
-        description=header.get("description"),
-        source=header.get("source"),
-        normalise=header["cost"]["normalise"],
-        applications=applications,
-        points=points,
-        devices=devices,
-        groups=tuple(_groups(applications, number, columns)),
-    )
-
-
-def _unsigned(values: Floats) -> Floats:
-    """Read-only, with -0 turned into 0, so that equal instances have equal bits."""
-    return frozen(np.asarray(values, dtype=np.float64) + 0.0, np.float64)
-
-
-def _points(items: list[Document]) -> OffloadPoints:
-    channels = [UNLIMITED if item.get("channels") is None else int(item["channels"]) for item in items]
-    return OffloadPoints(
-        ids=tuple(item["id"] for item in items),
-        cpu=frozen([item["cpu"] for item in items], np.float64),
-        capacity=frozen([int(item["capacity"]) for item in items], np.int64),
-        uplink=frozen([item["uplink"] for item in items], np.float64),
-        downlink=frozen([item["downlink"] for item in items], np.float64),
-        channels=frozen(channels, np.int64),
-        position=_unsigned(_positions(items)),
-    )
-
-
-def _application(item: Document) -> Application:
-    number = {name: k for k, name in enumerate(item["subtasks"])}
-    edges = tuple((number[j], number[k]) for j, k in item["edges"])
-    return Application(item["id"], tuple(item["subtasks"]), edges)
-
-
-def _groups(
-    applications: tuple[Application, ...], number: NDArray[np.int64], columns: Columns
-) -> Iterator[Group]:
-    for i, application in enumerate(applications):
-        members = np.flatnonzero(number == i)
-        if len(members) == 0:
-            continue
-        output = _unsigned(columns[f"output.{i}"])
-        edge_data = default_edge_data(application, output)
-        given = columns.get(f"edge_data.{i}")
-        if given is not None and given.size:
-            edge_data = _unsigned(np.where(np.isnan(given), edge_data, given))
-        yield Group(
-            application=application,
-            members=frozen(members, np.int64),
-            work=_unsigned(columns[f"work.{i}"]),
-            input=_unsigned(columns[f"input.{i}"]),
-            output=output,
-            edge_data=edge_data,
-        )
-
-
-def default_edge_data(application: Application, output: Floats) -> Floats:
-    """(G, A) data along each arc where nothing else is given: the output of its first end."""
-    return frozen(output[:, [j for j, _ in application.edges]], np.float64)
 
 
 def layout(header: Document, columns: Columns) -> dict[str, Column]:
@@ -179,7 +50,7 @@ def layout(header: Document, columns: Columns) -> dict[str, Column]:
     for i, item in enumerate(header["applications"]):
         rows = int(np.count_nonzero(application == i))
         if rows:
-            found |= {f"{key}.{i}": Column((rows, len(item["subtasks"]))) for key in _PER_TASK}
+            found |= {f"{key}.{i}": Column((rows, len(item["subtasks"]))) for key in PER_TASK}
             found[f"edge_data.{i}"] = Column((rows, len(item["edges"])), optional=True)
     return found
 
@@ -254,7 +125,7 @@ def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
     idle = np.zeros(len(number), dtype=np.bool_)
     for i in np.unique(number):
         members = number == i
-        for key in _PER_TASK:
+        for key in PER_TASK:
             good[members] &= _zero_or_positive(columns[f"{key}.{i}"]).all(axis=1)
         edge_data = columns.get(f"edge_data.{i}")
         if edge_data is not None:
@@ -280,91 +151,6 @@ def _positive(values: Floats) -> NDArray[np.bool_]:
 def _zero_or_positive(values: Floats) -> NDArray[np.bool_]:
     zero: NDArray[np.bool_] = values == 0
     return _positive(values) | zero
-
-
-def validated(header: Document, columns: Columns, source: str) -> Instance:
-    """The instance of a header and columns from outside: a columnar file, a generator, an importer.
-
-    Raises
-    ------
-    InputError
-        With every problem found; ``source`` says where the data came from.
-    """
-    found = problems(header, columns)
-    if found:
-        raise InputError(source, found)
-    return build(header, columns)
-
-
-def of_instance(instance: Instance) -> tuple[Document, Columns]:
-    """Header and columns of an instance; what equals its default is NaN."""
-    devices, points = instance.devices, instance.points
-    linked = devices.connected_to != LOCAL
-    columns: Columns = {
-        "id": list(devices.ids),
-        "application": devices.application,
-        "connected_to": devices.connected_to,
-        "cpu": devices.cpu,
-        "alpha": devices.alpha,
-        "position": devices.position,
-        **{f"power.{key}": getattr(devices, key) for key in _POWER},
-    }
-    for key in ("uplink", "downlink"):
-        rate = getattr(devices, key)
-        default = linked & (rate == getattr(points, key)[devices.connected_to])
-        columns[key] = np.where(default, np.nan, rate)
-    for group in instance.groups:
-        i = devices.application[group.members[0]]
-        for key in _PER_TASK:
-            columns[f"{key}.{i}"] = getattr(group, key)
-        same = (group.edge_data == default_edge_data(group.application, group.output)).all(axis=1)
-        columns[f"edge_data.{i}"] = np.where(same[:, None], np.nan, group.edge_data)
-    header = header_of(
-        instance.applications,
-        [_point(points, n) for n in range(instance.num_points)],
-        instance.normalise,
-        name=instance.name,
-        description=instance.description,
-        source=instance.source,
-    )
-    return header, columns
-
-
-def header_of(
-    applications: Sequence[Application],
-    points: list[Document],
-    normalise: Normalise,
-    **about: Any,
-) -> Document:
-    """The header of an instance of these parts; ``about`` is its name, description and source."""
-    return instance_header(
-        "structured",
-        **about,
-        cost={"normalise": normalise},
-        applications=[
-            {
-                "id": item.id,
-                "subtasks": list(item.subtasks),
-                "edges": [[item.subtasks[j], item.subtasks[k]] for j, k in item.edges],
-            }
-            for item in applications
-        ],
-        offload_points=points,
-    )
-
-
-def _point(points: OffloadPoints, n: int) -> Document:
-    channels = int(points.channels[n])
-    item = {
-        "id": points.ids[n],
-        "cpu": float(points.cpu[n]),
-        "capacity": int(points.capacity[n]),
-        "uplink": float(points.uplink[n]),
-        "downlink": float(points.downlink[n]),
-        "channels": None if channels == UNLIMITED else channels,
-        "position": None if np.isnan(points.position[n, 0]) else points.position[n].tolist(),
-    }
-    return without_nulls(item)
 
 
 def device_documents(header: Document, columns: Columns) -> Iterator[Document]:
@@ -394,7 +180,7 @@ def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> I
             "id": columns["id"][m],
             "application": applications[numbers[at]],
             "cpu": scalar["cpu"][at],
-            "power": {key: scalar[f"power.{key}"][at] for key in _POWER},
+            "power": {key: scalar[f"power.{key}"][at] for key in POWER},
             "connected_to": None if point == LOCAL else points[point],
             "alpha": scalar["alpha"][at],
         }
@@ -407,7 +193,7 @@ def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> I
 
 def _rows(columns: Columns, i: int, rows: NDArray[np.int64]) -> Iterator[Document]:
     """The chosen rows of application i's columns, as parts of the device's document."""
-    parts = {key: columns[f"{key}.{i}"][rows].tolist() for key in _PER_TASK}
+    parts = {key: columns[f"{key}.{i}"][rows].tolist() for key in PER_TASK}
     edge_data = columns.get(f"edge_data.{i}")
     arcs = [[]] * len(rows) if edge_data is None else edge_data[rows].tolist()
     for row, arc in enumerate(arcs):
@@ -419,20 +205,3 @@ def _rows(columns: Columns, i: int, rows: NDArray[np.int64]) -> Iterator[Documen
 
 def _absent(value: float | list[float]) -> bool:
     return all(x != x for x in value) if isinstance(value, list) else value != value
-
-
-def fingerprint(instance: Instance) -> str:
-    """SHA-256 of the canonical form, which leaves out positions, nulls and defaults, too."""
-    header, columns = of_instance(instance)
-    for point in header["offload_points"]:
-        point.pop("position", None)
-    del columns["position"]
-    return canonical.fingerprint(header, _connected(device_documents(header, columns)))
-
-
-def _connected(devices: Iterator[Document]) -> Iterator[Document]:
-    """Without the connections that are none."""
-    for device in devices:
-        if device["connected_to"] is None:
-            del device["connected_to"]
-        yield device

@@ -24,7 +24,7 @@ from ..files.archive import Columns
 from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from . import graphs
-from .columns import header_of, validated
+from .form import header_of, validated
 from .instance import Instance
 from .model import LOCAL, Application, Normalise
 from .radio import Radio, link_rates, nearest_points, radio_problems

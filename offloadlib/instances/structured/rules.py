@@ -168,7 +168,7 @@ def header_problems(header: Any) -> list[Problem]:
     return _problems(HeaderPart, header)
 
 
-def instance_problems(document: Any) -> list[Problem]:
+def document_problems(document: Any) -> list[Problem]:
     """Every problem of an instance document."""
     problems = _problems(InstanceFile, document)
     if isinstance(document, dict):

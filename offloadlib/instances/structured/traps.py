@@ -11,10 +11,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..files.document import Document
-from .columns import build, from_document
+from .form import from_document
 from .graphs import chain
 from .instance import Instance
-from .rules import instance_problems
+from .rules import document_problems
 
 LARGEST_SIZE = 30_000
 """L^2 must be a number that files allow."""
@@ -126,7 +126,7 @@ def _instance(
         ],
         "devices": [{**device, "connected_to": next(iter(points))} for device in devices],
     }
-    problems = instance_problems(document)
+    problems = document_problems(document)
     if problems:
         raise InputError(name, problems)
-    return build(*from_document(document))
+    return from_document(document)

@@ -15,7 +15,7 @@ import numpy as np
 
 from offloadlib.instances import Instance
 from offloadlib.instances.errors import counted
-from offloadlib.instances.structured.columns import build, from_document
+from offloadlib.instances.structured.form import from_document
 from offloadlib.methods import Method
 from offloadlib.pages.page import Cell, Number, Page, Section, Table
 from offloadlib.pictures.curves import boxes
@@ -88,7 +88,7 @@ def _verification(instance: Instance, method: Method, seed: int) -> Job:
 
 def found(row: StudyRow) -> Instance:
     """The instance that a search found."""
-    return build(*from_document(row["run"]["found"]))
+    return from_document(row["run"]["found"])
 
 
 def _worst(rows: Sequence[StudyRow]) -> dict[str, StudyRow]:

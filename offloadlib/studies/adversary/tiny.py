@@ -13,8 +13,8 @@ from offloadlib.instances import Instance
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable
 from offloadlib.instances.files.document import Document
-from offloadlib.instances.structured.columns import build, from_document
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, device_cost, flat_tasks
+from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.graphs import maker
 from offloadlib.instances.structured.model import UNLIMITED
 
@@ -125,7 +125,7 @@ def document(shape: Shape, genes: Ints, name: str) -> Document:
 
 def made(shape: Shape, genes: Ints) -> Instance:
     """The instance that genes stand for."""
-    return build(*from_document(document(shape, genes, "tiny")))
+    return from_document(document(shape, genes, "tiny"))
 
 
 def optimum(instance: Instance) -> float:
