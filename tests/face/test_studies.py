@@ -31,7 +31,7 @@ from offloadlib.running.interrupts import Interrupts
 from offloadlib.studies import STUDIES, Options, StudyRow
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
-from offloadlib.studies.runner import FEW, Kind, Pace, conduct, locally, perform
+from offloadlib.studies.runner import FEW, Alike, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
 SMALL = [PYTHON, str(TESTS / "small_study.py"), "study", "small"]
@@ -275,7 +275,7 @@ def test_the_time_left_follows_what_was_seen() -> None:
     jobs = [
         Job(Generated(small_study.SETTING, r), find(name)) for r in (1, 2) for name in ("gsod-i", "local")
     ]
-    ahead = Counter(map(Kind.of, jobs))
+    ahead = Counter(map(Alike.of, jobs))
     pace = Pace([])
     for _ in range(FEW):
         assert pace.left(ahead) is None
@@ -285,9 +285,9 @@ def test_the_time_left_follows_what_was_seen() -> None:
     assert pace.left(ahead) == pytest.approx(6.0)
     other = replace(jobs[0], source=Generated(replace(small_study.SETTING, devices=9), 1))
     pace.add(_row("c", method="gsod-i", generated=other.source.identity, seconds=6.0))
-    assert pace.left({Kind.of(other): 1}) == pytest.approx(6.0)
+    assert pace.left({Alike.of(other): 1}) == pytest.approx(6.0)
     shared = replace(jobs[0], timed=False)
-    assert Pace([_row("a", seconds=2.0)] * FEW, parallel=4).left({Kind.of(shared): 1}) == pytest.approx(0.5)
+    assert Pace([_row("a", seconds=2.0)] * FEW, parallel=4).left({Alike.of(shared): 1}) == pytest.approx(0.5)
 
 
 # The command --------------------------------------------------------------------------------------
