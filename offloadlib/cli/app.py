@@ -21,7 +21,7 @@ import typer
 
 from offloadlib import __version__
 
-from .commands import LATER, LOOK, check, compare, explain, export, generate, methods, wfformat
+from .commands import IMPORTERS, LATER, LOOK, check, compare, explain, export, generate, importer, methods
 from .solve import solve
 from .status import BROKEN_PIPE, INTERNAL, INTERRUPTED, OK, UNUSABLE, Failure, say
 from .study import study
@@ -52,7 +52,8 @@ def everything(
 for command in (solve, check, export, compare, explain, methods, study):
     app.command()(command)
 app.command(**LATER)(generate)
-importers.command(**LATER)(wfformat)
+for name, (path, what) in IMPORTERS.items():
+    importers.command(name, help=what, **LATER)(importer(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -205,11 +205,24 @@ def generate(
     _run_later(chosen.function("generate") if chosen.generate else generator(kind), context)
 
 
-def wfformat(context: typer.Context) -> None:
-    """Make an instance of WfCommons workflows, and of sites and users on a map."""
-    from offloadlib.cli.wfformat import import_wfformat
+IMPORTERS = {
+    "wfformat": (
+        "offloadlib.cli.wfformat:import_wfformat",
+        "Make an instance of WfCommons workflows, and of sites and users on a map.",
+    )
+}
+"""``import NAME``: ``module:function`` of the command, and what it does."""
 
-    _run_later(import_wfformat, context)
+
+def importer(path: str) -> Callable[[typer.Context], None]:
+    """The command that stands for one of :data:`IMPORTERS` until it is called."""
+
+    def command(context: typer.Context) -> None:
+        from offloadlib.formulations.catalogue import imported
+
+        _run_later(imported(path), context)
+
+    return command
 
 
 def _run_later(command: Callable[..., None], context: typer.Context) -> None:
