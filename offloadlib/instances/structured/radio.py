@@ -24,7 +24,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial import KDTree
 
 from ..arrays import Floats, Ints
 from ..errors import Problem
@@ -160,6 +159,8 @@ def nearest_points(points: Floats, devices: Floats, reach: float | None) -> tupl
         (M,) metres to the nearest offload point, whether in reach or not.
     """
     spots, spot_of_point, crowd = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    from scipy.spatial import KDTree  # few need it, and it takes long to import
+
     distance, found = KDTree(spots).query(devices)
     spot = np.asarray(found, np.int64)
     by_spot = np.argsort(spot_of_point.ravel(), kind="stable")
