@@ -31,9 +31,9 @@ def solve(
     seed: int = 0,
     threads: int = 1,
     solver: str = "highs",
-    start: Decisions | None = None,
+    start: Any = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Result[Decisions]:
+) -> Result[Any]:
     """Solve an instance.
 
     Parameters

@@ -23,6 +23,7 @@ from random import Random
 from typing import Any
 
 from folders import DATA
+from pytest import MonkeyPatch
 
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.structured.cp import cpsat
@@ -305,11 +306,9 @@ def solved(instance: Instance, name: str, solver: str, budget: Budget[Any]) -> R
     budget = replace(budget, solver=solver)
     if name != "cpsat-places":
         return METHODS[name].load()(instance, budget)
-    listed, cpsat.DecisionEncoding = cpsat.DecisionEncoding, PlaceEncoding  # type: ignore[misc,assignment]
-    try:
+    with MonkeyPatch.context() as patch:
+        patch.setattr(cpsat, "DecisionEncoding", PlaceEncoding)
         return cpsat.solve(instance, budget)
-    finally:
-        cpsat.DecisionEncoding = listed  # type: ignore[misc]
 
 
 def disagreements(

@@ -202,7 +202,7 @@ def undecided(instance: Instance, budget: Budget) -> Result:
 def rounder(instance: Instance, budget: Budget) -> Result:
     """Return places between two offload points."""
     places = Solution.all_local(instance).places
-    solution = Solution(tuple(np.full(each.shape, 0.3) for each in places))  # type: ignore[arg-type]
+    solution = Solution(tuple(np.full(each.shape, 0.3) for each in places))
     return Result(solution, 0.0, None, 0.0)
 
 

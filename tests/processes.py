@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from folders import LIBRARY, ROOT, TESTS
@@ -17,6 +17,8 @@ PYTHON = sys.executable
 WORKED = str(LIBRARY / "worked-example.json")
 # Found by a child: the package, and the modules beside this one. Tables are not cut.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)]), "COLUMNS": "200"}
+
+NOTHING: Mapping[str, str] = {}
 
 
 def command_line(folder: Path, text: str = "") -> list[str]:
@@ -36,7 +38,10 @@ def knowing(name: str) -> str:
 
 
 def run(
-    command: Sequence[str], given: str = "", folder: Path | None = None, **environment: str
+    command: Sequence[str],
+    given: str = "",
+    folder: Path | None = None,
+    environment: Mapping[str, str] = NOTHING,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end: its exit status, and what it said."""
     return subprocess.run(
@@ -55,7 +60,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return run([PYTHON, "-c", code])
 
 
-def started(command: Sequence[str], **environment: str) -> subprocess.Popen[str]:
+def started(command: Sequence[str], environment: Mapping[str, str] = NOTHING) -> subprocess.Popen[str]:
     """A command that runs."""
     return subprocess.Popen(
         command,

@@ -205,7 +205,9 @@ def changed(*changes: Change, of: Document = DOCUMENT) -> Document:
 
 def instance_of(document: Document) -> Instance:
     """The instance of a document, by way of the text of its JSON file."""
-    return parse(json.dumps(document).encode(), "a drawn document")
+    instance = parse(json.dumps(document).encode(), "a drawn document")
+    assert isinstance(instance, Instance)
+    return instance
 
 
 def instances(**narrowed: Any) -> SearchStrategy[Instance]:

@@ -388,6 +388,7 @@ def visited(nodes: list[Document], index: int) -> Iterator[int]:
         (nodes[index].get("equal"), nodes[index].get("different")) if "branch" in nodes[index] else ()
     ):
         insist(type(child) is int and index < child < len(nodes))
+        assert child is not None
         yield from visited(nodes, child)
 
 
@@ -411,7 +412,7 @@ def mutation(function: Mutation) -> Mutation:
 @mutation
 def claim_more(rng: random.Random, document: Document, certificate: Document) -> None:
     claim = Fraction(certificate["lower_bound"])
-    certificate["lower_bound"] = text(claim + max(abs(claim), 1) / 10 ** rng.choice([1, 5, 9, 20]))
+    certificate["lower_bound"] = text(claim + max(abs(claim), Fraction(1)) / 10 ** rng.choice([1, 5, 9, 20]))
 
 
 @mutation
@@ -435,7 +436,7 @@ def change_a_price(rng: random.Random, document: Document, certificate: Document
 
 @mutation
 def multiply_the_prices(rng: random.Random, document: Document, certificate: Document) -> None:
-    factor = rng.choice([Fraction(1, 2), 2, 1000])
+    factor = rng.choice([Fraction(1, 2), Fraction(2), Fraction(1000)])
     for values in rng.choice(leaves_of(certificate))["prices"].values():
         values.update({name: text(Fraction(price) * factor + SLACK) for name, price in values.items()})
 
@@ -524,7 +525,7 @@ def change_a_branch(rng: random.Random, document: Document, certificate: Documen
 @mutation
 def branch_on_nothing(rng: random.Random, document: Document, certificate: Document) -> None:
     key = rng.choice(["device", "subtask", "place", "places"])
-    nothing = rng.choice(["", "nobody", None, 1, [], [None, "nobody"], [[]], [1]])
+    nothing: Any = rng.choice(["", "nobody", None, 1, [], [None, "nobody"], [[]], [1]])
     rng.choice(branches_of(certificate))["branch"][key] = nothing
 
 
@@ -819,7 +820,11 @@ def twice_nested(rng: random.Random, size: int) -> Edges:
 
 
 SHAPES = [series_parallel, nested, twice_nested, chain, fork_join, any_graph]
-SIZES = {nested: (6, 8), twice_nested: (8, 8), fork_join: (3, 8)}
+SIZES: dict[Callable[[random.Random, int], Edges], tuple[int, int]] = {
+    nested: (6, 8),
+    twice_nested: (8, 8),
+    fork_join: (3, 8),
+}
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -23,6 +23,7 @@ from strategies import Change, put
 
 import offloadlib.instances as model
 from offloadlib import check as checker
+from offloadlib.check.rooms import hybrid as hybrid_room
 from offloadlib.instances import Status, StoredSolution
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
 from offloadlib.instances.hybrid.enumeration import best_decision
@@ -193,14 +194,14 @@ def judged_leaf(
             ) -> float:
                 weight, energy, local, upload, remote = parts
                 share = math.exp(log_share)
-                return weight * (energy + rho * max(local, upload / share + remote)) + price * share
+                return float(weight * (energy + rho * max(local, upload / share + remote)) + price * share)
 
             if upload == 0:
                 best = min(best, weight * (energy + rho * max(local, remote)) + charge)
             else:
                 best = min(best, minimum(cost) + charge)
         total += best
-    return total
+    return float(total)
 
 
 def minimum(function: Any) -> float:
@@ -216,7 +217,7 @@ def minimum(function: Any) -> float:
 
 
 def leaves_of(nodes: list[Any]) -> list[tuple[list[tuple[dict[str, Any], bool]], float, float]]:
-    found = []
+    found: list[tuple[list[tuple[dict[str, Any], bool]], float, float]] = []
     pending: list[tuple[int, list[tuple[dict[str, Any], bool]]]] = [(0, [])]
     while pending:
         at, obeyed = pending.pop()
@@ -227,8 +228,8 @@ def leaves_of(nodes: list[Any]) -> list[tuple[list[tuple[dict[str, Any], bool]],
                 for key, equal in (("equal", True), ("different", False))
             ]
         else:
-            prices = [float(node["prices"].get(key, 0)) for key in ("bandwidth", "units")]
-            found.append((obeyed, *prices))
+            price, toll = (float(node["prices"].get(key, 0)) for key in ("bandwidth", "units"))
+            found.append((obeyed, price, toll))
     return found
 
 
@@ -362,7 +363,7 @@ def branch(**changes: Any) -> list[Any]:
 )
 def test_faults_of_certificates(nodes: list[Any], fault: str, tmp_path: Path) -> None:
     instance = instance_of(DOCUMENT)
-    files = written(instance, with_best_split(instance, np.zeros((2, 2))), tmp_path)
+    files = written(instance, with_best_split(instance, np.zeros((2, 2), np.int8)), tmp_path)
     (tmp_path / "c.json").write_text(json.dumps(certificate(instance, nodes)))
     rules = checker.check(*files, tmp_path / "c.json").rules
     assert [rule.message for rule in rules if not rule.ok] == [fault]
@@ -373,7 +374,7 @@ def test_faults_of_certificates(nodes: list[Any], fault: str, tmp_path: Path) ->
 )
 def test_units_are_those_of_all_tasks(units: Document, tmp_path: Path) -> None:
     instance = instance_of(DOCUMENT)
-    files = written(instance, with_best_split(instance, np.zeros((2, 2))), tmp_path)
+    files = written(instance, with_best_split(instance, np.zeros((2, 2), np.int8)), tmp_path)
     (tmp_path / "c.json").write_text(json.dumps(certificate(instance, UNITS, units=units)))
     rules = checker.check(*files, tmp_path / "c.json").rules
     assert [rule.message for rule in rules if not rule.ok] == [
@@ -418,7 +419,7 @@ def test_many_tasks_of_few_sizes_are_minimised_and_too_many_loads_are_refused(
     assert float(checker.tree_bound(equal, price).value) == pytest.approx(min(values), rel=1e-12)
     sizes = [math.sqrt(2 + k) for k in range(8)]
     document["devices"] = [{"id": f"d{i}", "sizes": sizes} for i in (1, 2)]  # one is enough to name
-    monkeypatch.setattr(checker.rooms.hybrid, "_MOST_LOADS", 3**8 - 1)
+    monkeypatch.setattr(hybrid_room, "_MOST_LOADS", 3**8 - 1)
     refused = checker.faults.certificate_faults(checker.files._instance_from_json(document, "x"), price)
     assert refused == ["device 'd1' has more than 6560 different loads to look at"]
 

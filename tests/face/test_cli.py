@@ -25,6 +25,7 @@ from processes import (
     started,
 )
 from processes import run as run_process
+from reading import read_structured
 
 import offloadlib
 from offloadlib.best_known import library
@@ -33,7 +34,7 @@ from offloadlib.cli import app as cli
 from offloadlib.cli import console
 from offloadlib.comparing import judging
 from offloadlib.comparing import run as comparing
-from offloadlib.instances import read, read_solution
+from offloadlib.instances import read_solution
 from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.registry import METHODS, select
@@ -272,7 +273,7 @@ def test_interrupted_during_solve(tmp_path: Path, name: str, number: signal.Sign
     assert process.returncode == 0
     assert err == f"ended by {number.name}: the best solution so far, no lower bound\n"
     assert json.loads(out)["run"]["termination"] == "interrupted"
-    assert read_solution(tmp_path / "a.sol.json", read(instance)).method == name
+    assert read_solution(tmp_path / "a.sol.json", read_structured(instance)).method == name
 
 
 def test_progress_moves_in_a_terminal_only(tmp_path: Path) -> None:
@@ -446,7 +447,7 @@ def test_generate(run: Any) -> None:
     )
     assert (status, out) == (0, "")
     assert "7 devices" in err
-    instance = read("a.json")
+    instance = read_structured("a.json")
     assert (instance.name, instance.normalise) == ("mine", "none")
     assert (instance.num_devices, instance.num_points) == (7, 2)
     assert instance.points.capacity.tolist() == [3, 3]
@@ -462,7 +463,7 @@ def test_generate(run: Any) -> None:
 def test_generate_writes_the_columnar_form_too(run: Any) -> None:
     for name in ("a.json", "a.zip"):
         assert run("generate", "--devices", 3, "-o", name)[0] == 0
-    assert read("a.json").fingerprint == read("a.zip").fingerprint
+    assert read_structured("a.json").fingerprint == read_structured("a.zip").fingerprint
     assert Path("a.zip").read_bytes().startswith(b"PK")
 
 
@@ -545,7 +546,7 @@ def test_import_prints_what_it_assumed(run: Any) -> None:
     assert "WfFormat 1.5" in out
     assert "licence: CC0" in out
     assert "3 devices" in err
-    assert read("a.json").num_subtasks == 6
+    assert read_structured("a.json").num_subtasks == 6
 
 
 @pytest.mark.parametrize(

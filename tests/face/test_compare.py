@@ -13,13 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from odd_methods import method
+from reading import read_structured
 
 from offloadlib import best_known as known
 from offloadlib.check import Rule, Verdict, check
 from offloadlib.comparing import cases, judging, tables
 from offloadlib.comparing.rows import Row
 from offloadlib.comparing.run import compare
-from offloadlib.instances import InputError, Instance, read, read_solution, write
+from offloadlib.instances import InputError, Instance, read_solution, write
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Family
 from offloadlib.pages import numbers
@@ -238,14 +239,14 @@ def test_a_bound_of_the_library_counts_only_with_its_proof(
 
 
 def test_best_known_is_found_by_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     value = {"value": 24.045, "method": "milp", "date": "2025-11-22", "version": "0.1.0"}
     document = {"name": {"sha256": instance.fingerprint, "objective": value, "lower_bound": None}}
     (tmp_path / "best_known.json").write_text(json.dumps(document))
     monkeypatch.setattr(known, "library", lambda: tmp_path)
     entry = known.best_known(instance)
     assert entry is not None
-    assert entry.objective == known.Claim(24.045, "milp", "2025-11-22", "0.1.0")
+    assert entry.objective == known.Value(24.045, "milp", "2025-11-22", "0.1.0")
     assert entry.stem == "name"
     assert entry.lower_bound is None
     assert entry.certified_bound is None
@@ -297,7 +298,9 @@ def test_instances_with_the_same_name_stay_apart(tmp_path: Path) -> None:
     for name in ("worked-example.json", "other.json"):
         (tmp_path / name).write_bytes(WORKED.read_bytes())
     files = [WORKED, tmp_path / "worked-example.json", tmp_path / "other.json"]
-    frame = compare([*files, read(WORKED), read(WORKED)], "local", output=tmp_path / "report")
+    frame = compare(
+        [*files, read_structured(WORKED), read_structured(WORKED)], "local", output=tmp_path / "report"
+    )
     assert list(frame["instance"]) == [
         f"worked-example ({WORKED})",
         f"worked-example ({tmp_path / 'worked-example.json'})",
@@ -309,7 +312,7 @@ def test_instances_with_the_same_name_stay_apart(tmp_path: Path) -> None:
 
 
 def test_an_instance_is_called_by_its_name_not_its_file(tmp_path: Path) -> None:
-    renamed = replace(read(WORKED), name="a name/" + "x" * 300)
+    renamed = replace(read_structured(WORKED), name="a name/" + "x" * 300)
     write(renamed, tmp_path / "file.json")
     frame = compare([tmp_path / "file.json"], "local", output=tmp_path / "report")
     assert list(frame["instance"]) == [renamed.name]
@@ -343,7 +346,7 @@ def test_the_folder_holds_table_solutions_and_pictures(frame: tuple[pd.DataFrame
 def test_every_solution_of_the_folder_is_accepted(frame: tuple[pd.DataFrame, Path]) -> None:
     _, folder = frame
     for label, path in (("worked-example", WORKED), ("b-b-ü", folder / "instances" / "b-b-ü.json")):
-        instance: Instance = read(path)
+        instance: Instance = read_structured(path)
         for name in STRUCTURED:
             solution = folder / "solutions" / f"{label}--{name}.sol.json"
             assert check(path, solution).accepted

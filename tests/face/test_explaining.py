@@ -16,6 +16,7 @@ from brute import brute_force
 from counts import examples
 from hypothesis import given
 from processes import python
+from reading import read_structured
 from strategies import instances
 
 from offloadlib import explaining
@@ -30,7 +31,6 @@ from offloadlib.instances import (
     Solution,
     Termination,
     evaluate,
-    read,
     read_solution,
 )
 from offloadlib.instances.arrays import frozen
@@ -66,6 +66,7 @@ def test_one_more_saves_what_is_said(instance: Instance) -> None:
         if limit.price is None:
             assert limit.size == 0
         else:
+            assert found.price_bound is not None
             assert saving <= limit.price + (best - found.price_bound) + slack
         if limit.saved is not None:
             assert limit.saved == pytest.approx(saving, abs=slack)
@@ -114,19 +115,20 @@ def test_choices_equal_enumeration(instance: Instance) -> None:
 
 def test_the_worked_example() -> None:
     """A third place at op2 takes the optimum from 24.045 to 19.395."""
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     found = explain(instance, optimum(instance))
     first = found.limits[0]
     assert (first.point, first.kind, first.size, first.used, first.binds) == ("op2", "capacity", 2, 2, True)
     assert first.saved == pytest.approx(24.045 - 19.395)
     assert first.price is not None
+    assert first.saved is not None
     assert first.price >= first.saved
     assert found.choices[0].reason.startswith("op2 costs 0.05 less, but op2 is full, and worth")
     json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_a_solution_that_can_be_improved() -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     found = explain(instance, Solution.all_local(instance), device="ud2")
     assert found.best_objective == pytest.approx(24.045)
     assert found.objective == pytest.approx(72.77)
@@ -143,7 +145,7 @@ def test_a_solution_that_can_be_improved() -> None:
     ],
 )
 def test_bad_input(changes: dict[str, Any], message: str) -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     rows = changes.pop("solution", None)
     solution = Solution.all_local(instance) if rows is None else Solution.from_rows(instance, rows)
     with pytest.raises(InputError, match=message):
@@ -166,7 +168,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_no_time_for_trials() -> None:
     """The prices are then those of the time there was, and nothing is said to be tried."""
-    instance = read(library() / "paper-m040.json")
+    instance = read_structured(library() / "paper-m040.json")
     solution = read_solution(solution_file("paper-m040"), instance).solution
     found = explain(instance, solution, time_limit=1e-6)
     assert all(limit.saved is None for limit in found.limits)
@@ -182,7 +184,7 @@ def test_no_time_for_trials() -> None:
 
 
 def test_parts_are_told_as_they_are_known() -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     parts: list[tuple[str, Explanation]] = []
     found = explain(instance, optimum(instance), on_part=lambda *part: parts.append(part))
     assert [name for name, _ in parts] == ["bounds", "choices", "limits"]
@@ -198,7 +200,7 @@ def test_parts_are_told_as_they_are_known() -> None:
 @pytest.mark.parametrize("stage", range(4))
 def test_an_interrupt_keeps_what_is_known(stage: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while prices are sought, while it is solved as it is, at the choices, and at the first trial."""
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     whole = explain(instance, optimum(instance))
 
     def interrupted(*_: Any, **__: Any) -> Any:

@@ -17,13 +17,14 @@ from brute import brute_force
 from counts import examples
 from folders import LIBRARY
 from hypothesis import assume, given
+from reading import read_structured
 from strategies import DOCUMENT, EXAMPLE, NAMES, changed, instance_of, instances, put
 
 from offloadlib.check import check
 from offloadlib.exporting import FORMATS, LONGEST, export, name_of, read_foreign_solution, translated
 from offloadlib.formulations.catalogue import FORMULATIONS, find
 from offloadlib.formulations.structured.search import can_offload, unconnected_cost
-from offloadlib.instances import InputError, Instance, evaluate, read
+from offloadlib.instances import InputError, Instance, evaluate
 
 ALL = [(formulation.name, form) for formulation in FORMULATIONS for form in FORMATS]
 
@@ -48,7 +49,7 @@ def solved_by_highs(path: Path) -> tuple[float, Path]:
 
 @pytest.mark.parametrize(("formulation", "form"), ALL)
 def test_highs_reads_the_same_optimum(formulation: str, form: str, tmp_path: Path) -> None:
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     path = tmp_path / f"model.{form}"
     export(instance, formulation, path)
     objective, solution = solved_by_highs(path)
@@ -61,7 +62,7 @@ def test_highs_reads_the_same_optimum(formulation: str, form: str, tmp_path: Pat
 @pytest.mark.parametrize(("formulation", "form"), ALL)
 def test_scip_reads_the_same_optimum(formulation: str, form: str, tmp_path: Path) -> None:
     pyscipopt = pytest.importorskip("pyscipopt")
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     path = tmp_path / f"model.{form}"
     export(instance, formulation, path)
     solver = pyscipopt.Model()
@@ -107,7 +108,7 @@ SOLVERS = [
 def test_other_solvers_read_the_same_optimum(
     formulation: str, form: str, solver: Any, tmp_path: Path
 ) -> None:
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     path = tmp_path / f"model.{form}"
     export(instance, formulation, path)
     for solution in solver(path):
@@ -139,7 +140,7 @@ def test_long_names_are_shortened_with_a_map(tmp_path: Path) -> None:
     assert f"local({device},{subtask})" in map(unquote, shortened.values())
     assert min(map(len, shortened.values())) > LONGEST - len("c_u__")
     # A model without long names leaves no map behind.
-    assert export(read(EXAMPLE), "milp", path) is None
+    assert export(read_structured(EXAMPLE), "milp", path) is None
     assert not names.exists()
 
 
@@ -175,14 +176,14 @@ def test_odd_names_come_back(first: int, form: str, solver: Any, tmp_path: Path)
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("form", FORMATS)
 def test_solvers_read_compressed_models(form: str, solver: Any, tmp_path: Path) -> None:
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     export(instance, "milp-paths", tmp_path / f"model.{form}.gz")
     for solution in solver(tmp_path / f"model.{form}.gz"):
         assert read_foreign_solution(solution, instance, "milp-paths").objective == pytest.approx(24.045)
 
 
 def test_the_format_follows_from_the_name(tmp_path: Path) -> None:
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     text = {}
     for name, form in (("a.mps", None), ("b.lp", None), ("c.x", "lp"), ("d.v2.MPS", "mps"), ("e", "mps")):
         export(instance, "milp", tmp_path / name, form)
@@ -213,7 +214,7 @@ def test_files_of_random_instances(instance: Instance, tmp_path_factory: pytest.
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_names_can_be_read_and_do_not_collide(form: str, tmp_path: Path) -> None:
-    export(read(EXAMPLE), "milp", tmp_path / f"model.{form}")
+    export(read_structured(EXAMPLE), "milp", tmp_path / f"model.{form}")
     names = highs_of(tmp_path / f"model.{form}").getLp().col_names_
     assert {"place(ud1,t2,op1)", "local(ud2,t5)", "up(ud1,t1,t2)", "air(ud2)", "delay(ud1)"} <= set(names)
     hard = [name for name in NAMES if len(name) < 9]
@@ -250,7 +251,7 @@ def test_the_file_tells_what_it_is(form: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
-    instance = read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     with pytest.raises(InputError, match="did you mean milp-hull"):
         export(instance, "milp-hul", tmp_path / "model.lp")
     with pytest.raises(InputError, match="'gams' is not known; there are mps, lp"):
@@ -361,7 +362,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_the_checker_judges_a_foreign_solution(tmp_path: Path) -> None:
     instance = LIBRARY / "paper-m005.json"
-    export(read(instance), "milp-stages", tmp_path / "model.mps")
+    export(read_structured(instance), "milp-stages", tmp_path / "model.mps")
     _, solution = solved_by_highs(tmp_path / "model.mps")
     with translated(instance, solution, "milp-stages") as path:
         assert check(instance, path).accepted

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from odd_methods import method, told
 from processes import WORKED, command_line, ended, interrupted, knowing, marked, started, wait_for
+from reading import read_structured
 
 import offloadlib
 from offloadlib import keeping
 from offloadlib.check import check
-from offloadlib.instances import Budget, HybridSolution, Instance, Solution, Status, Termination, exact, read
+from offloadlib.instances import Budget, HybridSolution, Instance, Solution, Status, Termination, exact
 from offloadlib.methods import Family
 from offloadlib.running import workers
 from offloadlib.running.workers import Ending
@@ -27,7 +28,7 @@ from offloadlib.running.workers import Ending
 
 @pytest.fixture
 def instance() -> Instance:
-    found = read(WORKED)
+    found = read_structured(WORKED)
     assert isinstance(found, Instance)
     return found
 
@@ -191,7 +192,7 @@ def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
         "def slowly(path):\n"
         f"    pathlib.Path({str(mark)!r}).touch()\n"
         "    time.sleep(1.0)\n"
-        "    return read(path)\n"
+        "    return read_structured(path)\n"
         "instances.read = slowly\n"
     )
     arguments = ["solve", instance, "-m", "gaod", "-o", str(tmp_path / "a.sol.json")]
@@ -212,6 +213,6 @@ def test_a_second_signal_ends_a_method_that_does_not_listen(tmp_path: Path) -> N
     assert process.returncode == 0
     assert "ended by SIGTERM: the best solution so far, gap 50.00 %" in err
     written = _written(tmp_path, instance)
-    assert written["objective"] == exact.cost(read(instance), told(read(instance)))  # type: ignore[arg-type]
+    assert written["objective"] == exact.cost(read_structured(instance), told(read_structured(instance)))
     assert written["run"]["termination"] == "interrupted"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -13,6 +13,7 @@ import pytest
 from brute import brute_force
 from counts import examples
 from hypothesis import given
+from reading import read_hybrid, read_structured
 from strategies import instances
 
 import offloadlib
@@ -27,7 +28,6 @@ from offloadlib.instances import (
     Termination,
     evaluate,
     exact,
-    read,
 )
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
@@ -87,7 +87,7 @@ def test_the_simple_bound_is_a_bound(instance: Instance) -> None:
 @pytest.mark.parametrize("name", [n for n in STRUCTURED if METHODS[n].family is Family.EXACT])
 def test_a_start_is_never_lost(name: str) -> None:
     """With no time at all the result is at least as good as the start."""
-    instance = read(library() / "paper-m010.json")
+    instance = read_structured(library() / "paper-m010.json")
     start = offloadlib.solve(instance, "gsod-i").solution
     result = offloadlib.solve(instance, name, start=start, time_limit=1e-6)
     assert result.objective <= evaluate(instance, start).total * (1 + 1e-12)
@@ -123,7 +123,7 @@ def test_an_exact_method_starts_from_the_better_of_a_heuristic_and_all_local() -
 def instance_for(name: str) -> Any:
     """A small instance that a method solves, where the heuristics miss the optimum."""
     if "hybrid" in METHODS[name].kinds and name != "local":
-        return read(library() / "hybrid-3x3.json")
+        return read_hybrid(library() / "hybrid-3x3.json")
     return generate(Setting(devices=3, offload_points=2, capacity=4, channels=2), seed=3)
 
 
@@ -200,7 +200,7 @@ def test_methods_import_and_describe_themselves(name: str) -> None:
 
 
 def worked_example() -> Instance:
-    return read(library() / "worked-example.json")
+    return read_structured(library() / "worked-example.json")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_another_solver_by_name() -> None:
 
 
 def test_milp_at_the_time_limit_has_incumbent_and_bound() -> None:
-    instance = read(library() / "melbourne-l.json")
+    instance = read_structured(library() / "melbourne-l.json")
     result = offloadlib.solve(instance, "milp", time_limit=1.0)
     assert result.termination is Termination.TIME_LIMIT
     assert result.lower_bound is not None
@@ -247,7 +247,7 @@ def test_milp_at_the_time_limit_has_incumbent_and_bound() -> None:
 
 def test_progress_of_milp() -> None:
     events: list[Progress] = []
-    offloadlib.solve(read(library() / "paper-m040.json"), "milp", on_progress=events.append)
+    offloadlib.solve(read_structured(library() / "paper-m040.json"), "milp", on_progress=events.append)
     assert events
     assert all(e.objective is None or e.lower_bound is None or e.lower_bound <= e.objective for e in events)
 
@@ -257,7 +257,7 @@ def test_an_error_in_a_callback_is_raised() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        offloadlib.solve(read(library() / "paper-m040.json"), "milp", on_progress=broken)
+        offloadlib.solve(read_structured(library() / "paper-m040.json"), "milp", on_progress=broken)
 
 
 @examples(20)
@@ -271,6 +271,8 @@ def test_starting_from_the_optimum_stays_there(instance: Instance) -> None:
 
 def test_without_options_a_method_gets_the_default_budget() -> None:
     """From the library as from the command line, whose record test_cli looks at."""
-    result = offloadlib.solve(read(library() / "worked-example.json"), odd_methods.method("seeded"))
+    result = offloadlib.solve(
+        read_structured(library() / "worked-example.json"), odd_methods.method("seeded")
+    )
     assert result.run["got"] == [0, math.inf, 1e-9, 1, "highs"]
     assert [getattr(Budget(), name) for name in odd_methods.SPENT] == result.run["got"]

@@ -339,8 +339,8 @@ def test_the_page_of_a_whole_world() -> None:
     assert "Of 22 claims: 22 hold." in summary
     assert summary.count("GAOD otherwise") == 2  # savings, and costs above the optimum
     table = content.data["means"].set_index(["experiment", "x", "method"])
-    found, costs = table.loc["devices", "40", GSOD1], world.set_index(["experiment", "x", "method"])["cost"]
-    own = estimate(costs.loc["devices", 40.0, GSOD1])
+    found, costs = table.xs(("devices", "40", GSOD1)), world.set_index(["experiment", "x", "method"])["cost"]
+    own = estimate(costs.xs(("devices", 40.0, GSOD1)))
     assert found["cost"] == pytest.approx(own.mean, rel=1e-5)
     assert found["cost_95"] == pytest.approx(own.half, rel=1e-5) and own.half > 0
     assert found["instances"] == 4

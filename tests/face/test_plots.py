@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from reading import read_structured
 
 from offloadlib.best_known import library
-from offloadlib.instances import InputError, Instance, Solution, evaluate, read
+from offloadlib.instances import InputError, Instance, Solution, evaluate
 from offloadlib.instances.hybrid import with_best_split
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -48,6 +50,11 @@ def inside(figure: Figure) -> bool:
     )
 
 
+def rectangles(axes: Any) -> list[Rectangle]:
+    """The bars of some axes."""
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
 # Comparisons --------------------------------------------------------------------------------------
 
 
@@ -58,8 +65,8 @@ def test_devices_of_a_hybrid_instance_show_what_they_have(devices: int, tasks: i
     solution = with_best_split(instance, rng.integers(0, 3, instance.sizes.shape))
     figure = hybrid.devices(instance, solution, "best")
     upper, lower = figure.axes
-    bars = [bar for bar in upper.patches if isinstance(bar, Rectangle)]
-    shares = [bar.get_height() for bar in lower.patches if isinstance(bar, Rectangle)]
+    bars = rectangles(upper)
+    shares = [bar.get_height() for bar in rectangles(lower)]
     assert sum(bar.get_height() for bar in bars) == pytest.approx(float(instance.sizes.sum()))
     assert sorted(shares) == pytest.approx(sorted(solution.split.tolist()))
     assert inside(figure)
@@ -96,7 +103,7 @@ def test_costs_have_a_panel_an_instance_and_a_bar_a_method(panels: int, methods:
         assert axes.get_title(loc="left") == f"instance {number}"
         assert axes.get_xlabel() == "cost F"
         assert len(axes.patches) == methods
-        assert [patch.get_width() for patch in axes.patches][1:] == [10.0 + i for i in range(1, methods)]
+        assert [bar.get_width() for bar in rectangles(axes)][1:] == [10.0 + i for i in range(1, methods)]
         assert axes.get_xlim()[0] == 0
         assert [line.get_xdata()[0] for line in axes.lines] == [10.0]  # type: ignore[index]
         assert "overrun" in texts(axes)
@@ -141,7 +148,7 @@ def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
 
 @pytest.fixture(scope="module")
 def worked() -> Instance:
-    return read(library() / "worked-example.json")
+    return read_structured(library() / "worked-example.json")
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +174,8 @@ def test_a_map_shows_every_device_and_point(setting: Setting) -> None:
     figure = structured.network_map(instance, Solution.all_local(instance), "title")
     axes = figure.axes[0]
     devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
-    assert len(devices.get_offsets()) == instance.num_devices
-    assert len(points.get_offsets()) == instance.num_points
+    assert len(np.asarray(devices.get_offsets())) == instance.num_devices
+    assert len(np.asarray(points.get_offsets())) == instance.num_points
     np.testing.assert_array_equal(points.get_array(), 0)
     np.testing.assert_array_equal(devices.get_array(), 0)
     lines = [item for item in axes.collections if isinstance(item, LineCollection)]
@@ -185,8 +192,8 @@ def test_a_map_shows_every_device_and_point(setting: Setting) -> None:
 def test_a_map_is_coloured_by_load(worked: Instance, decided: Solution) -> None:
     axes = structured.network_map(worked, decided, "title").axes[0]
     devices, points = (item for item in axes.collections if isinstance(item, PathCollection))
-    np.testing.assert_allclose(devices.get_array(), [3 / 5, 1 / 5])
-    np.testing.assert_allclose(points.get_array(), evaluate(worked, decided).utilisation_by_point)
+    np.testing.assert_allclose(np.asarray(devices.get_array()), [3 / 5, 1 / 5])
+    np.testing.assert_allclose(np.asarray(points.get_array()), evaluate(worked, decided).utilisation_by_point)
     assert "op1\n2 of 3" in texts(axes)
 
 
@@ -216,7 +223,7 @@ def test_the_timeline_of_the_worked_example(worked: Instance, decided: Solution)
 def test_a_timeline_adds_up_to_delay_and_energy(seed: int, application: str) -> None:
     instance = generate(Setting(devices=3, offload_points=3, applications=(application,)), seed=seed)
     rng = np.random.default_rng(seed)
-    solution = Solution(tuple(rng.integers(-1, 3, group.work.shape) for group in instance.groups))
+    solution = Solution(tuple(rng.integers(-1, 3, group.work.shape, np.int32) for group in instance.groups))
     evaluation = evaluate(instance, solution)
     for m in range(3):
         spans = timeline(instance, solution, m)
@@ -253,7 +260,7 @@ def test_a_timeline_has_a_lane_for_each_place(worked: Instance, decided: Solutio
 def test_spans_that_overlap_stand_in_different_rows() -> None:
     instance = generate(Setting(devices=1, applications=("fork-join-6",)), seed=1)
     axes = structured.device_timeline(instance, Solution.all_local(instance), "title").axes[0]
-    bars = [(bar.get_y(), bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    bars = [(bar.get_y(), bar.get_x(), bar.get_x() + bar.get_width()) for bar in rectangles(axes)]
     for i, (row, begin, end) in enumerate(bars):
         for other_row, other_begin, other_end in bars[:i]:
             assert row != other_row or begin >= other_end - 1e-9 or other_begin >= end - 1e-9

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import read_structured
 
 from offloadlib import check, proofs, solve
 from offloadlib.best_known import library
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.proofs.pruning import pruned
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove
-from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution, read
+from offloadlib.instances import Budget, Instance, Solution, Status, StoredSolution
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.kinds import face
 from offloadlib.proofs import judge
@@ -25,7 +26,7 @@ WORKED = library() / "worked-example.json"
 
 
 def test_a_claim_above_the_proof_comes_down_to_it(tmp_path: Path) -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     result = solve(instance, "branch-and-price")
     proof = prove(instance, result.solution, Budget())
     bold = replace(proof, certificate=replace(proof.certificate, lower_bound=30.0))
@@ -34,11 +35,12 @@ def test_a_claim_above_the_proof_comes_down_to_it(tmp_path: Path) -> None:
     assert stored.lower_bound == pytest.approx(24.045, rel=1e-9)
     assert stored.status is Status.OPTIMAL
     proven = check.tree_bound(check.read_instance(WORKED), check.read_certificate(tmp_path / "proof.json"))
+    assert stored.lower_bound is not None
     assert stored.lower_bound <= proven.value
 
 
 def test_a_wrong_objective_is_not_a_matter_of_the_claim(tmp_path: Path) -> None:
-    instance = read(WORKED)
+    instance = read_structured(WORKED)
     result = solve(instance, "branch-and-price")
     proof = prove(instance, result.solution, Budget())
     stored = replace(result.stored("branch-and-price"), objective=25.0)
@@ -49,7 +51,7 @@ def test_a_wrong_objective_is_not_a_matter_of_the_claim(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def branched() -> tuple[Instance, Proof]:
+def branched() -> tuple[Instance, Proof[Any]]:
     """An instance that takes a tree of branches, and its proof."""
     instance = generate(Setting(devices=8, offload_points=3, capacity=5, applications=("layered-7",)), seed=5)
     proof = prove(instance, Solution.all_local(instance), Budget())
@@ -57,7 +59,7 @@ def branched() -> tuple[Instance, Proof]:
     return instance, proof
 
 
-def stored_of(proof: Proof) -> StoredSolution[Solution]:
+def stored_of(proof: Proof[Any]) -> StoredSolution[Solution]:
     return StoredSolution(proof.solution, "test", proof.objective, proof.objective, Status.OPTIMAL, {})
 
 
@@ -76,7 +78,7 @@ def slow_beyond(monkeypatch: pytest.MonkeyPatch, nodes: int) -> list[int]:
 
 @pytest.mark.parametrize("nodes", [1, 3, 5])
 def test_what_cannot_be_verified_in_time_is_proven_in_part(
-    branched: tuple[Instance, Proof], nodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], nodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, proof = branched
     slow_beyond(monkeypatch, nodes)
@@ -92,7 +94,7 @@ def test_what_cannot_be_verified_in_time_is_proven_in_part(
 
 
 def test_without_time_there_is_no_certificate(
-    branched: tuple[Instance, Proof], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, proof = branched
     path = tmp_path / "proof.json"
@@ -106,7 +108,7 @@ def test_without_time_there_is_no_certificate(
 
 
 def test_where_the_roots_prices_take_too_long_none_may_do(
-    branched: tuple[Instance, Proof], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, proof = branched
     verdict = proofs._Judging._verdict
@@ -118,11 +120,11 @@ def test_where_the_roots_prices_take_too_long_none_may_do(
     stored, accepted = judge(instance, stored_of(proof), proof, tmp_path / "proof.json", 1e6)
     assert accepted
     assert proof.unpriced is not None and stored.lower_bound == proof.unpriced.lower_bound
-    assert 0 < stored.lower_bound < proof.certificate.lower_bound
+    assert 0 < proof.unpriced.lower_bound < proof.certificate.lower_bound
 
 
 def test_an_interrupt_leaves_what_was_accepted(
-    branched: tuple[Instance, Proof], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, proof = branched
     monkeypatch.setattr(proofs, "FEW_LEAVES", 1)  # so that the root comes first
@@ -153,7 +155,7 @@ def instance_of(instance: Instance, folder: Path) -> Any:
 
 
 def test_a_checker_that_takes_too_long_is_ended(
-    branched: tuple[Instance, Proof], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, proof = branched
 
@@ -161,11 +163,11 @@ def test_a_checker_that_takes_too_long_is_ended(
         assert timeout is not None
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr(proofs.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert judge(instance, stored_of(proof), proof, tmp_path / "proof.json", 1e6)[1] is False
 
 
-def test_smaller_trees_prove_less(branched: tuple[Instance, Proof], tmp_path: Path) -> None:
+def test_smaller_trees_prove_less(branched: tuple[Instance, Proof[Any]], tmp_path: Path) -> None:
     """As much as each claims, and none more than a larger one."""
     instance, proof = branched
     read_again, before = instance_of(instance, tmp_path), 0.0
@@ -181,7 +183,7 @@ def test_smaller_trees_prove_less(branched: tuple[Instance, Proof], tmp_path: Pa
 
 
 def test_the_proof_of_a_solve_is_used_again(
-    branched: tuple[Instance, Proof], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance, _ = branched
     kept = tmp_path / "kept"

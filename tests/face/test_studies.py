@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import odd_methods
 import pandas as pd
@@ -42,7 +43,7 @@ RECIPE = Generated(small_study.SETTING, 1)
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STUDIES, "small", "small_study")  # type: ignore[arg-type]
+    monkeypatch.setitem(STUDIES, "small", "small_study")
 
 
 def _row(key: str, **fields: object) -> StudyRow:
@@ -192,7 +193,7 @@ def test_a_row_says_what_ran_and_what_came_of_it() -> None:
     assert json.loads(json.dumps(row)) == row
 
 
-def _setting(row: StudyRow) -> dict[str, object]:
+def _setting(row: StudyRow) -> dict[str, Any]:
     given = row["generated"]["setting"]
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     return {key: value for key, value in values.items() if key != "radio"}

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from odd_methods import method
 from processes import PYTHON, python, run, started
+from reading import read_structured
 
 from offloadlib.best_known import library
-from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact, read
+from offloadlib.instances import Budget, Instance, Progress, Termination, evaluate, exact
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Method
 from offloadlib.registry import METHODS, select
@@ -25,7 +26,7 @@ from offloadlib.running.workers import Ending
 
 @pytest.fixture
 def instance() -> Instance:
-    return read(library() / "worked-example.json")
+    return read_structured(library() / "worked-example.json")
 
 
 @pytest.mark.parametrize("name", [method.name for method in select("all", ["structured"])])
@@ -153,7 +154,7 @@ def test_a_child_leaves_standard_output_alone() -> None:
         "from offloadlib.instances import Budget, read\n"
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
-        "instance = read(library() / 'worked-example.json')\n"
+        "instance = read_structured(library() / 'worked-example.json')\n"
         "print(workers.run(method('noisy'), instance, Budget()).ending)\n"
     )
     assert done.stdout == "done\n"
@@ -183,12 +184,12 @@ def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
         "from offloadlib.registry import METHODS\n"
-        "instance = read(library() / 'worked-example.json')\n"
+        "instance = read_structured(library() / 'worked-example.json')\n"
         "print(workers.run(METHODS['local'], instance, Budget()).result.objective)\n"
     )
     command = {"script": [str(script)], "module": ["-m", "unguarded"], "standard input": ["-"]}[how]
     given = script.read_text() if how == "standard input" else ""
-    done = run([PYTHON, *command], given, tmp_path)
+    done = run([PYTHON, *command], given, folder=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "72.77\n", "")
 
 
@@ -201,7 +202,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         "from offloadlib.instances import Budget, read\n"
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
-        f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"
+        f"instance = replace(read_structured(library() / 'worked-example.json'), description={str(mark)!r})\n"
         "workers.run(method('forever'), instance, Budget())\n"
     )
     with started([PYTHON, str(script)]) as parent:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from brute import brute_force
 from counts import examples
-from folders import LIBRARY, ROOT
+from folders import ROOT
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from processes import python
+from reading import library
 from scipy.sparse import csr_array
 from strategies import changed, instance_of, instances, put, solutions
 
@@ -22,12 +23,7 @@ from offloadlib.formulations.engine.highs import MixedIntegerProgram, Relaxation
 from offloadlib.formulations.structured.milp import arrays, potentials
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.formulations.structured.search import can_offload
-from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate, read
-
-
-def library(name: str) -> Instance:
-    return read(LIBRARY / f"{name}.json")
-
+from offloadlib.instances import Budget, Instance, Progress, Solution, Status, Termination, evaluate
 
 # The same program ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from counts import examples
 from folders import LIBRARY
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_structured
 from strategies import instances, solutions
 
 from offloadlib import check
@@ -30,7 +32,6 @@ from offloadlib.instances import (
     Status,
     Termination,
     evaluate,
-    read,
     write,
     write_solution,
 )
@@ -64,13 +65,13 @@ def files(instance: Instance, folder: Path, solution: Solution | None = None) ->
     "name", ["worked-example", "paper-m020", "channels-m040", "scarce-m060", "melbourne-s", "layered-12-m030"]
 )
 def test_certificates_are_accepted(name: str, tmp_path: Path) -> None:
-    instance = read(LIBRARY / f"{name}.json")
+    instance = read_structured(LIBRARY / f"{name}.json")
     verdict = check.check(*files(instance, tmp_path))
     assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
 
 
 def test_a_raised_claim_is_rejected(tmp_path: Path) -> None:
-    instance = read(LIBRARY / "paper-m010.json")
+    instance = read_structured(LIBRARY / "paper-m010.json")
     names = files(instance, tmp_path)
     document = json.loads(names[2].read_text())
     document["lower_bound"] = repr(float(document["lower_bound"]) * (1 + 1e-6))
@@ -103,7 +104,7 @@ def test_certificates_of_random_instances(
 
 
 def test_the_bound_at_the_time_limit_is_valid() -> None:
-    instance = read(LIBRARY / "paper-m040.json")
+    instance = read_structured(LIBRARY / "paper-m040.json")
     known = solve(instance, Budget()).objective
     for limit in (1e-9, 0.01, 0.03):
         result = solve(instance, Budget(time_limit=limit))
@@ -114,8 +115,8 @@ def test_the_bound_at_the_time_limit_is_valid() -> None:
 
 
 def test_progress_closes_in() -> None:
-    instance = read(LIBRARY / "scarce-m060.json")
-    events = []
+    instance = read_structured(LIBRARY / "scarce-m060.json")
+    events: list[Any] = []
     solve(instance, Budget(on_progress=events.append))
     assert events
     objectives = [event.objective for event in events if event.objective is not None]
@@ -158,7 +159,7 @@ def test_interrupted_at_any_event(tmp_path: Path) -> None:
     optimum = solve(instance, Budget()).objective
     bounds = []
     for stop_after in (0, 1, 2, 4, 8):
-        seen = []
+        seen: list[Any] = []
 
         def interrupt(event: Progress, seen: list[Progress] = seen, last: int = stop_after) -> None:
             seen.append(event)
@@ -181,7 +182,7 @@ def test_interrupted_at_any_event(tmp_path: Path) -> None:
 
 
 def test_interrupted_at_once() -> None:
-    instance = read(LIBRARY / "paper-m040.json")
+    instance = read_structured(LIBRARY / "paper-m040.json")
 
     def interrupt(event: object) -> None:
         raise KeyboardInterrupt
@@ -244,7 +245,7 @@ def test_a_proof_from_a_poor_start_is_finished(devices: int) -> None:
 
 
 def test_little_effort_grows_until_it_is_enough() -> None:
-    instance = read(LIBRARY / "layered-12-m030.json")
+    instance = read_structured(LIBRARY / "layered-12-m030.json")
     start = Solution.all_local(instance)
     bounds = []
     for effort in (None, 1):
@@ -257,7 +258,7 @@ def test_little_effort_grows_until_it_is_enough() -> None:
 
 
 def test_a_slow_root_ends_in_the_optimum_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = read(LIBRARY / "layered-12-m030.json")
+    instance = read_structured(LIBRARY / "layered-12-m030.json")
     exact = solve(instance, Budget())
     monkeypatch.setattr(branch_and_price, "AT_ROOT", -1.0)  # it is always late there
     monkeypatch.setattr(branch_and_price, "ROUGH_SEARCH", 100)

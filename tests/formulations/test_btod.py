@@ -17,6 +17,7 @@ from folders import LIBRARY
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
+from reading import read_structured
 from strategies import instance_of, instances
 
 from offloadlib.best_known import best_known
@@ -41,7 +42,6 @@ from offloadlib.instances import (
     Status,
     Termination,
     evaluate,
-    read,
 )
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
@@ -106,7 +106,7 @@ def test_equals_brute_force_in_the_smallest_slices(instance: Instance) -> None:
     ["worked-example", "paper-m005", "paper-m010", "paper-m020", "paper-m040", "chain-8-m015", "radio-m025"],
 )
 def test_equals_the_best_known(name: str) -> None:
-    instance = read(LIBRARY / f"{name}.json")
+    instance = read_structured(LIBRARY / f"{name}.json")
     known = best_known(instance)
     assert known is not None
     assert known.objective is not None
@@ -198,7 +198,7 @@ def count(instance: Instance) -> list[int]:
 
 
 def test_as_written_on_the_worked_example() -> None:
-    result = as_written.solve(read(LIBRARY / "worked-example.json"), Budget())
+    result = as_written.solve(read_structured(LIBRARY / "worked-example.json"), Budget())
     assert result.objective == pytest.approx(24.045, rel=1e-12)
     assert result.run["leaves"] == 5661  # of 3^10
     assert result.status is Status.OPTIMAL
@@ -283,7 +283,7 @@ METHODS: list[Solve] = [btod.solve, as_written.solve, device_by_device.solve]
 
 @pytest.mark.parametrize("solve", METHODS)
 def test_the_same_answer_twice(solve: Solve) -> None:
-    instance = read(LIBRARY / "worked-example.json")
+    instance = read_structured(LIBRARY / "worked-example.json")
     one, two = solve(instance, Budget()), solve(instance, Budget())
     assert one.solution.rows(instance) == two.solution.rows(instance)
     assert one.run["nodes"] == two.run["nodes"]
@@ -292,7 +292,7 @@ def test_the_same_answer_twice(solve: Solve) -> None:
 
 @pytest.mark.parametrize("solve", METHODS)
 def test_progress(solve: Solve) -> None:
-    instance = read(LIBRARY / "worked-example.json")
+    instance = read_structured(LIBRARY / "worked-example.json")
     events: list[Progress] = []
     result = solve(instance, Budget(on_progress=events.append))
     assert events
@@ -363,7 +363,7 @@ def test_the_bound_holds_at_any_time_limit() -> None:
 def endless(solve: Solve) -> Instance:
     """An instance that a method cannot finish within seconds."""
     if solve is as_written.solve:
-        return read(LIBRARY / "paper-m010.json")
+        return read_structured(LIBRARY / "paper-m010.json")
     graph = "fork-join-40" if solve is btod.solve else "fork-join-10"
     return generate(Setting(devices=3, capacity=1, offload_points=12, applications=(graph,)), seed=0)
 

@@ -19,12 +19,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from processes import interrupted_once_running
+from reading import library
 from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
 
 from offloadlib.formulations.structured.cp import cpsat, decisions, encoding, places, program
 from offloadlib.formulations.structured.cp.encoding import Encoding
 from offloadlib.formulations.structured.decomposition.branch_and_price import solve as branch_and_price
 from offloadlib.formulations.structured.decomposition.pricing import Prices
+from offloadlib.formulations.structured.milp import patterns
 from offloadlib.formulations.structured.milp.patterns import undominated
 from offloadlib.formulations.structured.search import Search, can_offload
 from offloadlib.instances import (
@@ -38,7 +40,6 @@ from offloadlib.instances import (
     Status,
     Termination,
     evaluate,
-    read,
 )
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.generate import Setting, generate
@@ -50,16 +51,12 @@ PAPER_M040 = 16.76428933599401
 ENCODINGS = ("decisions", "places", "plain")
 
 
-def library(name: str) -> Instance:
-    return read(LIBRARY / f"{name}.json")
-
-
 @contextmanager
 def only(name: str) -> Iterator[None]:
     """With one of the encodings: whole decisions, places with prices, places without."""
     with pytest.MonkeyPatch.context() as patch:
         if name != "decisions":
-            patch.setattr(cpsat.patterns, "obstacle", lambda instance: "not now")
+            patch.setattr(patterns, "obstacle", lambda instance: "not now")
         if name == "plain":
             patch.setattr(cpsat, "_can_be_priced", lambda application: False)
         yield
@@ -435,7 +432,7 @@ import sys
 from offloadlib.formulations.structured.cp.cpsat import solve
 from offloadlib.instances import Budget, read
 from offloadlib.instances.structured.bound import simple_bound
-instance = read(sys.argv[1])
+instance = structured(sys.argv[1])
 simple = simple_bound(instance)
 running = False
 def tell(event):

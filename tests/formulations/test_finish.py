@@ -21,6 +21,10 @@ from hypothesis import strategies as st
 from strategies import DOCUMENT, documents, instance_of, instances
 
 from offloadlib import check
+from offloadlib.check.rooms import leaves, series
+from offloadlib.check.rooms import levels as check_levels
+from offloadlib.check.rooms import patterns as check_patterns
+from offloadlib.formulations.engine.tree import Tree
 from offloadlib.formulations.proofs.nodes import Enumeration
 from offloadlib.formulations.structured.certificate import Certificate, Charged, write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price, finish
@@ -155,7 +159,7 @@ def test_patterns_that_do_not_fit_together_give_no_incumbent() -> None:
     )
     alone = pool.within(np.isin(np.arange(len(pool.cost)), largest))
     assert alone.used[:, -1].sum() > instance.points.capacity.sum()
-    Finish(search, search.tree, levels, alone).seek(prices)
+    Finish(search, Tree(Charged(prices)), levels, alone).seek(prices)
     assert search.objective == evaluate(instance, Solution.all_local(instance)).total
 
 
@@ -446,7 +450,7 @@ def test_an_enumeration_that_takes_too_long_proves_less(
     instance, document, _ = example(tmp_path)
     certificate = judged(document, tmp_path)
     assert check.tree_bound(instance, certificate).value >= certificate.lower_bound
-    monkeypatch.setattr(check.rooms.series, limit, 20)
+    monkeypatch.setattr(series, limit, 20)
     bound = check.tree_bound(instance, certificate)
     assert 0 < bound.value < certificate.lower_bound
     assert bound.limited == [instance.applications[0].id]
@@ -458,15 +462,15 @@ def test_a_deep_tree_over_many_devices_needs_little_memory() -> None:
     document["devices"] = [document["devices"][0] | {"id": f"d{m}"} for m in range(count)]
     instance = check.files._instance_from_json(document, "x")
     assert isinstance(instance, check.data.Instance)
-    levels, leaf = check.rooms.levels.Levels(instance), check.certificate.Leaf({}, {}, None)
+    levels, leaf = check_levels.Levels(instance), check.certificate.Leaf({}, {}, None)
     nodes: list[check.certificate.TreeNode] = []
     for i in range(0, count, 2):  # no device has as few
         nodes += [check.certificate.Count(f"d{i // 2}", instance.points[0].id, 0, i + 1, i + 2), leaf]
     cuts = [check.certificate.Cut(instance.points[0].id, 2, {})] * 1000
     certificate = check.certificate.Certificate("", Fraction(10**6), [*nodes, leaf], None, cuts)
-    patterns: list[list[check.rooms.leaves.Pattern]] = [[(1, 1, (1,) * len(levels.points))]] * count
+    patterns: list[list[leaves.Pattern]] = [[(1, 1, (1,) * len(levels.points))]] * count
     tracemalloc.start()
-    assert check.rooms.patterns.Enumerated(instance, levels, certificate).bound(0, patterns) == count
+    assert check_patterns.Enumerated(instance, levels, certificate).bound(0, patterns) == count
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2e6

@@ -18,6 +18,7 @@ from folders import LIBRARY
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from processes import interrupted_once_running
+from reading import library
 from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
 from offloadlib.formulations.catalogue import FORMULATIONS, Formulation, find, imported
@@ -42,7 +43,6 @@ from offloadlib.instances import (
     Status,
     Termination,
     evaluate,
-    read,
 )
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.series_parallel import (
@@ -57,10 +57,6 @@ from offloadlib.instances.structured.series_parallel import (
 from offloadlib.instances.structured.sides import heaviest_path
 
 NAMES = [formulation.name for formulation in FORMULATIONS]
-
-
-def library(name: str) -> Instance:
-    return read(LIBRARY / f"{name}.json")
 
 
 def solve(name: str, instance: Instance, **budget: Any) -> Result:
@@ -587,7 +583,8 @@ def hard() -> Instance:
 
 @cache
 def start_of_hard() -> Solution:
-    return solve("milp", hard(), time_limit=20, gap=0.05).solution
+    start: Solution = solve("milp", hard(), time_limit=20, gap=0.05).solution
+    return start
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "appsi_highs"])
@@ -634,7 +631,7 @@ INTERRUPTED = """
 import sys
 from offloadlib.formulations.structured.milp.disjunctive import solve_big_m
 from offloadlib.instances import Budget, read
-instance, solver = read(sys.argv[1]), sys.argv[2]
+instance, solver = structured(sys.argv[1]), sys.argv[2]
 running = solver == "scip"  # it tells of nothing while it runs
 if running:
     print("running", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ Method = Callable[[HybridInstance, Budget], Result]
 def drawn(devices: int, seed: int, tasks: int = 3, **parameters: float) -> HybridInstance:
     """An instance with whole sizes in units of 2^23 bits, as the source has them."""
     rng = np.random.default_rng(seed)
-    sizes = 8.388608 * rng.integers(10, 31, (devices, tasks))
+    sizes = 8.388608 * rng.integers(10, 31, (devices, tasks)).astype(np.float64)
     ids = tuple(f"d{i + 1}" for i in range(devices))
     return HybridInstance("drawn", ids, sizes, np.ones(devices), Parameters(**parameters))
 
@@ -82,7 +83,8 @@ def in_units(draw: st.DrawFn) -> HybridInstance:
     """Instances with sizes in whole units, some with little bandwidth for many devices, some with twins."""
     devices, tasks = draw(st.sampled_from([(2, 3), (3, 2), (4, 2), (8, 1), (1, 5)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**31 - 1)))
-    sizes = 8.388608 * rng.integers(0, draw(st.sampled_from([3, 10, 31])), (devices, tasks))
+    most = draw(st.sampled_from([3, 10, 31]))
+    sizes = 8.388608 * rng.integers(0, most, (devices, tasks)).astype(np.float64)
     weight = np.ones(devices) if draw(st.booleans()) else rng.uniform(0.5, 2.0, devices)
     if draw(st.booleans()):
         sizes[1:] = sizes[:1]
@@ -92,7 +94,7 @@ def in_units(draw: st.DrawFn) -> HybridInstance:
     return HybridInstance("units", tuple(f"d{i}" for i in range(devices)), sizes, weight, parameters)
 
 
-def branches(proof: Proof) -> list[Any]:
+def branches(proof: Proof[Any]) -> list[Any]:
     """Of the tree of its certificate."""
     return [node.branch for node in proof.certificate.nodes if isinstance(node, Divided)]
 
@@ -136,26 +138,29 @@ def test_certificates_with_units_are_accepted_and_mutated_ones_are_not(seed: int
         names[2].write_text(json.dumps(changed))
         return bool(rejections(names))
 
+    def change(what: str, node: int, values: dict[str, Any], file: dict[str, Any]) -> None:
+        file["nodes"][node][what].update(values)
+
     first = next(i for i, node in enumerate(document["nodes"]) if "units" in node.get("branch", {}))
     units = document["nodes"][first]["branch"]["units"]
     tolls = [i for i, node in enumerate(document["nodes"]) if "units" in node.get("prices", {})]
     assert tolls
     # A branch that says less on one side says more on the other one: one of the two leaves loses its bound.
     for other in (units - 30, units + 30):
-        assert mutated(lambda file, other=other: file["nodes"][first]["branch"].update(units=other))
+        assert mutated(partial(change, "branch", first, {"units": other}))
     assert mutated(lambda file: file.pop("units"))
     assert mutated(lambda file: file["units"]["d1"].pop())
     for i in tolls[:2]:
         toll = float(document["nodes"][i]["prices"]["units"])
         for factor in (-1.0, 0.5, 2.0):
             prices = {"units": repr(factor * toll)}
-            assert mutated(lambda file, i=i, prices=prices: file["nodes"][i]["prices"].update(prices))
+            assert mutated(partial(change, "prices", i, prices))
 
 
 def test_whole_units() -> None:
     rng = np.random.default_rng(1)
     for unit in (8.388608, 0.1, 1.0, 1e-7, 3e8, 1 / 3):
-        whole = rng.integers(0, 40, (7, 3))
+        whole = rng.integers(0, 40, (7, 3)).astype(np.float64)
         found = whole_units(unit * whole)
         assert found is not None
         assert (found * np.gcd.reduce(whole.ravel()) == whole).all()
@@ -249,7 +254,7 @@ def test_the_bound_at_the_time_limit_is_valid(method: Method) -> None:
 def test_scarce_uplink_at_the_time_limit() -> None:
     """Weights and sizes of all kinds, where the gap takes long to close: whatever is returned is in order."""
     rng = np.random.default_rng(2)
-    instance, seen = drawn(1000, 2), []
+    instance, seen = drawn(1000, 2), list[Any]()
     instance = replace(instance, weight=rng.uniform(0.5, 2.0, 1000))
     result = lagrangian.solve(instance, Budget(time_limit=0.3, on_progress=seen.append))
     assert result.termination is Termination.TIME_LIMIT

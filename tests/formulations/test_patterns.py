@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from brute import brute_force
 from counts import examples
-from folders import LIBRARY
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from reading import library
 from strategies import instances, solutions
 
 import offloadlib
@@ -31,17 +31,12 @@ from offloadlib.instances import (
     Status,
     Termination,
     evaluate,
-    read,
 )
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
 PAPER_M040 = 16.76428933599401
 """The optimum of paper-m040."""
-
-
-def library(name: str) -> Instance:
-    return read(LIBRARY / f"{name}.json")
 
 
 # The same optimum ---------------------------------------------------------------------------------

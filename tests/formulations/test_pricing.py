@@ -231,7 +231,7 @@ def test_series_parallel_graphs_have_a_plan(arcs: str) -> None:
 def application(arcs: str) -> Application:
     names = sorted({name for arc in arcs.split() for name in arc})
     number = {name: k for k, name in enumerate(names)}
-    return Application("x", tuple(names), tuple((number[j], number[k]) for j, k in arcs.split()))
+    return Application("x", tuple(names), tuple((number[arc[0]], number[arc[1]]) for arc in arcs.split()))
 
 
 def test_the_pattern_n_is_not_series_parallel() -> None:

@@ -15,7 +15,7 @@ import offloadlib
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.formulations.structured.cp import cpsat
 from offloadlib.formulations.structured.cp import program as cp_program
-from offloadlib.formulations.structured.milp import arrays, clock, levels, potentials, size
+from offloadlib.formulations.structured.milp import arrays, clock, levels, patterns, potentials, size
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.formulations.structured.search import can_offload
 from offloadlib.instances import Budget, Instance, Termination, evaluate
@@ -106,7 +106,7 @@ def test_a_model_that_cannot_be_made_in_time_is_not_made(monkeypatch: pytest.Mon
 def test_long_sums_of_cpsat_are_cut(instance: Instance) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cp_program, "LONGEST", 1)
-        patch.setattr(cpsat.patterns, "obstacle", lambda instance: "not now")
+        patch.setattr(patterns, "obstacle", lambda instance: "not now")
         result = cpsat.solve(instance, Budget())
         assert result.objective == pytest.approx(brute_force(instance)[0], rel=2e-9, abs=1e-12)
 

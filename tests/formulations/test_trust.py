@@ -14,6 +14,8 @@ import pytest
 from brute import brute_force
 from folders import CASES
 from fuzzing import disagreements, exact_methods, solved
+from ortools.sat.python import cp_model
+from reading import read_structured
 
 import offloadlib
 from offloadlib.formulations.engine import highs
@@ -22,7 +24,7 @@ from offloadlib.formulations.structured import scaling
 from offloadlib.formulations.structured.cp import program
 from offloadlib.formulations.structured.decomposition import branch_and_price, finish, master
 from offloadlib.formulations.structured.milp import arrays, disjunctive, pyomo_run
-from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate, read
+from offloadlib.instances import Budget, InputError, Instance, Solution, Status, Termination, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
 
 OPTIMA = {
@@ -39,7 +41,7 @@ OPTIMA = {
 
 @pytest.mark.parametrize("name", OPTIMA)
 def test_cases_of_wrong_solvers(name: str) -> None:
-    instance = read(CASES / f"{name}.json")
+    instance = read_structured(CASES / f"{name}.json")
     optimum, _ = brute_force(instance)
     assert optimum == pytest.approx(OPTIMA[name], rel=1e-15)
     assert disagreements(instance, optimum) == []
@@ -103,8 +105,8 @@ def test_answers_that_must_agree() -> None:
 
 def test_far_apart() -> None:
     assert not scaling.far_apart(small())
-    assert scaling.far_apart(read(CASES / "milp-hull-false-bound.json"))
-    assert not scaling.far_apart(read(CASES / "cpsat-false-optimum.json"))
+    assert scaling.far_apart(read_structured(CASES / "milp-hull-false-bound.json"))
+    assert not scaling.far_apart(read_structured(CASES / "cpsat-false-optimum.json"))
 
 
 @pytest.mark.parametrize("solver", ["appsi_highs", "cbc", "glpk"])
@@ -184,7 +186,7 @@ def test_an_infeasible_program_with_a_solution_is_a_contradiction(monkeypatch: p
 
 def test_values_of_another_solution_are_sought_again() -> None:
     """As highspy 1.16.0 does: the objective is right, the values are those of the start."""
-    instance = read(CASES / "highs-1.16-other-solution.json")
+    instance = read_structured(CASES / "highs-1.16-other-solution.json")
     with pytest.MonkeyPatch.context() as patch:
         honest = highs._outcome
 
@@ -277,7 +279,7 @@ def test_cp_sat_calls_a_feasible_program_infeasible(
     def broken(*arguments: Any) -> Any:
         calls.append(arguments)
         status, interrupted = run(*arguments)
-        kinds = program.cp_model.CpSolverStatus
+        kinds = cp_model.CpSolverStatus
         return (kinds.INFEASIBLE if len(calls) <= times else status), interrupted
 
     monkeypatch.setattr(program, "_run", broken)
@@ -377,6 +379,6 @@ def test_branch_and_price_survives_its_linear_programs(monkeypatch: pytest.Monke
 
 
 def test_every_exact_method_is_held_against_brute_force() -> None:
-    names = {name for name, _ in exact_methods(read(CASES / "highs-1.16-other-solution.json"))}
+    names = {name for name, _ in exact_methods(read_structured(CASES / "highs-1.16-other-solution.json"))}
     expected = {"milp", "milp-arrays", "milp-bigm", "milp-hull", "milp-paths", "milp-stages"}
     assert names >= expected | {"patterns", "cpsat", "cpsat-places", "btod", "branch-and-price", "btod-plain"}

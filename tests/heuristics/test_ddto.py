@@ -31,7 +31,7 @@ def system(devices: int = 2, tasks: int = 2, **parameters: float) -> HybridInsta
 
 
 def frames(count: int, seed: int = 0, shape: tuple[int, int] = (2, 2)) -> Floats:
-    return 8.388608 * np.random.default_rng(seed).integers(10, 31, (count, *shape))
+    return 8.388608 * np.random.default_rng(seed).integers(10, 31, (count, *shape)).astype(np.float64)
 
 
 def decisions(learner: Ddto, seed: int = 9) -> list[list[int]]:

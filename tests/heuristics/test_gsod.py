@@ -10,10 +10,11 @@ from brute import brute_force
 from counts import examples
 from folders import LIBRARY
 from hypothesis import given
+from reading import read_structured
 from strategies import instance_of, instances
 
 from offloadlib.heuristics.structured.gsod import solve_difference, solve_ratio
-from offloadlib.instances import LOCAL, Budget, Instance, evaluate, read
+from offloadlib.instances import LOCAL, Budget, Instance, evaluate
 
 
 def two_devices(channels: int | None = None, capacity: int = 1, slow: int = 0) -> Instance:
@@ -77,7 +78,7 @@ def test_channels_are_kept() -> None:
 def test_the_second_layer_knows_the_first() -> None:
     """A layer's costs depend on where the predecessors went: the worked example's second subtask of ud2
     stays with its first at an offload point, as coming home would cost a download."""
-    instance = read(LIBRARY / "worked-example.json")
+    instance = read_structured(LIBRARY / "worked-example.json")
     rows = solve_difference(instance, Budget()).solution.rows(instance)
     assert rows == [[1, 0, 0, LOCAL, LOCAL], [1, 0, LOCAL, LOCAL, LOCAL]]
 

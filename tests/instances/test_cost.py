@@ -15,6 +15,7 @@ from brute import brute_force, exact_costs
 from counts import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_structured
 from strategies import DOCUMENT, EXAMPLE, Document, changed, documents, instance_of, instances, put, solutions
 
 import offloadlib.instances as model
@@ -32,7 +33,7 @@ def close(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def example() -> Instance:
-    return model.read(EXAMPLE)
+    return read_structured(EXAMPLE)
 
 
 # --- the worked example of problem.md ---------------------------------------------------------------
@@ -124,6 +125,7 @@ def test_cost_equals_the_checkers(data: st.DataObject, tmp_path_factory: pytest.
     claim = model.StoredSolution(solution, "drawn", evaluation.total, None, Status.FEASIBLE)
     model.write_solution(claim, instance, folder / "solution.json")
     read = checker.read_instance(folder / "instance.json")
+    assert isinstance(read, checker.data.Instance)
     assert read.fingerprint() == instance.fingerprint
     for device, row, cost in zip(
         read.devices, solution.rows(instance), evaluation.cost.tolist(), strict=True

@@ -14,17 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import numpy as np
 import pytest
 from counts import examples
+from folders import LIBRARY
 from hypothesis import example as given_example
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_structured
 from strategies import (
     DOCUMENT,
     EXAMPLE,
-    LIBRARY,
     Change,
     Document,
     changed,
@@ -81,7 +82,7 @@ def test_round_trips(document: Document, tmp_path_factory: pytest.TempPathFactor
     instance = instance_of(document)
     for name in ("instance.json", "instance.zip"):
         model.write(instance, folder / name)
-        assert_same(instance, model.read(folder / name))
+        assert_same(instance, read_structured(folder / name))
 
 
 @pytest.mark.parametrize(
@@ -90,22 +91,22 @@ def test_round_trips(document: Document, tmp_path_factory: pytest.TempPathFactor
     ids=lambda path: path.stem,
 )
 def test_library_round_trips(path: Path, tmp_path: Path) -> None:
-    instance = model.read(path)
+    instance = read_structured(path)
     for name in ("instance.json", "instance.zip"):
         model.write(instance, tmp_path / name)
-        assert_same(instance, model.read(str(tmp_path / name)))
+        assert_same(instance, read_structured(str(tmp_path / name)))
 
 
 def test_the_form_is_told_by_the_bytes_not_by_the_name(tmp_path: Path) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     model.write(instance, tmp_path / "example.ZIP")
     assert zipfile.is_zipfile(tmp_path / "example.ZIP")
     (tmp_path / "example.ZIP").rename(tmp_path / "example.json")
-    assert_same(instance, model.read(tmp_path / "example.json"))
+    assert_same(instance, read_structured(tmp_path / "example.json"))
 
 
 def test_the_same_instance_gives_the_same_bytes(tmp_path: Path) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     for name in ("one.json", "two.json", "one.zip", "two.zip"):
         model.write(instance, tmp_path / name)
     for suffix in ("json", "zip"):
@@ -113,7 +114,7 @@ def test_the_same_instance_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_file_holds_a_line_per_device(tmp_path: Path) -> None:
-    model.write(model.read(EXAMPLE), tmp_path / "one.json")
+    model.write(read_structured(EXAMPLE), tmp_path / "one.json")
     lines = (tmp_path / "one.json").read_text("utf-8").splitlines()
     assert [line.startswith('  {"id": "ud') for line in lines].count(True) == 2
 
@@ -123,10 +124,10 @@ def test_data_is_read_from_a_pipe() -> None:
     os.write(write_end, EXAMPLE.read_bytes())
     os.close(write_end)
     try:
-        instance = model.read(f"/dev/fd/{read_end}")
+        instance = read_structured(f"/dev/fd/{read_end}")
     finally:
         os.close(read_end)
-    assert_same(instance, model.read(EXAMPLE))
+    assert_same(instance, read_structured(EXAMPLE))
 
 
 # --- in columns -------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_columns_round_trip(instance: Instance) -> None:
 
 
 def test_columns_that_are_wrong_are_named_like_places_in_a_file() -> None:
-    header, good = header_and_columns(model.read(EXAMPLE))
+    header, good = header_and_columns(read_structured(EXAMPLE))
 
     def problems(**changed: Any) -> list[str]:
         with pytest.raises(InputError) as caught:
@@ -172,7 +173,7 @@ def test_columns_that_are_wrong_are_named_like_places_in_a_file() -> None:
 
 
 def test_optional_columns_may_be_left_out() -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     header, good = header_and_columns(instance)
     for name, column in layout(header, good).items():
         if column.optional:
@@ -245,7 +246,7 @@ def test_fingerprint_of_many_devices_is_as_defined() -> None:
 
 def test_fingerprint_of_the_worked_example() -> None:
     # Written down here: solution files that people keep refer to it.
-    assert model.read(EXAMPLE).fingerprint == definition(DOCUMENT) == GOLDEN_FINGERPRINT
+    assert read_structured(EXAMPLE).fingerprint == definition(DOCUMENT) == GOLDEN_FINGERPRINT
 
 
 GOLDEN_FINGERPRINT = "9e702c606c35bad3e52af5bb45c2bb4f035ed10ecd99fa538e4918e776f791d5"
@@ -439,7 +440,7 @@ def test_the_schema_and_the_reader_agree_on_solutions(data: st.DataObject) -> No
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     stored = StoredSolution(Solution.all_local(instance), "local", 72.77, None, Status.FEASIBLE)
     assert instance.fingerprint  # before the functions that it needs are broken
     old = dict.fromkeys(("old.json", "old.zip", "old.sol.json"), b"old")
@@ -481,20 +482,20 @@ def test_what_cannot_be_written_is_said(name: str, reason: str, tmp_path: Path) 
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError) as caught:
-        model.write(model.read(EXAMPLE), tmp_path / name)
+        model.write(read_structured(EXAMPLE), tmp_path / name)
     assert caught.value.problems == (("", f"cannot be written: {reason}"),)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250 + ".json")
-    model.write(model.read(EXAMPLE), path)
+    model.write(read_structured(EXAMPLE), path)
     assert path.exists()
 
 
 def test_new_files_have_the_usual_permissions(tmp_path: Path) -> None:
     (tmp_path / "usual").touch()
-    model.write(model.read(EXAMPLE), tmp_path / "written.json")
+    model.write(read_structured(EXAMPLE), tmp_path / "written.json")
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 1
 
@@ -502,14 +503,14 @@ def test_new_files_have_the_usual_permissions(tmp_path: Path) -> None:
 def test_a_link_is_written_through(tmp_path: Path) -> None:
     (tmp_path / "target.json").touch()
     (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
-    model.write(model.read(EXAMPLE), tmp_path / "link.json")
+    model.write(read_structured(EXAMPLE), tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink()
-    assert_same(model.read(tmp_path / "target.json"), model.read(EXAMPLE))
+    assert_same(read_structured(tmp_path / "target.json"), read_structured(EXAMPLE))
 
 
 def test_a_device_file_is_not_replaced() -> None:
     before = Path(os.devnull).stat()
-    model.write(model.read(EXAMPLE), os.devnull)
+    model.write(read_structured(EXAMPLE), os.devnull)
     assert stat.S_ISCHR(before.st_mode) and Path(os.devnull).stat().st_ino == before.st_ino
 
 
@@ -517,10 +518,12 @@ def test_a_device_file_is_not_replaced() -> None:
 def test_a_pipe_is_written_to(name: str, tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     (tmp_path / name).symlink_to(f"/dev/fd/{write_end}")
-    model.write(model.read(EXAMPLE), tmp_path / name)
+    model.write(read_structured(EXAMPLE), tmp_path / name)
     os.close(write_end)
     with open(read_end, "rb") as file:  # noqa: PTH123
-        assert_same(parse(file.read(), "pipe"), model.read(EXAMPLE))
+        again = parse(file.read(), "pipe")
+        assert isinstance(again, model.Instance)
+        assert_same(again, read_structured(EXAMPLE))
 
 
 def test_the_collector_runs_again_after_reading() -> None:
@@ -528,11 +531,11 @@ def test_the_collector_runs_again_after_reading() -> None:
 
     with pytest.raises(InputError):
         parse(b"{", "x")
-    model.read(EXAMPLE)
+    read_structured(EXAMPLE)
     assert gc.isenabled()
     gc.disable()
     try:
-        model.read(EXAMPLE)
+        read_structured(EXAMPLE)
         assert not gc.isenabled()
     finally:
         gc.enable()
@@ -572,7 +575,7 @@ def test_solutions_round_trip(data: st.DataObject, tmp_path_factory: pytest.Temp
 
 
 def test_run_records_hold_what_json_can_hold(tmp_path: Path) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     run: dict[Any, Any] = {
         "time_limit": float("inf"),
         "nodes": np.int64(3),
@@ -600,7 +603,7 @@ def test_run_records_hold_what_json_can_hold(tmp_path: Path) -> None:
 
 
 def test_solutions_refer_to_their_instance(tmp_path: Path) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     stored = StoredSolution(Solution.all_local(instance), "local", 72.77, None, Status.FEASIBLE)
     model.write_solution(stored, instance, tmp_path / "x.sol.json")
     document = json.loads((tmp_path / "x.sol.json").read_text("utf-8"))
@@ -635,7 +638,7 @@ def packed(instance: Instance) -> bytes:
     return file.getvalue()
 
 
-PACKED = packed(model.read(EXAMPLE))
+PACKED = packed(read_structured(EXAMPLE))
 
 
 @examples(400)

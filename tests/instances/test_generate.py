@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_structured
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, UNLIMITED, InputError, Instance
@@ -94,8 +95,15 @@ def any_setting(draw: st.DrawFn) -> Setting:
         alpha=draw(ranges(0, 1)),
         execute=draw(ranges(0.1, 50)),
         edge_data=draw(st.none() | ranges(0, 3)),
-        **{key: draw(ranges(0.01, 9)) for key in ("device_cpu", "point_cpu", "uplink", "downlink", "work")},
-        **{key: draw(ranges(0, 9)) for key in ("send", "receive", "input", "output")},
+        device_cpu=draw(ranges(0.01, 9)),
+        point_cpu=draw(ranges(0.01, 9)),
+        uplink=draw(ranges(0.01, 9)),
+        downlink=draw(ranges(0.01, 9)),
+        work=draw(ranges(0.01, 9)),
+        send=draw(ranges(0, 9)),
+        receive=draw(ranges(0, 9)),
+        input=draw(ranges(0, 9)),
+        output=draw(ranges(0, 9)),
     )
 
 
@@ -123,7 +131,7 @@ def test_seeds_tell_instances_apart(first: int, second: int) -> None:
 
 def test_a_limit_changes_nothing_else() -> None:
     """Capacity and channels can be varied over the same devices, points and tasks."""
-    loose, tight = (generate(Setting(**kind), seed=3) for kind in ({}, {"capacity": 1, "channels": 2}))
+    loose, tight = (generate(setting, seed=3) for setting in (Setting(), Setting(capacity=1, channels=2)))
     assert all((a == b).all() for a, b in zip(parts(loose).values(), parts(tight).values(), strict=True))
     assert (loose.devices.connected_to == tight.devices.connected_to).all()
 
@@ -154,7 +162,7 @@ def test_source_records_what_it_takes_to_repeat(tmp_path: Path) -> None:
     setting = Setting(devices=4, applications=("face", "chain-3"), edge_data=(0.1, 0.2), area=100.0)
     instance = generate(setting, seed=9, name="again", description="twice")
     instances.write(instance, tmp_path / "file.json")
-    stored = instances.read(tmp_path / "file.json")
+    stored = read_structured(tmp_path / "file.json")
     assert stored.source == instance.source
     assert stored.source is not None
     parameters: dict[str, Any] = {
@@ -237,7 +245,7 @@ def test_every_parameter_is_explained() -> None:
 
 @pytest.mark.parametrize("recipe", SYNTHETIC, ids=lambda recipe: recipe.name)
 def test_the_library_is_what_its_recipes_make(recipe: Any) -> None:
-    shipped = instances.read(LIBRARY / f"{recipe.name}.json")
+    shipped = read_structured(LIBRARY / f"{recipe.name}.json")
     made = recipe.make()
     assert shipped.fingerprint == made.fingerprint
     assert (shipped.name, shipped.description, shipped.source) == (made.name, made.description, made.source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def draw_places(data: st.DataObject, instance: HybridInstance) -> np.ndarray:
 def test_by_hand() -> None:
     """Device d1: t1 local, t2 at the edge; d2: t1 in the cloud, t2 local; 60 and 40 Mbit/s."""
     instance = instance_of(DOCUMENT)
-    result = evaluate(instance, HybridSolution(np.array([[DEVICE, EDGE], [CLOUD, DEVICE]]), [60.0, 40.0]))
+    places = np.array([[DEVICE, EDGE], [CLOUD, DEVICE]])
+    result = evaluate(instance, HybridSolution(places, np.array([60.0, 40.0])))
     delays = [
         max(0.475 * 83.88608, 251.65824 / 60 + 0.19 * 251.65824),
         max(0.475 * 134.217728, 100.663296 / 40 + (1 / 8 + 0.095) * 100.663296),
@@ -146,7 +148,8 @@ def test_the_split_against_a_convex_solver(data: st.DataObject) -> None:
     unit = upload.sum() / bandwidth  # seconds; shares are scaled by the bandwidth
     shares = np.full(count, 1.0 / count)
     start = np.concatenate([shares, np.maximum(local, upload / (shares * bandwidth) + remote) / unit])
-    found = minimize(
+    slsqp: Any = minimize  # its stubs know no ftol
+    found = slsqp(
         lambda x: weight @ x[count:] / weight.sum(),
         start,
         jac=lambda x: np.concatenate([np.zeros(count), weight / weight.sum()]),
@@ -220,23 +223,23 @@ def test_what_breaks_a_rule_is_named() -> None:
         "edge", ("a", "b"), np.ones((2, 1)), np.ones(2), Parameters(r_c=0.0, f_c=0.0, bandwidth=1.0)
     )
     places = np.array([[EDGE], [CLOUD]])
-    texts = [str(v) for v in evaluate(instance, HybridSolution(places, [0.0, -1.0])).violations]
+    texts = [str(v) for v in evaluate(instance, HybridSolution(places, np.array([0.0, -1.0]))).violations]
     assert texts == [
         "cloud: 'b' uses one, and there is none",
         "split: 'b' gets -1.0 Mbit/s",
         "split: 'a' uploads, and gets nothing",
     ]
     places = np.array([[EDGE], [EDGE]])
-    just_above = HybridSolution(places, [0.5, math.nextafter(0.5, 1)])
+    just_above = HybridSolution(places, np.array([0.5, math.nextafter(0.5, 1)]))
     texts = [str(v) for v in evaluate(instance, just_above).violations]
     assert texts == ["bandwidth: 1.0 of 1.0 Mbit/s given away"]
-    assert evaluate(instance, HybridSolution(places, [0.5, 0.5])).feasible
+    assert evaluate(instance, HybridSolution(places, np.array([0.5, 0.5]))).feasible
 
 
 def test_decisions_of_another_shape_are_refused() -> None:
     instance = instance_of(DOCUMENT)
     with pytest.raises(ValueError, match="not decisions of"):
-        evaluate(instance, HybridSolution(np.zeros((1, 2)), np.zeros(1)))
+        evaluate(instance, HybridSolution(np.zeros((1, 2), np.int8), np.zeros(1)))
     with pytest.raises(IndexError, match="there is no place 3"):
         evaluate(instance, HybridSolution(np.full((2, 2), 3), np.zeros(2)))
 
@@ -266,5 +269,5 @@ def test_data_is_frozen() -> None:
 
 def test_shares_of_the_places() -> None:
     instance = instance_of(DOCUMENT)
-    found = instance.evaluate(HybridSolution(np.array([[0, 1], [2, 1]]), np.array([50.0, 50.0]))).placed
+    found = evaluate(instance, HybridSolution(np.array([[0, 1], [2, 1]]), np.array([50.0, 50.0]))).placed
     assert found == pytest.approx(np.array([83.88608, 251.65824 + 134.217728, 100.663296]) / 570.425344)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from folders import CASES, DATA
+from reading import read_structured
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, InputError, Solution, evaluate
@@ -527,7 +528,7 @@ def test_source_records_files_parameters_and_facts(here: Path) -> None:
         [here / "one.json"], sites=here / "sites.csv", users=here / "users.csv", seed=3
     )
     instances.write(instance, here / "instance.json")
-    source = instances.read(here / "instance.json").source
+    source = read_structured(here / "instance.json").source
     assert source == instance.source
     assert source is not None
     names = ["one.json", "sites.csv", "users.csv"]
@@ -883,7 +884,7 @@ def test_real_sites_and_users() -> None:
     "recipe", [recipe for recipe in RECIPES if recipe.needs_data], ids=lambda recipe: recipe.name
 )
 def test_the_real_library_is_what_its_recipes_make(recipe: Any) -> None:
-    shipped = instances.read(LIBRARY / f"{recipe.name}.json")
+    shipped = read_structured(LIBRARY / f"{recipe.name}.json")
     made = recipe.make(DATA)
     assert shipped.fingerprint == made.fingerprint
     assert (shipped.name, shipped.description, shipped.source) == (made.name, made.description, made.source)
@@ -892,7 +893,7 @@ def test_the_real_library_is_what_its_recipes_make(recipe: Any) -> None:
 @pytest.mark.parametrize("size", ["s", "m", "l"])
 def test_the_real_instances_are_worth_solving(size: str) -> None:
     """Offloading everything saves a lot, and there is room for a part of it only."""
-    instance = instances.read(LIBRARY / f"melbourne-{size}.json")
+    instance = read_structured(LIBRARY / f"melbourne-{size}.json")
     assert instance.source is not None and len(instance.source["files"]) == 7
     room = instance.points.capacity.sum()
     assert 0.2 * instance.num_subtasks < room < 0.5 * instance.num_subtasks

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from reading import read_structured
 
 from offloadlib import check
 from offloadlib.best_known import certificate_file, library, read_best_known, solution_file
-from offloadlib.instances import Instance, read, read_solution
+from offloadlib.instances import Instance, read_solution
 from offloadlib.instances.structured.bound import simple_bound
 
 STEMS = sorted(path.stem for path in library().glob("*.json") if path.name != "best_known.json")
@@ -18,16 +19,23 @@ HYBRID = [stem for stem in STEMS if stem.startswith("hybrid-")]
 def test_the_library_is_there() -> None:
     assert {"worked-example", "melbourne-s", "melbourne-m", "melbourne-l"} <= set(STEMS)
     assert {"hybrid-3x3", "hybrid-3x3-edge", "hybrid-n010", "hybrid-n030", "hybrid-n100"} == set(HYBRID)
-    assert [read(library() / f"{stem}.json").num_devices for stem in PAPER] == [5, 10, 20, 40, 70, 100]
+    assert [read_structured(library() / f"{stem}.json").num_devices for stem in PAPER] == [
+        5,
+        10,
+        20,
+        40,
+        70,
+        100,
+    ]
     for stem in PAPER:
-        instance = read(library() / f"{stem}.json")
+        instance = read_structured(library() / f"{stem}.json")
         assert instance.num_points == 10
         assert set(instance.points.capacity.tolist()) == {20}
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_every_instance_says_where_it_is_from(stem: str) -> None:
-    instance = read(library() / f"{stem}.json")
+    instance = read_structured(library() / f"{stem}.json")
     assert instance.source or stem == "worked-example"
     assert instance.evaluate(read_solution(solution_file(stem), instance).solution).feasible
 
@@ -40,7 +48,7 @@ def test_best_known_values_hold(stem: str) -> None:
     """The objective is that of a shipped solution; a certified bound has an accepted proof."""
     known = KNOWN[stem]
     path = library() / f"{stem}.json"
-    instance = read(path)
+    instance = read_structured(path)
     assert known.sha256 == instance.fingerprint
     assert known.objective is not None
     assert known.lower_bound is not None

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strategies import DOCUMENT, EXAMPLE, Change, Document, changed, drop, put
+from reading import read_structured
+from strategies import DOCUMENT, EXAMPLE, Change, Document, changed, drop, instance_of, put
 
 import offloadlib.instances as model
 from offloadlib import check as checker
 from offloadlib.instances import InputError, Solution, Status, StoredSolution
 from offloadlib.instances.files import archive
 from offloadlib.instances.files.archive import write_zip
-from offloadlib.instances.files.instances import parse
 from offloadlib.instances.structured.columns import layout
 from offloadlib.instances.structured.form import header_and_columns
 
@@ -572,13 +572,13 @@ def test_text(data: bytes, expected: list[str], tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(data)
     if not expected:  # odd, but allowed
-        assert model.read(path)
+        assert read_structured(path)
         return
     assert problems(model.read, path) == expected
     with pytest.raises(checker.Unusable):
         checker.read_instance(path)
     if expected[0].startswith(("is empty", "is not JSON", "is not UTF-8", "begins", "holds")):
-        assert problems(model.read_solution, path, model.read(EXAMPLE)) == expected, "parsed alike"
+        assert problems(model.read_solution, path, read_structured(EXAMPLE)) == expected, "parsed alike"
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":', " [", '{"format":'])
@@ -593,7 +593,7 @@ def test_100_megabytes_of_nesting(opening: str, tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    solved = model.read(EXAMPLE)
+    solved = read_structured(EXAMPLE)
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name, reason in {
@@ -635,7 +635,7 @@ def columnar() -> Members:
         device("position", [1, 2]), device("uplink", 3), device("downlink", 4), device("edge_data", [1] * 5)
     )
     file = io.BytesIO()
-    header, columns = header_and_columns(parse(as_bytes(document), "x"))
+    header, columns = header_and_columns(instance_of(document))
     write_zip(file, header, columns, layout(header, columns))
     with zipfile.ZipFile(file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -850,7 +850,7 @@ ZIPS: dict[str, tuple[bytes, list[str]]] = {
 def test_the_columnar_file_is_good(tmp_path: Path) -> None:
     for data in (ZIPPED, STORED):
         (tmp_path / "good.zip").write_bytes(data)
-        assert model.read(tmp_path / "good.zip").num_devices == 2
+        assert read_structured(tmp_path / "good.zip").num_devices == 2
 
 
 @pytest.mark.parametrize("kind", ZIPS)
@@ -875,7 +875,7 @@ def test_json_in_a_zip_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def solution() -> Document:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     return {
         "format": "offloadlib-solution",
         "version": 1,
@@ -971,7 +971,7 @@ SOLUTIONS: dict[str, tuple[Change, list[str]]] = {
 @pytest.mark.parametrize(("change", "expected"), SOLUTIONS.values(), ids=SOLUTIONS.keys())
 def test_solution(change: Change, expected: list[str], tmp_path: Path) -> None:
     path = tmp_path / "bad.sol.json"
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     path.write_bytes(as_bytes(solution()))
     assert model.read_solution(path, instance).solution.rows(instance)[0] == [-1, 0, 0, 1, -1]
     path.write_bytes(as_bytes(changed(change, of=solution())))
@@ -979,7 +979,7 @@ def test_solution(change: Change, expected: list[str], tmp_path: Path) -> None:
 
 
 def test_a_solution_is_no_instance(tmp_path: Path) -> None:
-    instance = model.read(EXAMPLE)
+    instance = read_structured(EXAMPLE)
     stored = StoredSolution(Solution.all_local(instance), "local", 72.77, None, Status.FEASIBLE)
     model.write_solution(stored, instance, tmp_path / "x.sol.json")
     assert problems(model.read, tmp_path / "x.sol.json") == [

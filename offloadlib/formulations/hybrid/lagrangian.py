@@ -136,7 +136,9 @@ def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[Hy
     )
 
 
-def prove(instance: HybridInstance, start: HybridSolution, budget: Budget[HybridSolution]) -> Proof:
+def prove(
+    instance: HybridInstance, start: HybridSolution, budget: Budget[HybridSolution]
+) -> Proof[Certificate]:
     """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
 
     Parameters
@@ -300,7 +302,7 @@ class _Search(Run[HybridSolution]):
         """What the better one of the two trees proves, at most the incumbent's cost."""
         return min(max(self.first.bound, self.tree.bound), self.objective)
 
-    def proof(self) -> Proof:
+    def proof(self) -> Proof[Certificate]:
         tree = self.tree if self.tree.bound > self.first.bound else self.first
         units = self.prices.units if self.by_units else None
         certificate = Certificate(claim(self.lower_bound), tree.nodes(), units)

@@ -60,8 +60,11 @@ class Certificate(Generic[Leaf]):
     nodes: Sequence[Leaf | Divided | Enumeration]
 
 
+Written = TypeVar("Written", bound=Certificate[Any])
+
+
 @dataclass(frozen=True)
-class Proof:
+class Proof(Generic[Written]):
     """The outcome of a search for a proof.
 
     Attributes
@@ -84,13 +87,13 @@ class Proof:
 
     solution: Any
     objective: float
-    certificate: Certificate[Any]
+    certificate: Written
     termination: Termination
     nodes: int
     columns: int = 0
     failure: str = ""
     bounds: Bounds = field(default_factory=dict)
-    unpriced: Certificate[Any] | None = None
+    unpriced: Written | None = None
 
 
 def claim(bound: float) -> float:

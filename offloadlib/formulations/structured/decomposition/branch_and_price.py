@@ -124,7 +124,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     )
 
 
-def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
+def prove(instance: Instance, start: Solution, budget: Budget) -> Proof[Certificate]:
     """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
 
     Parameters
@@ -144,7 +144,7 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof:
     return _prove(instance, start, budget, certify=True)
 
 
-def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
     try:
         return _closed(instance, start, budget, certify)
     except KeyboardInterrupt:  # before there is more than this
@@ -153,7 +153,7 @@ def _prove(instance: Instance, start: Solution, budget: Budget, certify: bool) -
         return Proof(start, objective, certificate, Termination.INTERRUPTED, 0, 0)
 
 
-def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
     if instance.num_devices < city.LARGE:
         return _branched(instance, start, budget, certify)
     begun = time.perf_counter()
@@ -168,7 +168,7 @@ def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) 
     return again
 
 
-def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
     begun = time.perf_counter()
     proof = _searched(instance, start, budget, certify)
     objective = evaluate(instance, start).total
@@ -184,14 +184,14 @@ def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool
     return proof
 
 
-def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof:
+def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
     with alarm(budget.time_limit) as passed:
         search = _Search(instance, start, budget, certify, passed)
         search.termination, search.failure = concluded(search.run)
     return search.proof()
 
 
-def _one_leaf(instance: Instance, closed: city.Closed) -> Proof:
+def _one_leaf(instance: Instance, closed: city.Closed) -> Proof[Certificate]:
     """The outcome for a city of many devices: no branches."""
     certificate = Certificate(closed.lower_bound, [_prohibitive(instance, Charged(closed.prices))])
     return Proof(closed.solution, closed.objective, certificate, closed.termination, 1, 0)
@@ -565,7 +565,7 @@ class _Search(Run[Solution]):
         """What the tree proves, at most the incumbent's cost."""
         return min(self.tree.bound, self.objective)
 
-    def proof(self) -> Proof:
+    def proof(self) -> Proof[Certificate]:
         tree = [_closing(self.instance, node) for node in self.tree.nodes()]
         bounds = self.tree.bounds.items()
         return Proof(
