@@ -192,7 +192,7 @@ def test_a_signal_while_the_instance_is_read(tmp_path: Path) -> None:
         "def slowly(path):\n"
         f"    pathlib.Path({str(mark)!r}).touch()\n"
         "    time.sleep(1.0)\n"
-        "    return read_structured(path)\n"
+        "    return read(path)\n"
         "instances.read = slowly\n"
     )
     arguments = ["solve", instance, "-m", "gaod", "-o", str(tmp_path / "a.sol.json")]

@@ -154,7 +154,7 @@ def test_a_child_leaves_standard_output_alone() -> None:
         "from offloadlib.instances import Budget, read\n"
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
-        "instance = read_structured(library() / 'worked-example.json')\n"
+        "instance = read(library() / 'worked-example.json')\n"
         "print(workers.run(method('noisy'), instance, Budget()).ending)\n"
     )
     assert done.stdout == "done\n"
@@ -184,7 +184,7 @@ def test_a_script_needs_no_guard(how: str, tmp_path: Path) -> None:
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
         "from offloadlib.registry import METHODS\n"
-        "instance = read_structured(library() / 'worked-example.json')\n"
+        "instance = read(library() / 'worked-example.json')\n"
         "print(workers.run(METHODS['local'], instance, Budget()).result.objective)\n"
     )
     command = {"script": [str(script)], "module": ["-m", "unguarded"], "standard input": ["-"]}[how]
@@ -202,7 +202,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         "from offloadlib.instances import Budget, read\n"
         "from offloadlib.running import workers\n"
         "from offloadlib.best_known import library\n"
-        f"instance = replace(read_structured(library() / 'worked-example.json'), description={str(mark)!r})\n"
+        f"instance = replace(read(library() / 'worked-example.json'), description={str(mark)!r})\n"
         "workers.run(method('forever'), instance, Budget())\n"
     )
     with started([PYTHON, str(script)]) as parent:
