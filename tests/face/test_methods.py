@@ -247,9 +247,13 @@ def test_milp_at_the_time_limit_has_incumbent_and_bound() -> None:
 
 def test_progress_of_milp() -> None:
     events: list[Progress] = []
-    offloadlib.solve(read_structured(library() / "paper-m040.json"), "milp", on_progress=events.append)
-    assert events
-    assert all(e.objective is None or e.lower_bound is None or e.lower_bound <= e.objective for e in events)
+    instance = read_structured(library() / "paper-m040.json")
+    optimum = offloadlib.solve(instance, "milp", on_progress=events.append).objective
+    assert any(event.lower_bound is not None for event in events)
+    for event in events:
+        assert event.objective is not None
+        assert event.objective >= optimum * (1 - 1e-12)
+        assert event.lower_bound is None or event.lower_bound <= optimum * (1 + 1e-9)
 
 
 def test_an_error_in_a_callback_is_raised() -> None:

@@ -121,7 +121,10 @@ def test_progress_closes_in() -> None:
     assert events
     objectives = [event.objective for event in events if event.objective is not None]
     assert objectives == sorted(objectives, reverse=True)
-    assert all(e.lower_bound is None or e.lower_bound <= objectives[-1] * (1 + 1e-12) for e in events)
+    bounds = [event.lower_bound for event in events if event.lower_bound is not None]
+    assert bounds
+    assert bounds == sorted(bounds)
+    assert bounds[-1] <= objectives[-1] * (1 + 1e-12)
 
 
 def hard() -> Instance:
