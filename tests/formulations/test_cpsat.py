@@ -432,7 +432,7 @@ import sys
 from offloadlib.formulations.structured.cp.cpsat import solve
 from offloadlib.instances import Budget, read
 from offloadlib.instances.structured.bound import simple_bound
-instance = structured(sys.argv[1])
+instance = read(sys.argv[1])
 simple = simple_bound(instance)
 running = False
 def tell(event):

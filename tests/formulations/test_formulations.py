@@ -631,7 +631,7 @@ INTERRUPTED = """
 import sys
 from offloadlib.formulations.structured.milp.disjunctive import solve_big_m
 from offloadlib.instances import Budget, read
-instance, solver = structured(sys.argv[1]), sys.argv[2]
+instance, solver = read(sys.argv[1]), sys.argv[2]
 running = solver == "scip"  # it tells of nothing while it runs
 if running:
     print("running", flush=True)

@@ -160,8 +160,8 @@ def test_certificates_with_units_are_accepted_and_mutated_ones_are_not(seed: int
 def test_whole_units() -> None:
     rng = np.random.default_rng(1)
     for unit in (8.388608, 0.1, 1.0, 1e-7, 3e8, 1 / 3):
-        whole = rng.integers(0, 40, (7, 3)).astype(np.float64)
-        found = whole_units(unit * whole)
+        whole = rng.integers(0, 40, (7, 3))
+        found = whole_units((unit * whole).astype(np.float64))
         assert found is not None
         assert (found * np.gcd.reduce(whole.ravel()) == whole).all()
     assert whole_units(np.zeros((2, 2))) is None

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from folders import LIBRARY
-from reading import read_structured
 
 from offloadlib.formulations.hybrid import certificate as hybrid
 from offloadlib.formulations.proofs.nodes import Divided, Enumeration
 from offloadlib.formulations.structured import certificate as structured
 from offloadlib.formulations.structured.decomposition.pricing import Prices
-from offloadlib.instances import LOCAL, Instance
+from offloadlib.instances import LOCAL, Instance, read
 from offloadlib.instances.hybrid import HybridInstance
 
 NAMES = sorted(path.name.removesuffix(".cert.json") for path in (LIBRARY / "certificates").iterdir())
@@ -86,9 +85,10 @@ def of_hybrid(document: dict[str, Any], instance: HybridInstance) -> hybrid.Cert
 @pytest.mark.parametrize("name", NAMES)
 def test_certificates_of_the_library(name: str, tmp_path: Path) -> None:
     path, again = LIBRARY / "certificates" / f"{name}.cert.json", tmp_path / "again.json"
-    instance, document = read_structured(LIBRARY / f"{name}.json"), json.loads(path.read_text())
+    instance, document = read(LIBRARY / f"{name}.json"), json.loads(path.read_text())
     if isinstance(instance, HybridInstance):
         hybrid.write_certificate(of_hybrid(document, instance), instance, again)
     else:
+        assert isinstance(instance, Instance)
         structured.write_certificate(of_structured(document, instance), instance, again)
     assert again.read_bytes() == path.read_bytes()

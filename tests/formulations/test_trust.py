@@ -251,7 +251,6 @@ def test_an_optimum_that_was_cut_off_is_not_missed(monkeypatch: pytest.MonkeyPat
         assert result.status is Status.OPTIMAL
         assert "a bound of" in result.run["solver_errors"][0]
     else:
-        assert result.objective > optimum * (1 + 1e-6)
         assert (result.status, result.termination) == (Status.FEASIBLE, Termination.FAILED)
 
 

@@ -13,7 +13,7 @@ import pytest
 from counts import examples
 from hybrid_strategies import DOCUMENT, Document, brute_force, documents, instance_of, instances
 from hypothesis import given
-from reading import read_hybrid
+from reading import read_structured
 
 import offloadlib
 from offloadlib.best_known import library
@@ -157,7 +157,7 @@ def test_methods_that_do_not_apply_say_so(name: str, setting: HybridSetting, mes
 
 
 def test_hybrid_methods_do_not_apply_to_structured_instances() -> None:
-    instance = read_hybrid(library() / "worked-example.json")
+    instance = read_structured(library() / "worked-example.json")
     for name, method in METHODS.items():
         if "structured" not in method.kinds:
             assert method.applies_to(instance) == "solves instances of kind hybrid, not structured", name

@@ -17,7 +17,6 @@ import strategies
 from counts import examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from reading import read_structured
 
 from offloadlib import check
 from offloadlib.best_known import library
@@ -29,6 +28,7 @@ from offloadlib.instances import (
     StoredSolution,
     evaluate,
     exact,
+    read,
     read_solution,
     write,
     write_solution,
@@ -85,7 +85,7 @@ def test_hybrid(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("path", sorted(library().glob("solutions/*.json")), ids=lambda path: path.name)
 def test_the_library(path: Path) -> None:
-    instance: Any = read_structured(library() / path.name.replace(".sol", ""))
+    instance: Any = read(library() / path.name.replace(".sol", ""))
     solution = read_solution(path, instance).solution
     parts = list(costs(instance, solution, exact.DoubleWords))
     assert exact.cost(instance, solution) == exact._enclosed(parts) == by_checker(instance, solution)
