@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -58,15 +59,12 @@ def far_apart(instance: Instance) -> bool:
 
     def parts() -> Iterator[Floats]:
         for term in instance.terms:
-            kinds: list[tuple[Floats, Floats | float]] = [
-                (term.local, term.execute),
-                (term.group.work / _slowest(instance), 0.0),
-                (np.hstack([term.arc_up, term.head_up]), term.send),
-                (np.hstack([term.arc_down, term.tail_down]), term.receive),
-            ]
-            for seconds, power in kinds:
-                each = (term.delay_weight + term.energy_weight * power)[:, None]
-                yield (each * seconds)[linked[term.group.members]]
+            here = linked[term.group.members]
+            costs = {name: each[:, None] * seconds for name, (seconds, each) in term.parts.items()}
+            yield costs["local"][here]
+            yield (term.sides.work / _slowest(instance))[here]
+            yield np.hstack([costs["arc_up"], costs["head_up"]])[here]
+            yield np.hstack([costs["arc_down"], costs["tail_down"]])[here]
 
     return trust.far_apart(parts())
 
@@ -112,30 +110,17 @@ def _slowest(instance: Instance) -> float:
 
 
 def _levelled(term: Terms, cap: Floats, unit: float, slowest: float) -> Terms:
-    def cut(seconds: Floats, power: Floats | float) -> Floats:
-        each = term.delay_weight + term.energy_weight * power
+    def cut(seconds: Floats, each: Floats) -> Floats:
         longest = np.divide(cap, each, out=np.full_like(cap, np.inf), where=each > 0)
         return np.minimum(seconds, longest[:, None])
 
-    local, arc_up, head_up = (
-        cut(term.local, term.execute),
-        cut(term.arc_up, term.send),
-        cut(term.head_up, term.send),
-    )
-    arc_down, tail_down = cut(term.arc_down, term.receive), cut(term.tail_down, term.receive)
-    everything = (local, arc_up, head_up, arc_down, tail_down, cut(term.group.work / slowest, 0.0))
+    parts: dict[str, Any] = {name: cut(*part) for name, part in term.parts.items()}
+    everything = (*parts.values(), cut(term.group.work / slowest, term.delay_weight))
     longest = np.max([seconds.max(axis=1, initial=0.0) for seconds in everything], axis=0)
     # Rows hold delays alone.
     own = np.array([unit_for(delay) for delay in (term.delay_weight * longest).tolist()])
-    return replace(
-        term,
-        local=local,
-        arc_up=arc_up,
-        arc_down=arc_down,
-        head_up=head_up,
-        tail_down=tail_down,
-        delay_weight=own * term.delay_weight,
-        energy_weight=own * term.energy_weight,
-        share=unit / own,
-        ceiling=own * cap,
-    )
+    weighted: dict[str, Any] = {
+        "delay_weight": own * term.delay_weight,
+        "energy_weight": own * term.energy_weight,
+    }
+    return replace(term, **parts, **weighted, share=unit / own, ceiling=own * cap)

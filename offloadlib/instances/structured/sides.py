@@ -90,6 +90,21 @@ class Terms:
         """What each part adds to equation (3)."""
         return self.weighted()
 
+    @property
+    def parts(self) -> dict[str, tuple[Floats, Floats]]:
+        """What takes a device's time, by attribute: (G, ...) seconds, and (G,) what one of them costs."""
+        run, up, down = (
+            self.delay_weight + self.energy_weight * power
+            for power in (self.execute, self.send, self.receive)
+        )
+        return {
+            "local": (self.local, run),
+            "arc_up": (self.arc_up, up),
+            "head_up": (self.head_up, up),
+            "arc_down": (self.arc_down, down),
+            "tail_down": (self.tail_down, down),
+        }
+
     def weighted(self, devices: slice = slice(None)) -> Sides:
         """The same of some of the devices, which is not kept."""
         a, b = self.delay_weight[devices, None], self.energy_weight[devices, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,23 @@ from offloadlib.instances.structured.sides import Terms, away
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from .encoding import LARGEST, Encoding, unit_of, whole
 from .program import Program, Term, total
+
+
+class _Parts(NamedTuple):
+    """The parts of weighted delays and energies, rounded downwards, of a device or of a group's (G, ...).
+
+    Attributes
+    ----------
+    delays, energies
+        (K, P + 1) of each subtask on its device and at P points, with the input of a head and the output of
+        a tail.
+    arcs
+        (A, 4) delay of sending and receiving the data of an arc, energy of both.
+    """
+
+    delays: Any
+    energies: Any
+    arcs: Any
 
 
 class PlaceEncoding(Encoding):
@@ -123,11 +140,11 @@ class PlaceEncoding(Encoding):
             if self._place[i] != LOCAL:
                 users[self._place[i]].append((variable, 1))
         for term in self.instance.terms:
-            delays, energies, arcs = self._parts(term)
+            rounded = self._parts(term)
             for row, m in enumerate(term.group.members.tolist()):
                 if self._linked[m]:
-                    parts = delays[row].tolist(), energies[row].tolist(), arcs[row].tolist()
-                    self._constrain_device(program, m, term.group.application, *parts, take, users)
+                    parts = _Parts(*(values[row].tolist() for values in rounded))
+                    self._constrain_device(program, m, term.group.application, parts, take, users)
         for using, limit, paid in zip(users, self.limits, self.prices, strict=True):
             program.limit(using, limit, paid)
 
@@ -136,9 +153,7 @@ class PlaceEncoding(Encoding):
         program: Program,
         m: int,
         task: Application,
-        delays: list[list[int]],
-        energies: list[list[int]],
-        arcs: list[list[int]],
+        parts: _Parts,
         take: Mapping[int, Any],
         users: list[list[Term]],
     ) -> None:
@@ -153,10 +168,12 @@ class PlaceEncoding(Encoding):
             kept = [(i, take[first + k * width + i]) for i in range(width) if first + k * width + i in take]
             program.model.add_exactly_one([x for _, x in kept])
             program.at_least(lost, [(x, int(self.slack[first + k * width + i])) for i, x in kept])
-            delay.append([(x, delays[k][i]) for i, x in kept])
-            rest += [(x, energies[k][i]) for i, x in kept]
+            delay.append([(x, parts.delays[k][i]) for i, x in kept])
+            rest += [(x, parts.energies[k][i]) for i, x in kept]
             rest += [(x, self.prices[self._points[i - 1]]) for i, x in kept if i > 0]
-        for (j, k), (up_delay, down_delay, up_energy, down_energy) in zip(task.edges, arcs, strict=True):
+        for (j, k), (up_delay, down_delay, up_energy, down_energy) in zip(
+            task.edges, parts.arcs, strict=True
+        ):
             up, down = program.boolean(), program.boolean()
             balance = [(up, 1), (down, -1), (local[j], -1), (local[k], 1)]
             program.model.add(total((x, sign) for x, sign in balance if x is not None) == 0)
@@ -180,23 +197,14 @@ class PlaceEncoding(Encoding):
         end = program.latest([finish[k] for k in np.flatnonzero(task.tails).tolist()], most)
         program.at_least(lost, end + rest, -least)
 
-    def _parts(self, term: Terms) -> tuple[Ints, Ints, Ints]:
-        """The parts of the weighted delays and energies of a group's devices, rounded downwards.
-
-        Returns
-        -------
-        delays, energies
-            (G, K, P + 1) of each subtask on its device and at P points, with the input of a head and the
-            output of a tail.
-        arcs
-            (G, A, 4) delay of sending and receiving the data of an arc, energy of both.
-        """
+    def _parts(self, term: Terms) -> _Parts:
+        """Those of a group's devices."""
         sides = term.sides
         at_points = away(term, self.instance.points.cpu[self._points])
         delays = np.append(sides.local_delay[:, :, None], at_points[0], axis=2)
         energies = np.append(sides.local_energy[:, :, None], at_points[1], axis=2)
         arcs = np.stack([sides.up_delay, sides.down_delay, sides.up_energy, sides.down_energy], axis=2)
-        return self._down(delays), self._down(energies), self._down(arcs)
+        return _Parts(self._down(delays), self._down(energies), self._down(arcs))
 
 
 def _unit(instance: Instance, cost: float) -> float:

@@ -53,7 +53,8 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance
+from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import PER_ARC, Sides, Terms, at_point
 
@@ -200,7 +201,7 @@ def _capacities(model: Any, instance: Instance) -> None:
 
 def _channels(model: Any, instance: Instance) -> None:
     limit = dict(zip(instance.points.ids, instance.points.channels.tolist(), strict=True))
-    users: dict[str, list[str]] = {n: [] for n in limit if limit[n] != UNLIMITED}
+    users: dict[str, list[str]] = {instance.points.ids[n]: [] for n in Limits(instance).limited.tolist()}
     for task in model.tasks.values():
         if task.point in users:
             users[task.point].append(task.id)
