@@ -15,8 +15,9 @@ from operator import add, le
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
-from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances import LOCAL, Instance, Result, Solution
 
 Document = dict[str, Any]
 
@@ -155,6 +156,13 @@ def brute_force(instance: Instance) -> tuple[float, Solution]:
         places, trail = trail
         rows.insert(0, places)
     return objective, Solution.from_rows(instance, rows)
+
+
+def agree(result: Result, optimum: float, loss: float = 2e-9) -> None:
+    """It is the optimum, with a bound that is none too high and misses it by no more than that."""
+    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+    assert result.lower_bound is not None
+    assert optimum - max(loss * optimum, 1e-9) <= result.lower_bound <= optimum * (1 + 1e-12)
 
 
 def _greedy(menus: list[list[Choice]], limits: list[int]) -> float:

@@ -21,7 +21,7 @@ from folders import LIBRARY
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.files.instances import parse
 
 Document = dict[str, Any]
@@ -223,4 +223,14 @@ def solutions(draw: DrawFn, instance: Instance) -> Solution:
     for row, point in zip(rows, instance.devices.connected_to, strict=True):
         if point != LOCAL:
             row[:] = draw(st.lists(anywhere, min_size=len(row), max_size=len(row)))
+    return Solution.from_rows(instance, rows)
+
+
+def feasible_part(instance: Instance, solution: Solution) -> Solution:
+    """The decisions of the devices that find room in their order; the others are all-local."""
+    rows = Solution.all_local(instance).rows(instance)
+    for m, row in enumerate(solution.rows(instance)):
+        tried = [*rows[:m], row, *rows[m + 1 :]]
+        if evaluate(instance, Solution.from_rows(instance, tried)).feasible:
+            rows = tried
     return Solution.from_rows(instance, rows)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from processes import interrupted_once_running
 from reading import library
-from strategies import DOCUMENT, changed, documents, instance_of, instances, put, solutions
+from strategies import DOCUMENT, changed, documents, feasible_part, instance_of, instances, put, solutions
 
 from offloadlib.formulations.structured.cp import cpsat, decisions, encoding, places, program
 from offloadlib.formulations.structured.cp.encoding import Encoding
@@ -36,7 +36,6 @@ from offloadlib.instances import (
     Instance,
     Progress,
     Result,
-    Solution,
     Status,
     Termination,
     evaluate,
@@ -149,16 +148,6 @@ def test_nothing_to_offload() -> None:
 
 
 # Whole numbers ------------------------------------------------------------------------------------
-
-
-def feasible_part(instance: Instance, solution: Solution) -> Solution:
-    """The decisions of the devices that find room in their order; the others are all-local."""
-    rows = Solution.all_local(instance).rows(instance)
-    for m, row in enumerate(solution.rows(instance)):
-        tried = [*rows[:m], row, *rows[m + 1 :]]
-        if evaluate(instance, Solution.from_rows(instance, tried)).feasible:
-            rows = tried
-    return Solution.from_rows(instance, rows)
 
 
 def encoded(name: str, instance: Instance, cost: float, prices: Prices) -> Encoding:
