@@ -1,6 +1,6 @@
 """Studies: many solves, kept row by row, and a page that says what they show.
 
-A study is one module here and one line below. The module has
+A study is one module here (in a folder of its own where it is large) and one line below. The module has
 
 - ``TITLE``, and ``REPETITIONS`` (how many by default) and ``QUICK_REPETITIONS``;
 - ``stages(options)``, a generator that yields lists of jobs and is sent the rows of each list, in its

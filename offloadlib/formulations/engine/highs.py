@@ -44,7 +44,7 @@ and each counts for no more than the reference (:mod:`.structured.scaling`); row
 
 NEGLIGIBLE = 1e-9
 """Smaller coefficients are left out. They are costs, in a unit in which a device costs some 10^3
-(:mod:`formulations.scaling`), so they count for no more than rounding; with them HiGHS has failed, and has
+(:mod:`.structured.scaling`), so they count for no more than rounding; with them HiGHS has failed, and has
 called a start optimal that cost four times as much as the optimum."""
 
 SMALLEST_COEFFICIENT = 1e-12

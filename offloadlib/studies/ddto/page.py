@@ -34,7 +34,7 @@ DEFAULT = ""
 
 @dataclass(frozen=True)
 class Measured:
-    """The record of one run (:func:`.ddto_runs.measure`), and where the study shows it."""
+    """The record of one run (:func:`.runs.measure`), and where the study shows it."""
 
     sweep: str
     x: float
