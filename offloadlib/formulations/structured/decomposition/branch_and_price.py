@@ -40,6 +40,7 @@ from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
+from ...engine.columns import CONVERGED, PRECISION
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Divided, Enumeration, Proof, claim
@@ -50,7 +51,7 @@ from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import PricedLimits
-from .master import CONVERGED, PRECISION, Column, Master, Node, Step
+from .master import Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
 from .primal import Primal, pack

@@ -16,9 +16,10 @@ from offloadlib.instances import Budget, Instance, Progress, Solution, Terminati
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
 
+from ...engine.columns import CONVERGED
 from ...engine.trust import SolverError
 from ...proofs.nodes import claim
-from .dual import CONVERGED, Dual
+from .dual import Dual
 from .limits import PricedLimits
 from .pricing import Prices
 from .primal import Primal

@@ -37,17 +37,12 @@ from offloadlib.instances import LOCAL, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
 
+from ...engine.columns import CONVERGED, Steps, generate
 from ...engine.highs import solve_linear
 from .limits import PricedLimits
 
-SMOOTHING = 0.5
-"""Weight of the best prices so far in the prices that are tried."""
-
-CONVERGED = 1e-10
-"""Relative distance between the linear program and its bound at which generation stops."""
-
 SAMPLE_CONVERGED = 1e-7
-"""The same for samples."""
+"""Relative distance between the linear program of a sample and its bound at which generation stops."""
 
 NEW = 1e-12
 """A decision that is cheaper than all known ones by less, relatively, is one of them, in another order of
@@ -66,7 +61,7 @@ Seen = Callable[[Floats, float, Floats, Places], None]
 """Told of every evaluation: prices, bound, least cost + prices of each device, decisions."""
 
 
-class Model:
+class Model(Steps[Floats]):
     """Column generation over the devices of a (sampled) instance, from given prices.
 
     Parameters
@@ -95,6 +90,7 @@ class Model:
         self.device = np.empty(0, dtype=np.int64)
         self._cost, self._table = np.empty(0), self.base[:0]
         self._lp = self._empty()
+        self._radius, self._inside = np.inf, True
         if not vector.any():
             away = np.flatnonzero((self.base != LOCAL).any(axis=1))
             self._add(away, limits.local_cost[away], np.full_like(self.base[away], LOCAL))
@@ -156,30 +152,43 @@ class Model:
             *(matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32), matrix.data),
         )
 
-    def _solve(self, low: Floats, high: Floats) -> tuple[float, Floats]:
-        """Value and prices of the linear program with prices in a box."""
-        size = len(self.right)
+    def solve(self) -> tuple[float, Floats]:
+        """Value and prices of the linear program with prices in the box."""
+        size, low = len(self.right), np.maximum(self.vector - self._radius, 0.0)
+        high = np.minimum(self.vector + self._radius, max(self._highest, float(self.vector.max())))
         number = np.arange(2 * size, dtype=np.int32)
         self._lp.changeColsCost(2 * size, number, self._scale * np.concatenate([high, -low]))
         solve_linear(self._lp, "the master")
         duals = -np.array(self._lp.getSolution().row_dual[:size]) / self._scale
         value = self._lp.getObjectiveValue() / self._scale + float(self._base_cost.sum())
-        return value, np.clip(duals, low, high)
+        duals = np.clip(duals, low, high)
+        above, below = (duals > low) | (low == 0), (duals < high) | (high >= self._highest)
+        self._inside = bool(np.all(above) and np.all(below))
+        return value, duals
 
-    def _try(self, vector: Floats) -> int:
-        """Evaluate at some prices and add the decisions that are new; returns how many."""
-        bound, value, table = self._evaluate(vector)
-        known = self._base_cost + self.limits.weighed(self.base, None, vector)
+    def between(self, weight: float, best: Floats, prices: Floats) -> Floats:
+        """Prices between two, as a file can hold them."""
+        return self.limits.rounded(weight * best + (1 - weight) * prices)
+
+    def loosen(self) -> bool:
+        """A larger box, where the optimum is at its border."""
+        self._radius *= 4
+        return not self._inside
+
+    def price(self, prices: Floats, tolerance: float) -> tuple[float, bool]:
+        """Evaluate at some prices and add the decisions that are new."""
+        bound, value, table = self._evaluate(prices)
+        known = self._base_cost + self.limits.weighed(self.base, None, prices)
         if len(self.device):
-            own = self._cost + self.limits.weighed(self._table, self.device, vector)
+            own = self._cost + self.limits.weighed(self._table, self.device, prices)
             np.minimum.at(known, self.device, own)
         new = np.flatnonzero(value < known - NEW * np.abs(known))
         if len(new):
             cost = evaluate(self.limits.instance, self.limits.solution(table)).cost
             self._add(new, cost[new], table[new])
         if bound > self.bound:
-            self.bound, self.vector = bound, vector
-        return len(new)
+            self.bound, self.vector = bound, prices
+        return bound, len(new) > 0
 
     def maximise(self, late: Callable[[], bool], tolerance: float, radius: float = np.inf) -> None:
         """Column generation until the bound is within a relative tolerance of the linear program.
@@ -193,26 +202,8 @@ class Model:
         radius
             Of the box around the best prices; it grows where the optimum is at its border.
         """
-        weight = SMOOTHING
-        while not late():
-            low = np.maximum(self.vector - radius, 0.0)
-            high = np.minimum(self.vector + radius, max(self._highest, float(self.vector.max())))
-            value, duals = self._solve(low, high)
-            inside = np.all((duals > low) | (low == 0)) and np.all((duals < high) | (high >= self._highest))
-            if value - self.bound <= tolerance * abs(value):
-                if inside:
-                    return
-                radius *= 4
-                continue
-            trial = self.limits.rounded(weight * self.vector + (1 - weight) * duals)
-            if self._try(trial):
-                weight = SMOOTHING
-            elif weight > 0:
-                weight = 0.0 if weight < 0.2 else weight / 2
-            elif inside:
-                return
-            else:
-                radius *= 4
+        self._radius = radius
+        generate(self, self.bound, self.vector, stop=late, precision=0.0, converged=tolerance)
 
 
 class Dual:

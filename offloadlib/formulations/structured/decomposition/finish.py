@@ -31,11 +31,9 @@ least C_p + pi U_p + mu of the patterns left to each device, minus prices x limi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import highspy
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, UNLIMITED, Budget, Instance
@@ -43,11 +41,11 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
-from ...engine.highs import solve_linear
+from ...engine.columns import UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.tree import Tree
 from ...engine.units import unit_for
 from ..certificate import Charged, Count, Cut, rounded
-from .master import LARGEST_PENALTY, penalty_unit
+from .master import penalty_unit
 from .patterns import DevicePatterns, Levels, enumerate_patterns
 from .pricing import Prices, Restrictions, difference
 
@@ -71,9 +69,6 @@ STALE = 0.01
 
 IN_ROUND = 800
 """Columns of the program in which an incumbent is sought."""
-
-Mask = NDArray[np.bool_]
-"""(P,) which patterns of a pool."""
 
 
 @dataclass(frozen=True)
@@ -168,29 +163,19 @@ class _Program:
         local = instance.local_cost
         self.constant = float(np.delete(local, pool.devices).sum())
         self.unit = penalty_unit(cutoff, float(local.sum()))
-        self._penalty, self._scale = 10.0, unit_for(cutoff)
+        self.master = RestrictedMaster(
+            "the finish",
+            len(pool.devices),
+            self.limits,
+            scale=unit_for(cutoff),
+            unit=self.unit,
+            penalty=10.0,
+            constant=self.constant,
+        )
         self.column: list[int] = []  # of each column of the program, its pattern
         self._known = np.zeros(len(pool.cost), dtype=np.bool_)
-        self._lp = self._empty()
         for number, cut in cuts.items():
             self.cut(number, cut)
-
-    def _empty(self) -> Any:
-        """One artificial column per device keeps the program feasible under any branches."""
-        lp = highspy.Highs()
-        lp.setOptionValue("output_flag", False)
-        lp.setOptionValue("threads", 1)
-        for kind in ("primal", "dual"):
-            lp.setOptionValue(f"{kind}_feasibility_tolerance", 1e-9)
-        none = np.empty(0)
-        for _ in self.pool.devices:
-            lp.addRow(1.0, 1.0, 0, none, none)
-        for limit in self.limits.tolist():
-            lp.addRow(-highspy.kHighsInf, limit, 0, none, none)
-        for i in range(len(self.pool.devices)):
-            cost = self._scale * self._penalty * self.unit
-            lp.addCol(cost, 0.0, highspy.kHighsInf, 1, np.array([i], np.int32), np.ones(1))
-        return lp
 
     def cut(self, number: int, cut: Cut) -> None:
         """Add a cut, which has a number in the certificate."""
@@ -201,10 +186,7 @@ class _Program:
         self.use = np.column_stack([self.use, use])
         self.limits = np.append(self.limits, limit)
         self.cuts.append(number)
-        values = use[self.column]
-        some = np.flatnonzero(values)
-        index = (some + len(self.pool.devices)).astype(np.int32)
-        self._lp.addRow(-highspy.kHighsInf, float(limit), len(some), index, values[some])
+        self.master.limit(float(limit), use[self.column])
 
     def matrix(self, some: Ints) -> csr_array:
         """(patterns, rows) what patterns use: their device, and of each limit."""
@@ -217,41 +199,28 @@ class _Program:
         new = np.unique(some[~self._known[some]])
         if not len(new):
             return False
-        matrix, size = self.matrix(new), len(new)
-        self._lp.addCols(
-            size,
-            self._scale * self.pool.cost[new],
-            np.zeros(size),
-            np.full(size, highspy.kHighsInf),
-            matrix.nnz,
-            matrix.indptr[:-1].astype(np.int32),
-            matrix.indices.astype(np.int32),
-            matrix.data,
-        )
+        self.master.add(self.pool.cost[new], self.matrix(new))
         self._known[new] = True
         self.column += new.tolist()
         return True
 
-    def solve(self, mask: Mask) -> float:
-        """The value of the program over the columns in a mask."""
-        upper = np.where(mask[self.column], highspy.kHighsInf, 0.0)
-        size, first = len(upper), len(self.pool.devices)
-        index = np.arange(first, first + size, dtype=np.int32)
-        self._lp.changeColsBounds(size, index, np.zeros(size), upper)
-        solve_linear(self._lp, "the finish")
-        return float(self._lp.getObjectiveValue()) / self._scale + self.constant
+    def restrict(self, mask: Mask) -> None:
+        """Only the columns in a mask may be used."""
+        self.master.close(~mask[self.column])
 
-    def solution(self) -> tuple[Floats, Charged]:
-        """The values of the columns, artificial ones first, and the prices."""
-        found = self._lp.getSolution()
-        duals = np.maximum(-np.array(found.row_dual)[len(self.pool.devices) :], 0.0) / self._scale
+    def probe(self, mask: Mask) -> float:
+        """The value of the program over the columns in a mask."""
+        self.restrict(mask)
+        return self.master.solve().value
+
+    def charged(self, duals: Floats) -> Charged:
+        """The prices of the program: of levels, channels and cuts."""
         levels, others = len(self.levels.speeds), len(self.levels.speeds) + len(self.limited)
         channels = np.zeros(self.instance.num_points)
         channels[self.limited] = duals[levels:others]
         prices = rounded(self.levels.prices(np.cumsum(duals[:levels][::-1])[::-1], channels))
         on_cuts = zip(self.cuts, duals[others:].tolist(), strict=True)
-        charged = {number: float(f"{price:.15g}") for number, price in on_cuts if price > 0}
-        return np.array(found.col_value), Charged(prices, charged)
+        return Charged(prices, {number: float(f"{price:.15g}") for number, price in on_cuts if price > 0})
 
     def values(self, at: Charged) -> Floats:
         """(P,) cost with prices of each pattern."""
@@ -283,15 +252,27 @@ class _Program:
         excess: Floats = values - np.minimum.reduceat(values, self.pool.start)[self.pool.device]
         return excess
 
-    def raise_penalty(self, values: Floats) -> bool:
-        """Make artificial columns dearer where the program still needs them."""
-        size = len(self.pool.devices)
-        if self._penalty >= LARGEST_PENALTY or values[:size].sum() <= 1e-9:
-            return False
-        self._penalty *= 10.0
-        costs = np.full(size, self._scale * self._penalty * self.unit)
-        self._lp.changeColsCost(size, np.arange(size, dtype=np.int32), costs)
-        return True
+
+class _Steps(Steps[Charged]):
+    """Column generation over the patterns in a mask: pricing is a matter of looking through them."""
+
+    def __init__(self, program: _Program, mask: Mask, bound: float, cutoff: float) -> None:
+        self._program, self._mask, self._bound, self._cutoff = program, mask, bound, cutoff
+
+    def solve(self) -> tuple[float, Charged]:
+        found = self._program.master.solve()
+        return found.value, self._program.charged(found.prices)
+
+    def between(self, weight: float, best: Charged, prices: Charged) -> Charged:
+        return prices
+
+    def price(self, prices: Charged, tolerance: float) -> tuple[float, bool]:
+        bound, found = self._program.bound(prices, self._mask)
+        self._bound = max(self._bound, bound)
+        return bound, self._bound < self._cutoff and self._program.add(found)
+
+    def loosen(self) -> bool:
+        return self._program.master.harden()
 
 
 def violated(levels: Levels, pool: Pool, weights: dict[int, float]) -> list[Cut]:
@@ -449,24 +430,18 @@ class Finish:
 
     def _generate(self, mask: Mask, at: Charged) -> Node:
         """Column generation over the pool."""
-        best, found = self.program.bound(at, mask)
-        if np.isinf(best):
-            return Node(best, at, mask, {})
+        bound, found = self.program.bound(at, mask)
+        if np.isinf(bound):
+            return Node(bound, at, mask, {})
         self.program.add(found)
-        while True:
-            self.program.solve(mask)
-            values, trial = self.program.solution()
-            bound, found = self.program.bound(trial, mask)
-            if bound > best:
-                best, at = bound, trial
-            if best >= self.host.cutoff:
-                break
-            if not self.program.add(found) and not self.program.raise_penalty(values):
-                break
-        first = len(self.pool.devices)
-        used = np.flatnonzero(values[first:] > 1e-9)
-        weights = {self.program.column[i]: float(values[first + i]) for i in used.tolist()}
-        return Node(best, at, mask, weights)
+        self.program.restrict(mask)
+        steps = _Steps(self.program, mask, bound, self.host.cutoff)
+        bound, at = generate(
+            steps, bound, at, cutoff=self.host.cutoff, smoothing=0.0, precision=0.0, converged=-np.inf
+        )
+        weights, column = self.program.master.relaxed.weights, self.program.column
+        used = np.flatnonzero(weights > UNUSED).tolist()
+        return Node(bound, at, mask, {column[i]: float(weights[i]) for i in used})
 
     def _branch(self, node: Node) -> None:
         choice = self._choice(node)
@@ -516,7 +491,7 @@ class Finish:
         """Product of what the two branches add to the program over the known columns."""
         score, room = 1.0, self.host.cutoff - node.bound
         for mask in self._sides(i, level, most):
-            gain = self.program.solve(node.mask & mask) - node.bound
+            gain = self.program.probe(node.mask & mask) - node.bound
             score *= min(max(gain, 1e-6 * room), room)
         return score
 

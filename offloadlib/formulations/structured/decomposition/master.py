@@ -26,9 +26,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import highspy
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -36,28 +34,18 @@ from scipy.sparse import csr_array
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
 
-from ...engine.highs import solve_linear
+from ...engine.columns import PRECISION, UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.units import unit_for
 from ..certificate import rounded
 from ..scaling import scaled
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 from .search import LARGEST_SEARCH
 
-SMOOTHING = 0.5
-"""Weight of the best prices so far in the prices that are tried (Wentges 1997)."""
-
-CONVERGED = 1e-10
-"""Relative distance between the linear program and the bound at which generation stops."""
-
-PRECISION = 0.05
-"""Pricing is exact up to this share of the distance between the linear program and the bound."""
-
 GROWTH = 10
 """Times as much effort, when less finds nothing more."""
 
-LARGEST_PENALTY = 1e6
-"""Artificial columns cost at the most so many times all-local: beyond, a node is left as it is."""
-
+SPLIT = 1e-6
+"""What is nearer to 0 or 1 is not split."""
 
 MOST_TIMES_UPPER = 16.0
 """A first penalty is at the most so many times an incumbent's cost: the program's tolerances are relative to
@@ -109,8 +97,8 @@ class Master:
         The instance, and the decisions of its devices that are known.
     limited
         Offload points with limited channels.
-    constant
-        Cost of the devices that are connected to none.
+    program
+        Its rows are the devices, capacities and limited channels, its columns those above.
     fixed
         Columns that :meth:`fix` has closed.
     stopped
@@ -129,46 +117,29 @@ class Master:
         self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
         self.columns: list[Column] = []
+        self.fixed: set[int] = set()
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
         linked = instance.devices.connected_to != LOCAL
         self._devices = np.flatnonzero(linked)
         self._row = {m: i for i, m in enumerate(self._devices.tolist())}
-        self.limited = np.flatnonzero(instance.points.channels != UNLIMITED)
+        points = instance.points
+        self.limited = np.flatnonzero(points.channels != UNLIMITED)
         channel_row = {
             n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
         }
         self._channel = [channel_row.get(n) for n in instance.devices.connected_to.tolist()]
         local = instance.local_cost
-        self.constant = float(local[~linked].sum())
-        self._scale = unit_for(upper)
-        self._unit = self._scale * penalty_unit(upper, float(local.sum()))
-        self._penalty = 1.0
         self._swaps = exchanges(instance)
-        self._first = len(self._devices) + len(self._swaps)
-        self.fixed: set[int] = set()
-        self._closed: set[int] = set()
-        self._lp = self._empty_lp(self._unit)
-
-    def _empty_lp(self, penalty: float) -> Any:
-        """One artificial column per device keeps the program feasible under any branches."""
-        lp = highspy.Highs()
-        lp.setOptionValue("output_flag", False)
-        lp.setOptionValue("threads", 1)
-        for kind in ("primal", "dual"):  # at the default of 1e-7 no bound gets nearer than some 1e-9
-            lp.setOptionValue(f"{kind}_feasibility_tolerance", 1e-9)
-        none = np.empty(0)
-        points, channels = self.instance.points.capacity, self.instance.points.channels[self.limited]
-        lower = [1.0] * len(self._devices) + [-highspy.kHighsInf] * (len(points) + len(channels))
-        upper = [1.0] * len(self._devices) + points.tolist() + channels.tolist()
-        for low, high in zip(lower, upper, strict=True):
-            lp.addRow(low, float(high), 0, none, none)
-        for i in range(len(self._devices)):
-            lp.addCol(penalty, 0.0, highspy.kHighsInf, 1, np.array([i], np.int32), np.ones(1))
-        for slow, fast in self._swaps:
-            rows = np.array([slow, fast], np.int32) + len(self._devices)
-            lp.addCol(0.0, 0.0, highspy.kHighsInf, 2, rows, np.array([-1.0, 1.0]))
-        return lp
+        self.program = RestrictedMaster(
+            "the master",
+            len(self._devices),
+            np.append(points.capacity, points.channels[self.limited]).astype(np.float64),
+            scale=unit_for(upper),
+            unit=penalty_unit(upper, float(local.sum())),
+            constant=float(local[~linked].sum()),
+            exchanges=self.exchanging(),
+        )
 
     def add(self, solution: Solution) -> int:
         """Add every connected device's decision as a column; returns how many were new."""
@@ -176,7 +147,7 @@ class Master:
         known = [self._known.get((m, tuple(rows[m]))) for m in self._devices.tolist()]
         again = {i for i in known if i is not None} & self.fixed
         self.fixed -= again  # what pricing asks for cannot stay closed
-        self._close(self._closed - again)
+        self.program.close(self.program.closed & ~self._mask(again))
         new = [
             Column(m, places, cost[m])
             for m in self._devices.tolist()
@@ -187,18 +158,7 @@ class Master:
             self._of.setdefault(column.device, []).append(i)
         self.columns += new
         if new:
-            matrix = self.matrix(new)
-            size, free = len(new), np.full(len(new), highspy.kHighsInf)
-            self._lp.addCols(
-                size,
-                self._scale * np.array([column.cost for column in new]),
-                np.zeros(size),
-                free,
-                matrix.nnz,
-                matrix.indptr[:-1].astype(np.int32),
-                matrix.indices.astype(np.int32),
-                matrix.data,
-            )
+            self.program.add(np.array([column.cost for column in new]), self.matrix(new))
         return len(new) + len(again)
 
     def matrix(self, columns: Sequence[Column]) -> csr_array:
@@ -224,11 +184,10 @@ class Master:
 
     def exchanging(self) -> csr_array:
         """(exchanges, rows) what exchanges take from limits, and give to others."""
-        rows = len(self._devices) + self.instance.num_points + len(self.limited)
-        matrix = np.zeros((len(self._swaps), rows))
-        for i, (slow, fast) in enumerate(self._swaps):
-            matrix[i, len(self._devices) + slow], matrix[i, len(self._devices) + fast] = -1.0, 1.0
-        return csr_array(matrix)
+        rows, size = len(self._devices) + self.instance.num_points + len(self.limited), len(self._swaps)
+        index = np.array(self._swaps, np.int64).reshape(-1) + len(self._devices)
+        start, value = 2 * np.arange(size + 1), np.tile([-1.0, 1.0], size)
+        return csr_array((value, index, start), shape=(size, rows))
 
     def fix(self, prices: Prices, bound: float, least: Floats, cutoff: float) -> None:
         """Close the columns whose reduced cost at some prices says that they are in no better solution."""
@@ -244,39 +203,25 @@ class Master:
         closed = set(self.fixed) if fixed else set()
         for step in path:
             closed.update(self._against(step))
-        self._close(closed)
+        self.program.close(self._mask(closed))
+
+    def _mask(self, columns: Iterable[int]) -> Mask:
+        mask = np.zeros(len(self.program.closed), np.bool_)
+        mask[list(columns)] = True
+        return mask
 
     def _against(self, step: Step) -> Iterator[int]:
         """The columns that a branch forbids."""
         m, k, places, inside = step
         return (i for i in self._of[m] if (self.columns[i].places[k] in places) != inside)
 
-    def _close(self, closed: set[int]) -> None:
-        changed = sorted(closed ^ self._closed)
-        if changed:
-            upper = np.array([0.0 if i in closed else highspy.kHighsInf for i in changed])
-            index = np.array(changed, dtype=np.int32) + np.int32(self._first)
-            self._lp.changeColsBounds(len(index), index, np.zeros(len(index)), upper)
-        self._closed = closed
-
     def probe(self, step: Step) -> float:
         """The least cost over the known columns if one more branch were taken."""
-        before = self._closed
-        self._close(before | set(self._against(step)))
-        value = self._solve()[0]
-        self._close(before)
+        before = self.program.closed
+        self.program.close(before | self._mask(self._against(step)))
+        value = self.program.solve().value
+        self.program.close(before)
         return value
-
-    def _solve(self) -> tuple[float, Prices, Floats]:
-        solve_linear(self._lp, "the master")
-        solution = self._lp.getSolution()
-        duals = np.maximum(-np.array(solution.row_dual)[len(self._devices) :], 0.0) / self._scale
-        points = self.instance.num_points
-        channels = np.zeros(points)
-        channels[self.limited] = duals[points:]
-        values = np.array(solution.col_value)
-        value = self._lp.getObjectiveValue() / self._scale + self.constant
-        return value, Prices(duals[:points], channels), values
 
     def lagrangian(
         self, prices: Prices, restrictions: Restrictions | None, tolerance: float = 0.0
@@ -303,10 +248,7 @@ class Master:
         patience: float = 0.0,
         floor: float = -np.inf,
     ) -> Node:
-        """Column generation until the bound passes the cutoff, converges, or time is up.
-
-        Far from the end, nearly the cheapest decisions will do: pricing has a tolerance that shrinks with
-        what the bound can still gain, until nothing but exact pricing can find a column.
+        """Column generation (:func:`.engine.columns.generate`) at a node.
 
         Parameters
         ----------
@@ -325,64 +267,61 @@ class Master:
             A bound that the node has at the prices to begin with: its parent's, if any.
         """
         tolerance = PRECISION * patience * max(cutoff - floor, 0.0) if floor > -np.inf else 0.0
-        best, found = self.lagrangian(start, restrictions, tolerance)
-        best = max(best, floor)  # pricing may have been cut short
-        prices, precision = start, PRECISION
-        if np.isinf(best):
-            return Node(best, prices)
+        bound, found = self.lagrangian(start, restrictions, tolerance)
+        bound, prices = max(bound, floor), start  # pricing may have been cut short
+        if np.isinf(bound):
+            return Node(bound, prices)
         self.add(found.solution)
-        weight = SMOOTHING
-        while True:
-            objective, duals, values = self._solve()
-            if best >= cutoff or stop():
-                return Node(best, prices, self._weights(values))
-            near = objective - best <= patience * (cutoff - best)
-            if near and objective < cutoff and self._divisible(values):
-                return Node(best, prices, self._weights(values))
-            if objective - best <= CONVERGED * abs(objective) and not self._raise_penalty(values):
-                return Node(best, prices, self._weights(values))
-            trial = rounded(
-                Prices(
-                    weight * prices.capacity + (1 - weight) * duals.capacity,
-                    weight * prices.channels + (1 - weight) * duals.channels,
-                )
-            )
-            bound, found = self.lagrangian(trial, restrictions, precision * max(objective - best, 0.0))
-            new = self.add(found.solution)
-            if bound > best:
-                best, prices = bound, trial
-            if new > 0:
-                weight, precision = SMOOTHING, PRECISION
-            elif weight > 0:
-                weight = 0.0 if weight < 0.2 else weight / 2
-            elif precision > 0:
-                precision = 0.0
-            elif self.effort is not None:
-                higher = GROWTH * self.effort
-                self.effort, precision = (higher if higher < LARGEST_SEARCH else None), PRECISION
-            elif not self._raise_penalty(values):
-                return Node(best, prices, self._weights(values))
+        if bound < cutoff:
+            steps = _Steps(self, restrictions, cutoff, patience)
+            bound, prices = generate(steps, bound, prices, cutoff=cutoff, stop=stop)
+        weights = (self.program.solve() if bound >= cutoff else self.program.relaxed).weights
+        return Node(bound, prices, {int(i): float(weights[i]) for i in np.flatnonzero(weights > UNUSED)})
 
-    def _divisible(self, values: Floats) -> bool:
-        """Whether columns are split, and no device needs its artificial one."""
-        columns = values[self._first :]
-        split = bool(np.any((columns > 1e-6) & (columns < 1 - 1e-6)))
-        return split and float(values[: len(self._devices)].sum()) <= 1e-9
 
-    def _raise_penalty(self, values: Floats) -> bool:
-        """Make artificial columns dearer where the program still needs them: its branches may be
-        contradictory, which only ever higher prices show."""
-        size = len(self._devices)
-        if self._penalty >= LARGEST_PENALTY or values[:size].sum() <= 1e-9:
+class _Steps(Steps[Prices]):
+    """Column generation under the branches above a node."""
+
+    def __init__(
+        self, master: Master, restrictions: Restrictions | None, cutoff: float, patience: float
+    ) -> None:
+        self._master, self._program = master, master.program
+        self._restrictions, self._cutoff, self._patience = restrictions, cutoff, patience
+
+    def solve(self) -> tuple[float, Prices]:
+        found, points = self._program.solve(), self._master.instance.num_points
+        channels = np.zeros(points)
+        channels[self._master.limited] = found.prices[points:]
+        return found.value, Prices(found.prices[:points], channels)
+
+    def enough(self, value: float, bound: float) -> bool:
+        if not (value < self._cutoff and value - bound <= self._patience * (self._cutoff - bound)):
             return False
-        self._penalty *= 10.0
-        costs = np.full(size, self._penalty * self._unit)
-        self._lp.changeColsCost(size, np.arange(size, dtype=np.int32), costs)
+        found = self._program.relaxed  # columns are split, and no device needs its artificial one
+        split = bool(np.any((found.weights > SPLIT) & (found.weights < 1 - SPLIT)))
+        return split and found.artificial <= UNUSED
+
+    def between(self, weight: float, best: Prices, prices: Prices) -> Prices:
+        return rounded(
+            Prices(
+                weight * best.capacity + (1 - weight) * prices.capacity,
+                weight * best.channels + (1 - weight) * prices.channels,
+            )
+        )
+
+    def price(self, prices: Prices, tolerance: float) -> tuple[float, bool]:
+        bound, found = self._master.lagrangian(prices, self._restrictions, tolerance)
+        return bound, self._master.add(found.solution) > 0
+
+    def try_harder(self) -> bool:
+        effort = self._master.effort
+        if effort is None:
+            return False
+        self._master.effort = GROWTH * effort if GROWTH * effort < LARGEST_SEARCH else None
         return True
 
-    def _weights(self, values: Floats) -> dict[int, float]:
-        columns = values[self._first :]
-        return {int(i): float(columns[i]) for i in np.flatnonzero(columns > 1e-9)}
+    def loosen(self) -> bool:
+        return self._program.harden()
 
 
 def best_prices(
