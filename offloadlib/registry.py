@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from offloadlib.instances import InputError
-from offloadlib.instances.errors import near
+from offloadlib.instances.errors import unknown
 from offloadlib.instances.kind import KINDS
 from offloadlib.kinds import face
 from offloadlib.methods import Family, Method
@@ -23,7 +22,7 @@ def find(name: str) -> Method:
     """
     if name in METHODS:
         return METHODS[name]
-    raise InputError("method", [("", f"{name!r} is not known; did you mean {near(name, METHODS)}?")])
+    raise unknown("method", name, METHODS)
 
 
 GROUPS: dict[str, tuple[Family, ...]] = {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from offloadlib.instances import InputError, Instance
-from offloadlib.instances.errors import near
+from offloadlib.instances import Instance
+from offloadlib.instances.errors import unknown
 from offloadlib.instances.features import Feature
 
 ALL = frozenset({Feature.CHANNELS, Feature.ANY_GRAPH})
@@ -130,4 +130,4 @@ def find(name: str) -> Formulation:
     by_name = {formulation.name: formulation for formulation in FORMULATIONS}
     if name in by_name:
         return by_name[name]
-    raise InputError("formulation", [("", f"{name!r} is not known; did you mean {near(name, by_name)}?")])
+    raise unknown("formulation", name, by_name)

@@ -48,11 +48,13 @@ class InputError(ValueError):
         return type(self), (self.source, self.problems)
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """The known names nearest to an unknown one, whatever their case; all of them if none is near."""
+def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that is not known: it names the nearest, whatever their case, or else all."""
     by_lower = {item.lower(): item for item in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5) or list(by_lower)
-    return ", ".join(by_lower[item] for item in found)
+    nearest = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+    told = "did you mean {}?" if nearest else "there are {}"
+    names = ", ".join(by_lower[item] for item in nearest or by_lower)
+    return InputError(what, [("", f"{name!r} is not known; {told.format(names)}")])
 
 
 def place(prefix: str, path: Iterable[int | str]) -> str:

@@ -76,8 +76,8 @@ def find(name: str) -> Study:
         If there is none, with the nearest names.
     """
     # Not above: the command line knows this package before it runs.
-    from offloadlib.instances.errors import InputError, near
+    from offloadlib.instances.errors import unknown
 
     if name not in STUDIES:
-        raise InputError("study", [("", f"{name!r} is not known; did you mean {near(name, STUDIES)}?")])
+        raise unknown("study", name, STUDIES)
     return cast(Study, import_module(STUDIES[name]))

@@ -278,7 +278,7 @@ def _worst(frame: pd.DataFrame) -> Table:
 
 
 def recipe(setting: Setting, seed: int) -> str:
-    """A Python expression that makes an instance (with the names of ``instances.structured.generate``)."""
+    """A Python expression that makes an instance (names as in :mod:`.structured.generate`)."""
     plain = Setting()
     changed = [
         f"{item.name}={getattr(setting, item.name)!r}"
