@@ -38,7 +38,7 @@ from offloadlib.instances import (
     read,
     write_solution,
 )
-from offloadlib.instances.errors import Problem
+from offloadlib.instances.errors import Problem, unknown
 from offloadlib.instances.files.document import read_bytes, replacing
 from offloadlib.instances.kind import AnyInstance as AnyProblem
 from offloadlib.kinds import only
@@ -115,7 +115,7 @@ def format_of(path: str | Path, form: str | None = None) -> Format:
         If there is no such format, or its name says none or another one.
     """
     if form is not None and form not in FORMATS:
-        raise InputError("format", [("", f"{form!r} is not known; there are {', '.join(FORMATS)}")])
+        raise unknown("format", form, FORMATS)
     suffixes = [suffix.lower().removeprefix(".") for suffix in Path(path).suffixes]
     ending = (suffixes[:-1] if suffixes[-1:] == ["gz"] else suffixes)[-1:]
     named = next((known for known in FORMATS if [known] == ending), None)

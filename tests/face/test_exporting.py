@@ -254,7 +254,7 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     instance = read_structured(EXAMPLE)
     with pytest.raises(InputError, match="did you mean milp-hull"):
         export(instance, "milp-hul", tmp_path / "model.lp")
-    with pytest.raises(InputError, match="'gams' is not known; there are mps, lp"):
+    with pytest.raises(InputError, match=r"'gams' is not known; did you mean mps\?"):
         export(instance, "milp", tmp_path / "model.gams", "gams")
     for name in ("model", "model.txt", "model.gz", "model.mps.txt", ".mps", "lp"):
         with pytest.raises(InputError, match=r"its name says no format: it must end in \.mps or \.lp"):

@@ -108,23 +108,12 @@ _PLACEMENT = named(Placement, _WRITE_INT, _WRITE_INT, _WRITE_INT, _WRITE, _WRITE
 
 
 @subroutine
-def release(left: Ints, row: Ints) -> int:
-    """Give back what decisions (K,) use of the room at the points; how many subtasks they offload."""
+def freed(left: Ints, row: Ints, sign: int) -> int:
+    """Give back (1) or take (-1) the room of decisions (K,) at the points; how many subtasks they offload."""
     count = 0
     for n in row:
         if n >= 0:
-            left[n] += 1
-            count += 1
-    return count
-
-
-@subroutine
-def occupy(left: Ints, row: Ints) -> int:
-    """Take it."""
-    count = 0
-    for n in row:
-        if n >= 0:
-            left[n] -= 1
+            left[n] += sign
             count += 1
     return count
 
@@ -268,7 +257,7 @@ def redecide(
         point, row = tasks.radio[m], places[tasks.start[m] : tasks.start[m + 1]]
         if not may_offload(point, air[point], on_air[m] > 0):
             continue
-        was = release(left, row)
+        was = freed(left, row, 1)
         best, below = row.copy(), cost[m] * (1.0 - WORTH)
         least, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
         cut += not complete
@@ -276,7 +265,7 @@ def redecide(
             changed += 1
             cost[m] = least
             copy(row, best)
-        on_air[m] = occupy(left, row)
+        on_air[m] = freed(left, row, -1)
         air[point] += int(was > 0) - int(on_air[m] > 0)
     return changed, cut
 
@@ -453,23 +442,23 @@ def pass_channels(
                 continue
             loss = local[g] - cost[g]
             given = places[tasks.start[g] : tasks.start[g + 1]]
-            release(left, given)
+            freed(left, given, 1)
             below = least - loss - WORTH * local[g]
             found, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
             cut += not complete
             if found < below:
                 least, mine, giver = found + loss, found, g
-            occupy(left, given)
+            freed(left, given, -1)
         if giver < 0:
             continue
         passed += 1
         cost[m], cost[giver] = mine, local[giver]
         given = places[tasks.start[giver] : tasks.start[giver + 1]]
-        release(left, given)
+        freed(left, given, 1)
         given[:] = LOCAL
         on_air[giver] = 0
         copy(row, best)
-        on_air[m] = occupy(left, row)
+        on_air[m] = freed(left, row, -1)
     return passed, cut
 
 

@@ -226,6 +226,18 @@ class Scanner:
         return Moves(device, subtask, place, loss)
 
 
+@subroutine
+def _back(before, end, begin, path):  # type: ignore[no-untyped-def]
+    """Follow a path back from its end to where it begins; how many nodes there are, both ends counted."""
+    path[0], node, length = end, before[end], 1
+    while node != begin and length < len(before):
+        path[length] = node
+        length += 1
+        node = before[node]
+    path[length] = begin
+    return length + 1
+
+
 @kernel(
     types.Tuple((types.int64, types.boolean))(
         *(READ_INT, _MOVES, READ, writable("int64"), writable("int32", 2), types.int64)
@@ -272,18 +284,10 @@ def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyp
                         last = j
             if last < 0:
                 break
-        length = 1
         if last >= 0:
             for _ in range(nodes):
                 last = before[last]
-            path[0] = last
-            node = before[last]
-            while node != last and length < nodes:
-                path[length] = node
-                length += 1
-                node = before[node]
-            path[length] = last
-            length += 1
+            length = _back(before, last, last, path)
         else:
             source = -1
             for i in range(points):
@@ -308,14 +312,7 @@ def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyp
             if distance[points] == np.inf:
                 stuck[source] = True
                 continue
-            path[0] = points
-            node = before[points]
-            while node != source and length < nodes:
-                path[length] = node
-                length += 1
-                node = before[node]
-            path[length] = source
-            length += 1
+            length = _back(before, points, source, path)
         # One move for each arc, of different devices; where there are none, the first device waits.
         total, waits = 0.0, -1
         for step in range(length - 1, 0, -1):

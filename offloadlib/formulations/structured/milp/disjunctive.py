@@ -49,7 +49,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.gdp import Disjunct, Disjunction
 
-from offloadlib.instances import Application, Budget, Instance, Result
+from offloadlib.instances import Application, Instance
 
 from . import clock
 from . import inequalities as valid
@@ -58,8 +58,10 @@ from .pyomo_run import minimise_cost
 from .size import Size, arcs_into, too_large
 
 
-def big_m(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
-    """The model with big-M rows, without the constant cost of unconnected devices.
+def transformed(
+    instance: Instance, inequalities: Iterable[str] = (), *, transformation: str
+) -> pyo.ConcreteModel:
+    """The model with big-M rows or disaggregated variables, without the cost of unconnected devices.
 
     Parameters
     ----------
@@ -67,30 +69,18 @@ def big_m(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
         The instance.
     inequalities
         Names of :data:`.inequalities.PARTS` to add.
+    transformation
+        Of Pyomo.GDP: a name of :data:`TRANSFORMING`.
     """
-    return _transformed(instance, "gdp.bigm", inequalities)
-
-
-def hull(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
-    """The model with disaggregated variables, without the constant cost of unconnected devices.
-
-    Parameters
-    ----------
-    instance
-        The instance.
-    inequalities
-        Names of :data:`.inequalities.PARTS` to add.
-    """
-    return _transformed(instance, "gdp.hull", inequalities)
-
-
-def _transformed(instance: Instance, transformation: str, inequalities: Iterable[str]) -> pyo.ConcreteModel:
     begun = time.perf_counter()
     model = disjunctive_model(instance)
     valid.add(model, inequalities)
     clock.check(TRANSFORMING[transformation] * (time.perf_counter() - begun))
     pyo.TransformationFactory(transformation).apply_to(model)
     return model
+
+
+big_m, hull = (partial(transformed, transformation=name) for name in ("gdp.bigm", "gdp.hull"))
 
 
 def disjunctive_model(instance: Instance) -> pyo.ConcreteModel:
@@ -185,16 +175,6 @@ def _bounds_of_last(bounds: Bounds, subtasks: tuple[str, ...]) -> tuple[float, f
     return max(lows), max(highs)
 
 
-def big_m_obstacle(instance: Instance) -> str | None:
-    """None, or why the model would be too large."""
-    return too_large(instance, partial(_added, split=1), models=2)
-
-
-def hull_obstacle(instance: Instance) -> str | None:
-    """None, or why the model would be too large."""
-    return too_large(instance, partial(_added, split=4), models=2)
-
-
 def _added(application: Application, points: int, split: int) -> Size:
     """Each of the cases of a maximum has a row for each branch, or also copies of it, in bounds."""
     into = arcs_into(application)
@@ -204,12 +184,10 @@ def _added(application: Application, points: int, split: int) -> Size:
     return Size(2 * application.size + split * cases, delay + 3 * split * cases)
 
 
-def solve_big_m(instance: Instance, budget: Budget) -> Result:
-    """Solve the big-M model with HiGHS, or with the solver that the budget names."""
-    # HiGHS 1.12 and SCIP call solutions optimal that are 1 % above the optimum, now and then.
-    return minimise_cost(instance, budget, big_m, confirm=True)
+big_m_obstacle, hull_obstacle = (
+    partial(too_large, held_up=partial(_added, split=split), models=2) for split in (1, 4)
+)
 
-
-def solve_hull(instance: Instance, budget: Budget) -> Result:
-    """Solve the hull model with HiGHS, or with the solver that the budget names."""
-    return minimise_cost(instance, budget, hull)
+# HiGHS 1.12 and SCIP call solutions of big-M optimal that are 1 % above the optimum, now and then.
+solve_big_m = partial(minimise_cost, build=big_m, confirm=True)
+solve_hull = partial(minimise_cost, build=hull)

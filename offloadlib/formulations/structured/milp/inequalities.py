@@ -16,7 +16,8 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from offloadlib.instances import Application, InputError
+from offloadlib.instances import Application
+from offloadlib.instances.errors import unknown
 from offloadlib.instances.structured.series_parallel import descendants, members
 
 
@@ -131,11 +132,7 @@ def add(model: Any, names: Iterable[str]) -> None:
     InputError
         If there is no family of such a name.
     """
-    names = list(names)
-    unknown = [
-        ("", f"{name!r} is not known; there are {', '.join(PARTS)}") for name in names if name not in PARTS
-    ]
-    if unknown:
-        raise InputError("inequalities", unknown)
     for name in dict.fromkeys(names):
+        if name not in PARTS:
+            raise unknown("inequalities", name, PARTS)
         PARTS[name](model)
