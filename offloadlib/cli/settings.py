@@ -5,18 +5,18 @@ The options are made of the setting's fields, so that a new parameter is an opti
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import reduce, wraps
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 from rich.markup import escape
 
-from offloadlib.instances.draws import parameter_help
+from offloadlib.instances.draws import parameter_help, restored
 from offloadlib.instances.structured.generate import Environment
 
 _ENVIRONMENT = "Devices, offload points and network"
@@ -41,10 +41,15 @@ def with_setting(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..
         own = inspect.signature(command, eval_str=True)
         kept = [parameter for name, parameter in own.parameters.items() if name != "setting"]
 
-        @functools.wraps(command)
+        @wraps(command)
         def wrapper(**values: Any) -> None:
-            given = {entry.path: values.pop(entry.parameter.name) for entry in entries}
-            command(setting=_build(kind, (), given), **values)
+            given: dict[str, Any] = {}
+            for entry in entries:
+                *above, last = entry.path
+                reduce(lambda part, name: part.setdefault(name, {}), above, given)[last] = values.pop(
+                    entry.parameter.name
+                )
+            command(setting=restored(kind, given), **values)
 
         parameters = [*kept, *(entry.parameter for entry in entries)]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -114,16 +119,3 @@ def _number_or_none(kind: type[int] | type[float]) -> Callable[[Any], int | floa
 def _plain(text: str) -> str:
     """The help of a docstring without its markup, and without what the terminal would take for such."""
     return escape(re.sub(r":\w+:|`", "", text))
-
-
-def _build(kind: type[Any], path: tuple[str, ...], given: dict[tuple[str, ...], Any]) -> Any:
-    values = {}
-    hints = get_type_hints(kind)
-    for field in fields(kind):
-        below = (*path, field.name)
-        if is_dataclass(hints[field.name]):
-            values[field.name] = _build(hints[field.name], below, given)
-        else:
-            value = given[below]
-            values[field.name] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
 from .arrays import Floats
 from .errors import Problem
 from .files.schema import LARGEST, SMALLEST
+
+Setting = TypeVar("Setting")
 
 Range = tuple[float, float]
 """(low, high) of a uniform distribution; (x, x) is the constant x."""
@@ -34,6 +36,20 @@ def recorded(setting: Any) -> dict[str, Any]:
     """The parameters as they stand in ``source``: plain JSON values."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(setting)))
     return values
+
+
+def restored(setting: type[Setting], values: Mapping[str, Any]) -> Setting:
+    """The setting of :func:`recorded` parameters; what is not among them is as by default."""
+    hints = get_type_hints(setting)
+    parameters = {
+        name: restored(hints[name], value)
+        if is_dataclass(hints[name])
+        else tuple(value)
+        if isinstance(value, list)
+        else value
+        for name, value in values.items()
+    }
+    return setting(**parameters)
 
 
 def uniform(rng: np.random.Generator, bounds: Range, shape: int | tuple[int, ...]) -> Floats:
