@@ -81,13 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _refused(error)
     except (KeyboardInterrupt, typer.Abort):
-        status = INTERRUPTED
+        say("offloadlib: interrupted before there was a result")
+        return INTERRUPTED
     except SystemExit:  # typer's answer to a reader of standard output that has gone away
         return BROKEN_PIPE
     except Exception as error:
         return _failed(error)
-    if status == INTERRUPTED:
-        say("offloadlib: interrupted before there was a result")
     return status or OK
 
 

@@ -14,7 +14,7 @@ import typer
 from offloadlib.apart import keep_apart
 
 from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
-from .status import CHECK_FAILED, INTERNAL, INTERRUPTED, OK, say
+from .status import CHECK_FAILED, INTERNAL, OK, say
 
 if TYPE_CHECKING:
     from offloadlib.comparing.rows import Row
@@ -120,7 +120,7 @@ def compare(
             on_progress=display.follow,
         )
     if frame.empty:
-        raise typer.Exit(INTERRUPTED)
+        raise KeyboardInterrupt
     if (frame["status"] == Ending.DOES_NOT_APPLY).all():
         rows = frame[["instance", "method", "message"]].itertuples(index=False)
         raise InputError("no method applies", [(f"{label}: {name}", why) for label, name, why in rows])

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from offloadlib.cli.options import Seed
 from offloadlib.instances.errors import counted
 from offloadlib.studies import STUDIES
 
+from .options import Seed
+from .status import INTERRUPTED, say
+
 if TYPE_CHECKING:
     from offloadlib.studies import StudyRow
-
-INTERRUPTED = 130
 
 
 def study(
@@ -73,14 +72,11 @@ def study(
             with Cluster(dask) as cluster:
                 rows = follow(cluster.rows, cluster.parallel)
         if rows is None:
-            print(
-                f"{output} has {counted(len(store), 'row')}; the same command goes on from there",
-                file=sys.stderr,
-            )
+            say(f"{output} has {counted(len(store), 'row')}; the same command goes on from there")
             raise typer.Exit(INTERRUPTED)
         told = {**settings, "repetitions": options.repetitions}
         write_report(chosen.report(options, rows), list(rows.values()), told, output)
-    print(f"{output / PAGE}: {chosen.TITLE}, {counted(len(rows), 'solve')}", file=sys.stderr)
+    say(f"{output / PAGE}: {chosen.TITLE}, {counted(len(rows), 'solve')}")
 
 
 def _progress(row: StudyRow, done: int, total: int, left: float | None) -> str:

@@ -324,6 +324,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path: Path, number: signal.Signals
     if number is signal.SIGINT:
         assert process.returncode == 130
         assert re.search(rf"{tmp_path} has \d+ rows?; the same command goes on from there", said)
+        assert "before there was a result" not in said
     with (tmp_path / ROWS).open("ab") as file:
         file.write(b'{"key": "to')
     assert cli.main(["study", "small", "-o", str(tmp_path), "--repetitions", "3"]) == 0

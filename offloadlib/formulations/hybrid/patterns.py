@@ -139,19 +139,10 @@ def menu(instance: HybridInstance) -> Menu:
     at_once = max(1, CHUNK // count)
     for first in range(0, devices, at_once):
         some = slice(first, first + at_once)
-        terms[:, some] = _terms(_part(instance, some), patterns)
+        terms[:, some] = _terms(instance.part(some), patterns)
     number = np.tile(np.arange(count), devices)
     base, pull, knee = terms.reshape(3, -1)
     return Menu(np.arange(devices + 1) * count, base, pull, knee, number)
-
-
-def _part(instance: HybridInstance, some: slice) -> HybridInstance:
-    return replace(
-        instance,
-        devices=instance.devices[some],
-        sizes=instance.sizes[some],
-        weight=instance.weight[some],
-    )
 
 
 def _terms(instance: HybridInstance, patterns: NDArray[np.int8]) -> Floats:

@@ -15,9 +15,9 @@ from ..draws import Range, recorded, seed_problems, uniform
 from ..errors import InputError, Problem, shown
 from ..files.archive import Columns
 from ..files.document import Document, instance_header
-from .form import from_columns, parameters_document, validated
+from .form import FLAT, SERVERS, from_columns, validated
 from .frames import Frames
-from .model import HybridInstance, Parameters
+from .model import HybridInstance
 from .schema import FramesHeaderPart, HybridHeaderPart
 
 VERSION = 1
@@ -83,22 +83,12 @@ class HybridSetting:
     delay_weight: float = 1.0
 
     @property
-    def parameters(self) -> Parameters:
-        """What all devices share."""
-        cloud = self.cloud_rate is not None
-        return Parameters(
-            tau=self.local_time,
-            eps_l=self.local_energy,
-            eps_t=self.transmit_energy,
-            price_e=self.edge_price,
-            price_c=self.cloud_price if cloud else 0.0,
-            kappa=self.cycles,
-            f_e=self.edge_speed,
-            f_c=self.cloud_speed if cloud else 0.0,
-            r_c=self.cloud_rate or 0.0,
-            bandwidth=self.bandwidth,
-            rho=self.delay_weight,
-        )
+    def parameters(self) -> Document:
+        """What all devices share, as in the document."""
+        found: Document = {key: getattr(self, key) for key in FLAT}
+        for server, keys in SERVERS.items():
+            found[server] = {key: getattr(self, f"{server}_{key}") for key in keys}
+        return found if self.cloud_rate is not None else {**found, "cloud": None}
 
 
 def generate(
@@ -164,7 +154,7 @@ def _drawn(
             "seed": seed,
             "parameters": recorded(setting),
         },
-        parameters=parameters_document(setting.parameters),
+        parameters=setting.parameters,
     )
     return header, columns
 

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 
@@ -246,13 +246,9 @@ def _setting_problems(
     for key in ("devices", "offload_points"):
         if getattr(setting, key) is not None:
             yield from whole_problems(key, getattr(setting, key), 1, 10_000_000)
-    for key, choices in (
-        ("user_choice", ("sample", "first")),
-        ("site_choice", ("busiest", "sample")),
-        ("workflow_choice", ("in-turn", "sample")),
-        ("outside", ("send", "leave-out")),
-    ):
-        if getattr(setting, key) not in choices:
+    hints = get_type_hints(ImportSetting)
+    for key in ("user_choice", "site_choice", "workflow_choice", "outside"):
+        if getattr(setting, key) not in (choices := get_args(hints[key])):
             yield key, f"must be one of {', '.join(choices)}, not {getattr(setting, key)!r}"
     yield from range_problems("run_time", setting.run_time, 0, 1e15)
     for key in ("clock", "mean_work", "mean_data"):

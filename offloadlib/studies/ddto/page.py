@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from offloadlib.pages.numbers import percent
 from offloadlib.pages.numbers import seconds as duration
 from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures import style
+from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 
 CLAIMED = 0.63
@@ -233,7 +235,11 @@ def _learning(measured: Sequence[Measured]) -> Section:
         "frames. The networks learn from the best candidate alone, so more of them, which differ more, teach "
         "each other; a single one learns what it says already.",
     )
-    picture = Picture("learning", "Cost over the optimum during training", learning(curves))
+    length = len(next(iter(curves.values()), ()))
+    shares = [100.0 * (step + 0.5) / length for step in range(length)]
+    title = "Cost over the optimum during training"
+    figure = _lines(shares, curves, title, "training frames seen in %", marker="")
+    picture = Picture("learning", title, figure)
     return Section("Learning", text, [], [picture])
 
 
@@ -258,8 +264,9 @@ def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
         "ddto-3's time",
         *(f"{name} / optimum" for name in names),
     )
-    lines = {name: [float(by_x[x][name].ratio.mean()) for x in xs] for name in names}
-    picture = Picture(sweep, f"Cost over the certified optimum by {axis}", sensitivity(xs, lines, axis))
+    lines = {name: np.array([by_x[x][name].ratio.mean() for x in xs]) for name in names}
+    title = f"Cost over the certified optimum by {axis}"
+    picture = Picture(sweep, title, _lines(xs, lines, title, axis))
     return Section(f"Sensitivity: {axis}", (), [Table(header, rows)], [picture])
 
 
@@ -294,26 +301,11 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
     return figure
 
 
-@rc_context(style.STYLE)
-def learning(curves: Mapping[str, Floats]) -> Figure:
-    """Curves over the share of the training."""
-    figure = style.canvas(6.4, 3.4)
-    axes = figure.subplots()
-    for number, (name, values) in enumerate(curves.items()):
-        share = 100.0 * (np.arange(len(values)) + 0.5) / len(values)
-        axes.plot(share, values, color=LINES[number % len(LINES)], label=name)
-    axes.set(xlabel="training frames seen in %", ylabel="cost / optimum")
-    figure.legend(loc="outside right upper")
-    return figure
-
-
-@rc_context(style.STYLE)
-def sensitivity(xs: Sequence[float], lines: Mapping[str, Sequence[float]], axis: str) -> Figure:
-    """A line for each method over what varies."""
-    figure = style.canvas(6.4, 3.0)
-    axes = figure.subplots()
-    for number, (name, values) in enumerate(lines.items()):
-        axes.plot(xs, values, "o-", color=LINES[number % len(LINES)], label=name)
-    axes.set(xlabel=axis, ylabel="cost / optimum")
-    figure.legend(loc="outside right upper")
-    return figure
+def _lines(xs: Sequence[float], lines: Mapping[str, Floats], title: str, axis: str, **look: Any) -> Figure:
+    """Cost over the optimum of each method."""
+    colours = itertools.cycle(LINES)
+    curves = [
+        Curve(name, xs, values.tolist(), np.zeros(len(values)).tolist(), {"color": colour, **look})
+        for (name, values), colour in zip(lines.items(), colours, strict=False)
+    ]
+    return courses(curves, title, axis, "cost / optimum")
