@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import runpy
 import warnings
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ import odd_methods
 import pytest
 from brute import brute_force
 from counts import examples
+from folders import ROOT
 from hypothesis import given
 from reading import read_hybrid, read_structured
 from strategies import instances
@@ -280,3 +282,10 @@ def test_without_options_a_method_gets_the_default_budget() -> None:
     )
     assert result.run["got"] == [0, math.inf, 1e-9, 1, "highs"]
     assert [getattr(Budget(), name) for name in odd_methods.SPENT] == result.run["got"]
+
+
+def test_the_page_of_methods_is_what_the_registry_has() -> None:
+    """Else: python benchmarks/method_table.py --write."""
+    tables = runpy.run_path(str(ROOT / "benchmarks" / "method_table.py"))["tables"]()
+    assert tables in (ROOT / "docs" / "methods.md").read_text("utf-8")
+    assert all(f"| `{name}` |" in tables for name in METHODS)
