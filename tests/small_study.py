@@ -75,7 +75,7 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     ]
     bars = [Bar(row["method"], Family.HEURISTIC, row["objective"]) for row in rows.values()]
     picture = Picture("costs", "Costs", cost_by_method([CostPanel("all", bars, min(costs))]))
-    section = Section("Rows", ["All <rows>."], [Table(("method", "cost"), table, "Costs")], [picture])
+    section = Section("Rows", ["All <rows>.", picture, Table(("method", "cost"), table, "Costs")])
     return Page(TITLE, ["What a test needs."], [section])
 
 

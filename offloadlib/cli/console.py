@@ -262,7 +262,7 @@ def show_sections(sections: Iterable[tables.InstanceTable]) -> None:
         console = output()
         console.print(Text.assemble((section.title, "bold"), f"  {section.subtitle}"))
         missing = _missing(console, section)
-        table = tables.rich_table(tables.without(section, missing))
+        table = tables.rich_table(section.table, missing)
         # Rather lines that the terminal folds than numbers cut short.
         console.width = max(console.width, _width(console, table))
         console.print(table)
@@ -277,7 +277,7 @@ def _missing(console: Console, section: tables.InstanceTable) -> Sequence[str]:
     """As few of the spare columns as must be left out for the others to fit."""
     for number in range(len(tables.SPARE_COLUMNS) + 1):
         missing = tables.SPARE_COLUMNS[:number]
-        if _width(console, tables.rich_table(tables.without(section, missing))) <= console.width:
+        if _width(console, tables.rich_table(section.table, missing)) <= console.width:
             return missing
     return tables.SPARE_COLUMNS
 

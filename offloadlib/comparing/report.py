@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from offloadlib.comparing.rows import Solve
 from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
 from offloadlib.methods import Family
-from offloadlib.pages.html import document, image
+from offloadlib.pages.html import html
+from offloadlib.pages.page import Page, Section
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.picture import Compared, Picture
 
@@ -47,23 +47,18 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> No
     """
     with replacing(folder / TABLE) as file:
         file.write(frame.to_csv(index=False).encode())
-    overview = _costs(runs)
-    overview.save(folder)
-    parts = []
-    for section in tables.sections(frame):
-        own = [run for run in runs if run.row.instance == section.label]
-        pictures = list(_pictures(own))
-        for picture in pictures:
-            picture.save(folder)
-        parts.append(_part(section, pictures, folder))
-    page = document(
-        "Comparison of offloading methods",
-        _BODY.format(overview=image(overview, folder), parts="\n".join(parts)),
-        made=f"offloadlib {__version__}, {date.today().isoformat()}. "
-        f"Every solution was checked independently; the data are in {TABLE}.",
-    )
+    made = f"offloadlib {__version__}, {date.today().isoformat()}. "
+    made += f"Every solution was checked independently; the data are in {TABLE}."
+    sections = [Section("Costs", [_costs(runs)])]
+    for told in tables.sections(frame):
+        own = [run for run in runs if run.row.instance == told.label]
+        sections.append(Section(told.title, [told.subtitle, told.table, *told.notes, *_pictures(own)]))
+    sections.append(Section("How to read the tables", [_READING]))
+    page = Page("Comparison of offloading methods", [made], sections)
+    for picture in page.pictures:
+        picture.save(folder)
     with replacing(folder / PAGE) as file:
-        file.write(page.encode())
+        file.write(html(page, folder).encode())
 
 
 # Pictures -----------------------------------------------------------------------------------------
@@ -105,35 +100,10 @@ def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
     return drawn
 
 
-# The page -----------------------------------------------------------------------------------------
-
-
-def _part(section: tables.InstanceTable, pictures: Sequence[Picture], folder: Path) -> str:
-    notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
-    images = "\n".join(image(picture, folder) for picture in pictures)
-    return _PART.format(
-        title=escape(section.title),
-        subtitle=escape(section.subtitle),
-        table=tables.html_table(section),
-        notes=f"<ul>{notes}</ul>" if notes else "",
-        images=images,
-    )
-
-
-_BODY = """{overview}
-{parts}
-<h2>How to read the tables</h2>
-<p>What a method <em>claims</em> is its own lower bound. The <em>gap</em> is the distance of a cost to the
-certified bound: the one of the instance whose proof the checker has accepted. The <em>ratio</em> is cost
-over optimum, or an interval that it lies in where the optimum is not certified. The <em>saving</em> is
-against leaving every subtask on its device, <em>used</em> the share of all capacity in use, <em>fair</em>
-Jain's index of the devices' savings, <em>worse</em> the number of devices that cost more than
-all-local.</p>"""
-
-_PART = """<section>
-<h2>{title}</h2>
-<p class="quiet">{subtitle}</p>
-<div class="wide">{table}</div>
-{notes}
-{images}
-</section>"""
+_READING = (
+    "What a method claims is its own lower bound. The gap is the distance of a cost to the certified bound: "
+    "the one of the instance whose proof the checker has accepted. The ratio is cost over optimum, or an "
+    "interval that it lies in where the optimum is not certified. The saving is against leaving every "
+    "subtask on its device, used the share of all capacity in use, fair Jain's index of the devices' "
+    "savings, worse the number of devices that cost more than all-local."
+)

@@ -1,18 +1,18 @@
-"""The tables of comparisons, once as text cells, shown in a terminal (rich) or on a page (HTML)."""
+"""The tables of comparisons, for a page, and for a terminal (rich)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from html import escape
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from offloadlib.instances.errors import counted
 from offloadlib.pages.numbers import decimals, fixed, percent, ratio, seconds
+from offloadlib.pages.page import Cell, Number, Table, text
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
 Record = dict[Any, Any]
 
@@ -27,12 +27,8 @@ class InstanceTable:
         The instance's.
     title, subtitle
         The instance with its size, and what is proven about it.
-    header
-        Titles of the columns.
-    rows
-        One text per column.
-    best
-        For each row whether its cost is the least.
+    table
+        A row for each method; where the cost is the least it stands out.
     notes
         What is to be said below the table.
     """
@@ -40,9 +36,7 @@ class InstanceTable:
     label: str
     title: str
     subtitle: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    best: Sequence[bool]
+    table: Table
     notes: Sequence[str]
 
 
@@ -64,23 +58,25 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
     first = records[0]
     digits = decimals([record[key] for record in records for key in ("objective", "lower_bound")])
 
-    def cost(key: str) -> Callable[[Record], str]:
-        return lambda record: fixed(record[key], digits)
-
-    columns: dict[str, Callable[[Record], str]] = {
-        "method": lambda record: str(record["method"]),
-        "status": lambda record: str(record["status"]),
-        "cost": cost("objective"),
-        "claims": cost("lower_bound"),
-        "gap": lambda record: percent(record["gap"], 2),
-        "ratio": lambda record: ratio(record["ratio_low"], record["ratio_high"]),
-        "saving": lambda record: percent(record["saving"], 1),
-        "used": lambda record: percent(record["utilisation"], 0),
-        "fair": lambda record: fixed(record["fairness"], 2),
-        "worse": lambda record: fixed(record["worse_off"], 0),
-        "time": lambda record: seconds(record["time"]),
-        "check": lambda record: str(record["checked"] or "").partition(":")[0],
+    columns: dict[str, tuple[str, Callable[[Record], str]]] = {
+        "method": ("", lambda record: str(record["method"])),
+        "status": ("", lambda record: str(record["status"])),
+        "cost": ("objective", lambda record: fixed(record["objective"], digits)),
+        "claims": ("lower_bound", lambda record: fixed(record["lower_bound"], digits)),
+        "gap": ("gap", lambda record: percent(record["gap"], 2)),
+        "ratio": ("ratio_low", lambda record: ratio(record["ratio_low"], record["ratio_high"])),
+        "saving": ("saving", lambda record: percent(record["saving"], 1)),
+        "used": ("utilisation", lambda record: percent(record["utilisation"], 0)),
+        "fair": ("fairness", lambda record: fixed(record["fairness"], 2)),
+        "worse": ("worse_off", lambda record: fixed(record["worse_off"], 0)),
+        "time": ("time", lambda record: seconds(record["time"])),
+        "check": ("", lambda record: str(record["checked"] or "").partition(":")[0]),
     }
+
+    def cell(record: Record, key: str, shown: Callable[[Record], str]) -> Cell:
+        value = record[key] if key else None
+        return shown(record) if value is None else Number(float(value), shown(record))
+
     costs = [float(record["objective"]) for record in records if record["ratio_low"] is not None]
     least = min(costs, default=0.0)
     size = f"{counted(first['devices'], 'device')}, {counted(first['offload_points'], 'offload point')}"
@@ -88,12 +84,15 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
         label=label,
         title=f"{label}: {size}",
         subtitle=_proven(first),
-        header=list(columns),
-        rows=[[text(record) for text in columns.values()] for record in records],
-        best=[
-            record["ratio_low"] is not None and record["objective"] - least <= 1e-9 * least
-            for record in records
-        ],
+        table=Table(
+            header=list(columns),
+            rows=[[cell(record, *column) for column in columns.values()] for record in records],
+            best=[
+                number
+                for number, record in enumerate(records)
+                if record["ratio_low"] is not None and record["objective"] - least <= 1e-9 * least
+            ],
+        ),
         notes=list(_notes(records)),
     )
 
@@ -112,48 +111,22 @@ def _proven(record: Record) -> str:
 def _notes(records: Sequence[Record]) -> Iterator[str]:
     for record in records:
         checked = str(record["checked"] or "")
-        for text in (checked if checked != "accepted" else "", record["message"]):
-            if text:
-                yield f"{record['method']}: {text}"
+        for what in (checked if checked != "accepted" else "", record["message"]):
+            if what:
+                yield f"{record['method']}: {what}"
 
 
-def without(section: InstanceTable, columns: Sequence[str]) -> InstanceTable:
-    """A section that leaves out some of its columns."""
-    kept = [i for i, name in enumerate(section.header) if name not in columns]
-    return replace(
-        section,
-        header=[section.header[i] for i in kept],
-        rows=[[row[i] for i in kept] for row in section.rows],
-    )
-
-
-def rich_table(section: InstanceTable) -> Table:
-    """A section for the terminal."""
+def rich_table(table: Table, without: Sequence[str] = ()) -> RichTable:
+    """A table for the terminal, which may leave out some of its columns."""
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for name in section.header:
-        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=True)
-    for row, best in zip(section.rows, section.best, strict=True):
-        table.add_row(*(Text(cell) for cell in row), style="bold green" if best else None)
-    return table
-
-
-def html_table(section: InstanceTable) -> str:
-    """A section for a page."""
-    kinds = ["text" if name in TEXT_COLUMNS else "number" for name in section.header]
-
-    def line(tag: str, cells: Sequence[str], attribute: str = "") -> str:
-        inner = "".join(
-            f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True)
-        )
-        return f"<tr{attribute}>{inner}</tr>"
-
-    rows = [
-        line("td", row, ' class="best"' if best else "")
-        for row, best in zip(section.rows, section.best, strict=True)
-    ]
-    head = line("th", section.header)
-    return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table>"
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    kept = [i for i, name in enumerate(table.header) if name not in without]
+    for name in (table.header[i] for i in kept):
+        shown.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=True)
+    for number, row in enumerate(table.rows):
+        style = "bold green" if number in table.best else None
+        shown.add_row(*(Text(text(row[i])) for i in kept), style=style)
+    return shown

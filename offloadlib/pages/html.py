@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from offloadlib.pictures.picture import Picture
 
-from .page import Number, Page, Section, Table, numeric, text
+from .page import Number, Page, Table, numeric, text
 
 _TALL = 40
 """Rows from which on a table gets a frame of its own to scroll in."""
@@ -22,22 +21,23 @@ _TALL = 40
 
 def html(page: Page, folder: Path) -> str:
     """The page, with its pictures, which are saved in the folder already."""
-    parts = (_section(section, folder) for section in page.sections)
-    return document(page.title, "\n".join([*_paragraphs(page.text), *parts]), script=_SORT)
+    lines = [_part(part, folder) for part in page.text]
+    for section in page.sections:
+        lines += ["<section>", f"<h2>{escape(section.title)}</h2>"]
+        lines += [*(_part(part, folder) for part in section.parts), "</section>"]
+    return _DOCUMENT.format(title=escape(page.title), style=_STYLE, body="\n".join(lines), script=_SORT)
 
 
-def document(title: str, body: str, made: str = "", script: str = "") -> str:
-    """A whole HTML document."""
-    return _DOCUMENT.format(
-        title=escape(title),
-        style=_STYLE,
-        made=f'<p class="quiet">{escape(made)}</p>' if made else "",
-        body=body,
-        script=f"<script>{script}</script>" if script else "",
-    )
+def _part(part: str | Picture | Table, folder: Path) -> str:
+    if isinstance(part, Table):
+        return _table(part)
+    if isinstance(part, Picture):
+        return _image(part, folder)
+    tag = "pre" if part.startswith("    ") else "p"
+    return f"<{tag}>{escape(part.strip())}</{tag}>"
 
 
-def image(picture: Picture, folder: Path) -> str:
+def _image(picture: Picture, folder: Path) -> str:
     """A picture, saved in the folder, with its caption."""
     data = base64.b64encode((folder / f"{picture.stem}.png").read_bytes()).decode()
     caption = escape(picture.caption)
@@ -48,33 +48,17 @@ def image(picture: Picture, folder: Path) -> str:
     )
 
 
-def _section(section: Section, folder: Path) -> str:
-    parts = [
-        f"<section>\n<h2>{escape(section.title)}</h2>",
-        *_paragraphs(section.text),
-        *(image(picture, folder) for picture in section.pictures),
-        *map(_table, section.tables),
-        "</section>",
-    ]
-    return "\n".join(parts)
-
-
-def _paragraphs(text: Sequence[str]) -> Iterator[str]:
-    for paragraph in text:
-        tag = "pre" if paragraph.startswith("    ") else "p"
-        yield f"<{tag}>{escape(paragraph.strip())}</{tag}>"
-
-
 def _table(table: Table) -> str:
     numbers = numeric(table)
     lines = []
-    for row in table.rows:
+    for number_of_row, row in enumerate(table.rows):
         cells = []
         for cell, number in zip(row, numbers, strict=True):
             kind = "number" if number else "text"
             value = f' data-value="{cell.value!r}"' if isinstance(cell, Number) else ""
             cells.append(f'<td class="{kind}"{value}>{escape(text(cell))}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        best = ' class="best"' if number_of_row in table.best else ""
+        lines.append(f"<tr{best}>{''.join(cells)}</tr>")
     head = "".join(
         f'<th class="{"number" if number else "text"}" aria-sort="none">'
         f'<button type="button">{escape(title)}</button></th>'
@@ -94,7 +78,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #333; }
 body { max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; }
 h2 { font-size: 1.2rem; margin: 3rem 0 0; border-top: 1px solid #ddd; padding-top: 1.5rem; }
-p.quiet, figcaption, caption { color: #777; margin-top: 0.2rem; }
+figcaption, caption { color: #777; margin-top: 0.2rem; }
 caption { text-align: left; white-space: normal; }
 div.wide { overflow-x: auto; }
 div.tall { max-height: 36rem; overflow-y: auto; border: 1px solid #ddd; padding: 0 0.5rem; }
@@ -128,9 +112,8 @@ _DOCUMENT = """<!doctype html>
 </head>
 <body>
 <h1>{title}</h1>
-{made}
 {body}
-{script}
+<script>{script}</script>
 </body>
 </html>
 """

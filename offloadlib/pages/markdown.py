@@ -17,14 +17,16 @@ def _markdown(page: Page) -> Iterator[str]:
     yield from page.text
     for section in page.sections:
         yield f"## {section.title}"
-        yield from section.text
-        for picture in section.pictures:
-            yield f"![{picture.caption}]({picture.stem}.png)"
-            yield picture.caption
-        for table in section.tables:
-            if table.caption:
-                yield table.caption
-            yield _markdown_table(table)
+        for part in section.parts:
+            if isinstance(part, str):
+                yield part
+            elif isinstance(part, Table):
+                if part.caption:
+                    yield part.caption
+                yield _markdown_table(part)
+            else:
+                yield f"![{part.caption}]({part.stem}.png)"
+                yield part.caption
 
 
 def _markdown_table(table: Table) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,21 +36,22 @@ class Table:
         One cell per column; a column with a :class:`Number` is a column of numbers.
     caption
         What the table shows.
+    best
+        Numbers of the rows that stand out.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+    best: Collection[int] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: paragraphs, then pictures, then tables."""
+    """A part of a page: paragraphs, pictures and tables."""
 
     title: str
-    text: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    pictures: Sequence[Picture] = ()
+    parts: Sequence[str | Picture | Table] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,15 @@ class Page:
     @property
     def pictures(self) -> list[Picture]:
         """All of them, in order."""
-        return [picture for section in self.sections for picture in section.pictures]
+        parts = (part for section in self.sections for part in section.parts)
+        return [part for part in parts if not isinstance(part, str | Table)]
 
 
 def numeric(table: Table) -> list[bool]:
+    """Which columns are columns of numbers."""
     return [any(isinstance(row[i], Number) for row in table.rows) for i in range(len(table.header))]
 
 
 def text(cell: Cell) -> str:
+    """What is shown of a cell."""
     return cell.text if isinstance(cell, Number) else cell

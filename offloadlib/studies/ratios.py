@@ -124,9 +124,9 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
             _proofs(frame),
         ],
         [
-            Section("All instances", [_SUMMARY], [_summary(heuristics)], [_boxes(drawn), _shares(drawn)]),
-            Section("By kind of instance", [_BY_KIND], [_by_kind(heuristics)]),
-            Section("Worst cases", [_RECIPES], [_worst(heuristics)]),
+            Section("All instances", [_SUMMARY, _boxes(drawn), _shares(drawn), _summary(heuristics)]),
+            Section("By kind of instance", [_BY_KIND, _by_kind(heuristics)]),
+            Section("Worst cases", [_RECIPES, _worst(heuristics)]),
         ],
     )
 

@@ -108,7 +108,6 @@ def _settings(rows: Sequence[StudyRow], settings: Mapping[str, Any]) -> Section:
     )
     text = (
         "Every solve ran in a process of its own, and the independent checker saw every solution. With this "
-        "command the study runs again; in the same folder it goes on where it stopped.",
-        again,
+        "command the study runs again; in the same folder it goes on where it stopped."
     )
-    return Section("Settings", text, [Table(("what", "value"), list(entries.items()))])
+    return Section("Settings", [text, again, Table(("what", "value"), list(entries.items()))])

@@ -24,6 +24,7 @@ from offloadlib.instances import InputError, Instance, read_solution, write
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Family
 from offloadlib.pages import numbers
+from offloadlib.pages.page import text
 from offloadlib.registry import METHODS, select
 from offloadlib.running import workers
 
@@ -360,7 +361,9 @@ def test_the_page_stands_by_itself(frame: tuple[pd.DataFrame, Path]) -> None:
     page = (frame[1] / "report.html").read_text()
     assert page.count('<img src="data:image/png;base64,') == 7
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert page.count("<table>") == 2
+    assert page.count('<table class="sortable">') == 2
+    assert '<tr class="best"><td class="text">milp</td>' in page
+    assert re.search(r'<td class="number" data-value="24\.04\d+">24\.0450</td>', page)
     for name in STRUCTURED:
         assert f'<td class="text">{name}</td>' in page
     assert "optimum 24.045, certified" in page
@@ -387,13 +390,14 @@ def test_a_section_shows_what_is_proven(frame: tuple[pd.DataFrame, Path]) -> Non
     section = next(tables.sections(frame[0]))
     assert section.title == "worked-example: 2 devices, 2 offload points"
     assert section.subtitle == "optimum 24.045, certified"
-    by_method = {row[0]: dict(zip(section.header, row, strict=True)) for row in section.rows}
+    header, rows = section.table.header, [[text(cell) for cell in row] for row in section.table.rows]
+    by_method = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
     assert by_method["local"]["cost"] == "72.7700"
     assert by_method["local"]["claims"] == ""
     assert by_method["local"]["ratio"] == "3.0264"
     assert by_method["milp"]["saving"] == "67.0 %"
     assert by_method["milp"]["check"] == "accepted"
-    best = {row[0] for row, best in zip(section.rows, section.best, strict=True) if best}
+    best = {rows[number][0] for number in section.table.best}
     assert "milp" in best
     assert not best & {"local", "gsod-i", "gsod-ii"}
     assert section.notes == []

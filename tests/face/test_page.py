@@ -31,7 +31,7 @@ def page(tmp_path: Path) -> Page:
     table = Table(
         ("method", "cost"), [(name, Number(cost, f"{cost:,.1f}")) for name, cost in COSTS], "All <costs>"
     )
-    section = Section("Costs", ["Some text.", "    a command --like this"], [table], [picture])
+    section = Section("Costs", ["Some text.", "    a command --like this", picture, table])
     return Page("A page", ["What it is."], [section])
 
 

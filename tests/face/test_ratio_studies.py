@@ -36,7 +36,7 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.structured import traps
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.pages.page import Page
+from offloadlib.pages.page import Page, Section, Table
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
 from offloadlib.studies import Options, StudyRow, ratios
@@ -47,6 +47,10 @@ from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.report import write_report
 
 GREEDY = ("gsod-i", "gsod-ii", "gsod-i-heap", "gsod-ii-heap")
+
+
+def tables(section: Section) -> list[Table]:
+    return [part for part in section.parts if isinstance(part, Table)]
 
 
 def _run(name: str, instance: Instance, seed: int = 0) -> Result:
@@ -321,7 +325,7 @@ def test_searches_and_solves_that_fail_leave_gaps(monkeypatch: pytest.MonkeyPatc
         lost = job.method.name == "heft" and job.seed == 0
         rows[job.key] = {"objective": None if lost else 2.0, "lower_bound": 1.0, "status": "optimal"}
     page = adversary.report(options, rows)
-    every = page.sections[-1].tables[0].rows
+    every = tables(page.sections[-1])[0].rows
     assert [str(row[0]) for row in every] == ["heft-0", "gsod-i-1", "heft-1"]
     assert [getattr(row[3], "text", None) for row in every] == ["", "2.000", "2.000"]
     assert len(page.instances) == 3
@@ -397,7 +401,7 @@ def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.Mon
     assert "1 instance; with a certified optimum: 0." in page.text[1] and math.isclose(
         frame["bound"].iloc[0], 1.0
     )
-    assert any("1.25..1.50" in str(cell) for row in page.sections[0].tables[0].rows for cell in row)
+    assert any("1.25..1.50" in str(cell) for row in tables(page.sections[0])[0].rows for cell in row)
     for row in whole.values():
         row.update({"lower_bound": None} | ({"status": "overrun"} if row["method"] == "optimum" else {}))
     assert "did not end well: 1." in ratios._proofs(ratios.measured(options, whole))

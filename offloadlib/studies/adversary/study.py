@@ -178,16 +178,18 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
         [
             Section(
                 "Worst ratios",
-                (),
-                [Table(("heuristic", "worst ratio", "median of the restarts", "sizes", "instance"), summary)],
-                [Picture("adversary", "The ratios that the restarts ended with.", figure)],
+                [
+                    Picture("adversary", "The ratios that the restarts ended with.", figure),
+                    Table(
+                        ("heuristic", "worst ratio", "median of the restarts", "sizes", "instance"), summary
+                    ),
+                ],
             ),
             Section(
-                "The worst instances under all heuristics", [_CROSS], [Table(("instance", *TARGETS), cross)]
+                "The worst instances under all heuristics", [_CROSS, Table(("instance", *TARGETS), cross)]
             ),
             Section(
                 "All restarts",
-                (),
                 [Table(("instance", "sizes", "ratio at the start", "ratio found", "instances seen"), every)],
             ),
         ],

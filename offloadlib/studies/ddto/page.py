@@ -192,12 +192,12 @@ def _schemes(default: Mapping[str, Figures]) -> Section:
     caption = "Means over the test frames; in brackets the least and the greatest of the repetitions"
     text = (
         "The split of the uplink is the best one for each decision, but for equal-split, where every device "
-        "has the same share. Times are the processor's, without reading and writing, on one thread.",
+        "has the same share. Times are the processor's, without reading and writing, on one thread."
     )
     picture = Picture(
         "trade-off", "Cost above the optimum and time per frame of each method", trade_off(default)
     )
-    return Section("All methods", text, [Table(header, rows, caption)], [picture])
+    return Section("All methods", [text, picture, Table(header, rows, caption)])
 
 
 def _claim(default: Mapping[str, Figures]) -> Section:
@@ -217,7 +217,7 @@ def _claim(default: Mapping[str, Figures]) -> Section:
         "paper, whose parameters are not public.",
     )
     header = ("method", "saving: 1 - Q/Q(local)", "gain: Q(local)/Q - 1")
-    return Section("The abstract's 63%", text, [Table(header, rows, "Against local only")])
+    return Section("The abstract's 63%", [*text, Table(header, rows, "Against local only")])
 
 
 def _learning(measured: Sequence[Measured]) -> Section:
@@ -233,14 +233,14 @@ def _learning(measured: Sequence[Measured]) -> Section:
     text = (
         "Mean cost of the decisions during training over the mean cost of the certified optima of the same "
         "frames. The networks learn from the best candidate alone, so more of them, which differ more, teach "
-        "each other; a single one learns what it says already.",
+        "each other; a single one learns what it says already."
     )
     length = len(next(iter(curves.values()), ()))
     shares = [100.0 * (step + 0.5) / length for step in range(length)]
     title = "Cost over the optimum during training"
     figure = _lines(shares, curves, title, "training frames seen in %", marker="")
     picture = Picture("learning", title, figure)
-    return Section("Learning", text, [], [picture])
+    return Section("Learning", [text, picture])
 
 
 def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
@@ -267,7 +267,7 @@ def _sweep(measured: Sequence[Measured], sweep: str, axis: str) -> Section:
     lines = {name: np.array([by_x[x][name].ratio.mean() for x in xs]) for name in names}
     title = f"Cost over the certified optimum by {axis}"
     picture = Picture(sweep, title, _lines(xs, lines, title, axis))
-    return Section(f"Sensitivity: {axis}", (), [Table(header, rows)], [picture])
+    return Section(f"Sensitivity: {axis}", [picture, Table(header, rows)])
 
 
 # Pictures -----------------------------------------------------------------------------------------

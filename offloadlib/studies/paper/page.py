@@ -84,25 +84,23 @@ def page(title: str, frame: pd.DataFrame, variations: Sequence[str]) -> Page:
         title,
         [_introduction(frame), _proofs(frame)],
         [
-            Section("The paper's claims", [_verdicts(found), *_RULES], [_claims_table(found)]),
+            Section("The paper's claims", [_verdicts(found), *_RULES, _claims_table(found)]),
             Section(
                 "Experiment 1: the genetic algorithm",
                 [
                     "40 devices, 10 offload points with capacity 20; the values that do not vary are those "
-                    "of the paper's Table 2. Dashed: the certified lower bound of the same instances."
+                    "of the paper's Table 2. Dashed: the certified lower bound of the same instances.",
+                    *_swept(frame),
+                    *([_swept_table(frame)] if _has(frame, *_SWEPT) else []),
                 ],
-                [_swept_table(frame)] if _has(frame, *_SWEPT) else [],
-                list(_swept(frame)),
             ),
             *(_compared(measured, experiment, number) for experiment, number in _EXPERIMENTS.items()),
             Section(
                 "All methods against the certified optimum",
-                [_ALL],
-                [_methods_table(frame)],
-                list(_excess(measured)),
+                [_ALL, *_excess(measured), _methods_table(frame)],
             ),
-            Section("Fairness", [_FAIRNESS], pictures=list(_fairness(measured))),
-            Section("What the paper leaves open", [_SENSITIVITY], _sensitivity_tables(frame, variations)),
+            Section("Fairness", [_FAIRNESS, *_fairness(measured)]),
+            Section("What the paper leaves open", [_SENSITIVITY, *_sensitivity_tables(frame, variations)]),
         ],
         data={"means": means(frame, variations)},
     )
@@ -293,7 +291,7 @@ def _compared(measured: Measurements, experiment: str, numbers: tuple[int, int])
             caption += f" Dashed: the certified optimum{', its search alone' if log else ''}."
         figure = courses(curves, f"Fig. {figure_number}: {name}", what, label, log=log)
         pictures.append(Picture(f"fig{figure_number:02d}-{experiment}-{value}", caption, figure))
-    return Section(f"Experiment {number}: {what}", (), [_compared_table(frame, what, scale)], pictures)
+    return Section(f"Experiment {number}: {what}", [*pictures, _compared_table(frame, what, scale)])
 
 
 _SCALES = {"capacity": 1 / BASE_DEVICES}
