@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import counted
 from ..kind import AnyInstance
-from .model import Application, Devices, Group, Normalise, OffloadPoints
+from .model import Application, Devices, Group, Normalise, Objective, OffloadPoints, SharedLimit, Totals
 from .sides import Terms, terms_of
 
 
@@ -30,6 +30,10 @@ class Instance(AnyInstance):
     devices: Devices
     groups: tuple[Group, ...]
     given_terms: tuple[Terms, ...] | None = None
+    objective: Objective = "sum"
+    resources: tuple[str, ...] = ()
+    shared: tuple[SharedLimit, ...] = ()
+    totals: Totals = Totals()
 
     @property
     def num_devices(self) -> int:

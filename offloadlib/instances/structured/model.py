@@ -23,10 +23,30 @@ q1_n                    ``OffloadPoints.capacity``    subtasks that a point can 
 q2_n                    ``OffloadPoints.channels``    devices that may use a point's radio
 alpha_m                 ``Devices.alpha``             weight of delay against energy
 ======================  ============================  =====================================  =====
+
+What format 2 adds (ours, not the paper's), without effect by default:
+
+======================  ============================  =====================================  =====
+what                    name in the code              meaning                                unit
+======================  ============================  =====================================  =====
+resources               ``Instance.resources``        what subtasks demand, beside places
+demand                  ``Group.demand``              what a subtask takes where offloaded   (own)
+room                    ``OffloadPoints.room``        what a point has of each resource      (own)
+shared limit            ``Instance.shared``           what points have together              (own)
+totals                  ``Instance.totals``           most delay, energy of all devices      s, mJ
+fees                    ``OffloadPoints.fee_*``       of a subtask, of each MI of it         cost
+exceptions              ``Group.exceptions``          what differs for a subtask at a place
+allowed places          ``Group.allowed``             where a subtask may run
+latency                 ``Devices.latency_*``         added to each transfer                 s
+deadline, budget        ``Devices.deadline, ...``     most G_m, most E_m                     s, mJ
+rejection               ``Devices.rejection``         cost of a refused device               cost
+w_m                     ``Devices.weight``            what a device's cost counts
+======================  ============================  =====================================  =====
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
@@ -42,10 +62,19 @@ Places = NDArray[np.int32]
 LOCAL = -1
 """The place of a subtask that runs on its own device; offload point n is place n = 0..N-1."""
 
+REFUSED = -2
+"""The place of all subtasks of a device that is refused."""
+
 UNLIMITED = int(np.iinfo(np.int64).max)
-"""Channels of an offload point whose radio serves any number of devices."""
+"""Channels of a radio that serves any number of devices, capacity of a point that takes any number of
+subtasks."""
 
 Normalise = Literal["none", "local"]
+
+Objective = Literal["sum", "max"]
+
+SUBTASKS = "subtasks"
+"""The resource that each subtask demands 1 of at any offload point."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +159,9 @@ class Application:
 class OffloadPoints:
     """The N offload points (Definition 3.4), one array entry each.
 
-    ``channels`` is :data:`UNLIMITED` where the radio has no limit; ``position`` is (N, 2) in metres
-    and NaN where unknown (it serves pictures only).
+    ``channels`` and ``capacity`` are :data:`UNLIMITED` where there is no limit; ``position`` is (N, 2) in
+    metres and NaN where unknown (it serves pictures only). ``room`` is (R, N), infinite where there is no
+    limit, for the R resources of the instance; ``fee_subtask`` and ``fee_work`` are in cost and cost per MI.
     """
 
     ids: tuple[str, ...]
@@ -141,6 +171,39 @@ class OffloadPoints:
     downlink: Floats
     channels: Ints
     position: Floats
+    room: Floats
+    fee_subtask: Floats
+    fee_work: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class SharedLimit:
+    """A limit on what subtasks take at some offload points together.
+
+    Parameters
+    ----------
+    id
+        Its name.
+    resource
+        Position in ``Instance.resources``; -1: subtasks.
+    points
+        The points, ascending.
+    capacity
+        How much there is.
+    """
+
+    id: str
+    resource: int
+    points: Ints
+    capacity: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Caps on the sum over all served devices: of G_m in s, of E_m in mJ."""
+
+    delay: float = math.inf
+    energy: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +212,9 @@ class Devices:
 
     ``connected_to`` is a place (-1: no radio link, so everything runs locally). ``uplink`` and
     ``downlink`` are the rates in force: the device's own where given, else those of its offload
-    point, NaN for an unconnected device without own rates.
+    point, NaN for an unconnected device without own rates. ``deadline`` and ``energy_budget`` are infinite
+    where there is none, ``rejection`` is NaN where a device must be served; latencies are 0 and the weight is
+    1 by default.
     """
 
     ids: tuple[str, ...]
@@ -163,6 +228,76 @@ class Devices:
     uplink: Floats
     downlink: Floats
     position: Floats
+    latency_up: Floats
+    latency_down: Floats
+    deadline: Floats
+    energy_budget: Floats
+    rejection: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Exceptions:
+    """What differs for some subtasks at some places: E entries, at most one for a subtask and a place.
+
+    Attributes
+    ----------
+    row, subtask, place
+        (E,) position in the group, subtask, place.
+    execution, fee
+        (E,) seconds, cost; NaN: as without the entry.
+    demand
+        (R, E); NaN: as without the entry.
+    """
+
+    row: Ints
+    subtask: Ints
+    place: Ints
+    execution: Floats
+    fee: Floats
+    demand: Floats
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def of(self, rows: slice) -> Exceptions:
+        """The entries of some rows (without a step), counted from the first of these."""
+        kept = np.flatnonzero((self.row >= (rows.start or 0)) & (self.row < (rows.stop or np.inf)))
+        return self.chosen(kept, self.row[kept] - (rows.start or 0))
+
+    def chosen(self, kept: Ints, row: Ints) -> Exceptions:
+        """Some entries, with other rows."""
+        execution, fee, demand = self.execution[kept], self.fee[kept], self.demand[:, kept]
+        return Exceptions(row, self.subtask[kept], self.place[kept], execution, fee, demand)
+
+
+@dataclass(frozen=True, eq=False)
+class Allowed:
+    """Where some subtasks may run: A entries, at most one for a subtask; the others may run anywhere.
+
+    Attributes
+    ----------
+    row, subtask
+        (A,) position in the group, subtask.
+    places
+        (A, N + 1), local last.
+    """
+
+    row: Ints
+    subtask: Ints
+    places: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def of(self, rows: slice) -> Allowed:
+        """The entries of some rows (without a step), counted from the first of these."""
+        kept = np.flatnonzero((self.row >= (rows.start or 0)) & (self.row < (rows.stop or np.inf)))
+        return self.chosen(kept, self.row[kept] - (rows.start or 0))
+
+    def chosen(self, kept: Ints, row: Ints) -> Allowed:
+        """Some entries, with other rows."""
+        return Allowed(row, self.subtask[kept], self.places[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +314,12 @@ class Group:
         (G, K) in MI, Mbit and Mbit.
     edge_data
         (G, A) Mbit along each arc.
+    demand
+        (R, G, K) of the instance's resources, wherever a subtask is offloaded.
+    exceptions
+        What differs at some places.
+    allowed
+        Where some subtasks may run.
     """
 
     application: Application
@@ -187,6 +328,9 @@ class Group:
     input: Floats
     output: Floats
     edge_data: Floats
+    demand: Floats
+    exceptions: Exceptions
+    allowed: Allowed
 
     def __len__(self) -> int:
         return len(self.members)
