@@ -172,7 +172,7 @@ class _Maker:
         draw = self.draw
         resource = draw.choice([*self.resources, *self.resources, "subtasks"])
         points = draw.sample(self.points, draw.randint(1, len(self.points)))
-        capacity = draw.choice((0, 1, 2, 3, 4, 5))
+        capacity: float = draw.choice((0, 1, 2, 3, 4, 5))
         if resource != "subtasks":
             capacity += draw.choice((0, 0.5, 0.3))
         return {"id": name, "resource": resource, "points": points, "capacity": capacity}
