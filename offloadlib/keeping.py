@@ -143,6 +143,8 @@ class Keeper(Generic[Decisions]):
         """
         if not isinstance(result, Result):
             raise self._false(f"returned {type(result).__name__}, not a Result")
+        if result.solution is None:
+            return self._without_solution(result)
         found, fault = self._costed(result.solution)
         if found is None or fault:
             raise self._false(fault)
@@ -169,6 +171,15 @@ class Keeper(Generic[Decisions]):
             whose = "its own solution" if found.solution is result.solution else "its start"
             raise self._false(f"claims the lower bound {bound!r}, and {whose} costs {found.objective!r}")
         return replace(found, lower_bound=within(bound, found.objective))
+
+    def _without_solution(self, result: Result[Any]) -> Result[Decisions]:
+        """The result of a method that has found none, or the best that is known in spite of it."""
+        known = self.best(result.termination, **result.run)
+        if result.lower_bound == math.inf:
+            if known is not None:
+                raise self._false(f"says that there is no solution, and one costs {known.objective!r}")
+            return replace(result, objective=math.inf)
+        return known or Result.nothing(result.runtime, None, result.termination, **result.run)
 
     def _costed(self, solution: Any) -> tuple[Result[Decisions] | None, str]:
         """A solution with its exact cost, or what is wrong with it."""

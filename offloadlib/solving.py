@@ -147,19 +147,16 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
     function = prepared(method, instance, budget)
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
     try:
-        if budget.start is None and method.family is Family.EXACT:
-            start = first(instance)
+        if budget.start is None and method.family is Family.EXACT and (start := first(instance)) is not None:
             keeper = Keeper(method.name, instance, start, budget.on_progress)
             keeper(Progress(0.0, instance.evaluate(start).total, None, Made(start)))
             budget = replace(budget, start=start)
         result = function(instance, replace(budget, on_progress=keeper))
-    except KeyboardInterrupt:
-        kept = keeper.best(Termination.INTERRUPTED)
-        if kept is None:
-            raise
-        return kept
-    except OutOfTime:
-        kept = keeper.best(Termination.TIME_LIMIT)
+    except (KeyboardInterrupt, OutOfTime) as end:
+        how = Termination.TIME_LIMIT if isinstance(end, OutOfTime) else Termination.INTERRUPTED
+        kept = keeper.best(how)
+        if kept is None and not instance.evaluate(instance.all_local).feasible:
+            kept = Result.nothing(0.0, None, how)
         if kept is None:
             raise
         return kept
@@ -180,10 +177,12 @@ def prepared(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -
     return method.prepared(instance)
 
 
-def known(instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions] | None:
-    """What is known of an instance without any method: the start, or else that all may stay local."""
+def known(instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]:
+    """What is known of an instance without any method: the start, or else that all may stay local, if they
+    may."""
     start = instance.all_local if budget.start is None else budget.start
-    return Keeper("", instance, start).best(Termination.INTERRUPTED)
+    kept = Keeper("", instance, start).best(Termination.INTERRUPTED)
+    return kept or Result.nothing(0.0, None, Termination.INTERRUPTED)
 
 
 def described(error: BaseException) -> str:
@@ -193,10 +192,15 @@ def described(error: BaseException) -> str:
 
 
 def first(instance: AnyInstance) -> Any:
-    """The solution that an exact method starts from where none is given: a heuristic's, or all-local."""
-    found: Result = face(instance.kind).start.load()(instance, Budget())
-    alone = instance.all_local
-    return found.solution if found.objective < instance.evaluate(alone).total else alone
+    """The solution that an exact method starts from where none is given: a heuristic's, or all-local; None
+    where neither is one."""
+    method, alone = face(instance.kind).start, instance.all_local
+    local = instance.evaluate(alone)
+    if method.applies_to(instance) is None:
+        found: Result = method.load()(instance, Budget())
+        if found.objective < (local.total if local.feasible else math.inf):
+            return found.solution
+    return alone if local.feasible else None
 
 
 def versions() -> dict[str, str]:

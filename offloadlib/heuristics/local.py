@@ -12,4 +12,6 @@ def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
     """Leave every subtask on its own device."""
     begun = time.perf_counter()
     solution = instance.all_local
-    return Result.of(instance, solution, time.perf_counter() - begun)
+    if instance.evaluate(solution).feasible:
+        return Result.of(instance, solution, time.perf_counter() - begun)
+    return Result.nothing(time.perf_counter() - begun)

@@ -14,10 +14,11 @@ from .files.solutions import read_solution, write_solution
 from .hybrid import HybridInstance, HybridSolution
 from .kind import AnyEvaluation, AnyInstance
 from .run import Budget, Progress, Result, Status, StoredSolution, Termination, gap
-from .structured.cost import Evaluation, Violation, evaluate
+from .structured.cost import Evaluation, evaluate
 from .structured.instance import Instance
 from .structured.model import LOCAL, UNLIMITED, Application, Devices, Group, OffloadPoints
 from .structured.solution import Solution
+from .structured.violations import Violation
 
 __all__ = [
     "LOCAL",

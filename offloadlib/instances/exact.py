@@ -13,8 +13,9 @@ max(n, m) of them. Each value carries that number.
 The costs of all devices are then added up and rounded once (``math.fsum``), with the largest possible error
 added and subtracted. Rounding is monotone: where both sums are the same number, it is the exact cost,
 correctly rounded. Where they differ (the exact cost lies next to the middle between two numbers), and
-where an instance that no file could hold has magnitudes that could underflow, the same formulas are worked
-out with fractions. The formulas are those of each kind, in its folder's ``exact``.
+where an instance that no file could hold has magnitudes that could underflow, or one has negative fees, the
+same formulas are worked out with fractions; so is the largest cost, where that is the objective. The formulas
+are those of each kind, in its folder's ``exact``.
 """
 
 from __future__ import annotations
@@ -163,6 +164,8 @@ def cost(instance: AnyInstance, solution: Any) -> float:
         The binary64 number next to the exact cost, of two equally near ones the even one.
     """
     exact = kind_named(instance.kind).exact
+    if instance.by_largest:
+        return float(max(max(part.values.tolist()) for part in exact.costs(instance, solution, Fractions)))
     if all(map(_moderate, exact.numbers(instance, solution))):
         enclosed = _enclosed(list(exact.costs(instance, solution, DoubleWords)))
         if enclosed is not None:
@@ -213,8 +216,7 @@ def largest(values: Sequence[Number]) -> Number:
 
 
 def _moderate(values: Array) -> bool:
-    size = np.abs(values)
-    return bool(((size == 0) | ((size >= SMALLEST) & (size <= LARGEST))).all())
+    return bool(((values == 0) | ((values >= SMALLEST) & (values <= LARGEST))).all())
 
 
 def _enclosed(parts: Sequence[DoubleWords]) -> float | None:

@@ -165,6 +165,11 @@ class AnyInstance(ABC):
         """Number of places to offload to."""
 
     @property
+    def by_largest(self) -> bool:
+        """Whether the objective is the largest of the devices' costs in place of their sum."""
+        return False
+
+    @property
     @abstractmethod
     def summary(self) -> str:
         """Its size in words."""

@@ -113,11 +113,18 @@ class Status(StrEnum):
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+    """That there is none: proven."""
+    UNKNOWN = "unknown"
+    """There is none; whether there could be one is not known."""
 
 
 @dataclass(frozen=True)
 class StoredSolution(Generic[Decisions]):
-    """What a solution file holds: decisions and the claims made for them."""
+    """What a solution file holds: decisions and the claims made for them.
+
+    Where there are no decisions, ``solution`` is None and ``objective`` infinite (null in the file).
+    """
 
     solution: Decisions
     method: str
@@ -128,12 +135,15 @@ class StoredSolution(Generic[Decisions]):
 
 
 def gap(objective: float, lower_bound: float | None) -> float | None:
-    """Relative gap (objective - lower bound)/objective; 0 where they are equal, None without a bound."""
+    """Relative gap (objective - lower bound)/|objective|; 0 where they are equal, None without a bound or a
+    solution."""
     if lower_bound is None:
         return None
     if objective == lower_bound:
         return 0.0
-    return (objective - lower_bound) / objective if objective else math.inf
+    if math.isinf(objective):
+        return None
+    return (objective - lower_bound) / abs(objective) if objective else math.inf
 
 
 @dataclass(frozen=True)
@@ -143,11 +153,12 @@ class Result(Generic[Decisions]):
     Parameters
     ----------
     solution
-        The incumbent.
+        The incumbent; None where there is none (:meth:`nothing`).
     objective
-        Its cost, evaluated anew from the decisions.
+        Its cost, evaluated anew from the decisions; infinite where there is no incumbent.
     lower_bound
-        A lower bound on every solution's cost, or None where the method proves none.
+        A lower bound on every solution's cost, or None where the method proves none; infinite where it is
+        proven that there is no solution.
     runtime
         Seconds, without reading files and without compilation.
     termination
@@ -189,9 +200,21 @@ class Result(Generic[Decisions]):
         bound = None if lower_bound is None else within(lower_bound, evaluation.total)
         return cls(solution, evaluation.total, bound, runtime, termination, run)
 
+    @classmethod
+    def nothing(
+        cls,
+        runtime: float,
+        lower_bound: float | None = None,
+        termination: Termination = Termination.FINISHED,
+        **run: Any,
+    ) -> Result[Any]:
+        """The result of a run that has found no solution; ``lower_bound`` is infinite if there is none."""
+        bound = None if lower_bound in (None, -math.inf) else lower_bound
+        return Result(None, math.inf, bound, runtime, termination, run)
+
     @property
     def gap(self) -> float | None:
-        """(objective - lower bound)/objective, None without a bound."""
+        """(objective - lower bound)/|objective|, None without a bound or without a solution."""
         return gap(self.objective, self.lower_bound)
 
     @property
@@ -204,6 +227,8 @@ class Result(Generic[Decisions]):
     @property
     def status(self) -> Status:
         """Optimal only at a relative gap of at most 1e-9; a bound above the cost proves nothing."""
+        if self.solution is None:
+            return Status.INFEASIBLE if self.lower_bound == math.inf else Status.UNKNOWN
         proven = self.gap is not None and abs(self.gap) <= OPTIMAL_GAP
         return Status.OPTIMAL if proven else Status.FEASIBLE
 

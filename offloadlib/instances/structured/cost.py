@@ -5,28 +5,33 @@ cases of section 3.2, for any number of predecessors.
 The delay G of a task (1) is its heaviest path with node weights g_k, its energy E (2) the sum of the
 e_k, and its cost (3) a G + b E with (a, b) = (alpha, 1 - alpha), or (alpha/G0, (1 - alpha)/E0) where
 the instance normalises by the all-local decision. The paper's case 3 leaves out the energy of the
-local execution; that is read as a misprint, since local execution would be free there.
+local execution; that is read as a misprint, since local execution would be free there. Fees, weights,
+refusal, and the largest cost in place of the sum are format 2's (:mod:`.model`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
 from ..kind import AnyEvaluation
 from .instance import Instance
-from .limits import placed
-from .model import LOCAL, Application, Places
-from .sides import Terms, at_point, crosses, heaviest_path
+from .limits import placed, taken_by_point
+from .model import LOCAL, REFUSED, UNLIMITED, Application, Group, Places
+from .sides import Terms, at_point, crosses, executing, heaviest_path, side
 from .solution import Solution
+from .violations import Violation, broken, counted, refusals
 
 
 def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floats, Floats]:
-    """Delay g and energy e of every subtask.
+    """Delay g and energy e of every subtask; those of refused devices are meaningless.
 
     Parameters
     ----------
@@ -40,19 +45,38 @@ def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floa
     delay, energy
         (G, K) in s and in mW s.
     """
-    offloaded = places != LOCAL
+    offloaded = side(places)
     there, _ = at_point(term.group.work, instance.points.cpu[np.where(offloaded, places, 0)])
-    delay = np.where(offloaded, there, term.local)
+    delay = executing(term.group, np.where(offloaded, there, term.local), places)
     send = np.where(offloaded, term.head_up, 0.0)
     receive = np.where(offloaded, term.tail_down, 0.0)
+    sent = np.where(offloaded, term.group.application.heads, 0)
+    received = np.where(offloaded, term.group.application.tails, 0)
+    waits = bool(term.latency_up.any() or term.latency_down.any())
     for arcs, j, k in _rounds(term.group.application):
         up, down = crosses(offloaded[:, j], offloaded[:, k])
         send[:, k] += np.where(up, term.arc_up[:, arcs], 0.0)
         receive[:, k] += np.where(down, term.arc_down[:, arcs], 0.0)
+        if waits:
+            sent[:, k] += up
+            received[:, k] += down
     delay += send + receive
+    if waits:
+        delay += sent * term.latency_up[:, None] + received * term.latency_down[:, None]
     energy = np.where(offloaded, 0.0, term.local * term.execute[:, None])
     energy += send * term.send[:, None] + receive * term.receive[:, None]
     return delay, energy
+
+
+def fees(instance: Instance, group: Group, places: Places) -> Floats:
+    """(G,) what a group's devices pay for (G, K) places, in cost."""
+    offloaded, points, met = side(places), instance.points, group.exceptions
+    at = np.where(offloaded, places, 0)
+    fee = np.where(offloaded, points.fee_subtask[at] + points.fee_work[at] * group.work, 0.0)
+    known = (places[met.row, met.subtask] == met.place) & ~np.isnan(met.fee)
+    fee[met.row[known], met.subtask[known]] = met.fee[known]
+    total: Floats = fee.sum(axis=1)
+    return total
 
 
 @lru_cache(maxsize=256)
@@ -70,19 +94,6 @@ def _rounds(application: Application) -> tuple[tuple[Ints, Ints, Ints], ...]:
     return tuple((arcs, j, k) for arcs, j, k in found)
 
 
-@dataclass(frozen=True)
-class Violation:
-    """A limit that a solution breaks."""
-
-    limit: str
-    name: str
-    used: int
-    allowed: int
-
-    def __str__(self) -> str:
-        return f"{self.limit} of {self.name!r}: {self.used} used, {self.allowed} allowed"
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation(AnyEvaluation):
     """What decisions cost and use.
@@ -90,57 +101,100 @@ class Evaluation(AnyEvaluation):
     Attributes
     ----------
     delay, energy, cost
-        (M,) G_m in s, E_m in mW s, C_m, in file order.
+        (M,) G_m in s, E_m in mW s, C_m before the device's weight, in file order; a refused device has no
+        delay and no energy.
+    refused
+        (M,) the devices that are not served.
     used
         (N,) subtasks at each offload point.
     channels_used
         (N,) devices that use the radio of each offload point.
     unconnected
         (M,) subtasks that a device without a connection offloads, which it must not.
+    taken
+        (R, N) of each resource at each offload point.
+    beyond
+        The limits of format 2 that are broken.
     """
 
     instance: Instance
+    refused: NDArray[np.bool_]
     used: Ints
     channels_used: Ints
     unconnected: Ints
-
-    @property
-    def utilisation_by_point(self) -> Floats:
-        """(N,) share of each capacity that is used; 0 at capacity 0."""
-        capacity = self.instance.points.capacity
-        return np.divide(self.used, capacity, out=np.zeros(len(capacity)), where=capacity > 0)
-
-    @property
-    def utilisation(self) -> float:
-        """Share of all capacity that is used: the paper's criterion c2."""
-        capacity = int(self.instance.points.capacity.sum())
-        return int(self.used.sum()) / capacity if capacity else 0.0
-
-    @property
-    def usage(self) -> str:
-        """The used capacity in words."""
-        used, room = int(self.used.sum()), int(self.instance.points.capacity.sum())
-        return f"{used} of {room} places for subtasks"
+    taken: Floats
+    beyond: Sequence[Violation]
 
     @property
     def violations(self) -> list[Violation]:
         """Every limit that is broken; empty for a feasible solution."""
-        return list(self._violations())
+        points, names = self.instance.points, self.instance.devices.ids
+        return [
+            *counted("capacity", points.ids, self.used, points.capacity),
+            *counted("channels", points.ids, self.channels_used, points.channels),
+            *counted("connection", names, self.unconnected, np.zeros_like(self.unconnected)),
+            *self.beyond,
+        ]
 
-    def _violations(self) -> Iterator[Violation]:
+    @property
+    def total(self) -> float:
+        """F: the weighted sum, or the largest, of the devices' costs."""
+        weighted = self.cost * self.instance.devices.weight
+        return float(weighted.max()) if self.instance.objective == "max" else math.fsum(weighted.tolist())
+
+    @property
+    def utilisation_by_point(self) -> Floats:
+        """(N,) share of each capacity that is used; 0 where that is 0 or unlimited."""
+        return _share(self.used, _finite(self.instance.points.capacity))
+
+    @property
+    def utilisation_by_resource(self) -> Floats:
+        """(1 + R, N) share of what each point has of subtasks and of each resource that is used; NaN where
+        there is no limit."""
         points = self.instance.points
-        for limit, used, allowed in (
-            ("capacity", self.used, points.capacity),
-            ("channels", self.channels_used, points.channels),
+        room = np.vstack([_finite(points.capacity)[None], points.room])
+        return np.where(np.isinf(room), np.nan, _share(np.vstack([self.used[None], self.taken]), room))
+
+    @property
+    def utilisation(self) -> float:
+        """Share of all capacity that is used: the paper's criterion c2. Where points have other resources, or
+        no limit on subtasks, the mean of the shares of what they have."""
+        capacity = _finite(self.instance.points.capacity)
+        if self.instance.resources or np.isinf(capacity).any():
+            shares = self.utilisation_by_resource
+            return float(np.nanmean(shares)) if not np.isnan(shares).all() else 0.0
+        total = int(capacity.sum())
+        return int(self.used.sum()) / total if total else 0.0
+
+    @property
+    def usage(self) -> str:
+        """The used capacity in words."""
+        used, capacity = int(self.used.sum()), _finite(self.instance.points.capacity)
+        limited = np.isfinite(capacity).all()
+        words = [f"{used} of {int(capacity.sum())} places for subtasks" if limited else f"{used} subtasks"]
+        for name, taken, room in zip(
+            self.instance.resources, self.taken, self.instance.points.room, strict=True
         ):
-            for n in np.flatnonzero(used > allowed):
-                yield Violation(limit, points.ids[n], int(used[n]), int(allowed[n]))
-        for m in np.flatnonzero(self.unconnected):
-            yield Violation("connection", self.instance.devices.ids[m], int(self.unconnected[m]), 0)
+            total = room.sum()
+            words.append(f"{taken.sum():.4g}{f' of {total:.4g}' if np.isfinite(total) else ''} {name}")
+        if self.refused.any():
+            words.append(f"{int(self.refused.sum())} devices refused")
+        return ", ".join(words)
+
+
+def _finite(capacity: Ints) -> Floats:
+    return np.where(capacity == UNLIMITED, np.inf, capacity)
+
+
+def _share(used: Any, room: Floats) -> Floats:
+    found: Floats = np.divide(used, room, out=np.zeros(np.shape(room)), where=(room > 0) & np.isfinite(room))
+    return found
 
 
 def evaluate(instance: Instance, solution: Solution) -> Evaluation:
-    """Evaluate decisions: equations (1) to (5).
+    """Evaluate decisions: equations (1) to (5), and what format 2 adds.
+
+    Limits are held against exact sums and exact delays and energies, without any tolerance.
 
     Returns
     -------
@@ -159,26 +213,41 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
         raise ValueError(f"decisions of shapes {shapes} are not decisions of {instance!r}")
     devices = instance.devices
     delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
+    refused = np.zeros(instance.num_devices, dtype=np.bool_)
     offloaded = np.zeros(instance.num_devices, dtype=np.int64)
     used = np.zeros(instance.num_points, dtype=np.int64)
     for term, places in zip(instance.terms, solution.places, strict=True):
         members = term.group.members
-        if places.min() < LOCAL:
+        if places.min() < REFUSED:
             raise IndexError(f"there is no place {places.min()}")
         g, e = subtask_costs(instance, term, places)
         delay[members] = heaviest_path(term.group, g)
         energy[members] = e.sum(axis=1)
         cost[members] = term.delay_weight * delay[members] + term.energy_weight * energy[members]
+        if instance.version > 1:
+            cost[members] += fees(instance, term.group, places)
+            refused[members] = refusals(places)
         used += placed(places, instance.num_points)
-        offloaded[members] = (places != LOCAL).sum(axis=1)
+        offloaded[members] = side(places).sum(axis=1)
+    if refused.any():
+        delay[refused] = energy[refused] = 0.0
+        cost[refused] = devices.rejection[refused]
     linked = devices.connected_to != LOCAL
     radios = devices.connected_to[(offloaded > 0) & linked]
+    taken = np.zeros((len(instance.resources), instance.num_points))
+    beyond: list[Violation] = []
+    if instance.version > 1:
+        taken = taken_by_point(instance, solution)
+        beyond = list(broken(instance, solution, delay, energy))
     return Evaluation(
         instance=instance,
         delay=delay,
         energy=energy,
         cost=cost,
+        refused=refused,
         used=used,
         channels_used=np.bincount(radios, minlength=instance.num_points),
         unconnected=np.where(linked, 0, offloaded),
+        taken=taken,
+        beyond=beyond,
     )

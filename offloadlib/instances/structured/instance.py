@@ -8,8 +8,19 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import counted
+from ..features import FORMAT_2
 from ..kind import AnyInstance
-from .model import Application, Devices, Group, Normalise, Objective, OffloadPoints, SharedLimit, Totals
+from .model import (
+    NO_TOTALS,
+    Application,
+    Devices,
+    Group,
+    Normalise,
+    Objective,
+    OffloadPoints,
+    SharedLimit,
+    Totals,
+)
 from .sides import Terms, terms_of
 
 
@@ -33,7 +44,12 @@ class Instance(AnyInstance):
     objective: Objective = "sum"
     resources: tuple[str, ...] = ()
     shared: tuple[SharedLimit, ...] = ()
-    totals: Totals = Totals()
+    totals: Totals = NO_TOTALS
+
+    @property
+    def by_largest(self) -> bool:
+        """Whether the objective is the largest cost in place of the sum."""
+        return self.objective == "max"
 
     @property
     def num_devices(self) -> int:
@@ -49,6 +65,11 @@ class Instance(AnyInstance):
     def num_subtasks(self) -> int:
         """Number of subtasks of all devices."""
         return sum(group.work.size for group in self.groups)
+
+    @cached_property
+    def version(self) -> int:
+        """Of the format that can say it: 1 where nothing of format 2 is in effect, else 2."""
+        return 2 if self.features & FORMAT_2 else 1
 
     @property
     def summary(self) -> str:

@@ -5,12 +5,19 @@ symbol  name in the code            meaning                                     
 ======  ==========================  =================================================  ========
 q1_n    entry n < N of ``right``    capacity of offload point n                        subtasks
 q2_n    the entries after them      channels of the points whose radio has a limit     devices
+\       the entries after them      room of each resource at the points that limit it  (its own)
+\       the entries after them      limits that points share                           (its own)
+\       the last entries            caps on the total delay, on the total energy       s, mJ
 u(d)    ``used``, ``uses``          what decisions use of each limit
 \       ``Room.left, Room.air``     what is still free of both, by point
 ======  ==========================  =================================================  ========
 
 Decisions are a *table* here, a row a device, which is as wide as the largest task; what a smaller task leaves
 over is :data:`.model.LOCAL`, which uses nothing and costs nothing.
+
+What a decision uses of everything but channels and totals is a sum over its subtasks, each of which takes so
+much of subtasks (1) and resources at its place. So prices on all limits come down to a price of each resource
+at each point, one for going on air, and one for a second and a mJ: :class:`Rates`.
 """
 
 from __future__ import annotations
@@ -24,7 +31,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
 from .instance import Instance
-from .model import LOCAL, UNLIMITED, Places
+from .model import LOCAL, REFUSED, UNLIMITED, Group, Places
+from .sides import side
 from .solution import Solution
 
 if TYPE_CHECKING:
@@ -33,17 +41,59 @@ if TYPE_CHECKING:
 
 def placed(places: Places, points: int) -> Ints:
     """(N,) subtasks that decisions have at each offload point."""
-    return np.bincount(places.ravel() + 1, minlength=points + 1)[1:]
+    return np.bincount(places.ravel() - REFUSED, minlength=points - REFUSED)[-REFUSED:]
+
+
+def demands(group: Group, places: Places) -> Floats:
+    """(1 + R, G, K) what a group's subtasks take, at (G, K) places, of subtasks and of each resource."""
+    away, met = side(places), group.exceptions
+    found = np.concatenate([away[None].astype(np.float64), np.where(away, group.demand, 0.0)])
+    for r, demand in enumerate(met.demand, start=1):
+        known = (places[met.row, met.subtask] == met.place) & ~np.isnan(demand)
+        found[r, met.row[known], met.subtask[known]] = demand[known]
+    return found
+
+
+def taken_by_point(instance: Instance, solution: Solution) -> Floats:
+    """(R, N) what decisions take of each resource at each offload point."""
+    taken = np.zeros((len(instance.resources), instance.num_points))
+    for group, places in zip(instance.groups, solution.places, strict=True):
+        away = side(places)
+        for r, demand in enumerate(demands(group, places)[1:]):
+            taken[r] += np.bincount(places[away], demand[away], minlength=instance.num_points)
+    return taken
+
+
+class Rates(NamedTuple):
+    """What prices on the limits of an instance make of a decision's parts.
+
+    Attributes
+    ----------
+    places
+        (1 + R, N) of one subtask, and of one unit of each resource, at each offload point.
+    air
+        (N,) of going on air by the radio of a point.
+    delay, energy
+        Of a second of G_m, of a mJ of E_m.
+    """
+
+    places: Floats
+    air: Floats
+    delay: float
+    energy: float
 
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """The R limits of an instance."""
+    """The limits of an instance, in the order of the table above.
+
+    Methods that know format 1 alone have only capacities and channels to deal with.
+    """
 
     instance: Instance
 
     def __len__(self) -> int:
-        return self.instance.num_points + len(self.limited)
+        return len(self.right)
 
     @cached_property
     def limited(self) -> Ints:
@@ -52,9 +102,68 @@ class Limits:
 
     @cached_property
     def right(self) -> NDArray[Any]:
-        """(R,) how much there is."""
-        right: Ints = self.vector(self.instance.points.capacity, self.instance.points.channels)
-        return right
+        """(L,) how much there is, whole numbers where the instance is of format 1; infinite where a point
+        takes any number of subtasks."""
+        points = self.instance.points
+        right: Ints = self.vector(points.capacity, points.channels)
+        if self.instance.version == 1:
+            return right
+        counts = np.where(right == UNLIMITED, np.inf, right)
+        shared = [limit.capacity for limit in self.instance.shared]
+        return np.concatenate([counts, points.room[self.roomy], shared, self._caps[self.capped]])
+
+    @cached_property
+    def roomy(self) -> tuple[Ints, Ints]:
+        """Resource and point of each limit on a resource at a point."""
+        resource, point = np.nonzero(np.isfinite(self.instance.points.room))
+        return resource, point
+
+    @cached_property
+    def capped(self) -> Ints:
+        """Which totals have a cap: 0, that of delay; 1, that of energy."""
+        return np.flatnonzero(np.isfinite(self._caps))
+
+    @property
+    def _caps(self) -> Floats:
+        return np.array([self.instance.totals.delay, self.instance.totals.energy])
+
+    @cached_property
+    def parts(self) -> tuple[slice, slice, slice, slice, slice]:
+        """Where capacities, channels, rooms, shared limits and totals are."""
+        sizes = (
+            *(self.instance.num_points, len(self.limited), len(self.roomy[0])),
+            *(len(self.instance.shared), len(self.capped)),
+        )
+        ends = np.cumsum(sizes).tolist()
+        first, *others = (slice(end - size, end) for end, size in zip(ends, sizes, strict=True))
+        return first, others[0], others[1], others[2], others[3]
+
+    @cached_property
+    def names(self) -> list[tuple[str, ...]]:
+        """What each limit is: its part and the names that tell it from the others there."""
+        instance, points = self.instance, self.instance.points.ids
+        return [
+            *(("capacity", name) for name in points),
+            *(("channels", points[n]) for n in self.limited.tolist()),
+            *(("resource", points[n], instance.resources[r]) for r, n in zip(*self.roomy, strict=True)),
+            *(("limits", limit.id) for limit in instance.shared),
+            *(("totals", ("delay", "energy")[i]) for i in self.capped.tolist()),
+        ]
+
+    def rates(self, prices: Floats) -> Rates:
+        """What (L,) prices on all limits make of a decision's parts."""
+        instance = self.instance
+        capacity, channels, rooms, shared, totals = (prices[part] for part in self.parts)
+        places = np.zeros((1 + len(instance.resources), instance.num_points))
+        places[0] = capacity
+        places[self.roomy[0] + 1, self.roomy[1]] = rooms
+        for limit, price in zip(instance.shared, shared.tolist(), strict=True):
+            places[limit.resource + 1, limit.points] += price
+        air = np.zeros(instance.num_points)
+        air[self.limited] = channels
+        spent = np.zeros(2)
+        spent[self.capped] = totals
+        return Rates(places, air, float(spent[0]), float(spent[1]))
 
     @cached_property
     def radio(self) -> Ints:
@@ -106,14 +215,26 @@ class Limits:
         return rows, radio[rows]
 
     def used(self, table: Places, devices: Ints | None = None) -> Ints:
-        """(R,) what some devices (all by default) use of each limit."""
+        """(R,) what some devices (all by default) use of capacities and channels."""
         points = self.instance.num_points
         used = placed(table, points)
         _, radio = self.on_air(table, devices)
         return np.concatenate([used, np.bincount(radio - points, minlength=len(self.limited))])
 
+    def use(self, solution: Solution, delay: Floats, energy: Floats) -> Floats:
+        """(L,) what decisions with these delays and energies (M,), 0 where refused, use of each limit."""
+        used: Floats = self.used(self.table(solution)).astype(np.float64)
+        if self.instance.version == 1:
+            return used
+        entries = np.zeros((1 + len(self.instance.resources), self.instance.num_points))
+        entries[0] = used[: self.instance.num_points]
+        entries[1:] = taken_by_point(self.instance, solution)
+        shared = [entries[limit.resource + 1, limit.points].sum() for limit in self.instance.shared]
+        totals = np.array([delay.sum(), energy.sum()])[self.capped]
+        return np.concatenate([used, entries[1:][self.roomy], shared, totals])
+
     def uses(self, table: Places, devices: Ints) -> csr_array:
-        """(rows of the table, R) what each row uses of each limit."""
+        """(rows of the table, R) what each row uses of capacities and channels."""
         from scipy.sparse import csr_array  # few need it, and it takes long to import
 
         at, k = np.nonzero(table != LOCAL)
@@ -124,7 +245,7 @@ class Limits:
         return found
 
     def weighed(self, table: Places, devices: Ints | None, weights: Any) -> Any:
-        """What each row uses, times weights (R,): what it pays at prices, or a hash of its use."""
+        """What each row uses of capacities and channels, times weights (R,): what it pays, or a hash."""
         points = self.instance.num_points
         sums = np.append(weights[:points], weights.dtype.type(0))[table].sum(axis=1)
         on_air, radio = self.on_air(table, devices)

@@ -206,6 +206,10 @@ class Totals:
     energy: float = math.inf
 
 
+NO_TOTALS = Totals()
+"""No caps."""
+
+
 @dataclass(frozen=True, eq=False)
 class Devices:
     """The M user devices (Definition 3.3), one array entry each, in file order.

@@ -11,7 +11,8 @@ device's at point n.
 successor; the input of a head comes from the device, the output of a tail goes to it. It is sent where it
 goes from the device away, received where it comes back (:func:`crosses`), and costs nothing where it
 stays on one side. That takes size over rate, and the power for that direction; the subtask at which an arc
-ends pays for it.
+ends pays for it. The latency of the direction, where a device has one, is added to the time whatever the
+size, and takes no energy.
 
 =====================  ==========================  ============================================  =======
 symbol                 name in the code            meaning                                       unit
@@ -43,7 +44,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..arrays import Floats, frozen
-from .model import Application, Devices, Group, Normalise
+from .model import LOCAL, Application, Devices, Group, Normalise
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,8 @@ class Terms:
         (G, K) sending a head's input, receiving a tail's output; 0 for other subtasks.
     execute, send, receive
         (G,) power in mW.
+    latency_up, latency_down
+        (G,) added to each transfer; not part of the seconds above, which take energy.
     delay_weight, energy_weight
         (G,) a_m and b_m of equation (3).
     share
@@ -80,6 +83,8 @@ class Terms:
     execute: Floats
     send: Floats
     receive: Floats
+    latency_up: Floats
+    latency_down: Floats
     delay_weight: Floats
     energy_weight: Floats
     share: Floats | None = None
@@ -113,15 +118,18 @@ class Terms:
         )
         local, head_up, tail_down = self.local[devices], self.head_up[devices], self.tail_down[devices]
         arc_up, arc_down = self.arc_up[devices], self.arc_down[devices]
+        ahead, back = self.latency_up[devices, None], self.latency_down[devices, None]
+        application = self.group.application
+        waiting = application.heads * ahead + application.tails * back
         return Sides(
             local_delay=a * local,
             local_energy=execute * local,
-            radio_delay=a * (head_up + tail_down),
+            radio_delay=a * (head_up + tail_down + waiting),
             radio_energy=send * head_up + receive * tail_down,
             work=a * self.group.work[devices],
-            up_delay=a * arc_up,
+            up_delay=a * (arc_up + ahead),
             up_energy=send * arc_up,
-            down_delay=a * arc_down,
+            down_delay=a * (arc_down + back),
             down_energy=receive * arc_down,
         )
 
@@ -132,7 +140,7 @@ def terms_of(devices: Devices, group: Group, normalise: Normalise) -> Terms:
     # Without a radio link nothing is ever sent: the rates do not matter.
     uplink = np.nan_to_num(devices.uplink[members], nan=np.inf)[:, None]
     downlink = np.nan_to_num(devices.downlink[members], nan=np.inf)[:, None]
-    local = group.work / devices.cpu[members][:, None]
+    local = executing(group, group.work / devices.cpu[members][:, None], LOCAL)
     execute, alpha = devices.execute[members], devices.alpha[members]
     delay_weight, energy_weight = alpha, 1.0 - alpha
     if normalise == "local":
@@ -148,6 +156,8 @@ def terms_of(devices: Devices, group: Group, normalise: Normalise) -> Terms:
         execute=frozen(execute, np.float64),
         send=frozen(devices.send[members], np.float64),
         receive=frozen(devices.receive[members], np.float64),
+        latency_up=frozen(devices.latency_up[members], np.float64),
+        latency_down=frozen(devices.latency_down[members], np.float64),
         delay_weight=frozen(delay_weight, np.float64),
         energy_weight=frozen(energy_weight, np.float64),
     )
@@ -156,6 +166,17 @@ def terms_of(devices: Devices, group: Group, normalise: Normalise) -> Terms:
 def _weight(weight: Floats, normaliser: Floats) -> Floats:
     """weight/normaliser, and 0 where the weight is 0, whatever the normaliser."""
     return np.divide(weight, normaliser, out=np.zeros_like(weight), where=weight > 0)
+
+
+def executing(group: Group, seconds: Floats, places: Any) -> Floats:
+    """(G, K) execution times with those of exceptions that are met at (G, K) places, or at one place."""
+    met = np.flatnonzero(~np.isnan(group.exceptions.execution))
+    if len(met):
+        at = group.exceptions.row[met], group.exceptions.subtask[met]
+        met = met[np.broadcast_to(places, seconds.shape)[at] == group.exceptions.place[met]]
+        seconds = seconds.copy()
+        seconds[group.exceptions.row[met], group.exceptions.subtask[met]] = group.exceptions.execution[met]
+    return seconds
 
 
 def heaviest_path(group: Group, delay: Floats) -> Floats:

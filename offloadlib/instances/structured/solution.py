@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import whole
 from .instance import Instance
-from .model import LOCAL, Places
+from .model import LOCAL, REFUSED, Places
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,8 @@ class Solution:
     Parameters
     ----------
     places
-        For each group of the instance an array (G, K): the number of an offload point, or
-        :data:`~.structured.model.LOCAL`.
+        For each group of the instance an array (G, K): the number of an offload point,
+        :data:`~.structured.model.LOCAL`, or, in all of a row, :data:`~.structured.model.REFUSED`.
 
     Raises
     ------
@@ -56,8 +56,9 @@ class Solution:
                 rows[m] = row
         return rows
 
-    def decisions(self, instance: Instance) -> Iterator[tuple[str, list[str | None]]]:
-        """(device id, id of the offload point or None for each subtask), in file order."""
+    def decisions(self, instance: Instance) -> Iterator[tuple[str, list[str | None] | None]]:
+        """(device id, id of the offload point or None for each subtask), in file order; None in place of the
+        list for a refused device."""
         names: list[str | None] = [*instance.points.ids, None]
         for name, row in zip(instance.devices.ids, self.rows(instance), strict=True):
-            yield name, [names[place] for place in row]
+            yield name, None if row[0] == REFUSED else [names[place] for place in row]
