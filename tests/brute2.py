@@ -76,7 +76,7 @@ def decisions(document: Document, device: Document) -> list[Decision]:
         for name in app["subtasks"]
     ]
     most = limits(document)
-    task = _Task(document, app, device)
+    task = Task(document, app, device)
     found = []
     for places in itertools.product(*menus):
         decision = task.decision(places, most)
@@ -91,11 +91,17 @@ def decisions(document: Document, device: Document) -> list[Decision]:
     return found
 
 
+def task_of(document: Document, device: Document) -> Task:
+    """The task of a device."""
+    app = next(item for item in document["applications"] if item["id"] == device["application"])
+    return Task(document, app, device)
+
+
 def _has(item: Document, key: str) -> bool:
     return item.get(key) is not None
 
 
-class _Task:
+class Task:
     """One device's task."""
 
     def __init__(self, document: Document, app: Document, device: Document) -> None:
