@@ -21,9 +21,11 @@ from .errors import Problem
 from .features import Feature
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from .files.archive import Archive, Columns, Layout
     from .files.document import Document
-    from .files.schema import CertificateFile, InstancePart, Part
+    from .files.schema import CertificateFile, InstancePart
 
 
 class Entry(NamedTuple):
@@ -70,8 +72,8 @@ class Form(Protocol):
     def solution_keys(self, solution: Any, instance: Any, /) -> Document:
         """What a solution document has beside the keys of every kind."""
 
-    def decisions(self, solution: Any, instance: Any, /) -> Iterator[tuple[str, list[str | None]]]:
-        """(device id, places of its tasks) of a solution."""
+    def decisions(self, solution: Any, instance: Any, /) -> Iterator[tuple[str, list[str | None] | None]]:
+        """(device id, places of its tasks) of a solution; None in place of a list: refused."""
 
     def decision_problems(self, document: Document, instance: Any, /) -> Iterator[Problem]:
         """Where a solution document does not fit the instance."""
@@ -118,7 +120,7 @@ class Kind:
     certificate
         The schema of its certificates, if it has any.
     others
-        Schemas of further formats that it has, by their names.
+        Schemas of further formats and versions that it has, by name and version.
     """
 
     file: type[InstancePart]
@@ -131,7 +133,7 @@ class Kind:
     generate: Callable[..., Any]
     features: Mapping[Feature, Callable[[Any], str | None]]
     certificate: type[CertificateFile] | None = None
-    others: Mapping[str, type[Part]] = field(default_factory=dict)
+    others: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
 def kind_named(name: str) -> Kind:

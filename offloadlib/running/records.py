@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from offloadlib.instances import AnyEvaluation, AnyInstance, Budget, Result, StoredSolution, gap
-from offloadlib.instances.files.document import VERSION
+from offloadlib.instances.files.solutions import solution_version
 from offloadlib.solving import versions
 
 
@@ -37,7 +37,7 @@ def summary(
     fields: dict[str, Any] = plain(
         {
             "format": "offloadlib-solution",
-            "version": VERSION,
+            "version": solution_version(solution, instance),
             "instance": {"name": instance.name, "sha256": instance.fingerprint},
             "method": solution.method,
             "objective": solution.objective,

@@ -20,7 +20,7 @@ from .document import Document, parse_json
 from .migrate import current
 
 Columns = dict[str, Any]
-"""Column name -> array (or, for ``id``, list of strings)."""
+"""Column name -> array (or, for a column of JSON, a list)."""
 
 
 class Column(NamedTuple):
@@ -57,7 +57,7 @@ def write_zip(file: IO[bytes], header: Document, columns: Columns, layout: Layou
     stored = {
         name: values
         for name, values in columns.items()
-        if not (layout[name].optional and np.isnan(values).all())
+        if not (layout[name].optional and _says_nothing(layout[name], values))
     }
     described = {name: layout[name].description for name in stored}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -69,6 +69,12 @@ def write_zip(file: IO[bytes], header: Document, columns: Columns, layout: Layou
             else:
                 data = np.ascontiguousarray(values, dtype=layout[name].type).tobytes()
             archive.writestr(_member(f"columns/{name}"), data)
+
+
+def _says_nothing(column: Column, values: Any) -> bool:
+    if column.type == "json":
+        return all(value is None for value in values)
+    return bool(np.isnan(values).all())
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -112,7 +118,12 @@ class Archive:
         return parse_json(self._unpacked(member, None), f"{self.source}: {member}")
 
     def column(self, name: str, column: Column) -> Any:
-        """A column as an array, whose size is checked before it is unpacked."""
+        """A column as an array, whose size is checked before it is unpacked, or as a list."""
+        if column.type == "json":
+            values = self.json(f"columns/{name}")
+            if not isinstance(values, list) or len(values) != column.shape[0]:
+                raise InputError(self.source, [(f"columns/{name}", f"must be a list of {column.shape[0]}")])
+            return values
         size = math.prod(column.shape) * np.dtype(column.type).itemsize
         data = self._unpacked(f"columns/{name}", size)
         return np.frombuffer(data, dtype=column.type).reshape(column.shape)

@@ -16,9 +16,6 @@ from typing import IO, Any, cast
 
 from ..errors import InputError, Problem, os_reason, place, shown
 
-VERSION = 1
-"""The version of the formats that this release writes."""
-
 Document = dict[str, Any]
 """A parsed JSON object."""
 
@@ -177,7 +174,7 @@ def without_nulls(item: Mapping[str, Any]) -> Document:
 def instance_header(
     kind: str, *, name: str, description: str | None, source: Mapping[str, Any] | None, **rest: Any
 ) -> Document:
-    """The header of an instance in the current version: what every kind says, and the rest of its keys."""
-    first = {"format": "offloadlib-instance", "version": VERSION, "kind": kind}
+    """The header of an instance in version 1: what every kind says, and the rest of its keys."""
+    first = {"format": "offloadlib-instance", "version": 1, "kind": kind}
     about = {"name": name, "description": description, "source": None if source is None else dict(source)}
     return {**first, **without_nulls(about), **rest}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union
 from pydantic import BaseModel, Field, RootModel
 
 from ..kind import KINDS, kind_named
-from .schema import SolutionFile
+from .schema import SolutionFile, SolutionFile2
 
 _KINDS = [kind_named(name) for name in KINDS]
 _Instance: Any = Annotated[Union[*(kind.file for kind in _KINDS)], Field(discriminator="kind")]
@@ -28,7 +28,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "instance-1.schema.json": AnyInstanceFile,
     "solution-1.schema.json": SolutionFile,
     "certificate-1.schema.json": AnyCertificateFile,
-    **{f"{name}-1.schema.json": model for kind in _KINDS for name, model in kind.others.items()},
+    "solution-2.schema.json": SolutionFile2,
+    **{f"{name}.schema.json": model for kind in _KINDS for name, model in kind.others.items()},
 }
 SCHEMA_FOLDER = Path(__file__).parents[1] / "schemas"
 

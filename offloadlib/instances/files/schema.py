@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 
 SMALLEST, LARGEST = 1e-9, 1e9
 """Non-zero magnitudes outside this range are rejected: they are slips of a unit, and they break solvers."""
@@ -59,6 +68,12 @@ def _count(value: int) -> int:
     return value
 
 
+def _version_1(value: int) -> int:
+    if value != 1:
+        raise ValueError("must be 1")
+    return value
+
+
 _RANGE = {"type": "number", "minimum": SMALLEST, "maximum": LARGEST}
 _ZERO = {"const": 0}
 _UNIT = {"type": "number", "minimum": SMALLEST, "maximum": 1}
@@ -81,9 +96,16 @@ Count = Annotated[
 ]
 Version = Annotated[
     int,
-    Field(strict=True, ge=1, le=1),
+    Field(strict=True),
+    AfterValidator(_version_1),
     BeforeValidator(_whole),
     WithJsonSchema({"type": "integer", "const": 1}),
+]
+Version2 = Annotated[
+    int,
+    Field(strict=True, ge=2, le=2),
+    BeforeValidator(_whole),
+    WithJsonSchema({"type": "integer", "const": 2}),
 ]
 Index = Annotated[int, Field(strict=True, ge=0)]
 Decimal = Annotated[
@@ -98,6 +120,29 @@ class Part(BaseModel):
     """An object of a file, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Amounts(BaseModel):
+    """How much there is of some resources; of subtasks a whole number."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, Size]
+
+    subtasks: Count = 0
+
+
+BRANCHES = ("<number>", "<object>")
+"""How pydantic calls the forms of a value that may be either; nothing in a file is called so."""
+
+
+def _branch(value: Any) -> str:
+    return BRANCHES[isinstance(value, dict | Amounts)]
+
+
+Capacity = Annotated[
+    Annotated[Count, Tag(BRANCHES[0])] | Annotated[Amounts, Tag(BRANCHES[1])], Discriminator(_branch)
+]
+"""A number of subtasks, or amounts of resources; what is not named has no limit."""
 
 
 class InstancePart(Part):
@@ -134,6 +179,24 @@ class SolutionFile(Part):
     status: Literal["optimal", "feasible"]
     decisions: dict[str, list[str | None]]
     split: dict[str, Share] | None = None
+    run: dict[str, Any]
+
+
+class SolutionFile2(Part):
+    """offloadlib-solution, version 2: null in place of a device's decisions is a refused device.
+
+    There is no solution, and objective, lower bound and decisions are null, where the status is infeasible
+    or unknown.
+    """
+
+    format: Literal["offloadlib-solution"]
+    version: Version2
+    instance: InstanceReference
+    method: str
+    objective: Finite | None
+    lower_bound: Finite | None
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    decisions: dict[str, list[str | None] | None] | None
     run: dict[str, Any]
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import Problem, place, shown
 from .document import Document, walk
+from .schema import BRANCHES
 
 DEEPEST = 100
 """Levels of free data (``source``, ``run``): a file that can be read can also be written."""
@@ -37,8 +38,13 @@ def structure(model: type[BaseModel], document: Any, prefix: str = "") -> list[P
         model.model_validate(document)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return [(place(prefix, detail["loc"]), _plain(dict(detail))) for detail in details]
+        return [(place(prefix, _path(detail["loc"])), _plain(dict(detail))) for detail in details]
     return []
+
+
+def _path(steps: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Without pydantic's names for the forms that a value may have."""
+    return (step for step in steps if step not in BRANCHES)
 
 
 def _plain(error: dict[str, Any]) -> str:

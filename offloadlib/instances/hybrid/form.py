@@ -253,7 +253,9 @@ def solution_keys(solution: HybridSolution, instance: HybridInstance) -> Documen
     return {"split": dict(zip(instance.devices, solution.split.tolist(), strict=True))}
 
 
-def decisions(solution: HybridSolution, instance: HybridInstance) -> Iterator[tuple[str, list[str | None]]]:
+def decisions(
+    solution: HybridSolution, instance: HybridInstance
+) -> Iterator[tuple[str, list[str | None] | None]]:
     """The decisions of each device, as in the file."""
     names = {number: name for name, number in PLACES.items()}
     for name, row in zip(instance.devices, solution.places.tolist(), strict=True):
@@ -269,6 +271,9 @@ def solution_of(document: Document, instance: HybridInstance) -> HybridSolution:
 
 def decision_problems(document: Document, instance: HybridInstance) -> Iterator[Problem]:
     """Where decisions and split of a solution do not fit the instance."""
+    if document["version"] != 1:
+        yield "version", f"must be 1 for a hybrid instance, not {document['version']}"
+        return
     if document.get("split") is None:
         yield "split", "is missing"
     for key in ("decisions", "split"):

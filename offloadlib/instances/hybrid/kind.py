@@ -27,6 +27,6 @@ KIND = Kind(
     certificate=HybridCertificate,
     setting=HybridSetting,
     generate=generate,
-    others={"frames": FramesFile},
+    others={"frames-1": FramesFile},
     features={Feature.NO_CLOUD: without_cloud},
 )

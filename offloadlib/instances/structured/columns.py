@@ -9,6 +9,14 @@ The header is the JSON document without its devices. The columns, for M devices 
   NaN: none);
 - for each application i that has devices ``work.i``, ``input.i``, ``output.i`` (one row per device,
   one entry per subtask) and optional ``edge_data.i`` (one entry per arc; a row of NaN: the default).
+
+Version 2 adds, all of them optional,
+
+- ``deadline``, ``energy_budget``, ``rejection``, ``weight``, ``latency.up``, ``latency.down`` (M, NaN:
+  none is given);
+- for each application i that has devices ``demand.i`` (one row per device, for each of the header's
+  resources an entry per subtask; all NaN: the resource is not named), and ``at.i`` and ``allowed.i`` as JSON
+  (a list with what stands in the document of each device, or null).
 """
 
 from __future__ import annotations
@@ -32,7 +40,11 @@ POWER = ("execute", "send", "receive")
 PER_TASK = ("work", "input", "output")
 _POSITIVE = ("cpu", "uplink", "downlink")
 _SIZE = tuple(f"power.{key}" for key in POWER)
+LIMITS = ("deadline", "energy_budget", "rejection", "weight")
+LATENCY = ("latency.up", "latency.down")
+LISTS = ("at", "allowed")
 _OPTIONAL = ("uplink", "downlink", "position")
+_SECOND = (*LIMITS, *LATENCY)
 _SCALAR = ("cpu", "alpha", *_SIZE)
 _WHOLE = ("application", "connected_to")
 _CHUNK = 10_000
@@ -47,12 +59,25 @@ def layout(header: Document, columns: Columns) -> dict[str, Column]:
     found |= {key: Column((size,)) for key in _SCALAR}
     found |= {key: Column((size,), optional=True) for key in ("uplink", "downlink")}
     found["position"] = Column((size, 2), optional=True)
+    second = header["version"] == 2
+    resources = len(header.get("resources") or ())
+    if second:
+        found |= {key: Column((size,), optional=True) for key in _SECOND}
     for i, item in enumerate(header["applications"]):
         rows = int(np.count_nonzero(application == i))
         if rows:
-            found |= {f"{key}.{i}": Column((rows, len(item["subtasks"]))) for key in PER_TASK}
+            subtasks = len(item["subtasks"])
+            found |= {f"{key}.{i}": Column((rows, subtasks)) for key in PER_TASK}
             found[f"edge_data.{i}"] = Column((rows, len(item["edges"])), optional=True)
+            if second:
+                found[f"demand.{i}"] = Column((rows, resources, subtasks), optional=True)
+                found |= {f"{key}.{i}": Column((rows,), "json", optional=True) for key in LISTS}
     return found
+
+
+def is_second(columns: Columns) -> bool:
+    """Whether there is a column of version 2."""
+    return any(name in _SECOND or name.partition(".")[0] in ("demand", *LISTS) for name in columns)
 
 
 def problems(header: Document, columns: Columns) -> list[Problem]:
@@ -69,9 +94,10 @@ def problems(header: Document, columns: Columns) -> list[Problem]:
     found += unique_ids({"devices": [{"id": name} for name in columns["id"]]}, "devices")
     found += _index_problems("connected_to", columns, LOCAL, len(header["offload_points"]))
     if not found:
-        suspects = np.flatnonzero(~_screen(header, columns))
+        good, plain = _screen(header, columns), _plain(header, columns)
+        suspects = np.flatnonzero(~(good & plain))
         found += device_problems(header, _devices(header, columns, suspects))
-        if len(suspects) and not found:
+        if (plain & ~good).any() and not found:
             raise AssertionError("the screen of columns is stricter than the rules")
     return found
 
@@ -103,14 +129,27 @@ def _shape_problems(header: Document, columns: Columns) -> list[Problem]:
         if name not in expected:
             if np.size(values):  # an application without devices may well have empty columns
                 found.append((place("columns", [name]), "unknown column"))
-        elif name != "id" and np.shape(values) != (shape := expected[name].shape):
-            what = f"must have the shape {list(shape)}, not {list(np.shape(values))}"
+            continue
+        shape = (len(values),) if expected[name].type == "json" else np.shape(values)
+        if shape != expected[name].shape:
+            what = f"must have the shape {list(expected[name].shape)}, not {list(shape)}"
             found.append((place("columns", [name]), what))
     return found
 
 
+def _plain(header: Document, columns: Columns) -> NDArray[np.bool_]:
+    """(M,) True where a device has nothing that is no number: the screen sees all of it."""
+    plain = np.ones(len(columns["id"]), dtype=np.bool_)
+    for i in range(len(header["applications"])):
+        for key in LISTS:
+            values = columns.get(f"{key}.{i}")
+            if values is not None:
+                plain[columns["application"] == i] &= [value is None for value in values]
+    return plain
+
+
 def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
-    """(M,) True where nothing of a device is wrong."""
+    """(M,) True where no number of a device is wrong."""
     number = columns["application"]
     good = np.array([_is_id(name) for name in columns["id"]], dtype=np.bool_)
     for key in _POSITIVE:
@@ -119,6 +158,10 @@ def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
     for key in _SIZE:
         good &= _zero_or_positive(columns[key])
     good &= _zero_or_positive(columns["alpha"]) & (columns["alpha"] <= 1)
+    for key in (*LIMITS, *LATENCY):
+        if key in columns:
+            values = np.abs(columns[key]) if key == "rejection" else columns[key]
+            good &= _zero_or_positive(values) | np.isnan(values)
     if "position" in columns:
         position = columns["position"]
         good &= np.isnan(position).all(axis=1) | _zero_or_positive(np.abs(position)).all(axis=1)
@@ -130,6 +173,10 @@ def _screen(header: Document, columns: Columns) -> NDArray[np.bool_]:
         edge_data = columns.get(f"edge_data.{i}")
         if edge_data is not None:
             good[members] &= np.isnan(edge_data).all(axis=1) | _zero_or_positive(edge_data).all(axis=1)
+        demand = columns.get(f"demand.{i}")
+        if demand is not None:
+            named = np.isnan(demand).all(axis=2) | _zero_or_positive(demand).all(axis=2)
+            good[members] &= named.all(axis=1)
         idle[members] = (columns[f"work.{i}"] == 0).all(axis=1)
     if header["cost"]["normalise"] == "local":
         alpha = columns["alpha"]
@@ -168,12 +215,15 @@ def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> I
     number = np.asarray(columns["application"])
     numbers = number[chosen].tolist()
     rows = {
-        i: _rows(columns, i, np.searchsorted(np.flatnonzero(number == i), chosen[number[chosen] == i]))
+        i: _rows(
+            header, columns, i, np.searchsorted(np.flatnonzero(number == i), chosen[number[chosen] == i])
+        )
         for i in set(numbers)
     }
     # A rate of NaN says that none is given; any other non-finite number is an error to be shown.
     scalar = {key: columns[key][chosen].tolist() for key in ("connected_to", *_SCALAR)}
-    optional = {key: columns[key][chosen].tolist() for key in _OPTIONAL if key in columns}
+    optional = {key: columns[key][chosen].tolist() for key in (*_OPTIONAL, *LIMITS) if key in columns}
+    latency = {key: columns[key][chosen].tolist() for key in LATENCY if key in columns}
     for at, m in enumerate(chosen.tolist()):
         point = scalar["connected_to"][at]
         device: Document = {
@@ -187,19 +237,33 @@ def _devices(header: Document, columns: Columns, chosen: NDArray[np.int64]) -> I
         for key, values in optional.items():
             if not _absent(values[at]):
                 device[key] = values[at]
+        for key, values in latency.items():
+            if not _absent(values[at]):
+                device.setdefault("latency", {})[key.partition(".")[2]] = values[at]
         device.update(next(rows[numbers[at]]))
         yield m, device
 
 
-def _rows(columns: Columns, i: int, rows: NDArray[np.int64]) -> Iterator[Document]:
+def _rows(header: Document, columns: Columns, i: int, rows: NDArray[np.int64]) -> Iterator[Document]:
     """The chosen rows of application i's columns, as parts of the device's document."""
     parts = {key: columns[f"{key}.{i}"][rows].tolist() for key in PER_TASK}
     edge_data = columns.get(f"edge_data.{i}")
     arcs = [[]] * len(rows) if edge_data is None else edge_data[rows].tolist()
+    lists = {key: columns[f"{key}.{i}"] for key in LISTS if f"{key}.{i}" in columns}
+    demand = columns.get(f"demand.{i}")
+    demands = None if demand is None else demand[rows].tolist()
     for row, arc in enumerate(arcs):
         part = {key: values[row] for key, values in parts.items()}
         if arc and not _absent(arc):
             part["edge_data"] = arc
+        if demands:
+            named = zip(header["resources"], demands[row], strict=True)
+            part["demand"] = {name: values for name, values in named if not _absent(values)}
+            if not part["demand"]:
+                del part["demand"]
+        for key, documents in lists.items():
+            if documents[rows[row]] is not None:
+                part[key] = documents[rows[row]]
         yield part
 
 

@@ -6,7 +6,8 @@ without the first step; writing and the fingerprint go the other way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,26 @@ from ..errors import InputError, Problem, place, shown
 from ..files import canonical
 from ..files.archive import Archive, Column, Columns
 from ..files.document import Document, instance_header, without_nulls
-from .columns import PER_TASK, POWER, application_problems
+from .columns import LATENCY, LIMITS, LISTS, PER_TASK, POWER, application_problems, is_second
 from .columns import device_documents as device_documents
 from .columns import layout as layout
 from .columns import problems as columns_problems
 from .instance import Instance
-from .model import LOCAL, UNLIMITED, Application, Devices, Group, Normalise, OffloadPoints
+from .model import (
+    LOCAL,
+    REFUSED,
+    SUBTASKS,
+    UNLIMITED,
+    Allowed,
+    Application,
+    Devices,
+    Exceptions,
+    Group,
+    Normalise,
+    OffloadPoints,
+    SharedLimit,
+    Totals,
+)
 from .rules import document_problems as document_problems
 from .rules import header_problems
 from .solution import Solution
@@ -61,7 +76,38 @@ def _split(document: Document) -> tuple[Document, Columns]:
             lists = [device.get("edge_data") for device in members]
             rows = [none if row is None else row for row in lists]
             columns[f"edge_data.{i}"] = _floats(rows).reshape(len(members), len(none))
+            if document["version"] == 2:
+                columns |= _second_of_group(header, i, members)
+    if document["version"] == 2:
+        columns |= _second(devices)
     return header, columns
+
+
+def _second(devices: list[Document]) -> Iterator[tuple[str, Floats]]:
+    """The columns of all devices that are of version 2, where they are used."""
+    for key in (*LIMITS, *LATENCY):
+        part, _, name = key.partition(".")
+        parts = devices if not name else [device.get(part) or {} for device in devices]
+        given = [item.get(name or part) for item in parts]
+        if any(value is not None for value in given):
+            yield key, _floats([np.nan if value is None else value for value in given])
+
+
+def _second_of_group(header: Document, i: int, members: list[Document]) -> Iterator[tuple[str, Any]]:
+    """The columns of an application's devices that are of version 2, where they are used."""
+    for key in LISTS:
+        given = [device.get(key) or None for device in members]
+        if any(given):
+            yield f"{key}.{i}", given
+    if any(device.get("demand") for device in members):
+        resources = header.get("resources") or ()
+        demand = np.full((len(members), len(resources), len(header["applications"][i]["subtasks"])), np.nan)
+        for row, device in zip(demand, members, strict=True):
+            named = device.get("demand") or {}
+            for r, name in enumerate(resources):
+                if name in named:
+                    row[r] = named[name]
+        yield f"demand.{i}", demand
 
 
 def _floats(values: list[Any]) -> Floats:
@@ -75,7 +121,8 @@ def _positions(items: list[Document]) -> Floats:
 
 def _build(header: Document, columns: Columns) -> Instance:
     """The instance of a sound header and sound columns."""
-    points = _points(header["offload_points"])
+    resources = tuple(header.get("resources") or ())
+    points = _points(header["offload_points"], resources)
     applications = tuple(_application(item) for item in header["applications"])
     number = np.asarray(columns["application"], dtype=np.int64)
     connected_to = np.asarray(columns["connected_to"], dtype=np.int64)
@@ -95,6 +142,7 @@ def _build(header: Document, columns: Columns) -> Instance:
         uplink=rates["uplink"],
         downlink=rates["downlink"],
         position=_unsigned(columns.get("position", np.full((size, 2), np.nan))),
+        **{key: _given(columns, name, size, default) for key, (name, default) in _SECOND.items()},
     )
     return Instance(
         name=header["name"],
@@ -104,8 +152,42 @@ def _build(header: Document, columns: Columns) -> Instance:
         applications=applications,
         points=points,
         devices=devices,
-        groups=tuple(_groups(applications, number, columns)),
+        groups=tuple(_groups(applications, number, columns, resources, points.ids)),
+        objective=header["cost"].get("objective", "sum"),
+        resources=resources,
+        shared=tuple(_shared(header, resources, points.ids)),
+        totals=_totals(header.get("totals") or {}),
     )
+
+
+_SECOND = {
+    "latency_up": ("latency.up", 0.0),
+    "latency_down": ("latency.down", 0.0),
+    "deadline": ("deadline", np.inf),
+    "energy_budget": ("energy_budget", np.inf),
+    "rejection": ("rejection", np.nan),
+    "weight": ("weight", 1.0),
+}
+"""Attribute of the devices -> column of version 2, and what holds where nothing is given."""
+
+
+def _given(columns: Columns, name: str, size: int, default: float) -> Floats:
+    values = columns.get(name)
+    if values is None:
+        return frozen(np.full(size, default), np.float64)
+    return _unsigned(np.where(np.isnan(values), default, values))
+
+
+def _shared(header: Document, resources: tuple[str, ...], points: tuple[str, ...]) -> Iterator[SharedLimit]:
+    number = {name: n for n, name in enumerate(points)}
+    for item in header.get("limits") or ():
+        resource = -1 if item["resource"] == SUBTASKS else resources.index(item["resource"])
+        chosen = frozen(sorted(number[name] for name in item["points"]), np.int64)
+        yield SharedLimit(item["id"], resource, chosen, float(item["capacity"]) + 0.0)
+
+
+def _totals(caps: Document) -> Totals:
+    return Totals(**{key: float(value) + 0.0 for key, value in caps.items() if value is not None})
 
 
 def _unsigned(values: Floats) -> Floats:
@@ -113,16 +195,26 @@ def _unsigned(values: Floats) -> Floats:
     return frozen(np.asarray(values, dtype=np.float64) + 0.0, np.float64)
 
 
-def _points(items: list[Document]) -> OffloadPoints:
+def _points(items: list[Document], resources: tuple[str, ...]) -> OffloadPoints:
+    given = [item["capacity"] for item in items]
+    amounts = [capacity if isinstance(capacity, dict) else {SUBTASKS: capacity} for capacity in given]
+    fees = [without_nulls(item.get("fee") or {}) for item in items]
     channels = [UNLIMITED if item.get("channels") is None else int(item["channels"]) for item in items]
     return OffloadPoints(
         ids=tuple(item["id"] for item in items),
         cpu=frozen([item["cpu"] for item in items], np.float64),
-        capacity=frozen([int(item["capacity"]) for item in items], np.int64),
+        capacity=frozen([int(amount.get(SUBTASKS, UNLIMITED)) for amount in amounts], np.int64),
         uplink=frozen([item["uplink"] for item in items], np.float64),
         downlink=frozen([item["downlink"] for item in items], np.float64),
         channels=frozen(channels, np.int64),
         position=_unsigned(_positions(items)),
+        room=_unsigned(
+            _floats([[amount.get(name, np.inf) for amount in amounts] for name in resources]).reshape(
+                len(resources), len(items)
+            )
+        ),
+        fee_subtask=_unsigned(_floats([fee.get("subtask", 0.0) for fee in fees])),
+        fee_work=_unsigned(_floats([fee.get("work", 0.0) for fee in fees])),
     )
 
 
@@ -133,7 +225,11 @@ def _application(item: Document) -> Application:
 
 
 def _groups(
-    applications: tuple[Application, ...], number: NDArray[np.int64], columns: Columns
+    applications: tuple[Application, ...],
+    number: NDArray[np.int64],
+    columns: Columns,
+    resources: tuple[str, ...],
+    points: tuple[str, ...],
 ) -> Iterator[Group]:
     for i, application in enumerate(applications):
         members = np.flatnonzero(number == i)
@@ -151,7 +247,61 @@ def _groups(
             input=_unsigned(columns[f"input.{i}"]),
             output=output,
             edge_data=edge_data,
+            demand=_demand(columns.get(f"demand.{i}"), len(resources), len(members), application.size),
+            exceptions=_exceptions(columns.get(f"at.{i}") or (), application, points, resources),
+            allowed=_allowed(columns.get(f"allowed.{i}") or (), application, points),
         )
+
+
+def _demand(given: Floats | None, resources: int, rows: int, size: int) -> Floats:
+    """(R, G, K) from (G, R, K)."""
+    if given is None:
+        return frozen(np.zeros((resources, rows, size)), np.float64)
+    return _unsigned(np.nan_to_num(given).transpose(1, 0, 2))
+
+
+def _exceptions(
+    lists: Sequence[list[Document] | None],
+    application: Application,
+    points: tuple[str, ...],
+    resources: tuple[str, ...],
+) -> Exceptions:
+    subtasks = {name: k for k, name in enumerate(application.subtasks)}
+    places = {name: n for n, name in enumerate(points)} | {None: LOCAL}
+    entries = sorted(
+        ((row, subtasks[entry["subtask"]], places[entry["point"]]), entry)
+        for row, items in enumerate(lists)
+        for entry in items or ()
+    )
+    row, subtask, place = np.array([spot for spot, _ in entries], dtype=np.int64).reshape(-1, 3).T
+    given = [without_nulls(entry) for _, entry in entries]
+    demands = [[entry.get("demand", {}).get(name, np.nan) for entry in given] for name in resources]
+    return Exceptions(
+        row=frozen(row, np.int64),
+        subtask=frozen(subtask, np.int64),
+        place=frozen(place, np.int64),
+        execution=_unsigned(_floats([entry.get("execution", np.nan) for entry in given])),
+        fee=_unsigned(_floats([entry.get("fee", np.nan) for entry in given])),
+        demand=_unsigned(_floats(demands).reshape(len(resources), len(given))),
+    )
+
+
+def _allowed(
+    lists: Sequence[Mapping[str, list[str | None]] | None], application: Application, points: tuple[str, ...]
+) -> Allowed:
+    place = {name: n for n, name in enumerate((*points, None))}
+    rows, subtasks, masks = [], [], []
+    for row, allowed in enumerate(lists):
+        for k, name in enumerate(application.subtasks):
+            if allowed and name in allowed:
+                mask = np.zeros(len(place), dtype=np.bool_)
+                mask[[place[where] for where in allowed[name]]] = True
+                if not mask.all():
+                    rows.append(row)
+                    subtasks.append(k)
+                    masks.append(mask)
+    places = np.array(masks, dtype=np.bool_).reshape(-1, len(place))
+    return Allowed(frozen(rows, np.int64), frozen(subtasks, np.int64), frozen(places, np.bool_))
 
 
 def default_edge_data(application: Application, output: Floats) -> Floats:
@@ -196,15 +346,100 @@ def header_and_columns(instance: Instance) -> tuple[Document, Columns]:
             columns[f"{key}.{i}"] = getattr(group, key)
         same = (group.edge_data == default_edge_data(group.application, group.output)).all(axis=1)
         columns[f"edge_data.{i}"] = np.where(same[:, None], np.nan, group.edge_data)
+        columns |= _group_columns(instance, group, i)
+    for key, (name, default) in _SECOND.items():
+        values = getattr(devices, key)
+        given = ~np.isnan(values) & (values != default)
+        if given.any():
+            columns[name] = np.where(given, values, np.nan)
     header = header_of(
         instance.applications,
-        [_point(points, n) for n in range(instance.num_points)],
+        [_point(instance, n) for n in range(instance.num_points)],
         instance.normalise,
         name=instance.name,
         description=instance.description,
         source=instance.source,
+        **_limits(instance),
     )
-    return header, columns
+    if instance.objective != "sum":
+        header["cost"]["objective"] = instance.objective
+    return versioned(header, columns), columns
+
+
+def _group_columns(instance: Instance, group: Group, i: int) -> Iterator[tuple[str, Any]]:
+    """The columns of a group that are of version 2, where they are used."""
+    if group.demand.any():
+        demand = group.demand.transpose(1, 0, 2)
+        yield f"demand.{i}", np.where(demand.any(axis=2, keepdims=True), demand, np.nan)
+    if len(group.exceptions):
+        yield f"at.{i}", _at(instance, group)
+    if len(group.allowed):
+        yield f"allowed.{i}", _allowed_lists(instance, group)
+
+
+def _at(instance: Instance, group: Group) -> list[list[Document] | None]:
+    """``at`` of each device of a group, by the names of subtasks and places, null first."""
+    found: list[list[Document] | None] = [None] * len(group)
+    entries, places = group.exceptions, (*instance.points.ids, None)
+    numbers = np.stack([entries.execution, entries.fee, *entries.demand], axis=1)
+    for row, k, n, given in zip(
+        entries.row.tolist(), entries.subtask.tolist(), entries.place.tolist(), numbers.tolist(), strict=True
+    ):
+        execution, fee, *amounts = (None if np.isnan(number) else number for number in given)
+        entry: Document = {
+            "subtask": group.application.subtasks[k],
+            "point": places[n],
+            "execution": execution,
+            "fee": fee,
+            "demand": without_nulls(dict(zip(instance.resources, amounts, strict=True))) or None,
+        }
+        kept = {key: value for key, value in entry.items() if value is not None or key == "point"}
+        found[row] = [*(found[row] or ()), kept]
+    for items in found:
+        if items:
+            items.sort(key=lambda entry: (entry["subtask"], entry["point"] or ""))
+    return found
+
+
+def _allowed_lists(instance: Instance, group: Group) -> list[Document | None]:
+    """``allowed`` of each device of a group, places by name, null first."""
+    found: list[Document | None] = [None] * len(group)
+    entries, places = group.allowed, (*instance.points.ids, None)
+    for row, k, mask in zip(
+        entries.row.tolist(), entries.subtask.tolist(), entries.places.tolist(), strict=True
+    ):
+        named = sorted(compress(places, mask), key=lambda name: name or "")
+        found[row] = {**(found[row] or {}), group.application.subtasks[k]: named}
+    return found
+
+
+def _limits(instance: Instance) -> Document:
+    """The keys of the header on what devices share, where they are used."""
+    names = (*instance.resources, SUBTASKS)
+    limits = [
+        {
+            "id": limit.id,
+            "resource": names[limit.resource],
+            "points": sorted(instance.points.ids[n] for n in limit.points),
+            "capacity": int(limit.capacity) if limit.resource < 0 else limit.capacity,
+        }
+        for limit in instance.shared
+    ]
+    caps = instance.totals
+    totals = {key: value for key, value in (("energy", caps.energy), ("delay", caps.delay)) if value < np.inf}
+    found = {"resources": list(instance.resources), "limits": limits, "totals": totals}
+    return {key: value for key, value in found.items() if value}
+
+
+def versioned(header: Document, columns: Columns) -> Document:
+    """The header with version 2 where a key of that version is used, else 1."""
+    second = (
+        any(key in header for key in ("resources", "limits", "totals"))
+        or "objective" in header["cost"]
+        or any("fee" in point or isinstance(point["capacity"], dict) for point in header["offload_points"])
+        or is_second(columns)
+    )
+    return {**header, "version": 2 if second else 1}
 
 
 def header_of(
@@ -230,16 +465,23 @@ def header_of(
     )
 
 
-def _point(points: OffloadPoints, n: int) -> Document:
-    channels = int(points.channels[n])
+def _point(instance: Instance, n: int) -> Document:
+    points = instance.points
+    channels, subtasks = int(points.channels[n]), int(points.capacity[n])
+    room = dict(zip(instance.resources, points.room[:, n].tolist(), strict=True))
+    amounts: Document = {name: amount for name, amount in room.items() if amount < np.inf}
+    if subtasks != UNLIMITED:
+        amounts[SUBTASKS] = subtasks
+    fee = {"subtask": float(points.fee_subtask[n]), "work": float(points.fee_work[n])}
     item = {
         "id": points.ids[n],
         "cpu": float(points.cpu[n]),
-        "capacity": int(points.capacity[n]),
+        "capacity": subtasks if list(amounts) == [SUBTASKS] else amounts,
         "uplink": float(points.uplink[n]),
         "downlink": float(points.downlink[n]),
         "channels": None if channels == UNLIMITED else channels,
         "position": None if np.isnan(points.position[n, 0]) else points.position[n].tolist(),
+        "fee": {key: value for key, value in fee.items() if value} or None,
     }
     return without_nulls(item)
 
@@ -250,7 +492,10 @@ def fingerprint(instance: Instance) -> str:
     for point in header["offload_points"]:
         point.pop("position", None)
     del columns["position"]
-    return canonical.fingerprint(header, _connected(device_documents(header, columns)))
+    devices = _connected(device_documents(header, columns))
+    if "resources" in header:  # the columns are in their order
+        header = {**header, "resources": sorted(header["resources"])}
+    return canonical.fingerprint(header, devices)
 
 
 def _connected(devices: Iterator[Document]) -> Iterator[Document]:
@@ -288,21 +533,27 @@ def from_archive(archive: Archive) -> Instance:
 
 
 def solution_keys(solution: Solution, instance: Instance) -> Document:
-    """What a solution file holds beside the decisions: nothing."""
-    return {}
+    """What a solution file holds beside the decisions: its version where that is not 1."""
+    return {"version": 2} if any((places == REFUSED).any() for places in solution.places) else {}
 
 
-def decisions(solution: Solution, instance: Instance) -> Iterator[tuple[str, list[str | None]]]:
+def decisions(solution: Solution, instance: Instance) -> Iterator[tuple[str, list[str | None] | None]]:
     """The decisions of each device, as in the file."""
-    return solution.decisions(instance)
+    names = (*instance.points.ids, None)
+    for name, row in zip(instance.devices.ids, solution.rows(instance), strict=True):
+        yield name, None if row[0] == REFUSED else [names[place] for place in row]
 
 
 def solution_of(document: Document, instance: Instance) -> Solution:
     """The decisions of a sound solution document."""
     number = {name: n for n, name in enumerate(instance.points.ids)}
-    decisions = document["decisions"]
-    rows = ([number.get(place, LOCAL) for place in decisions[name]] for name in instance.devices.ids)
-    return Solution.from_rows(instance, list(rows))
+    rows = []
+    sizes = [application.size for application in instance.applications]
+    for name, a in zip(instance.devices.ids, instance.devices.application.tolist(), strict=True):
+        places = document["decisions"][name]
+        refused = places is None
+        rows.append([REFUSED] * sizes[a] if refused else [number.get(place, LOCAL) for place in places])
+    return Solution.from_rows(instance, rows)
 
 
 def decision_problems(document: Document, instance: Instance) -> Iterator[Problem]:
@@ -310,6 +561,9 @@ def decision_problems(document: Document, instance: Instance) -> Iterator[Proble
     if document.get("split") is not None:
         yield "split", "belongs to a solution of a hybrid instance"
     decisions = document["decisions"]
+    if decisions is None:
+        return
+    refusable = set(compress(instance.devices.ids, ~np.isnan(instance.devices.rejection)))
     points = {None, *instance.points.ids}
     known = set(instance.devices.ids)
     for name in decisions:
@@ -321,6 +575,10 @@ def decision_problems(document: Document, instance: Instance) -> Iterator[Proble
             yield place("decisions", [name]), "is missing"
             continue
         places = decisions[name]
+        if places is None:
+            if name not in refusable:
+                yield place("decisions", [name]), "must be a list: the device has no rejection"
+            continue
         if len(places) != sizes[number]:
             what = f"must have {sizes[number]} entries, one for each subtask, not {len(places)}"
             yield place("decisions", [name]), what

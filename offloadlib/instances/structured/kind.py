@@ -14,7 +14,7 @@ from .cost import evaluate
 from .generate import Setting, generate
 from .instance import Instance
 from .model import UNLIMITED
-from .schema import InstanceFile, StructuredCertificate
+from .schema import CertificateFile2, InstanceFile, InstanceFile2, StructuredCertificate
 from .series_parallel import decompose
 from .solution import Solution
 
@@ -124,6 +124,7 @@ KIND = Kind(
     evaluate=evaluate,
     exact=exact,
     certificate=StructuredCertificate,
+    others={"instance-2": InstanceFile2, "certificate-2": CertificateFile2},
     setting=Setting,
     generate=generate,
     features={

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from ..files.schema import (
+    Capacity,
     CertificateFile,
+    Coordinate,
     Count,
     Decimal,
     Divided,
     Id,
     Index,
     InstancePart,
+    InstanceReference,
     Leaf,
     Part,
     Position,
     Positive,
     Size,
     Unit,
+    Version2,
 )
+
+Signed = Coordinate
+"""Fees and the like, which may be negative."""
 
 
 class CostPart(Part):
@@ -90,6 +97,91 @@ class InstanceFile(HeaderPart):
     devices: Annotated[list[DevicePart], Field(min_length=1)]
 
 
+class CostPart2(CostPart):
+    """The objective is the sum of the devices' weighted costs, or the greatest of them."""
+
+    objective: Literal["sum", "max"] = "sum"
+
+
+class FeePart(Part):
+    """What a point charges for a subtask, and for each MI of it."""
+
+    subtask: Signed | None = None
+    work: Signed | None = None
+
+
+class OffloadPointPart2(OffloadPointPart):
+    """A server that has so much of each resource, and charges for what it does."""
+
+    capacity: Capacity  # type: ignore[assignment]
+    fee: FeePart | None = None
+
+
+class LatencyPart(Part):
+    """Seconds that each transfer takes in addition, by its direction."""
+
+    up: Size | None = None
+    down: Size | None = None
+
+
+class ExceptionPart(Part):
+    """What differs for a subtask at a point, or (null) on its device: seconds, cost, demand."""
+
+    subtask: str
+    point: str | None
+    execution: Size | None = None
+    fee: Signed | None = None
+    demand: dict[str, Size] | None = None
+
+
+class DevicePart2(DevicePart):
+    """A user device with its limits in s and mJ, its costs, and what its subtasks demand and may do."""
+
+    demand: dict[str, list[Size]] | None = None
+    at: list[ExceptionPart] | None = None
+    allowed: dict[str, list[str | None]] | None = None
+    latency: LatencyPart | None = None
+    deadline: Size | None = None
+    energy_budget: Size | None = None
+    rejection: Signed | None = None
+    weight: Size | None = None
+
+
+class LimitPart(Part):
+    """How much of a resource the subtasks at some points may take together."""
+
+    id: Id
+    resource: str
+    points: Annotated[list[str], Field(min_length=1)]
+    capacity: Size
+
+
+class TotalsPart(Part):
+    """Caps on the sums over all served devices: mJ, s."""
+
+    energy: Size | None = None
+    delay: Size | None = None
+
+
+class HeaderPart2(InstancePart):
+    """An instance of version 2 without its devices."""
+
+    version: Version2
+    kind: Literal["structured"]
+    cost: CostPart2
+    applications: Annotated[list[ApplicationPart], Field(min_length=1)]
+    offload_points: Annotated[list[OffloadPointPart2], Field(min_length=1)]
+    resources: list[Id] | None = None
+    limits: list[LimitPart] | None = None
+    totals: TotalsPart | None = None
+
+
+class InstanceFile2(HeaderPart2):
+    """offloadlib-instance, version 2."""
+
+    devices: Annotated[list[DevicePart2], Field(min_length=1)]
+
+
 class StructuredPrices(Part):
     """Prices of a certificate by ids of offload points, and by numbers of cuts; one that is missing is 0."""
 
@@ -154,3 +246,51 @@ class StructuredCertificate(CertificateFile):
 
     nodes: Annotated[list[StructuredLeaf | Enumeration | StructuredBranch], Field(min_length=1)]
     cuts: list[CutPart] = Field(default_factory=list)
+
+
+class TotalPrices(Part):
+    """Prices on the caps on the sums of energy and delay."""
+
+    energy: Decimal = "0"
+    delay: Decimal = "0"
+
+
+class StructuredPrices2(StructuredPrices):
+    """Prices also on the other resources of points, on shared limits by their ids, and on totals."""
+
+    resource: dict[str, dict[str, Decimal]] = Field(default_factory=dict)
+    limits: dict[str, Decimal] = Field(default_factory=dict)
+    totals: TotalPrices = TotalPrices()
+
+
+class StructuredLeaf2(Leaf):
+    """A node that bounds the cost by its prices: under ``max`` with the shares that devices have in it."""
+
+    prices: StructuredPrices2
+    shares: dict[str, Decimal] = Field(default_factory=dict)
+
+
+class StructuredTree2(Part):
+    """What certificates of version 2 say, whatever they claim."""
+
+    format: Literal["offloadlib-certificate"]
+    version: Version2
+    instance: InstanceReference
+    nodes: Annotated[list[StructuredLeaf2 | Enumeration | StructuredBranch], Field(min_length=1)]
+    cuts: list[CutPart] = Field(default_factory=list)
+
+
+class StructuredCertificate2(StructuredTree2):
+    """offloadlib-certificate, version 2: a tree that proves a lower bound. Node 0 is the root."""
+
+    lower_bound: Decimal
+
+
+class InfeasibilityCertificate(StructuredTree2):
+    """offloadlib-certificate, version 2: a tree that proves that there is no solution."""
+
+    claim: Literal["infeasible"]
+
+
+class CertificateFile2(RootModel[StructuredCertificate2 | InfeasibilityCertificate]):
+    """offloadlib-certificate, version 2."""

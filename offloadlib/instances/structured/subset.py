@@ -43,8 +43,16 @@ def subset(instance: Instance, devices: Ints) -> Instance:
 
 def _part(group: Group, devices: Ints) -> Group:
     kept = np.isin(group.members, devices)
-    parts = {name: getattr(group, name)[kept] for name in ("work", "input", "output", "edge_data")}
-    return Group(group.application, np.searchsorted(devices, group.members[kept]), **parts)
+    row = np.cumsum(kept) - 1
+    parts: dict[str, Any] = {
+        name: getattr(group, name)[kept] for name in ("work", "input", "output", "edge_data")
+    }
+    for name in ("exceptions", "allowed"):
+        entries = getattr(group, name)
+        of_kept = np.flatnonzero(kept[entries.row])
+        parts[name] = entries.chosen(of_kept, row[entries.row[of_kept]])
+    members = np.searchsorted(devices, group.members[kept])
+    return Group(group.application, members, demand=group.demand[:, kept], **parts)
 
 
 def restricted(instance: Instance, solution: Solution, devices: Ints) -> Solution:
