@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import pickle
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -175,8 +176,7 @@ def test_a_graph_with_a_shortcut_and_two_tails() -> None:
     assert application.order == (1, 2, 0, 3)  # of c and d, ready together, c is listed first
     assert application.heads.tolist() == [False, True, False, False]
     assert application.tails.tolist() == [True, False, False, True]
-    none = np.zeros((2, 4))
-    group = model.Group(application, np.arange(2), none, none, none, none)
+    group = replace(instance_of(changed()).groups[0], application=application)
     weights = np.array([[1.0, 2.0, 4.0, 0.5], [1.0, 2.0, 0.0, 8.0]])
     assert heaviest_path(group, weights).tolist() == [7.0, 10.0]
 

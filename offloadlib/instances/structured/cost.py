@@ -218,7 +218,7 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
     used = np.zeros(instance.num_points, dtype=np.int64)
     for term, places in zip(instance.terms, solution.places, strict=True):
         members = term.group.members
-        if places.min() < REFUSED:
+        if places.min() < (LOCAL if instance.version == 1 else REFUSED):
             raise IndexError(f"there is no place {places.min()}")
         g, e = subtask_costs(instance, term, places)
         delay[members] = heaviest_path(term.group, g)

@@ -211,7 +211,7 @@ class Limits:
         if not len(self.limited):
             return self.limited, self.limited
         radio = self.radio if devices is None else self.radio[devices]
-        rows = np.flatnonzero((radio >= 0) & (table != LOCAL).any(axis=1))
+        rows = np.flatnonzero((radio >= 0) & side(table).any(axis=1))
         return rows, radio[rows]
 
     def used(self, table: Places, devices: Ints | None = None) -> Ints:
@@ -237,7 +237,7 @@ class Limits:
         """(rows of the table, R) what each row uses of capacities and channels."""
         from scipy.sparse import csr_array  # few need it, and it takes long to import
 
-        at, k = np.nonzero(table != LOCAL)
+        at, k = np.nonzero(side(table))
         on_air, radio = self.on_air(table, devices)
         rows, columns = np.concatenate([at, on_air]), np.concatenate([table[at, k], radio])
         found = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(table), len(self)))
@@ -247,7 +247,8 @@ class Limits:
     def weighed(self, table: Places, devices: Ints | None, weights: Any) -> Any:
         """What each row uses of capacities and channels, times weights (R,): what it pays, or a hash."""
         points = self.instance.num_points
-        sums = np.append(weights[:points], weights.dtype.type(0))[table].sum(axis=1)
+        # The last two are refusal and local, places -2 and -1.
+        sums = np.append(weights[:points], np.zeros(-REFUSED, weights.dtype))[table].sum(axis=1)
         on_air, radio = self.on_air(table, devices)
         sums[on_air] += weights[radio]
         return sums

@@ -286,7 +286,7 @@ def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
 
 def set_start(model: Any, instance: Instance, start: Solution) -> None:
     """Give the integer variables the values of a solution; the solver completes the others."""
-    decisions = dict(start.decisions(instance))
+    decisions = {name: places or () for name, places in start.decisions(instance)}
     for m, task in model.tasks.items():
         for k, place in zip(task.subtasks, decisions[m], strict=True):
             model.local[m, k].set_value(int(place is None))
