@@ -25,7 +25,7 @@ from ..kind import AnyEvaluation
 from .instance import Instance
 from .limits import placed, taken_by_point
 from .model import LOCAL, REFUSED, UNLIMITED, Application, Group, Places
-from .sides import Terms, at_point, crosses, executing, heaviest_path, side
+from .sides import Terms, at_point, crosses, crossings, executing, heaviest_path, side
 from .solution import Solution
 from .violations import Violation, broken, counted, refusals
 
@@ -50,22 +50,25 @@ def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floa
     delay = executing(term.group, np.where(offloaded, there, term.local), places)
     send = np.where(offloaded, term.head_up, 0.0)
     receive = np.where(offloaded, term.tail_down, 0.0)
-    sent = np.where(offloaded, term.group.application.heads, 0)
-    received = np.where(offloaded, term.group.application.tails, 0)
-    waits = bool(term.latency_up.any() or term.latency_down.any())
     for arcs, j, k in _rounds(term.group.application):
         up, down = crosses(offloaded[:, j], offloaded[:, k])
         send[:, k] += np.where(up, term.arc_up[:, arcs], 0.0)
         receive[:, k] += np.where(down, term.arc_down[:, arcs], 0.0)
-        if waits:
-            sent[:, k] += up
-            received[:, k] += down
     delay += send + receive
-    if waits:
-        delay += sent * term.latency_up[:, None] + received * term.latency_down[:, None]
+    if term.latency_up.any() or term.latency_down.any():
+        delay += _waiting(term, offloaded)
     energy = np.where(offloaded, 0.0, term.local * term.execute[:, None])
     energy += send * term.send[:, None] + receive * term.receive[:, None]
     return delay, energy
+
+
+def _waiting(term: Terms, offloaded: NDArray[np.bool_]) -> Floats:
+    """(G, K) latencies of the transfers that each subtask pays for."""
+    sent, received = np.zeros(offloaded.shape), np.zeros(offloaded.shape)
+    for k, _, _, up, down in crossings(term.group.application, list(offloaded.T)):
+        sent[:, k] += up
+        received[:, k] += down
+    return sent * term.latency_up[:, None] + received * term.latency_down[:, None]
 
 
 def fees(instance: Instance, group: Group, places: Places) -> Floats:
