@@ -539,9 +539,7 @@ def solution_keys(solution: Solution, instance: Instance) -> Document:
 
 def decisions(solution: Solution, instance: Instance) -> Iterator[tuple[str, list[str | None] | None]]:
     """The decisions of each device, as in the file."""
-    names = (*instance.points.ids, None)
-    for name, row in zip(instance.devices.ids, solution.rows(instance), strict=True):
-        yield name, None if row[0] == REFUSED else [names[place] for place in row]
+    return solution.decisions(instance)
 
 
 def solution_of(document: Document, instance: Instance) -> Solution:
