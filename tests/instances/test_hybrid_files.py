@@ -132,7 +132,7 @@ def problems(call: Callable[..., object], *arguments: object) -> list[str]:
 SIZE, SPEED = "must be 0 or lie in [1e-9, 1e9]", "must lie in [1e-9, 1e9]"
 
 DOCUMENTS: dict[str, tuple[Change, list[str]]] = {
-    "version": (put("version", 2), ["version: 2 is not known; this release reads version 1"]),
+    "version": (put("version", 2), ["version: must be 1, not 2"]),
     "no name": (drop("name"), ["name: is missing"]),
     "key of the other kind": (put("applications", []), ["applications: unknown key"]),
     "no parameters": (drop("parameters"), ["parameters: is missing"]),

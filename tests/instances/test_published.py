@@ -102,8 +102,8 @@ def test_frames_are_valid_and_with_a_slip_are_not(tmp_path: Path) -> None:
 
 
 def test_a_version_that_is_not_known_is_refused() -> None:
-    text = EXAMPLE.read_bytes().replace(b'"version": 1', b'"version": 2')
-    with pytest.raises(InputError, match=r"version: 2 is not known; this release reads version 1$"):
+    text = EXAMPLE.read_bytes().replace(b'"version": 1', b'"version": 3')
+    with pytest.raises(InputError, match=r"version: 3 is not known; this release reads versions 1 to 2$"):
         parse(text, "x")
 
 
@@ -120,7 +120,7 @@ def test_older_versions_become_current_ones_step_by_step(
 
         return step
 
-    monkeypatch.setattr(migrate, "VERSION", 3)
+    monkeypatch.setattr(migrate, "CURRENT", {name: (3,), "offloadlib-solution": (3,)})
     monkeypatch.setitem(migrate.STEPS, (name, 1), renamed("title", "label"))
     monkeypatch.setitem(migrate.STEPS, (name, 2), renamed("label", "name"))
     oldest = {"format": name, "version": 1, "title": "x"}

@@ -421,7 +421,7 @@ def _limits(instance: Instance) -> Document:
             "id": limit.id,
             "resource": names[limit.resource],
             "points": sorted(instance.points.ids[n] for n in limit.points),
-            "capacity": int(limit.capacity) if limit.resource < 0 else limit.capacity,
+            "capacity": limit.capacity,
         }
         for limit in instance.shared
     ]
