@@ -93,9 +93,18 @@ DOCUMENTS: dict[str, tuple[Change, list[str]]] = {
     "version 0": (put("version", 0), ["version: 0 is not known; this release reads versions 1 to 2"]),
     "version 3": (put("version", 3), ["version: 3 is not known; this release reads versions 1 to 2"]),
     "version 1.5": (put("version", 1.5), ["version: 1.5 is not known; this release reads versions 1 to 2"]),
-    "version as text": (put("version", "1"), ['version: "1" is not known; this release reads versions 1 to 2']),
-    "version true": (put("version", True), ["version: true is not known; this release reads versions 1 to 2"]),
-    "version null": (put("version", None), ["version: null is not known; this release reads versions 1 to 2"]),
+    "version as text": (
+        put("version", "1"),
+        ['version: "1" is not known; this release reads versions 1 to 2'],
+    ),
+    "version true": (
+        put("version", True),
+        ["version: true is not known; this release reads versions 1 to 2"],
+    ),
+    "version null": (
+        put("version", None),
+        ["version: null is not known; this release reads versions 1 to 2"],
+    ),
     "version nested": (
         put("version", nested(900)),
         ["version: a list is not known; this release reads versions 1 to 2"],

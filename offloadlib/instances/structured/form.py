@@ -528,7 +528,16 @@ def from_archive(archive: Archive) -> Instance:
     problems = application_problems(header, known)
     if problems:
         raise InputError(archive.source, problems)
-    columns = archive.columns(layout(header, known), known)
+    expected = layout(header, known)
+    second = layout({**header, "version": 2}, known)
+    problems = [
+        (place("columns", [name]), "is a column of version 2")
+        for name in described
+        if name in second and name not in expected
+    ]
+    if problems:
+        raise InputError(archive.source, problems)
+    columns = archive.columns(expected, known)
     return validated(header, columns, str(archive.source))
 
 

@@ -127,7 +127,7 @@ def shared_limits(document: Document) -> Iterator[Problem]:
     points, all_points = _by_id(document, "offload_points")
     for i, limit in objects(document, "limits"):
         where, resource, capacity = f"limits[{i}]", limit.get("resource"), limit.get("capacity")
-        if isinstance(resource, str) and resource not in known:
+        if isinstance(resource, str) and known is not None and resource not in known:
             yield f"{where}.resource", f"unknown resource {shown(resource)}"
         if resource == SUBTASKS and isinstance(capacity, float) and capacity % 1:
             yield f"{where}.capacity", f"must be a whole number of subtasks, not {shown(capacity)}"
@@ -152,16 +152,20 @@ def _texts(where: str, values: Any) -> Iterator[tuple[str, str]]:
         yield from ((f"{where}[{i}]", value) for i, value in enumerate(values) if isinstance(value, str))
 
 
-def _resources(document: Document) -> set[str]:
-    """What may be limited."""
-    return {SUBTASKS, *(name for _, name in _texts("", document.get("resources")))}
+def _resources(document: Document) -> set[str] | None:
+    """What may be demanded and limited; None where not all names can be read."""
+    given = document.get("resources")
+    named = [name for _, name in _texts("", given)]
+    readable = given is None or (isinstance(given, list) and len(named) == len(given))
+    return {SUBTASKS, *named} if readable else None
 
 
-def _unknown(where: str, named: Any, known: Collection[str], what: str) -> Iterator[Problem]:
+def _unknown(where: str, named: Any, known: Collection[str] | None, what: str) -> Iterator[Problem]:
     """Keys of an object that name nothing."""
-    for key in named if isinstance(named, dict) else ():
-        if key not in known:
-            yield place(where, [key]), f"unknown {what} {shown(key)}"
+    if isinstance(named, dict) and known is not None:
+        yield from (
+            (place(where, [key]), f"unknown {what} {shown(key)}") for key in named if key not in known
+        )
 
 
 def _by_id(document: Document, key: str) -> tuple[dict[str, Document], bool]:
@@ -221,11 +225,11 @@ def _lengths(where: str, device: Document, application: Document) -> Iterator[Pr
 
 
 class _Known(NamedTuple):
-    """What the parts of a device may name; points are None where not all of them can be read."""
+    """What the parts of a device may name; None where not all of it can be read."""
 
     subtasks: Collection[str]
     points: Collection[str] | None
-    resources: Collection[str]
+    resources: Collection[str] | None
 
 
 def demands(where: str, device: Document, known: _Known) -> Iterator[Problem]:
