@@ -17,7 +17,7 @@ from strategies import instances
 from offloadlib import METHODS
 from offloadlib.formulations.catalogue import FORMULATIONS
 from offloadlib.instances import Instance, read
-from offloadlib.instances.features import FORMAT_1, Feature
+from offloadlib.instances.features import FORMAT_1, FORMAT_2, Feature
 from offloadlib.instances.kind import KINDS, kind_named
 from offloadlib.instances.structured.model import UNLIMITED
 from offloadlib.instances.structured.series_parallel import decompose
@@ -108,7 +108,7 @@ def test_what_a_method_does_not_support_it_refuses(name: str) -> None:
 
 def test_features_belong_to_a_kind() -> None:
     known = {name: set(kind_named(name).features) for name in KINDS}
-    assert set().union(*known.values()) == FORMAT_1
+    assert set().union(*known.values()) == FORMAT_1 | FORMAT_2
     for method in METHODS.values():
         assert method.supports <= set().union(*(known[kind] for kind in method.kinds)), method.name
     assert {item.name for item in FORMULATIONS if Feature.ANY_GRAPH not in item.supports} == {"milp-stages"}
