@@ -292,7 +292,7 @@ def test_least_costs_are_those_of_the_best_split(instance: HybridInstance, seed:
     chosen = np.random.default_rng(seed).integers(0, len(patterns), (20, instance.num_devices))
     found = np.empty(20)
     bandwidth = instance.parameters.bandwidth
-    least_costs(listed.start[:-1] + chosen, listed.base, listed.pull, listed.knee, bandwidth, found)
+    least_costs(listed.start[:-1] + chosen, listed.curves, bandwidth, found)
     assert found == pytest.approx(costs(instance, patterns[chosen]), rel=1e-10, abs=1e-12)
 
 

@@ -134,7 +134,7 @@ def test_exhaustive_at_the_time_limit_keeps_the_start() -> None:
 
 def test_more_random_decisions_are_never_worse() -> None:
     instance = generate(HybridSetting(devices=10), seed=1)
-    found = [best_of(instance, number, seed=3).objective for number in (1, 3, 5, 10)]
+    found = [best_of(instance, Budget(seed=3), number).objective for number in (1, 3, 5, 10)]
     assert found == sorted(found, reverse=True)
     assert found[0] > found[-1]
 

@@ -5,21 +5,31 @@ See :mod:`.patterns` for base, pull and knee of a pattern, and for what it costs
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import types
 
-from offloadlib.instances.compiled import inlined, kernel, readable, subroutine, writable
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.compiled import inlined, kernel, named, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 
 ROUNDING = 1e-13
 """Relative error of a dual value: far above what rounding can do to sums of terms that are all >= 0."""
 
-_F, _I, _B = readable("float64"), readable("int64"), readable("boolean")
-_MENU = (_I, _F, _F, _F)
+
+class Curves(NamedTuple):
+    """Patterns: those of device i at start[i]..start[i+1]-1 of what they cost (:mod:`.patterns`)."""
+
+    start: Ints
+    base: Floats
+    pull: Floats
+    knee: Floats
+
+
+_F, _I = readable("float64"), readable("int64")
+_CURVES = named(Curves, _I, _F, _F, _F)
 _FOUND = types.Tuple((types.float64, types.float64, types.boolean))
-_SIGNATURE = _FOUND(
-    *_MENU, _B, *_MENU, types.float64, *[types.float64] * 5, writable("int64", 2), writable("int64", 2)
-)
 
 
 @inlined
@@ -40,11 +50,12 @@ def _share(root, pull, knee):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _evaluate(price, start, base, pull, knee, skip, chosen, total, carry, used):  # type: ignore[no-untyped-def]
+def _evaluate(price, curves, skip, chosen, total, carry, used):  # type: ignore[no-untyped-def]
     """Add the devices' least costs at a price to a compensated sum, and their shares to another.
 
     Of equally cheap patterns the one with the smaller share is chosen.
     """
+    start, base, pull, knee = curves
     root = np.sqrt(price)
     for i in range(len(start) - 1):
         if len(skip) and skip[i]:
@@ -64,25 +75,14 @@ def _evaluate(price, start, base, pull, knee, skip, chosen, total, carry, used):
     return total, carry, used
 
 
-@kernel(_SIGNATURE)
+@kernel(
+    _FOUND(
+        *(_CURVES, readable("boolean"), _CURVES, *[types.float64] * 6),
+        *(writable("int64", 2), writable("int64", 2)),
+    )
+)
 def best_price(  # type: ignore[no-untyped-def]
-    start,
-    base,
-    pull,
-    knee,
-    skip,
-    own_start,
-    own_base,
-    own_pull,
-    own_knee,
-    bandwidth,
-    guess,
-    low,
-    high,
-    cutoff,
-    tolerance,
-    chosen,
-    own_chosen,
+    others, skip, own, bandwidth, guess, low, high, cutoff, tolerance, chosen, own_chosen
 ):
     """Maximise the dual over prices in [low, high], by the tangents at both ends of a bracket.
 
@@ -92,12 +92,10 @@ def best_price(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    start, base, pull, knee
-        Patterns of device i at start[i]..start[i+1]-1.
-    skip
-        (N,) devices that are left out; empty: none.
-    own_start, own_base, own_pull, own_knee
-        The same of further devices: those that are left out, with the patterns that are left to them.
+    others, skip
+        Patterns, and (N,) devices that are left out; empty: none.
+    own
+        Patterns of further devices: those that are left out, with the patterns that are left to them.
     bandwidth
         B.
     guess, low, high
@@ -117,19 +115,16 @@ def best_price(  # type: ignore[no-untyped-def]
         Whether prices below ``low``, or above ``high``, may be better.
     """
     none = np.empty(0, np.bool_)
-    n, m = len(start) - 1, len(own_start) - 1
-    now, own = np.empty(n, np.int64), np.empty(m, np.int64)
-    now[:], own[:] = -1, -1
+    now, own_now = np.empty(len(others.start) - 1, np.int64), np.empty(len(own.start) - 1, np.int64)
+    now[:], own_now[:] = -1, -1
     best, best_price = -np.inf, guess
     # Ends of the bracket: price, value, slope; -1 while there is none.
     a, a_value, a_slope = -1.0, 0.0, 0.0
     b, b_value, b_slope = -1.0, 0.0, 0.0
     price, magnitude = guess, 0.0
     for step in range(300):
-        total, carry, used = _evaluate(price, start, base, pull, knee, skip, now, 0.0, 0.0, 0.0)
-        total, carry, used = _evaluate(
-            price, own_start, own_base, own_pull, own_knee, none, own, total, carry, used
-        )
+        total, carry, used = _evaluate(price, others, skip, now, 0.0, 0.0, 0.0)
+        total, carry, used = _evaluate(price, own, none, own_now, total, carry, used)
         magnitude = total + carry + price * bandwidth
         value = total + carry - price * bandwidth
         slope = used - bandwidth
@@ -138,11 +133,11 @@ def best_price(  # type: ignore[no-untyped-def]
         if slope > 0.0:
             a, a_value, a_slope = price, value, slope
             copy(chosen[0], now)
-            copy(own_chosen[0], own)
+            copy(own_chosen[0], own_now)
         else:
             b, b_value, b_slope = price, value, slope
             copy(chosen[1], now)
-            copy(own_chosen[1], own)
+            copy(own_chosen[1], own_now)
         if slope == 0.0 or best >= cutoff:
             break
         if b < 0.0:
@@ -176,13 +171,14 @@ def best_price(  # type: ignore[no-untyped-def]
     return best_price, best, outside
 
 
-@kernel(types.int64(*_MENU, _F, writable("boolean")))
-def mark_relevant(start, base, pull, knee, prices, relevant):  # type: ignore[no-untyped-def]
+@kernel(types.int64(_CURVES, _F, writable("boolean")))
+def mark_relevant(curves, prices, relevant):  # type: ignore[no-untyped-def]
     """Mark every pattern that may be the cheapest one of its device between the first and the last price.
 
     What patterns cost never falls with the price. So a pattern is never the cheapest one between two
     prices if it costs more at the lower one than another one does at the higher one.
     """
+    start, base, pull, knee = curves
     count = 0
     roots = np.sqrt(prices)
     for i in range(len(start) - 1):
@@ -197,8 +193,8 @@ def mark_relevant(start, base, pull, knee, prices, relevant):  # type: ignore[no
     return count
 
 
-@kernel(types.void(readable("int64", 2), _F, _F, _F, types.float64, writable("float64")))
-def least_costs(chosen, base, pull, knee, bandwidth, cost):  # type: ignore[no-untyped-def]
+@kernel(types.void(readable("int64", 2), _CURVES, types.float64, writable("float64")))
+def least_costs(chosen, curves, bandwidth, cost):  # type: ignore[no-untyped-def]
     """What patterns cost with their best split: base + pull max(s, knee), s the root of the price.
 
     At the best split the shares pull/max(s, knee) add up to the bandwidth, or s = 0 and they do not reach
@@ -208,10 +204,11 @@ def least_costs(chosen, base, pull, knee, bandwidth, cost):  # type: ignore[no-u
     Parameters
     ----------
     chosen
-        (S, N) patterns: indices of base, pull and knee.
+        (S, N) patterns: their indices.
     cost
         (S,) output.
     """
+    _, base, pull, knee = curves
     for j in range(len(chosen)):
         root = np.inf
         while True:

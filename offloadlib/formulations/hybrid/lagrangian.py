@@ -362,9 +362,8 @@ class Prices:
 
     def costs(self, numbers: Ints) -> Floats:
         """(S,) what (S, N) patterns cost with their best split."""
-        menu = self.menu
         found = np.empty(len(numbers))
-        least_costs(menu.start[:-1] + numbers, menu.base, menu.pull, menu.knee, self.bandwidth, found)
+        least_costs(self.menu.start[:-1] + numbers, self.menu.curves, self.bandwidth, found)
         return found
 
     def narrow(self, price: float) -> None:
@@ -471,9 +470,8 @@ class Prices:
         chosen = np.empty((2, len(self._skip)), np.int64)
         own_chosen = np.empty((2, len(devices)), np.int64)
         price, bound, outside = best_price(
-            *(others.start, others.base, others.pull, others.knee, self._skip),
-            *(own.start, own.base, own.pull, own.knee),
-            *(self.bandwidth, guess, low, high, cutoff, TOLERANCE, chosen, own_chosen),
+            *(others.curves, self._skip, own.curves, self.bandwidth),
+            *(guess, low, high, cutoff, TOLERANCE, chosen, own_chosen),
         )
         self._skip[devices] = False
         numbers = others.number[chosen]

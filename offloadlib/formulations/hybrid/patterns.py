@@ -17,16 +17,18 @@ A pattern that uploads nothing has pull = 0 and base = w (E + rho max(L, K)).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.compiled import read_only
 from offloadlib.instances.hybrid import HybridInstance, loads
 from offloadlib.instances.hybrid.enumeration import numbered
 from offloadlib.instances.hybrid.model import TaskPlaces
 
-from .kernels import mark_relevant
+from .kernels import Curves, mark_relevant
 
 MOST_PATTERNS = 40_000_000
 """Of all devices: they take 24 bytes each, and as much again while they are made."""
@@ -66,6 +68,11 @@ class Menu:
     knee: Floats
     number: Ints
 
+    @cached_property
+    def curves(self) -> Curves:
+        """As kernels want them."""
+        return Curves(*map(read_only, (self.start, self.base, self.pull, self.knee)))
+
     def at(self, price: float) -> tuple[Floats, Floats]:
         """What each pattern costs at a price, and its share of the uplink."""
         reach = np.maximum(np.sqrt(price), self.knee)
@@ -102,7 +109,7 @@ class Menu:
 
     def _relevant(self, start: Ints, prices: Floats) -> NDArray[np.bool_]:
         marked = np.zeros(len(self.number), np.bool_)
-        mark_relevant(start, self.base, self.pull, self.knee, prices, marked)
+        mark_relevant(self.curves._replace(start=read_only(start)), prices, marked)
         return marked
 
     def asked(self, index: Ints | slice, price: float) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -132,11 +133,5 @@ def _restricted(instance: HybridInstance, budget: HybridBudget, places: Sequence
     )
 
 
-def solve_mec(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """Mobile edge computing: device and edge, without the cloud."""
-    return _restricted(instance, budget, (DEVICE, EDGE))
-
-
-def solve_mcc(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """Mobile cloud computing: device and cloud, without the edge."""
-    return _restricted(instance, budget, (DEVICE, CLOUD))
+solve_mec = partial(_restricted, places=(DEVICE, EDGE))  # mobile edge computing, without the cloud
+solve_mcc = partial(_restricted, places=(DEVICE, CLOUD))  # mobile cloud computing, without the edge

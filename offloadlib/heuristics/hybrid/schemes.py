@@ -6,6 +6,7 @@ Each gives the uplink away in the best way for its decisions, except :func:`solv
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
@@ -28,47 +29,33 @@ HybridResult = Result[HybridSolution]
 HybridBudget = Budget[HybridSolution]
 
 CANDIDATES = 3
-"""Random decisions of which the best one counts: as many as DDTO has networks by default."""
+"""Random decisions of which the best one counts: as many as DDTO, whose control it is, has networks."""
 
 MOST_PATTERNS = 3**12
 """Places of one device's tasks that are looked at."""
 
 
-def all_at(instance: HybridInstance, place: int) -> HybridResult:
+def all_at(instance: HybridInstance, budget: HybridBudget, place: int) -> HybridResult:
     """Every task at one place."""
     begun = time.perf_counter()
     solution = with_best_split(instance, np.full(instance.sizes.shape, place))
     return Result.of(instance, solution, time.perf_counter() - begun)
 
 
-def edge_only(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """Every task at the edge."""
-    return all_at(instance, EDGE)
+edge_only, cloud_only = (partial(all_at, place=place) for place in (EDGE, CLOUD))
 
 
-def cloud_only(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """Every task in the cloud."""
-    return all_at(instance, CLOUD)
-
-
-def best_of(instance: HybridInstance, candidates: int, seed: int) -> HybridResult:
+def best_of(instance: HybridInstance, budget: HybridBudget, candidates: int) -> HybridResult:
     """The best of some random decisions, each task at a place drawn uniformly."""
     begun = time.perf_counter()
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(budget.seed)
     shape = (candidates, *instance.sizes.shape)
     places = np.array(instance.places, dtype=np.int8)[rng.integers(len(instance.places), size=shape)]
     solution = with_best_split(instance, places[np.argmin(costs(instance, places))])
     return Result.of(instance, solution, time.perf_counter() - begun, candidates=candidates)
 
 
-def random(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """One random decision."""
-    return best_of(instance, 1, budget.seed)
-
-
-def best_of_random(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
-    """The best of :data:`CANDIDATES` random decisions: the fair control of DDTO."""
-    return best_of(instance, CANDIDATES, budget.seed)
+random, best_of_random = (partial(best_of, candidates=count) for count in (1, CANDIDATES))
 
 
 def too_many_patterns(instance: HybridInstance) -> str | None:
