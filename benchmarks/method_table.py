@@ -30,7 +30,7 @@ def _table(kind: str) -> Iterator[str]:
     yield _line(header)
     yield _line(["---"] * len(header))
     for method in select("all", [kind]):
-        supported = ["yes" if feature in method.supports else "no" for feature in features]
+        supported = ["yes" if feature in method.supports else "" for feature in features]
         yield _line([f"`{method.name}`", str(method.family), *supported, method.summary, method.source])
     yield ""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,13 @@ class Number:
 
     value: float
     text: str
+
+    @classmethod
+    def of(cls, value: float, form: str | Callable[[float], str]) -> Number:
+        """A number in a format; nothing is shown of one that is not finite."""
+        if not math.isfinite(value):
+            return cls(math.inf, "")
+        return cls(float(value), format(value, form) if isinstance(form, str) else form(value))
 
 
 Cell = str | Number

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP
 
 from . import StudyRow
@@ -68,6 +69,14 @@ def tidy(points: Iterable[Point], rows: Mapping[str, StudyRow]) -> pd.DataFrame:
     frame["proven"] = frame["instance"].map(proven)
     frame["ratio"] = frame["cost"] / frame["instance"].map(reference)
     return frame.drop(columns="claim")
+
+
+def impossible(frame: pd.DataFrame) -> str:
+    """What is to be said of solves below the certified bound; empty where there are none."""
+    below = int((frame["cost"] < frame["bound"] * (1 - OPTIMAL_GAP)).sum())
+    if not below:
+        return ""
+    return f" Below the certified bound, which cannot be: {counted(below, 'solve')}. Something is wrong."
 
 
 def _float(value: float | None) -> float:

@@ -143,24 +143,24 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     summary: list[Sequence[Cell]] = [
         [
             target,
-            _number(own[row["key"]]),
-            _number(float(np.nanmedian(restarts[target]))),
+            Number.of(own[row["key"]], ".3f"),
+            Number.of(float(np.nanmedian(restarts[target])), ".3f"),
             str(SHAPES[row["parameters"]["shape"]]),
             row["run"]["found"]["name"],
         ]
         for target, row in worst.items()
     ]
     cross: list[Sequence[Cell]] = [
-        [row["run"]["found"]["name"], *(_number(ratio(row, target)) for target in TARGETS)]
+        [row["run"]["found"]["name"], *(Number.of(ratio(row, target), ".3f") for target in TARGETS)]
         for row in worst.values()
     ]
     every: list[Sequence[Cell]] = [
         [
             row["run"]["found"]["name"],
             str(SHAPES[row["parameters"]["shape"]]),
-            _number(row["run"]["first_ratio"]),
-            _number(own[row["key"]]),
-            Number(row["run"]["looked_at"], f"{row['run']['looked_at']:,}"),
+            Number.of(row["run"]["first_ratio"], ".3f"),
+            Number.of(own[row["key"]], ".3f"),
+            Number.of(row["run"]["looked_at"], ","),
         ]
         for row in ran
     ]
@@ -195,7 +195,3 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
         ],
         list(instances.values()),
     )
-
-
-def _number(value: float) -> Number:
-    return Number(math.inf, "") if math.isnan(value) else Number(value, f"{value:.3f}")

@@ -12,7 +12,7 @@ into a verdict. Two kinds of rules come back:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -39,17 +39,6 @@ class Verdict(StrEnum):
     PART = "holds in part"
     FAILS = "does not hold"
     UNKNOWN = "not measured"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper, what was measured, and the verdict by the rule."""
-
-    text: str
-    source: str
-    measured: str
-    verdict: Verdict
-    rule: str
 
 
 class Measurements:
@@ -106,38 +95,38 @@ class Measurements:
         return signs(item for name in COMPARED for item in self.differences(name, first, second, value))
 
 
-def claims(measured: Measurements) -> list[Claim]:
-    """Every claim with its verdict."""
-    return [_judged(rule, measured) for rule in _RULES]
-
-
 Answer = tuple[str, Verdict]
+Judge = Callable[[Measurements], Answer]
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Claim:
+    """A claim of the paper, what was measured, and the verdict by the rule."""
+
     text: str
     source: str
     rule: str
-    judge: Callable[[Measurements], Answer]
+    measured: str = ""
+    verdict: Verdict = Verdict.UNKNOWN
 
 
-def _judged(rule: _Rule, measured: Measurements) -> Claim:
-    try:
-        found, verdict = rule.judge(measured)
-    except LookupError as missing:
-        found, verdict = f"missing: {missing}", Verdict.UNKNOWN
-    return Claim(rule.text, rule.source, found, verdict, rule.rule)
+def claims(measured: Measurements) -> list[Claim]:
+    """Every claim with its verdict."""
+    found = []
+    for claim, judge in _CLAIMS:
+        try:
+            told, verdict = judge(measured)
+        except LookupError as missing:
+            told, verdict = f"missing: {missing}", Verdict.UNKNOWN
+        found.append(replace(claim, measured=told, verdict=verdict))
+    return found
 
 
-_RULES: list[_Rule] = []
+_CLAIMS: list[tuple[Claim, Judge]] = []
 
 
-def _claim(text: str, source: str, rule: str) -> Callable[[Callable[[Measurements], Answer]], None]:
-    def add(judge: Callable[[Measurements], Answer]) -> None:
-        _RULES.append(_Rule(text, source, rule, judge))
-
-    return add
+def _claim(text: str, source: str, rule: str) -> Callable[[Judge], None]:
+    return lambda judge: _CLAIMS.append((Claim(text, source, rule), judge))
 
 
 # Verdicts -----------------------------------------------------------------------------------------
@@ -237,7 +226,7 @@ TOLERANCE = 0.05
 """What "about" 60% and 55% may be off."""
 
 
-def _saving(method: str, claimed: float) -> Callable[[Measurements], Answer]:
+def _saving(method: str, claimed: float) -> Judge:
     def judge(measured: Measurements) -> Answer:
         course = measured.means("devices", method, "saving")
         base = estimate(measured.values("devices", method, "saving").loc[BASE_DEVICES].to_numpy())
@@ -546,7 +535,7 @@ def _(measured: Measurements) -> Answer:
 # The genetic algorithm ----------------------------------------------------------------------------
 
 
-def _settles(experiment: str, at: float) -> Callable[[Measurements], Answer]:
+def _settles(experiment: str, at: float) -> Judge:
     def judge(measured: Measurements) -> Answer:
         table = measured.values(experiment, GAOD, "cost")
         known = table.index.to_numpy(dtype=float)
