@@ -115,7 +115,7 @@ class Kernel(Generic[R]):
         if self.load():
             return
         announce(self.size)
-        with _LOCK, _alone(Path(self._dispatcher.stats.cache_path)), _no_collection():
+        with _LOCK, _alone(Path(self._dispatcher.stats.cache_path) / "compiling.lock"), _no_collection():
             if not self._ready:
                 self._finish()
 
@@ -164,10 +164,12 @@ def _reached(dispatcher: Any) -> tuple[Any, ...]:
 
 @cache
 def _keep_apart(dispatcher: Any) -> None:
-    """Have numba read a function's cache only if it was made of the same code.
+    """Have numba use a function's cache undisturbed, and read it only if it was made of the same code.
 
     It looks at the time of the function's own file, not at those of the subroutines, constants and named
-    tuples that become part of it; and it fails where the cache names a tuple that is no more.
+    tuples that become part of it; and it fails where the cache names a tuple that is no more. Two processes
+    that write versions of one subroutine at once may give both the same number: then one version stands under
+    the types of the other, and what calls it compiles no more.
     """
     parts: list[Any] = []
     for function in (reached.py_func for reached in _reached(dispatcher)):
@@ -178,6 +180,13 @@ def _keep_apart(dispatcher: Any) -> None:
         parts += [_tuples(value) for value in names.values()]
     file = dispatcher._cache._cache_file
     file._version = f"{file._version} {hashlib.sha256(repr(parts).encode()).hexdigest()}"
+    lock = Path(file._cache_path) / "cache.lock"
+    file.load, file.save = partial(_undisturbed, file.load, lock), partial(_undisturbed, file.save, lock)
+
+
+def _undisturbed(use: Callable[..., Any], lock: Path, *arguments: Any) -> Any:
+    with _alone(lock):
+        return use(*arguments)
 
 
 def _tuples(value: Any) -> list[Any]:
@@ -287,15 +296,15 @@ _NOT_NOW = _NotNow()
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time compiles what goes into a folder; the next one finds it there."""
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time compiles what goes into a folder, or uses the cache in it."""
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "compiling.lock").open("wb") as file:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

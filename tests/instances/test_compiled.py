@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from processes import PYTHON, run, started
 
-from offloadlib.instances import AnyInstance, Budget
+from offloadlib.instances import AnyInstance, Budget, compiled
 from offloadlib.instances.compiled import Kernel, called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -78,6 +80,55 @@ def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.nbc"))) == len(list(tmp_path.rglob("*.nbi"))) > 0
     again = run(command, environment={"NUMBA_CACHE_DIR": str(tmp_path)})
     assert (again.returncode, again.stderr) == (0, "")
+
+
+SUBROUTINE = """
+from offloadlib.instances.compiled import subroutine
+@subroutine
+def rule(value):
+    return value
+"""
+
+
+def test_versions_that_are_saved_at_once_are_not_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process has chosen a number for its version, and not yet said so, when another chooses one."""
+    path = tmp_path / "rule.py"
+    path.write_text(SUBROUTINE)
+    files = []
+    for _ in range(2):  # each process knows the function for itself
+        spec = importlib.util.spec_from_file_location("rule", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        compiled._keep_apart(module.rule)
+        files.append(module.rule._cache._cache_file)
+    chosen, said, done = threading.Event(), threading.Event(), threading.Event()
+    say, write = files[0]._save_index, files[1]._save_data
+
+    def say_late(versions: object) -> None:
+        chosen.set()
+        said.wait(0.3)  # in vain, if the other has to wait
+        say(versions)
+
+    def write_late(name: str, data: object) -> None:
+        said.set()
+        done.wait(0.3)
+        write(name, data)
+
+    def save() -> None:
+        files[0].save("int", "of ints")
+        done.set()
+
+    monkeypatch.setattr(files[0], "_save_index", say_late)
+    monkeypatch.setattr(files[1], "_save_data", write_late)
+    first = threading.Thread(target=save)
+    first.start()
+    chosen.wait()
+    files[1].save("float", "of floats")
+    first.join()
+    assert [files[0].load(key) for key in ("int", "float")] == ["of ints", "of floats"]
 
 
 RULE = """
