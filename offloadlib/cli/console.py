@@ -131,6 +131,8 @@ def ended(result: Result[Any], number: Signals | None) -> str | None:
     }
     if result.termination not in causes:
         return None
+    if result.solution is None:
+        return f"ended by {causes[result.termination]}: no solution so far"
     distance = "no lower bound" if result.gap is None else f"gap {numbers.percent(result.gap, 2)}"
     return f"ended by {causes[result.termination]}: the best solution so far, {distance}"
 
@@ -148,25 +150,41 @@ def row_line(row: Row, number: int, total: int) -> str:
 def show_result(
     instance: AnyInstance,
     solution: StoredSolution[Any],
-    evaluation: AnyEvaluation,
+    evaluation: AnyEvaluation | None,
     runtime: float,
     certified: bool,
 ) -> None:
-    """What a solve found, as a small table."""
+    """What a solve found, as a small table; ``evaluation`` is None where that is no solution."""
     from rich.table import Table
 
-    from offloadlib.instances import gap
-    from offloadlib.instances.errors import counted
-
-    local = evaluation.local.total
-    digits = numbers.decimals([solution.objective, local])
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    bound = solution.lower_bound
+    rows = (
+        [("solution", "none", f"{solution.status}{', certified' if certified else ''}")]
+        if evaluation is None
+        else _figures(solution, evaluation, certified)
+    )
+    for name, value, remark in (*rows, ("time", numbers.seconds(runtime), str(solution.run["termination"]))):
+        table.add_row(name, value, Text(remark))
+    console = output()
+    title = (instance.name, "bold"), f" ({instance.summary}) by ", (solution.method, "bold")
+    console.print(Text.assemble(*title))
+    console.print(table)
+
+
+def _figures(
+    solution: StoredSolution[Any], evaluation: AnyEvaluation, certified: bool
+) -> list[tuple[str, str, str]]:
+    """What a solution costs and uses: name, value, remark."""
+    from offloadlib.instances import gap
+    from offloadlib.instances.errors import counted
+
+    local, bound = evaluation.local.total, solution.lower_bound
+    digits = numbers.decimals([solution.objective, local])
     distance = gap(solution.objective, bound)
-    for name, value, remark in (
+    rows = [
         ("cost", numbers.fixed(solution.objective, digits), str(solution.status)),
         (
             "lower bound",
@@ -174,17 +192,20 @@ def show_result(
             "certified" if certified else "",
         ),
         ("gap", numbers.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
-        ("all local", numbers.fixed(local, digits), ""),
-        ("saving", numbers.percent(evaluation.saving, 2), "against all local"),
+    ]
+    if evaluation.local.feasible:
+        rows += [
+            ("all local", numbers.fixed(local, digits), ""),
+            ("saving", numbers.percent(evaluation.saving, 2), "against all local"),
+        ]
+    else:
+        rows.append(("all local", "none", f"it breaks {counted(len(evaluation.local.violations), 'limit')}"))
+    devices = counted(evaluation.instance.num_devices, "device")
+    return [
+        *rows,
         ("utilisation", numbers.percent(evaluation.utilisation, 1), evaluation.usage),
-        ("worse off", str(evaluation.worse_off), f"of {counted(instance.num_devices, 'device')}"),
-        ("time", numbers.seconds(runtime), str(solution.run["termination"])),
-    ):
-        table.add_row(name, value, Text(remark))
-    console = output()
-    title = (instance.name, "bold"), f" ({instance.summary}) by ", (solution.method, "bold")
-    console.print(Text.assemble(*title))
-    console.print(table)
+        ("worse off", str(evaluation.worse_off), f"of {devices}"),
+    ]
 
 
 def show_explanation(part: str, explanation: Explanation) -> None:

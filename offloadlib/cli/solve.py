@@ -96,7 +96,7 @@ def solve(
             raise Failure(outcome.message)
         if (why := console.ended(result, interrupts.last)) is not None:
             say(why)
-        evaluation = data.evaluate(result.solution)
+        evaluation = None if result.solution is None else data.evaluate(result.solution)
         solution, certified = stored(result, chosen.name, budget), False
         try:
             if output is not None:
@@ -127,12 +127,15 @@ def _certified(
     interrupts: Any,
 ) -> tuple[StoredSolution[Any], bool]:
     """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
-    from offloadlib.instances import InputError
+    from offloadlib.instances import InputError, Status
     from offloadlib.proofs import certify, default_time, kept_proof
     from offloadlib.running import workers
 
     if interrupts.count:
         say(f"{path}: no certificate is made after {interrupts.last.name}")
+        return solution, False
+    if solution.status is Status.UNKNOWN:
+        say(f"{path}: no certificate is made, as there is no solution, and no proof that there is none")
         return solution, False
     seconds = default_time(budget.time_limit) if proof_time is None else proof_time
     job = partial(certify, instance, solution, path, seconds, budget.gap, kept_proof(kept))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from offloadlib.best_known import certificate_file
 from offloadlib.check import Unusable, check
-from offloadlib.instances import Budget, gap, read_solution, write_solution
+from offloadlib.instances import Budget, Status, gap, read_solution, write_solution
 from offloadlib.instances.run import OPTIMAL_GAP, slack
 from offloadlib.keeping import FalseResult
 from offloadlib.methods import Method
@@ -35,10 +35,12 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
     if outcome.result is None or isinstance(outcome.error, FalseResult):
         return Solve(case, method, row)
     result = outcome.result
-    evaluation = case.instance.evaluate(result.solution)
+    evaluation = None if result.solution is None else case.instance.evaluate(result.solution)
     path = folder / "solutions" / f"{case.stem}--{stem_of(method.name, set())}.sol.json"
     write_solution(stored(result, method.name, budget), case.instance, path)
-    accepted, verdict = _verdict(case.path, path)
+    accepted, verdict = True, "no solution"
+    if evaluation is not None:
+        accepted, verdict = _verdict(case.path, path)
     row = replace(
         row,
         status=REJECTED
@@ -46,16 +48,20 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         else str(result.status)
         if outcome.ending is Ending.DONE
         else row.status,
-        objective=result.objective,
-        lower_bound=result.lower_bound,
-        saving=evaluation.saving,
-        utilisation=evaluation.utilisation,
-        fairness=evaluation.fairness,
-        worse_off=evaluation.worse_off,
         time=result.runtime,
         checked=verdict,
         message="interrupted" if outcome.interrupted else outcome.message,
     )
+    if evaluation is not None:
+        row = replace(
+            row,
+            objective=result.objective,
+            lower_bound=result.lower_bound,
+            saving=evaluation.saving if evaluation.local.feasible else None,
+            utilisation=evaluation.utilisation,
+            fairness=evaluation.fairness if evaluation.local.feasible else None,
+            worse_off=evaluation.worse_off,
+        )
     return Solve(case, method, row, result, path, evaluation)
 
 
@@ -73,7 +79,7 @@ def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
 
 def certified(case: Case, runs: Sequence[Solve], time_limit: float, folder: Path) -> float | None:
     """The lower bound on an instance that the checker accepts a proof of."""
-    own = [run for run in runs if run.case is case and run.sound]
+    own = [run for run in runs if run.case is case and run.sound and run.evaluation is not None]
     best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
     if best is None or best.path is None:
         return None
@@ -105,7 +111,14 @@ def _above(bound: float, cost: float) -> bool:
 
 
 def _without_contradiction(run: Solve, costs: Mapping[str, float | None]) -> Solve:
-    if not run.sound or run.row.lower_bound is None:
+    if not run.sound:
+        return run
+    if run.result is not None and run.result.status is Status.INFEASIBLE:
+        other = next((whose for whose, cost in costs.items() if cost is not None), None)
+        if other is not None:
+            verdict = f"rejected: it says that there is no solution, and {other} is one"
+            return replace(run, row=replace(run.row, status=REJECTED, checked=verdict))
+    if run.row.lower_bound is None:
         return run
     for whose, cost in costs.items():
         if cost is not None and _above(run.row.lower_bound, cost):
@@ -136,7 +149,10 @@ def _closed(cost: float, bound: float | None) -> bool:
     return difference is not None and difference <= OPTIMAL_GAP
 
 
-def _ratio(cost: float, reference: float) -> float:
+def _ratio(cost: float, reference: float) -> float | None:
+    """Cost over reference; None where that says nothing, as the reference is negative."""
     if cost == reference:
         return 1.0
+    if reference < 0:
+        return None
     return cost / reference if reference > 0 else math.inf

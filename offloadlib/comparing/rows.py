@@ -26,8 +26,8 @@ class Row:
     method, family
         The method.
     status
-        ``optimal``, ``feasible``, ``failed``, ``overrun``, ``interrupted``, ``does not apply``, or
-        ``rejected`` by the checker.
+        ``optimal``, ``feasible``, ``infeasible``, ``unknown``, ``failed``, ``overrun``,
+        ``interrupted``, ``does not apply``, or ``rejected`` by the checker.
     objective, lower_bound
         Cost, and the bound that this method claims.
     best_objective

@@ -29,11 +29,13 @@ def stored(result: Result[Any], method: str, budget: Budget[Any]) -> StoredSolut
 def summary(
     instance: AnyInstance,
     solution: StoredSolution[Any],
-    evaluation: AnyEvaluation,
+    evaluation: AnyEvaluation | None,
     runtime: float,
     certified: bool,
 ) -> dict[str, Any]:
-    """The fields of the solution file but the decisions, and what ``solve --json`` adds to them."""
+    """The fields of the solution file but the decisions, and what ``solve --json`` adds to them;
+    ``evaluation`` is None where there is no solution."""
+    local = instance.evaluate(instance.all_local)
     fields: dict[str, Any] = plain(
         {
             "format": "offloadlib-solution",
@@ -44,11 +46,11 @@ def summary(
             "lower_bound": solution.lower_bound,
             "status": str(solution.status),
             "run": solution.run,
-            "local_cost": evaluation.local.total,
+            "local_cost": local.total if local.feasible else None,
             "gap": gap(solution.objective, solution.lower_bound),
             "certified": certified,
             "runtime": runtime,
-            "utilisation": evaluation.utilisation,
+            "utilisation": None if evaluation is None else evaluation.utilisation,
         }
     )
     return fields
