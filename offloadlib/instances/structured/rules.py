@@ -189,27 +189,28 @@ def device_rules(document: Document) -> Callable[[str, Document], Iterator[Probl
     points, all_points = _by_id(document, "offload_points")
     cost = document.get("cost")
     local = isinstance(cost, dict) and cost.get("normalise") == "local"
-    resources = _resources(document)
-
-    second = document.get("version") == 2
+    known: dict[str, _Known] = {}  # by application, in version 2
+    if document.get("version") == 2:
+        named, resources = points if all_points else None, _resources(document)
+        for key, item in applications.items():
+            known[key] = _Known([name for _, name in _subtasks(item)], named, resources)
 
     def rules(where: str, device: Document) -> Iterator[Problem]:
         application, point = device.get("application"), device.get("connected_to")
-        subtasks: list[str] = []
+        named = None
         if isinstance(application, str):
             if application in applications:
-                subtasks = [name for _, name in _subtasks(applications[application])]
                 yield from _lengths(where, device, applications[application])
-                if second:
-                    known = _Known(subtasks, points if all_points else None, resources)
+                named = known.get(application)
+                if named:
                     for rule in (demands, exceptions, allowed_places):
-                        yield from rule(where, device, known)
+                        yield from rule(where, device, named)
             elif all_applications:
                 yield f"{where}.application", f"unknown application {shown(application)}"
         if isinstance(point, str) and point not in points and all_points:
             yield f"{where}.connected_to", f"unknown offload point {shown(point)}"
         if local:
-            yield from _normalisers(where, device, subtasks if second else [])
+            yield from _normalisers(where, device, named)
 
     return rules
 
@@ -285,10 +286,10 @@ def allowed_places(where: str, device: Document, known: _Known) -> Iterator[Prob
                 yield spot, f"unknown offload point {shown(name)}"
 
 
-def _local_work(device: Document, subtasks: list[str]) -> Any:
+def _local_work(device: Document, known: _Known | None) -> Any:
     """Work of each subtask, or in its place the time that it takes locally."""
     work = device.get("work")
-    if not isinstance(work, list) or len(work) != len(subtasks):
+    if not known or not device.get("at") or not isinstance(work, list):
         return work
     own = {
         entry.get("subtask"): entry["execution"]
@@ -296,12 +297,12 @@ def _local_work(device: Document, subtasks: list[str]) -> Any:
         if entry.get("point", 0) is None and entry.get("execution") is not None
         if isinstance(entry.get("subtask"), str)
     }
-    return [own.get(name, w) for name, w in zip(subtasks, work, strict=True)]
+    return [own.get(name, w) for name, w in zip(known.subtasks, work, strict=False)]
 
 
-def _normalisers(where: str, device: Document, subtasks: list[str]) -> Iterator[Problem]:
+def _normalisers(where: str, device: Document, known: _Known | None) -> Iterator[Problem]:
     """G0 and E0 must not be 0 where they divide something (equation (3), normalised)."""
-    work, alpha, power = _local_work(device, subtasks), device.get("alpha"), device.get("power")
+    work, alpha, power = _local_work(device, known), device.get("alpha"), device.get("power")
     idle = isinstance(work, list) and bool(work) and all(w == 0 for w in work)
     execute = power.get("execute") if isinstance(power, dict) else None
     if not isinstance(alpha, int | float) or isinstance(alpha, bool):
