@@ -164,7 +164,7 @@ def test_version_1_is_written_where_nothing_of_version_2_is_in_effect(tmp_path: 
         put("version", 2),
         put("resources", []),
         put("limits", []),
-        put("cost", "objective", "sum"),
+        put("cost", "objective", None),
         point("capacity", {"subtasks": DOCUMENT["offload_points"][0]["capacity"]}),
         point("fee", {"subtask": 0, "work": -0.0}),
         device("demand", {}),
@@ -740,7 +740,12 @@ def test_the_schema_of_certificates() -> None:
     }
     leaf = {"prices": PRICES, "shares": {"ud1": "0.3", "ud2": "0.7"}}
     bound = {**about, "lower_bound": "-1.5", "nodes": [leaf]}
-    none = {**about, "claim": "infeasible", "nodes": [{"prices": PRICES}]}
+    refused = {"branch": {"device": "ud1", "refused": True}, "equal": 1, "different": 2}
+    none = {
+        **about,
+        "claim": "infeasible",
+        "nodes": [refused, {"prices": {}}, {"prices": PRICES, "infeasible": True}],
+    }
     for document in (bound, none):
         CERTIFICATE.validate(document)
         assert not CERTIFICATE.is_valid({**document, "version": 1})

@@ -153,7 +153,7 @@ def _build(header: Document, columns: Columns) -> Instance:
         points=points,
         devices=devices,
         groups=tuple(_groups(applications, number, columns, resources, points.ids)),
-        objective=header["cost"].get("objective", "sum"),
+        objective=header["cost"].get("objective") or "sum",
         resources=resources,
         shared=tuple(_shared(header, resources, points.ids)),
         totals=_totals(header.get("totals") or {}),

@@ -100,7 +100,7 @@ class InstanceFile(HeaderPart):
 class CostPart2(CostPart):
     """The objective is the sum of the devices' weighted costs, or the greatest of them."""
 
-    objective: Literal["sum", "max"] = "sum"
+    objective: Literal["sum", "max"] | None = None
 
 
 class FeePart(Part):
@@ -255,19 +255,38 @@ class TotalPrices(Part):
     delay: Decimal = "0"
 
 
-class StructuredPrices2(StructuredPrices):
-    """Prices also on the other resources of points, on shared limits by their ids, and on totals."""
+class StructuredPrices2(Part):
+    """Prices of version 2: on subtasks, channels and other resources of points, shared limits and totals."""
 
+    capacity: dict[str, Decimal] = Field(default_factory=dict)
+    channels: dict[str, Decimal] = Field(default_factory=dict)
     resource: dict[str, dict[str, Decimal]] = Field(default_factory=dict)
     limits: dict[str, Decimal] = Field(default_factory=dict)
     totals: TotalPrices = TotalPrices()
 
 
 class StructuredLeaf2(Leaf):
-    """A node that bounds the cost by its prices: under ``max`` with the shares that devices have in it."""
+    """A node that bounds the cost by its prices, or shows that no solution gets there.
+
+    Under ``max`` the shares say how much each device's cost counts in the bound.
+    """
 
     prices: StructuredPrices2
     shares: dict[str, Decimal] = Field(default_factory=dict)
+    infeasible: Literal[True] | None = None
+
+
+class RefusalBranch(Part):
+    """A device is refused."""
+
+    device: Id
+    refused: Literal[True]
+
+
+class StructuredBranch2(Divided):
+    """A node with two children."""
+
+    branch: PlaceBranch | PlacesBranch | RefusalBranch
 
 
 class StructuredTree2(Part):
@@ -276,8 +295,7 @@ class StructuredTree2(Part):
     format: Literal["offloadlib-certificate"]
     version: Version2
     instance: InstanceReference
-    nodes: Annotated[list[StructuredLeaf2 | Enumeration | StructuredBranch], Field(min_length=1)]
-    cuts: list[CutPart] = Field(default_factory=list)
+    nodes: Annotated[list[StructuredLeaf2 | StructuredBranch2], Field(min_length=1)]
 
 
 class StructuredCertificate2(StructuredTree2):
