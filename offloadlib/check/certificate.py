@@ -60,14 +60,34 @@ class Count(NamedTuple):
     different: int
 
 
-class Leaf(NamedTuple):
-    """A node with prices: by ids of points and numbers of cuts, or on bandwidth and units (hybrid)."""
+class Refusal(NamedTuple):
+    """A node with two children (version 2): there the device is refused, or it is served."""
 
-    capacity: dict[str, Fraction]
-    channels: dict[str, Fraction]
-    bandwidth: Fraction | None
+    device: str
+    equal: int
+    different: int
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Leaf(NamedTuple):
+    """A node with prices: by ids of points and numbers of cuts, or on bandwidth and units (hybrid).
+
+    In version 2 also by point and resource, by id of shared limits, and on totals. `shares` are those of the
+    devices' costs in the greatest one; `infeasible` leaves prove that no solution gets there.
+    """
+
+    capacity: Mapping[str, Fraction]
+    channels: Mapping[str, Fraction]
+    bandwidth: Fraction | None = None
     units: Fraction | None = None
-    cuts: Mapping[str, Fraction] = MappingProxyType({})
+    cuts: Mapping[str, Fraction] = _NONE
+    resource: Mapping[str, Mapping[str, Fraction]] = _NONE
+    limits: Mapping[str, Fraction] = _NONE
+    totals: Mapping[str, Fraction] = _NONE
+    shares: Mapping[str, Fraction] = _NONE
+    infeasible: bool = False
 
 
 class Enumeration(NamedTuple):
@@ -77,7 +97,7 @@ class Enumeration(NamedTuple):
     below: int
 
 
-TreeNode = Branch | UnitBranch | Count | Leaf | Enumeration
+TreeNode = Branch | UnitBranch | Count | Refusal | Leaf | Enumeration
 
 
 class Cut(NamedTuple):
@@ -92,13 +112,18 @@ class Cut(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """What a certificate file claims; `units` are those of each device's tasks (hybrid)."""
+    """What a certificate file claims: a lower bound, or that the instance is infeasible.
+
+    `units` are those of each device's tasks (hybrid).
+    """
 
     sha256: str
     lower_bound: Fraction
     nodes: list[TreeNode]
     units: dict[str, list[int]] | None = None
     cuts: Sequence[Cut] = ()
+    version: int = 1
+    infeasible: bool = False
 
 
 # Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
@@ -117,6 +142,10 @@ def _decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Fract
     if any_object(problems, value, path) is None:
         return None
     return {key: _decimal(problems, item, joined(path, key)) for key, item in value.items()}
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
 
 
 _index = of_kind(lambda value: type(value) is int, "a whole number")
@@ -188,7 +217,10 @@ def _units(problems: list[Problem], value: Any, path: str) -> dict[str, list[Any
 
 _BRANCH, _HYBRID_BRANCH = _branch_of({"subtask": any_text}), _branch_of({"task": _index})
 _UNIT_BRANCH = Record({"branch": Record({"units": _index}, {}), "equal": _index, "different": _index}, {})
-_CERTIFICATE_MARKS: dict[str, Parser] = {"format": one_of("offloadlib-certificate"), "version": one_of(1)}
+_CERTIFICATE_MARKS: dict[str, Parser] = {
+    "format": one_of("offloadlib-certificate"),
+    "version": one_of(1, 2),
+}
 _CERTIFICATE = Record(
     {
         **_CERTIFICATE_MARKS,
@@ -198,6 +230,36 @@ _CERTIFICATE = Record(
     },
     {"units": _units, "cuts": any_array},
 )
+
+
+def _decimals_of_decimals(problems: list[Problem], value: Any, path: str) -> dict[str, Any] | None:
+    if any_object(problems, value, path) is None:
+        return None
+    return {key: _decimals(problems, item, joined(path, key)) for key, item in value.items()}
+
+
+_PRICES_2 = Record(
+    {},
+    {
+        "capacity": _decimals,
+        "channels": _decimals,
+        "resource": _decimals_of_decimals,
+        "limits": _decimals,
+        "totals": Record({}, {"energy": _decimal, "delay": _decimal}),
+    },
+)
+_LEAF_2 = Record({"prices": _PRICES_2}, {"shares": _decimals, "infeasible": of_kind(_is_true, "true")})
+_REFUSAL = Record(
+    {
+        "branch": Record({"device": any_text, "refused": of_kind(_is_true, "true")}, {}),
+        "equal": _index,
+        "different": _index,
+    },
+    {},
+)
+_BODY_2 = {key: parser for key, parser in _CERTIFICATE.required.items() if key != "lower_bound"}
+_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {})
+_CLAIM_2 = Record({**_BODY_2, "claim": one_of("infeasible")}, {})
 
 
 def read_certificate(path: str | PathLike[str]) -> Certificate:
@@ -221,6 +283,8 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
     document = parse_json(read_bytes(path), str(path))
     check_marks(document, _CERTIFICATE_MARKS, str(path))
     problems: list[Problem] = []
+    if document["version"] == 2:
+        return _second(problems, document, str(path))
     fields = _CERTIFICATE(problems, document, "")
     nodes = [_node(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
     cuts = [_CUT(problems, cut, f"cuts[{i}]") for i, cut in enumerate(fields.get("cuts", ()))]
@@ -233,6 +297,55 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
         fields.get("units"),
         [Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts],
     )
+
+
+def _second(problems: list[Problem], document: dict[str, Any], file: str) -> Certificate:
+    """Read a certificate of version 2."""
+    infeasible = "claim" in document
+    fields = (_CLAIM_2 if infeasible else _BOUND_2)(problems, document, "")
+    nodes = [_node_2(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
+    if problems:
+        raise Unusable(file, problems)
+    return Certificate(
+        fields["instance"]["sha256"],
+        fields.get("lower_bound", Fraction(0)),
+        [node for node in nodes if node],
+        version=2,
+        infeasible=infeasible,
+    )
+
+
+def _node_2(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
+    before = len(problems)
+    if type(value) is not dict or "branch" not in value:
+        fields = _LEAF_2(problems, value, path)
+        if len(problems) > before:
+            return None
+        prices = fields["prices"]
+        return Leaf(
+            prices.get("capacity", {}),
+            prices.get("channels", {}),
+            resource=prices.get("resource", {}),
+            limits=prices.get("limits", {}),
+            totals=prices.get("totals", {}),
+            shares=fields.get("shares", {}),
+            infeasible=fields.get("infeasible", False),
+        )
+    if type(value["branch"]) is dict and "refused" in value["branch"]:
+        fields = _REFUSAL(problems, value, path)
+        if len(problems) > before:
+            return None
+        return Refusal(fields["branch"]["device"], fields["equal"], fields["different"])
+    fields = _BRANCH(problems, value, path)
+    if len(problems) > before:
+        return None
+    return _branch(fields, "subtask")
+
+
+def _branch(fields: dict[str, Any], what: str) -> Branch:
+    at = fields["branch"]
+    places = at["places"] if "places" in at else [at.get("place")]
+    return Branch(at["device"], at[what], places, fields["equal"], fields["different"])
 
 
 def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
@@ -254,12 +367,9 @@ def _node(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
     if len(problems) > before:
         return None
     if is_branch:
-        at = fields["branch"]
         if of_units:
-            return UnitBranch(at["units"], fields["equal"], fields["different"])
-        subtask = at["task" if of_task else "subtask"]
-        places = at["places"] if "places" in at else [at.get("place")]
-        return Branch(at["device"], subtask, places, fields["equal"], fields["different"])
+            return UnitBranch(fields["branch"]["units"], fields["equal"], fields["different"])
+        return _branch(fields, "task" if of_task else "subtask")
     return _leaf(fields["prices"])
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 Problem = tuple[str, str]  # the path inside the file, what is wrong there
@@ -15,6 +16,8 @@ LOCAL = -1  # the place of a subtask that stays on its device; n >= 0 is the n-t
 TOLERANCE = Fraction(1, 10**9)
 ZERO = Fraction(0)
 SMALLEST, LARGEST = 1e-9, 1e9  # magnitudes that an instance may contain, besides 0
+SUBTASKS = "subtasks"  # the resource that each subtask demands 1 of, at any offload point
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Unusable(Exception):
@@ -51,14 +54,73 @@ class Application(NamedTuple):
 
 
 class OffloadPoint(NamedTuple):
-    """An offload point; `channels` None means no limit."""
+    """An offload point.
+
+    `capacity` (in subtasks) and `channels` None mean no limit, and so does a resource that `room` does not
+    name. `fee` is what a subtask costs here, `fee_work` what each MI of it does.
+    """
 
     id: str
     cpu: float
-    capacity: int
+    capacity: int | None
     uplink: float
     downlink: float
     channels: int | None
+    room: Mapping[str, float] = _NOTHING
+    fee: float = 0.0
+    fee_work: float = 0.0
+
+
+class SharedLimit(NamedTuple):
+    """What the subtasks at some offload points may demand together; of subtasks a whole number."""
+
+    id: str
+    resource: str
+    points: list[int]
+    capacity: float
+
+
+class Entry(NamedTuple):
+    """What differs for a subtask at a place: seconds, cost, demand; None, or not named: nothing."""
+
+    execution: float | None
+    fee: float | None
+    demand: Mapping[str, float]
+
+
+class Terms(NamedTuple):
+    """What version 2 says of a device.
+
+    Attributes
+    ----------
+    demand : mapping
+        For each resource that it names what each subtask demands where it is offloaded.
+    at : mapping
+        Exceptions by (subtask, place).
+    allowed : mapping
+        For some subtasks the places where they may run.
+    latency_up, latency_down : float
+        Seconds that each transfer takes in addition.
+    deadline, energy_budget : float or None
+        The most s and mJ.
+    rejection : float or None
+        What it costs to refuse the device; None where it must be served.
+    weight : float
+        What its cost counts.
+    """
+
+    demand: Mapping[str, list[float]] = _NOTHING
+    at: Mapping[tuple[int, int], Entry] = _NOTHING
+    allowed: Mapping[int, frozenset[int]] = _NOTHING
+    latency_up: float = 0.0
+    latency_down: float = 0.0
+    deadline: float | None = None
+    energy_budget: float | None = None
+    rejection: float | None = None
+    weight: float = 1.0
+
+
+PLAIN = Terms()
 
 
 class Device(NamedTuple):
@@ -78,15 +140,34 @@ class Device(NamedTuple):
     input: list[float]
     output: list[float]
     edge_data: list[float]
+    terms: Terms = PLAIN
 
 
 class Instance(NamedTuple):
-    """A structured offloading problem; all numbers are the binary64 values of the file, with -0 as 0."""
+    """A structured offloading problem; all numbers are the binary64 values of the file, with -0 as 0.
+
+    `totals` caps the sums of "delay" and "energy" over the served devices.
+    """
 
     normalise: str
     applications: list[Application]
     points: list[OffloadPoint]
     devices: list[Device]
+    objective: str = "sum"
+    resources: Sequence[str] = ()
+    limits: Sequence[SharedLimit] = ()
+    totals: Mapping[str, float] = _NOTHING
+
+    @property
+    def version(self) -> int:
+        """The version of the format that can say this: 1 where nothing of version 2 is in effect."""
+        plain = (
+            self.objective == "sum"
+            and not (self.resources or self.limits or self.totals)
+            and all(p.capacity is not None and not (p.room or p.fee or p.fee_work) for p in self.points)
+            and all(device.terms is PLAIN for device in self.devices)
+        )
+        return 1 if plain else 2
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the canonical form, which is encoded device by device."""
@@ -133,14 +214,15 @@ AnyInstance = Instance | HybridInstance
 class Solution(NamedTuple):
     """What a solution file claims.
 
-    `decisions` maps the id of a device to ids of offload points (hybrid: to places), `split` to Mbit/s.
+    `decisions` maps the id of a device to ids of offload points (hybrid: to places), or to None where it is
+    refused; `split` to Mbit/s. Objective and decisions are None where the status is infeasible or unknown.
     """
 
     sha256: str
-    objective: float
+    objective: float | None
     lower_bound: float | None
     status: str
-    decisions: dict[str, list[str | None]]
+    decisions: dict[str, list[str | None] | None] | None
     split: dict[str, float] | None = None
 
 
@@ -155,18 +237,43 @@ def _canonical(instance: Instance) -> Iterator[str]:
         {"id": a.id, "subtasks": a.subtasks, "edges": [[a.subtasks[j], a.subtasks[k]] for j, k in a.edges]}
         for a in instance.applications
     ]
+    cost = {"normalise": instance.normalise}
+    if instance.objective != "sum":
+        cost["objective"] = instance.objective
     # Sorted by key, "devices" stands between these two groups.
-    before = {"applications": applications, "cost": {"normalise": instance.normalise}}
-    after = {
+    before = {"applications": applications, "cost": cost}
+    after: dict[str, Any] = {
         "format": "offloadlib-instance",
         "kind": "structured",
-        "offload_points": [_without_nulls(point._asdict()) for point in instance.points],
-        "version": 1,
+        "offload_points": list(map(_canonical_point, instance.points)),
+        "version": instance.version,
     }
+    if instance.resources:
+        after["resources"] = sorted(instance.resources)
+    if instance.limits:
+        after["limits"] = [_canonical_limit(instance, limit) for limit in instance.limits]
+    if instance.totals:
+        after["totals"] = dict(instance.totals)
     yield encode(before)[:-1] + ',"devices":['
     for number, device in enumerate(instance.devices):
         yield ("," if number else "") + encode(_canonical_device(instance, device))
     yield "]," + encode(after)[1:]
+
+
+def _canonical_point(point: OffloadPoint) -> dict[str, Any]:
+    document = _without_nulls(point._asdict())
+    room, fees = document.pop("room"), {"subtask": document.pop("fee"), "work": document.pop("fee_work")}
+    if room or point.capacity is None:
+        document["capacity"] = {SUBTASKS: point.capacity, **room} if point.capacity is not None else {**room}
+    if fee := {key: value for key, value in fees.items() if value}:
+        document["fee"] = fee
+    return document
+
+
+def _canonical_limit(instance: Instance, limit: SharedLimit) -> dict[str, Any]:
+    document = limit._asdict()
+    document["points"] = sorted(instance.points[n].id for n in limit.points)
+    return document
 
 
 def _canonical_device(instance: Instance, device: Device) -> dict[str, Any]:
@@ -182,7 +289,46 @@ def _canonical_device(instance: Instance, device: Device) -> dict[str, Any]:
                 del document[rate]
     if device.edge_data == default_edge_data(device.application, device.output):
         del document["edge_data"]
+    del document["terms"]
+    if device.terms is not PLAIN:
+        document |= _canonical_terms(instance, device)
     return _without_nulls(document)
+
+
+def _canonical_terms(instance: Instance, device: Device) -> dict[str, Any]:
+    """Return the keys of a device that are in effect; local stands before all offload points."""
+    names = device.application.subtasks
+    terms = device.terms
+    document: dict[str, Any] = {
+        key: getattr(terms, key) for key in ("deadline", "energy_budget", "rejection")
+    }
+    if terms.weight != 1:
+        document["weight"] = terms.weight
+    latency = {"up": terms.latency_up, "down": terms.latency_down}
+    if latency := {key: value for key, value in latency.items() if value}:
+        document["latency"] = latency
+    if terms.demand:
+        document["demand"] = dict(terms.demand)
+    if terms.allowed:
+        document["allowed"] = {names[k]: _named(instance, places) for k, places in terms.allowed.items()}
+    if terms.at:
+        entries = [
+            {"subtask": names[k], **_without_nulls(entry._asdict()), "point": _name(instance, place)}
+            for (k, place), entry in terms.at.items()
+        ]
+        for entry in entries:
+            if not entry["demand"]:
+                del entry["demand"]
+        document["at"] = sorted(entries, key=lambda entry: (entry["subtask"], entry["point"] or ""))
+    return document
+
+
+def _named(instance: Instance, places: Iterable[int]) -> list[str | None]:
+    return sorted([_name(instance, place) for place in places], key=lambda name: name or "")
+
+
+def _name(instance: Instance, place: int) -> str | None:
+    return None if place == LOCAL else instance.points[place].id
 
 
 def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:

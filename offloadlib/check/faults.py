@@ -11,14 +11,16 @@ from .certificate import (
     Cut,
     Enumeration,
     Leaf,
+    Refusal,
     TreeNode,
     UnitBranch,
     below_enumerations,
     children_of,
 )
-from .data import AnyInstance, Device, HybridInstance, OffloadPoint
+from .data import AnyInstance, HybridInstance, OffloadPoint
 from .parse import shown_as
 from .rooms.hybrid import hybrid_faults
+from .rooms.limited import branch_faults, limited_faults
 
 
 def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[str]:
@@ -39,6 +41,10 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
     faults = _tree_faults(certificate.nodes)
     if isinstance(instance, HybridInstance):
         return faults + hybrid_faults(instance, certificate)
+    if certificate.version == 2:
+        return faults + limited_faults(instance, certificate)
+    if instance.version == 2:
+        return [*faults, "it is of version 1, which does not know the limits of this instance"]
     devices = {device.id: device for device in instance.devices}
     points = {point.id: point for point in instance.points}
     faults += [
@@ -50,7 +56,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
     cuts = set(map(str, range(len(certificate.cuts))))
     for i, node in enumerate(certificate.nodes):
         if isinstance(node, Branch):
-            found = [*_branch_faults(devices, points, node)]
+            found = [*branch_faults(devices, points, node)]
             if inside[i]:
                 found.append("a branch on a subtask below an enumeration")
         elif isinstance(node, Count):
@@ -60,6 +66,8 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
                 found.append("a branch on a number of subtasks that is not below an enumeration")
         elif isinstance(node, UnitBranch):
             found = ["a branch on units, which a structured instance does not have"]
+        elif isinstance(node, Refusal):
+            found = ["a branch on refusal, which only version 2 has"]
         else:
             leaf = node.leaf if isinstance(node, Enumeration) else node
             found = [*_price_faults(points, leaf)]
@@ -98,19 +106,6 @@ def _tree_faults(nodes: Sequence[TreeNode]) -> list[str]:
                 faults.append(f"nodes[{i}]: its child {shown_as(child)} is not a later node")
     faults += [f"nodes[{i}]: has {count} parents" for i, count in enumerate(parents) if i and count != 1]
     return faults
-
-
-def _branch_faults(
-    devices: Mapping[str, Device], points: Container[str | None], node: Branch
-) -> Iterator[str]:
-    device = devices.get(node.device)
-    if device is None:
-        yield f"unknown device {node.device!r}"
-    elif node.subtask not in device.application.subtasks:
-        yield f"unknown subtask {node.subtask!r} of device {node.device!r}"
-    for place in node.places:
-        if place is not None and place not in points:
-            yield f"unknown offload point {place!r}"
 
 
 def _price_faults(points: Mapping[str, OffloadPoint], leaf: Leaf) -> Iterator[str]:

@@ -11,7 +11,9 @@ from .parse import (
     FRAME_OPTIONAL,
     HYBRID_FRAME,
     INSTANCE_MARKS,
+    NO_SOLUTION,
     SOLUTION,
+    SOLUTION_2,
     SOLUTION_MARKS,
     Record,
     filled_array,
@@ -90,8 +92,13 @@ def read_solution(path: str | PathLike[str]) -> Solution:
     document = parse_json(read_bytes(path), str(path))
     check_marks(document, SOLUTION_MARKS, str(path))
     problems: list[Problem] = []
-    fields = SOLUTION(problems, document, "")
+    second = document["version"] == 2
+    fields = (SOLUTION_2 if second else SOLUTION)(problems, document, "")
+    if second and "status" in fields:
+        problems += _nulls(document, fields["status"])
     for device, places in fields.get("decisions", {}).items():
+        if places is None and second:
+            continue
         if type(places) is not list:
             problems.append((f"decisions[{device!r}]", f"{shown_as(places)} is not an array"))
             continue
@@ -106,12 +113,24 @@ def read_solution(path: str | PathLike[str]) -> Solution:
         raise Unusable(str(path), problems)
     return Solution(
         sha256=fields["instance"]["sha256"],
-        objective=fields["objective"],
+        objective=fields.get("objective"),
         lower_bound=fields.get("lower_bound"),
         status=fields["status"],
-        decisions=fields["decisions"],
+        decisions=fields.get("decisions"),
         split=split,
     )
+
+
+def _nulls(document: Mapping[str, Any], status: str) -> list[Problem]:
+    """Objective, lower bound and decisions are null where there is no solution."""
+    wrong, keys = "null", ["objective", "decisions"]
+    if none := status in NO_SOLUTION:
+        wrong, keys = "not null", ["objective", "lower_bound", "decisions"]
+    return [
+        (key, f"is {wrong}, and the status is {status!r}")
+        for key in keys
+        if key in document and (document[key] is not None) == none
+    ]
 
 
 def _instance_from_json(document: Any, file: str) -> AnyInstance:

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .data import LARGEST, SMALLEST, Problem, Unusable
+from .data import LARGEST, SMALLEST, SUBTASKS, Problem, Unusable
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
@@ -125,14 +125,15 @@ def one_of(*choices: str | int) -> Parser:
 
 @dataclass(frozen=True)
 class _Number:
-    """Parser of a number in [SMALLEST, highest], or 0 where `zero` allows it, as a float."""
+    """Parser of a number in [SMALLEST, highest], of either sign or 0 where that is allowed, as a float."""
 
     zero: bool
     highest: float = LARGEST
+    signed: bool = False
 
     def accepts(self, value: Any) -> bool:
         return type(value) in (float, int) and (
-            SMALLEST <= value <= self.highest or (self.zero and value == 0)
+            SMALLEST <= (abs(value) if self.signed else value) <= self.highest or (self.zero and value == 0)
         )
 
     def __call__(self, problems: list[Problem], value: Any, path: str) -> float | None:
@@ -149,7 +150,7 @@ class _Number:
             return f"{shown} is not a finite binary64 number"
         if self.highest < LARGEST and not 0 <= value <= self.highest:
             return f"{shown} is outside [0, {self.highest:g}]"
-        if value < 0 or (value == 0 and not self.zero):
+        if not self.signed and (value < 0 or (value == 0 and not self.zero)):
             return f"{shown} is negative" if self.zero else f"{shown} is not positive"
         return f"{shown} has a magnitude outside [{SMALLEST:g}, {LARGEST:g}]"
 
@@ -157,6 +158,7 @@ class _Number:
 _SIZE = _Number(zero=True)
 _SPEED = _Number(zero=False)
 _SHARE = _Number(zero=True, highest=1.0)
+_SIGNED = _Number(zero=True, signed=True)
 
 
 def _sizes(problems: list[Problem], value: Any, path: str) -> list[float] | None:
@@ -242,9 +244,89 @@ DEVICE = Record(
     },
     {"uplink": _SPEED, "downlink": _SPEED, "edge_data": _sizes, "position": _position},
 )
+
+
+def _by_name(parser: Parser) -> Parser:
+    """Return the parser of an object whose keys are names."""
+
+    def parse(problems: list[Problem], value: Any, path: str) -> dict[str, Any] | None:
+        if any_object(problems, value, path) is None:
+            return None
+        found = {key: parser(problems, item, joined(path, key)) for key, item in value.items()}
+        return {key: item for key, item in found.items() if item is not None}
+
+    return parse
+
+
+def _all_of(parser: Parser) -> Parser:
+    """Return the parser of an array of such values."""
+
+    def parse(problems: list[Problem], value: Any, path: str) -> list[Any] | None:
+        if any_array(problems, value, path) is None:
+            return None
+        return [parser(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+
+    return parse
+
+
+def _each(parser: Parser, least: int = 0) -> Parser:
+    """Return the parser of an array of such values, which are not repeated."""
+
+    def parse(problems: list[Problem], value: Any, path: str) -> list[Any] | None:
+        if (filled_array if least else any_array)(problems, value, path) is None:
+            return None
+        before, found = len(problems), []
+        for i, item in enumerate(value):
+            parsed = parser(problems, item, f"{path}[{i}]")
+            if parsed in found and len(problems) == before:
+                problems.append((f"{path}[{i}]", f"{shown_as(parsed)} is repeated"))
+            found.append(parsed)
+        return found if len(problems) == before else None
+
+    return parse
+
+
+def _capacity(problems: list[Problem], value: Any, path: str) -> dict[str, Any] | None:
+    """Parse a number of subtasks, or amounts by resource."""
+    if type(value) is not dict:
+        count = whole_number(problems, value, path)
+        return None if count is None else {SUBTASKS: count}
+    found = {
+        key: (whole_number if key == SUBTASKS else _SIZE)(problems, item, joined(path, key))
+        for key, item in value.items()
+    }
+    return {key: item for key, item in found.items() if item is not None}
+
+
+_COST_2 = Record(_COST.required, {"objective": one_of("sum", "max")})
+POINT_2 = Record(
+    {**POINT.required, "capacity": _capacity},
+    {**POINT.optional, "fee": Record({}, {"subtask": _SIGNED, "work": _SIGNED})},
+)
+_AT = Record(
+    {"subtask": any_text, "point": or_null(any_text)},
+    {"execution": _SIZE, "fee": _SIGNED, "demand": _by_name(_SIZE)},
+)
+DEVICE_2 = Record(
+    DEVICE.required,
+    {
+        **DEVICE.optional,
+        "demand": _by_name(_sizes),
+        "at": _all_of(_AT),
+        "allowed": _by_name(_each(or_null(any_text))),
+        "latency": Record({}, {"up": _SIZE, "down": _SIZE}),
+        "deadline": _SIZE,
+        "energy_budget": _SIZE,
+        "rejection": _SIGNED,
+        "weight": _SIZE,
+    },
+)
+LIMIT = Record(
+    {"id": identifier, "resource": any_text, "points": _each(any_text, least=1), "capacity": _SIZE}, {}
+)
 INSTANCE_MARKS: dict[str, Parser] = {
     "format": one_of("offloadlib-instance"),
-    "version": one_of(1),
+    "version": one_of(1, 2),
     "kind": one_of("structured", "hybrid"),
 }
 FRAME: dict[str, Parser] = {
@@ -255,6 +337,13 @@ FRAME: dict[str, Parser] = {
     "offload_points": filled_array,
 }
 FRAME_OPTIONAL: dict[str, Parser] = {"description": any_text, "source": any_object}
+FRAME_2: dict[str, Parser] = {**FRAME, "cost": _COST_2}
+FRAME_2_OPTIONAL: dict[str, Parser] = {
+    **FRAME_OPTIONAL,
+    "resources": _each(identifier),
+    "limits": any_array,
+    "totals": Record({}, {"energy": _SIZE, "delay": _SIZE}),
+}
 _EDGE: dict[str, Parser] = {"speed": _SPEED, "price": _SIZE}
 _PARAMETERS = Record(
     {
@@ -269,9 +358,14 @@ _PARAMETERS = Record(
     },
     {},
 )
-HYBRID_FRAME: dict[str, Parser] = {**INSTANCE_MARKS, "name": any_text, "parameters": _PARAMETERS}
+HYBRID_FRAME: dict[str, Parser] = {
+    **INSTANCE_MARKS,
+    "version": one_of(1),
+    "name": any_text,
+    "parameters": _PARAMETERS,
+}
 HYBRID_DEVICE = Record({"id": identifier, "sizes": _sizes}, {"weight": _SPEED})
-SOLUTION_MARKS: dict[str, Parser] = {"format": one_of("offloadlib-solution"), "version": one_of(1)}
+SOLUTION_MARKS: dict[str, Parser] = {"format": one_of("offloadlib-solution"), "version": one_of(1, 2)}
 SOLUTION = Record(
     {
         **SOLUTION_MARKS,
@@ -283,4 +377,14 @@ SOLUTION = Record(
         "decisions": any_object,
     },
     {"run": any_object, "split": any_object},
+)
+NO_SOLUTION = ("infeasible", "unknown")
+SOLUTION_2 = Record(
+    {
+        **SOLUTION.required,
+        "objective": or_null(finite_number),
+        "status": one_of("optimal", "feasible", *NO_SOLUTION),
+        "decisions": or_null(any_object),
+    },
+    SOLUTION.optional,
 )

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .data import (
+    LOCAL,
+    PLAIN,
+    SUBTASKS,
     Application,
     Device,
+    Entry,
     HybridDevice,
     HybridInstance,
     Instance,
     OffloadPoint,
     Problem,
+    SharedLimit,
+    Terms,
     Unusable,
     default_edge_data,
 )
 from .parse import (
     APPLICATION,
     DEVICE,
+    DEVICE_2,
     FRAME,
+    FRAME_2,
+    FRAME_2_OPTIONAL,
     FRAME_OPTIONAL,
     HYBRID_DEVICE,
+    LIMIT,
     POINT,
+    POINT_2,
     Parser,
     Record,
     identifier,
+    joined,
     shown_as,
+    whole_number,
 )
 
 
@@ -51,6 +65,11 @@ class Frame(NamedTuple):
     points: list[OffloadPoint]
     point_index: dict[str, int]
     body: Any  # what holds the devices: the value of "devices", or of "columns"
+    version: int = 1
+    objective: str = "sum"
+    resources: Sequence[str] = ()
+    limits: Sequence[SharedLimit] = ()
+    totals: Mapping[str, float] = MappingProxyType({})
 
 
 def hybrid_instance(
@@ -89,25 +108,90 @@ def structured_instance(
         [application for application in frame.applications.values() if application],
         frame.points,
         [device for device in devices if device],
+        frame.objective,
+        frame.resources,
+        frame.limits,
+        frame.totals,
     )
 
 
 def read_frame(problems: list[Problem], document: dict[str, Any], body: str, parser: Parser) -> Frame:
-    fields = Record({**FRAME, body: parser}, FRAME_OPTIONAL)(problems, document, "")
+    second = document["version"] == 2
+    frame, optional = (FRAME, FRAME_OPTIONAL) if not second else (FRAME_2, FRAME_2_OPTIONAL)
+    fields = Record({**frame, body: parser}, optional)(problems, document, "")
     applications: dict[str, Application | None] = {}
     for i, item in enumerate(fields.get("applications", [])):
         record = APPLICATION(problems, item, f"applications[{i}]")
         if _is_new(problems, record, f"applications[{i}]", applications):
             applications[record["id"]] = _application(problems, record, f"applications[{i}]")
+    resources = fields.get("resources", [])
+    if SUBTASKS in resources:
+        problems.append((f"resources[{resources.index(SUBTASKS)}]", f"{SUBTASKS!r} is built in"))
+    known = {SUBTASKS, *resources}
     points: list[OffloadPoint] = []
     point_index: dict[str, int] = {}
     for i, item in enumerate(fields.get("offload_points", [])):
-        record = POINT(problems, item, f"offload_points[{i}]")
+        record = (POINT_2 if second else POINT)(problems, item, f"offload_points[{i}]")
         if _is_new(problems, record, f"offload_points[{i}]", point_index):
             point_index[record["id"]] = i
-        points.append(OffloadPoint(*map(record.get, OffloadPoint._fields)))  # type: ignore[arg-type]
-    normalise = fields.get("cost", {}).get("normalise", "")
-    return Frame(normalise, applications, points, point_index, fields.get(body))
+        if second:
+            _unknown_keys(problems, record.get("capacity", {}), known, f"offload_points[{i}].capacity")
+            points.append(_point(record))
+        else:
+            points.append(OffloadPoint(*map(record.get, _POINT)))  # type: ignore[arg-type]
+    cost = fields.get("cost", {})
+    result = Frame(cost.get("normalise", ""), applications, points, point_index, fields.get(body))
+    if not second:
+        return result
+    if fields.get("totals") == {}:
+        problems.append(("totals", "caps neither energy nor delay"))
+    return result._replace(
+        version=2,
+        objective=cost.get("objective", "sum"),
+        resources=resources,
+        limits=_limits(problems, fields.get("limits", []), known, point_index),
+        totals=fields.get("totals", {}),
+    )
+
+
+_POINT = ("id", "cpu", "capacity", "uplink", "downlink", "channels")
+
+
+def _point(record: dict[str, Any]) -> OffloadPoint:
+    room, fee = dict(record.get("capacity", {})), record.get("fee", {})
+    record = record | {"capacity": room.pop(SUBTASKS, None)}
+    point = OffloadPoint(*map(record.get, _POINT))  # type: ignore[arg-type]
+    return point._replace(room=room, fee=fee.get("subtask", 0.0), fee_work=fee.get("work", 0.0))
+
+
+def _limits(
+    problems: list[Problem], items: Iterable[Any], resources: Container[str], points: Mapping[str, int]
+) -> list[SharedLimit]:
+    limits: dict[str, SharedLimit] = {}
+    for i, item in enumerate(items):
+        before, where = len(problems), f"limits[{i}]"
+        record = LIMIT(problems, item, where)
+        new = _is_new(problems, record, where, limits)
+        if "resource" in record and record["resource"] not in resources:
+            problems.append((f"{where}.resource", f"unknown resource {record['resource']!r}"))
+        if record.get("resource") == SUBTASKS and "capacity" in record:
+            whole_number(problems, record["capacity"], f"{where}.capacity")
+        names = record.get("points", [])
+        problems += [
+            (f"{where}.points[{k}]", f"unknown offload point {name!r}")
+            for k, name in enumerate(names)
+            if points and name not in points
+        ]
+        if new and len(problems) == before:
+            places = [points[name] for name in names]
+            limits[record["id"]] = SharedLimit(record["id"], record["resource"], places, record["capacity"])
+    return list(limits.values())
+
+
+def _unknown_keys(
+    problems: list[Problem], names: Iterable[str], known: Container[str], path: str, what: str = "resource"
+) -> None:
+    problems += [(joined(path, name), f"unknown {what} {name!r}") for name in names if name not in known]
 
 
 def _is_new(problems: list[Problem], record: dict[str, Any], path: str, seen: Container[str]) -> bool:
@@ -178,7 +262,7 @@ def _cycle(parents: list[list[int]], ordered: set[int]) -> list[int]:
 
 def _device(problems: list[Problem], frame: Frame, document: Any, path: str, seen: set[str]) -> Device | None:
     before = len(problems)
-    fields = DEVICE(problems, document, path)
+    fields = (DEVICE if frame.version == 1 else DEVICE_2)(problems, document, path)
     if _is_new(problems, fields, path, seen):
         seen.add(fields["id"])
     name = fields.get("application")
@@ -193,8 +277,9 @@ def _device(problems: list[Problem], frame: Frame, document: Any, path: str, see
     connection = fields.get("connected_to")
     if connection and frame.point_index and connection not in frame.point_index:
         problems.append((f"{path}.connected_to", f"unknown offload point {connection!r}"))
+    terms = PLAIN if frame.version == 1 else _terms(problems, frame, application, fields, path)
     if len(problems) == before and frame.normalise == "local":
-        _check_normalisers(problems, fields, path)
+        _check_normalisers(problems, fields, terms, path)
     if problems or not application:  # no instance will come of it, here or elsewhere something is wrong
         return None
     point = frame.point_index[connection] if connection else None
@@ -214,12 +299,92 @@ def _device(problems: list[Problem], frame: Frame, document: Any, path: str, see
         fields["input"],
         fields["output"],
         fields.get("edge_data") or default_edge_data(application, fields["output"]),
+        terms,
     )
 
 
-def _check_normalisers(problems: list[Problem], fields: dict[str, Any], path: str) -> None:
+def _terms(
+    problems: list[Problem], frame: Frame, application: Application | None, fields: dict[str, Any], path: str
+) -> Terms:
+    """Read what version 2 says of a device, without what is default."""
+    if application is None:
+        return PLAIN
+    subtasks = {name: k for k, name in enumerate(application.subtasks)}
+    everywhere = frozenset(range(LOCAL, len(frame.points)))
+    allowed = {}
+    given = fields.get("allowed", {})
+    _unknown_keys(problems, given, subtasks, f"{path}.allowed", "subtask")
+    for name, names in given.items():
+        places = [
+            _place(problems, frame, item, f"{joined(f'{path}.allowed', name)}[{i}]")
+            for i, item in enumerate(names)
+        ]
+        if name in subtasks and frozenset(places) != everywhere:
+            allowed[subtasks[name]] = frozenset(places)
+    demand = fields.get("demand", {})
+    _unknown_keys(problems, demand, frame.resources, f"{path}.demand")
+    for name, row in demand.items():
+        if len(row) != len(subtasks):
+            where = joined(f"{path}.demand", name)
+            problems.append((where, f"has {len(row)} numbers instead of {len(subtasks)}"))
+    latency = fields.get("latency", {})
+    terms = Terms(
+        demand={name: row for name, row in demand.items() if any(row)},
+        at=_entries(problems, frame, subtasks, fields.get("at", ()), f"{path}.at"),
+        allowed=allowed,
+        latency_up=latency.get("up", 0.0),
+        latency_down=latency.get("down", 0.0),
+        deadline=fields.get("deadline"),
+        energy_budget=fields.get("energy_budget"),
+        rejection=fields.get("rejection"),
+        weight=fields.get("weight", 1.0),
+    )
+    return PLAIN if terms == PLAIN else terms
+
+
+def _entries(
+    problems: list[Problem], frame: Frame, subtasks: Mapping[str, int], items: Iterable[Any], path: str
+) -> dict[tuple[int, int], Entry]:
+    found: dict[tuple[int, int], Entry] = {}
+    for i, item in enumerate(items):
+        if not item:
+            continue
+        where, demand = f"{path}[{i}]", item.get("demand", {})
+        if "subtask" in item and item["subtask"] not in subtasks:
+            problems.append((f"{where}.subtask", f"unknown subtask {item['subtask']!r}"))
+        place = _place(problems, frame, item.get("point"), f"{where}.point")
+        if place == LOCAL and "demand" in item:
+            problems.append((f"{where}.demand", "is of a subtask that runs locally, which demands nothing"))
+        else:
+            _unknown_keys(problems, demand, frame.resources, f"{where}.demand")
+        if not demand and item.get("execution") is None and item.get("fee") is None:
+            problems.append((where, "changes nothing"))
+        key = (subtasks.get(item.get("subtask"), -1), place)
+        if key in found and key[0] >= 0:
+            problems.append((where, f"a second entry for subtask {item['subtask']!r} at that place"))
+        found[key] = Entry(item.get("execution"), item.get("fee"), demand)
+    return found
+
+
+def _place(problems: list[Problem], frame: Frame, name: str | None, path: str) -> int:
+    if name is None:
+        return LOCAL
+    if frame.point_index and name not in frame.point_index:
+        problems.append((path, f"unknown offload point {name!r}"))
+    return frame.point_index.get(name, len(frame.points))
+
+
+def _check_normalisers(problems: list[Problem], fields: dict[str, Any], terms: Terms, path: str) -> None:
     """All-local delay and energy divide the cost: where one is 0, its weight must be 0."""
-    if not any(fields["work"]) and fields["alpha"] != 0:
+    takes_time = any(fields["work"])
+    if terms.at:
+        entries = (terms.at.get((k, LOCAL)) for k in range(len(fields["work"])))
+        seconds = [
+            work if entry is None or entry.execution is None else entry.execution
+            for work, entry in zip(fields["work"], entries, strict=True)
+        ]
+        takes_time = any(seconds)
+    if not takes_time and fields["alpha"] != 0:
         problems.append((path, "the all-local delay is 0, so the cost cannot be normalised by it"))
-    if not (any(fields["work"]) and fields["power"]["execute"]) and fields["alpha"] != 1:
+    if not (takes_time and fields["power"]["execute"]) and fields["alpha"] != 1:
         problems.append((path, "the all-local energy is 0, so the cost cannot be normalised by it"))

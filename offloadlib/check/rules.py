@@ -6,16 +6,18 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from .certificate import Certificate, Leaf
 from .data import (
     LOCAL,
     TOLERANCE,
+    ZERO,
     AnyInstance,
     Device,
     HybridDevice,
@@ -24,11 +26,11 @@ from .data import (
     Ratio,
     Solution,
 )
-from .exact import Total, device_cost
+from .exact import Spent, Total, demand_of, device_cost, spent
 from .faults import certificate_faults
 from .parse import shown_as
 from .rooms.hybrid import Tariff, hybrid_cost
-from .tree import TreeBound
+from .tree import Bound, TreeBound
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Case(ABC):
     Attributes
     ----------
     places : list of list of int
-        For each device of the instance the places of its subtasks.
+        For each device of the instance the places of its subtasks; None where it is refused.
     misfits : list of str
         Where the decisions do not fit the instance; `places` has a meaning only if there are none.
     """
@@ -87,20 +89,30 @@ class Case(ABC):
     def __init__(self, instance: AnyInstance, solution: Solution) -> None:
         self.instance: AnyInstance = instance
         self.solution = solution
-        self.places: list[list[int]] = []
+        self.places: list[Any] = []
         self.misfits: list[str] = []
 
     def _decide(
-        self, index: Mapping[str | None, int], counts: Mapping[str, int], what: str, kind: str
+        self,
+        index: Mapping[str | None, int],
+        counts: Mapping[str, int],
+        what: str,
+        kind: str,
+        refusable: Container[str] = (),
     ) -> None:
         """Fill in places and misfits.
 
-        `index` has the known places, `counts` the subtasks of each device; the rest is for messages.
+        `index` has the known places, `counts` the subtasks of each device; what and kind are for messages.
         """
+        decisions = self.solution.decisions or {}
         for device, count in counts.items():
-            chosen = self.solution.decisions.get(device)
+            chosen = decisions.get(device)
             if chosen is None:
-                self.misfits.append(f"device {device!r} has no decision")
+                if device not in decisions:
+                    self.misfits.append(f"device {device!r} has no decision")
+                elif device not in refusable:
+                    self.misfits.append(f"device {device!r} is refused, and has no rejection")
+                self.places.append(None)
                 continue
             if len(chosen) != count:
                 self.misfits.append(f"device {device!r} has {len(chosen)} places for {count} {what}")
@@ -108,13 +120,23 @@ class Case(ABC):
             self.misfits += [f"device {device!r}: unknown {kind} {place!r}" for place in unknown]
             if not unknown:
                 self.places.append([index[place] for place in chosen])
-        strangers = self.solution.decisions.keys() - counts.keys()
+        strangers = decisions.keys() - counts.keys()
         self.misfits += [f"unknown device {device!r}" for device in sorted(strangers)]
+
+    @property
+    def decided(self) -> bool:
+        """Whether there are decisions at all."""
+        return self.solution.decisions is not None
 
     @cached_property
     def fingerprint(self) -> str:
         """The fingerprint of the instance."""
         return self.instance.fingerprint()
+
+    @property
+    def smallest(self) -> Fraction:
+        """What gaps are relative to, at least."""
+        return ZERO
 
     @abstractmethod
     def limits(self) -> list[Rule]:
@@ -135,6 +157,11 @@ class Case(ABC):
     def total(self) -> Total:
         """The exact cost."""
 
+    @property
+    def stated(self) -> float:
+        """The stated cost; NaN where there are no decisions."""
+        return math.nan if self.solution.objective is None else self.solution.objective
+
     @cached_property
     def objective(self) -> float:
         """The exact cost, rounded to the nearest binary64 number."""
@@ -145,42 +172,73 @@ class StructuredCase(Case):
     """A solution of a structured instance."""
 
     instance: Instance
+    places: list[list[int] | None]
 
     def __init__(self, instance: Instance, solution: Solution) -> None:
         super().__init__(instance, solution)
+        if not self.decided:
+            return
         index: dict[str | None, int] = {point.id: n for n, point in enumerate(instance.points)}
         index[None] = LOCAL
         counts = {device.id: len(device.work) for device in instance.devices}
-        self._decide(index, counts, "subtasks", "offload point")
+        refusable = {device.id for device in instance.devices if device.terms.rejection is not None}
+        self._decide(index, counts, "subtasks", "offload point", refusable)
         if solution.split is not None:
             self.misfits.append("a split of the uplink, which only a hybrid instance has")
 
+    @cached_property
+    def smallest(self) -> Fraction:
+        """What gaps are relative to, at least."""
+        return ZERO if self.instance.version == 1 else TOLERANCE
+
     def limits(self) -> list[Rule]:
-        """Apply the rules about connections, capacities and channels."""
-        return [rule_connections(self), rule_capacity(self), rule_channels(self)]
+        """Apply the rules about connections, capacities and channels, and those of version 2."""
+        return self._limits
+
+    @cached_property
+    def _limits(self) -> list[Rule]:
+        rules = [rule_connections(self), rule_capacity(self), rule_channels(self)]
+        if self.instance.version == 2:
+            rules += [rule_shared(self), rule_allowed(self)]
+            if self.has_cost:
+                rules += [rule_deadlines(self), rule_energy_budgets(self), rule_totals(self)]
+        return rules
 
     @cached_property
     def has_cost(self) -> bool:
         """Whether the decisions have a cost: they fit, and only connected devices offload."""
-        return not self.misfits and all(device.point is not None for device in self.offloading)
+        return self.decided and not self.misfits and all(d.point is not None for d in self.offloading)
 
     @cached_property
     def feasible(self) -> bool:
         """Whether the decisions keep to the connections and to all limits."""
-        return self.has_cost and rule_capacity(self).ok and rule_channels(self).ok
+        return self.has_cost and all(rule.ok for rule in self.limits())
+
+    @cached_property
+    def served(self) -> list[tuple[Device, list[int]]]:
+        """The devices that are not refused, with the places of their subtasks."""
+        pairs = zip(self.instance.devices, self.places, strict=True)
+        return [(device, places) for device, places in pairs if places is not None]
 
     @cached_property
     def offloading(self) -> list[Device]:
         """The devices that offload at least one subtask."""
-        pairs = zip(self.instance.devices, self.places, strict=True)
-        return [device for device, places in pairs if any(place != LOCAL for place in places)]
+        return [device for device, places in self.served if any(place != LOCAL for place in places)]
+
+    @cached_property
+    def spent(self) -> list[tuple[Device, Spent]]:
+        """Delay and energy of the served devices."""
+        return [(device, spent(self.instance, device, places)) for device, places in self.served]
 
     @cached_property
     def total(self) -> Total:
         """The exact cost."""
-        return Total(lambda: map(self._device_cost, self.instance.devices, self.places))
+        return Total(
+            lambda: map(self._device_cost, self.instance.devices, self.places),
+            greatest=self.instance.objective == "max",
+        )
 
-    def _device_cost(self, device: Device, places: list[int]) -> Ratio:
+    def _device_cost(self, device: Device, places: list[int] | None) -> Ratio:
         return device_cost(self.instance, device, places)
 
 
@@ -198,6 +256,8 @@ class HybridCase(Case):
     def __init__(self, instance: HybridInstance, solution: Solution) -> None:
         super().__init__(instance, solution)
         self.tariff = Tariff(instance.parameters)
+        if not self.decided:
+            return
         counts = {device.id: len(device.sizes) for device in instance.devices}
         self._decide(self.tariff.places, counts, "tasks", "place")
         split = solution.split or {}
@@ -212,7 +272,7 @@ class HybridCase(Case):
     @cached_property
     def has_cost(self) -> bool:
         """Whether the decisions have a cost: they fit, and who uploads has a share."""
-        return not self.misfits and rule_split(self).ok
+        return self.decided and not self.misfits and rule_split(self).ok
 
     @cached_property
     def feasible(self) -> bool:
@@ -257,10 +317,97 @@ def rule_connections(case: StructuredCase) -> Rule:
 
 
 def rule_capacity(case: StructuredCase) -> Rule:
-    """No offload point has more subtasks than its capacity."""
-    used = Counter(place for places in case.places for place in places)
-    limits = [point.capacity for point in case.instance.points]
-    return _report("capacity", _excesses(case.instance, used, limits, "subtasks"), "kept everywhere")
+    """No offload point has more subtasks than its capacity, nor demands above what it has of a resource."""
+    points = case.instance.points
+    used = Counter(place for _, places in case.served for place in places)
+    faults = _excesses(case.instance, used, [point.capacity for point in points], "subtasks")
+    for n, point in enumerate(points):
+        for resource, room in point.room.items():
+            excess = _demanded(case, resource, {n}) - Fraction(room)
+            if excess > 0:
+                faults.append(_excess(point.id, resource, room, excess))
+    return _report("capacity", faults, "kept everywhere")
+
+
+def rule_shared(case: StructuredCase) -> Rule:
+    """At the points of a shared limit the demands are together at most its capacity."""
+    faults = []
+    for limit in case.instance.limits:
+        excess = _demanded(case, limit.resource, set(limit.points)) - Fraction(limit.capacity)
+        if excess > 0:
+            faults.append(_excess(limit.id, limit.resource, limit.capacity, excess))
+    return _report("limits", faults, "kept everywhere")
+
+
+def _demanded(case: StructuredCase, resource: str, points: AbstractSet[int]) -> Fraction:
+    """Return how much of a resource all subtasks at some points demand."""
+    return sum(
+        (
+            Fraction(demand_of(device, k, place, resource))
+            for device, places in case.served
+            for k, place in enumerate(places)
+            if place in points
+        ),
+        ZERO,
+    )
+
+
+def _excess(name: str, resource: str, room: float, excess: Fraction) -> str:
+    used = float(Fraction(room) + excess)
+    return f"{name!r} has {used!r} {resource}, {float(excess):.3g} above its limit of {room!r}"
+
+
+def rule_allowed(case: StructuredCase) -> Rule:
+    """Each subtask is at a place that is allowed to it."""
+    faults = []
+    for device, places in case.served:
+        for k, allowed in device.terms.allowed.items():
+            if places[k] not in allowed:
+                where = "locally" if places[k] == LOCAL else f"at {case.instance.points[places[k]].id!r}"
+                faults.append(f"subtask {device.application.subtasks[k]!r} of {device.id!r} runs {where}")
+    return _report("allowed", faults, "every subtask is where it may be")
+
+
+def rule_deadlines(case: StructuredCase) -> Rule:
+    """No served device takes longer than its deadline."""
+    faults = [
+        f"device {device.id!r} takes {_float(part.seconds)!r} s, and its deadline is {limit!r} s"
+        for device, part in case.spent
+        if (limit := device.terms.deadline) is not None and part.exceeds_delay(limit)
+    ]
+    return _report("deadlines", faults, "kept by everyone who is served")
+
+
+def rule_energy_budgets(case: StructuredCase) -> Rule:
+    """No served device uses more energy than its budget."""
+    faults = [
+        f"device {device.id!r} uses {_float(part.millijoules)!r} mJ, and its budget is {limit!r} mJ"
+        for device, part in case.spent
+        if (limit := device.terms.energy_budget) is not None and part.exceeds_energy(limit)
+    ]
+    return _report("budgets", faults, "kept by everyone who is served")
+
+
+def rule_totals(case: StructuredCase) -> Rule:
+    """Delay and energy of all served devices add up to at most their caps."""
+    parts: dict[str, Callable[[Spent], Ratio]] = {
+        "delay": lambda part: part.seconds,
+        "energy": lambda part: part.millijoules,
+    }
+    faults = []
+    for name, cap in case.instance.totals.items():
+        total = Total(partial(_each_of, case, parts[name]))
+        if total.settle(lambda value, cap=cap: value > cap):  # type: ignore[misc]
+            faults.append(f"{name} {total.settle(float)!r}, above the cap of {cap!r}")
+    return _report("totals", faults, "kept")
+
+
+def _each_of(case: StructuredCase, part: Callable[[Spent], Ratio]) -> Iterable[Ratio]:
+    return [part(one) for _, one in case.spent] or [(0, 1)]
+
+
+def _float(value: Ratio) -> float:
+    return float(Fraction(*value))
 
 
 def rule_channels(case: StructuredCase) -> Rule:
@@ -306,15 +453,15 @@ def _report(name: str, faults: list[str], success: str) -> Rule:
 
 def _slack(cost: Fraction) -> Fraction:
     """Return what a stated number may be off; cost minus or plus this grows with the cost."""
-    return TOLERANCE * max(Fraction(1), cost)
+    return TOLERANCE * max(Fraction(1), abs(cost))
 
 
 def rule_objective(case: Case) -> Rule:
     """The stated objective is the exact cost, within the tolerance."""
-    stated = Fraction(case.solution.objective)
+    stated = Fraction(case.stated)
     high_enough = case.total.settle(lambda cost: cost - _slack(cost) <= stated)
     low_enough = case.total.settle(lambda cost: stated <= cost + _slack(cost))
-    message = f"stated {case.solution.objective!r}, exact {case.objective!r}"
+    message = f"stated {case.stated!r}, exact {case.objective!r}"
     return Rule("objective", high_enough and low_enough, message)
 
 
@@ -328,16 +475,25 @@ def rule_lower_bound(case: Case) -> Rule:
     return Rule("lower_bound", ok, message)
 
 
-def rule_status(case: Case) -> Rule:
-    """Only a stated gap of at most 1e-9 is called optimal (at objective 0: no gap)."""
+def rule_status(case: Case, impossible: bool = False) -> Rule:
+    """Only a stated gap of at most 1e-9 is called optimal, only what is proven to be impossible infeasible.
+
+    The gap is relative to the objective, in version 2 to at least 1e-9; at objective 0 there is none in
+    version 1.
+    """
     status, bound = case.solution.status, case.solution.lower_bound
+    if status == "infeasible":
+        message = (
+            "'infeasible', which is proven" if impossible else "'infeasible' without a certificate of it"
+        )
+        return Rule("status", impossible, message)
     if status != "optimal":
         return Rule("status", True, status)
     if bound is None:
         return Rule("status", False, "'optimal' without a lower bound")
-    objective = Fraction(case.solution.objective)
-    ok = objective - Fraction(bound) <= TOLERANCE * abs(objective)
-    return Rule("status", ok, f"'optimal' with objective {case.solution.objective!r}, lower bound {bound!r}")
+    objective = Fraction(case.stated)
+    ok = objective - Fraction(bound) <= TOLERANCE * max(abs(objective), case.smallest)
+    return Rule("status", ok, f"'optimal' with objective {case.stated!r}, lower bound {bound!r}")
 
 
 def rule_certificate(case: Case, certificate: Certificate) -> Rule:
@@ -352,11 +508,14 @@ def rule_certificate(case: Case, certificate: Certificate) -> Rule:
 
 def rule_claim(certificate: Certificate, bound: TreeBound) -> Rule:
     """The claim is at most what the certificate proves (no tolerance)."""
-    claim = certificate.lower_bound
-    message = f"claimed {float_below(claim)!r}, proven {float_below(bound.value)!r}"
+    claim: Bound = math.inf if certificate.infeasible else certificate.lower_bound
+    message = f"claimed {_shown(claim)}, proven {_shown(bound.value)}"
     if claim <= bound.value:
         return Rule("claim", True, message)
-    message += f", too high by {float_below(claim - bound.value):.3g}"
+    if bound.open_leaves:
+        message += f": {'; '.join(bound.open_leaves)}"
+    elif isinstance(claim, Fraction) and isinstance(bound.value, Fraction):
+        message += f", too high by {float_below(claim - bound.value):.3g}"
     if bound.limited:
         message += (
             f" (the minimisation reached its limit for applications {', '.join(map(repr, bound.limited))})"
@@ -364,7 +523,13 @@ def rule_claim(certificate: Certificate, bound: TreeBound) -> Rule:
     return Rule("claim", False, message)
 
 
-def rule_proven_bound(case: Case, bound: Fraction) -> Rule:
+def _shown(bound: Bound) -> str:
+    if isinstance(bound, Fraction):
+        return repr(float_below(bound))
+    return "that there is no solution" if bound > 0 else "nothing"
+
+
+def rule_proven_bound(case: Case, bound: Bound) -> Rule:
     """The stated lower bound is at most the proven one, with the same tolerance as the objective."""
     if case.solution.lower_bound is None:
         return Rule("proven_bound", True, "none stated")
@@ -374,7 +539,7 @@ def rule_proven_bound(case: Case, bound: Fraction) -> Rule:
     return Rule("proven_bound", ok, message)
 
 
-def rule_consistency(case: Case, bound: Fraction) -> Rule:
+def rule_consistency(case: Case, bound: Bound) -> Rule:
     """No feasible solution costs less than a proven bound: if one does, this checker is wrong."""
     if case.total.settle(lambda cost: bound <= cost):
         return Rule("consistency", True, "the proven bound is not above the cost")
@@ -382,8 +547,8 @@ def rule_consistency(case: Case, bound: Fraction) -> Rule:
     return Rule("consistency", False, f"{message}; please report this with the files")
 
 
-def float_below(value: Fraction) -> float:
-    """Return the greatest binary64 number that is at most the value."""
+def float_below(value: Bound) -> float:
+    """Return the greatest binary64 number that is at most the value; an infinite one as it is."""
     try:
         nearest = float(value)
     except OverflowError:

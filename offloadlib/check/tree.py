@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -12,8 +12,11 @@ from .rooms.choices import FINE, Costs, Prices, bit_of, rounded_down, rounded_up
 from .rooms.hybrid import hybrid_tree_bound
 from .rooms.leaves import Bounder, Pattern
 from .rooms.levels import Levels
+from .rooms.limited import limited_tree_bound
 from .rooms.patterns import Enumerated
 from .rooms.series import Effort
+
+Bound = Fraction | float  # exact, or infinite
 
 
 class TreeBound(NamedTuple):
@@ -21,14 +24,17 @@ class TreeBound(NamedTuple):
 
     Attributes
     ----------
-    value : Fraction
-        A lower bound of the cost of every solution.
+    value : Fraction or float
+        A lower bound of the cost of every solution. Infinite: there is none, or (negative) nothing is proven.
     limited : list of str
         Applications for which it might be higher if the minimisation had no limit.
+    open_leaves : sequence of str
+        The leaves that are said to be infeasible and not proven to be, with what their prices prove.
     """
 
-    value: Fraction
+    value: Bound
     limited: list[str]
+    open_leaves: Sequence[str] = ()
 
 
 def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
@@ -48,6 +54,8 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     """
     if isinstance(instance, HybridInstance):
         return TreeBound(hybrid_tree_bound(instance, certificate), [])
+    if certificate.version == 2:
+        return TreeBound(*limited_tree_bound(instance, certificate))
     levels = Levels(instance)
     inside = below_enumerations(certificate.nodes)
     ends = [
@@ -120,9 +128,9 @@ def _charge(instance: Instance, end: Leaf | Enumeration, prices: Prices) -> int:
     """Return prices times limits, rounded upwards since it is subtracted."""
     if isinstance(end, Enumeration):  # these prices are on the grid
         pairs = zip(prices.capacity, prices.channels, instance.points, strict=True)
-        return sum(one * point.capacity + other * (point.channels or 0) for one, other, point in pairs)
+        return sum(one * (point.capacity or 0) + other * (point.channels or 0) for one, other, point in pairs)
     return sum(
-        rounded_up(end.capacity.get(point.id, ZERO) * point.capacity)
+        rounded_up(end.capacity.get(point.id, ZERO) * (point.capacity or 0))
         + rounded_up(end.channels.get(point.id, ZERO) * (point.channels or 0))
         for point in instance.points
     )

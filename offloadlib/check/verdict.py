@@ -31,7 +31,7 @@ from .rules import (
     rule_proven_bound,
     rule_status,
 )
-from .tree import tree_bound
+from .tree import Bound, tree_bound
 
 
 def check(
@@ -64,26 +64,28 @@ def check(
         case = HybridCase(instance, solution)
     else:
         case = StructuredCase(instance, solution)
-    rules = [rule_fingerprint(case), rule_decisions(case)]
-    if not case.misfits:
+    rules = [rule_fingerprint(case)]
+    if case.decided:
+        rules.append(rule_decisions(case))
+    if case.decided and not case.misfits:
         rules += case.limits()
     if case.has_cost:
         rules += [rule_objective(case), rule_lower_bound(case)]
-    rules.append(rule_status(case))
-    bound = None
+    more: list[Rule] = []
+    bound: Bound | None = None
     if certificate_path is not None:
         more, bound = _check_certificate(case, certificate_path)
-        rules += more
+    rules += [rule_status(case, impossible=bound == math.inf), *more]
     return Verdict(
         accepted=all(rule.ok for rule in rules),
         rules=tuple(rules),
         objective=case.objective if case.has_cost else math.nan,
         certified_bound=None if bound is None else float_below(bound),
-        certified_gap=None if bound is None or not case.feasible else _certified_gap(case, bound),
+        certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and case.feasible else None,
     )
 
 
-def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule], Fraction | None]:
+def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule], Bound | None]:
     """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
     certificate = read_certificate(path)
     rules = [rule_certificate(case, certificate)]
@@ -102,12 +104,13 @@ def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule
 def _certified_gap(case: Case, bound: Fraction) -> float:
     """Return the relative gap between the exact cost and a bound, rounded upwards."""
 
-    def gap(cost: Fraction) -> float:  # monotone: 1 - bound/cost
-        if cost == bound:
-            return 0.0
-        return -float_below((bound - cost) / cost) if cost else math.inf
+    def gap(cost: Fraction) -> tuple[bool, bool, float]:
+        scale = max(abs(cost), case.smallest)
+        relative = math.inf if not scale else -float_below((bound - cost) / scale)
+        # Monotone where what it is relative to is -cost, is the smallest, or is cost.
+        return cost < -case.smallest, cost > case.smallest, 0.0 if cost == bound else relative
 
-    return case.total.settle(gap)
+    return case.total.settle(gap)[-1]
 
 
 def _say(verdict: Verdict) -> str:
@@ -116,7 +119,10 @@ def _say(verdict: Verdict) -> str:
     if not math.isnan(verdict.objective):
         summary.append(f"exact cost {verdict.objective!r}")
     if verdict.certified_bound is not None:
-        summary.append(f"certified bound {verdict.certified_bound!r}")
+        impossible = verdict.certified_bound == math.inf
+        summary.append(
+            "certified infeasible" if impossible else f"certified bound {verdict.certified_bound!r}"
+        )
     if verdict.certified_gap is not None:
         summary.append(f"certified gap {verdict.certified_gap:.3g}")
     return "\n".join([*lines, ", ".join(summary)])

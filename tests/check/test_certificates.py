@@ -1089,7 +1089,7 @@ def test_the_certificate_of_another_instance_fails(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"format": "offloadlib-solution"}, "format: 'offloadlib-solution' is not 'offloadlib-certificate'"),
-        ({"version": 2}, "version: 2 is not 1"),
+        ({"version": 3}, "version: 3 is not 1 or 2"),
         ({"nodes": []}, "nodes: an empty array is not a non-empty array"),
         ({"nodes": [[]]}, "nodes[0]: an empty array is not an object"),
         ({"nodes": [{}]}, "nodes[0].prices: is missing"),

@@ -658,7 +658,7 @@ def test_unusable_places(tmp_path: Path) -> None:
     [
         ("format", "offloadlib-solution", "format: 'offloadlib-solution' is not 'offloadlib-instance'"),
         ("format", ..., "format: is missing"),
-        ("version", 2, "version: 2 is not 1"),
+        ("version", 3, "version: 3 is not 1 or 2"),
         ("version", True, "version: true is not 1"),
         ("version", "1", "version: '1' is not 1"),
         ("kind", "linear", "kind: 'linear' is not 'structured' or 'hybrid'"),
@@ -871,7 +871,7 @@ def test_big_endian_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_columnar_header_is_checked_like_the_document(tmp_path: Path) -> None:
     instance = columnar_example()
     for path, value, message in (
-        ("version", 2, "version: 2 is not 1"),
+        ("version", 3, "version: 3 is not 1 or 2"),
         ("offload_points.0.cpu", 0, r"offload_points\[0\].cpu: 0 is not positive"),
         ("devices.1.power.send", -1, r"devices\[1\].power.send: -1.0 is negative"),
         ("devices.1.work.2", math.nan, r"devices\[1\].work\[2\]: nan is not a finite"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ..certificate import Branch, Certificate, Count, Enumeration, Leaf, UnitBranch, places_left
+from ..certificate import Branch, Certificate, Count, Enumeration, Leaf, Refusal, UnitBranch, places_left
 from ..data import ZERO, HybridDevice, HybridInstance
 from .choices import FINE, rounded_down, rounded_up
 from .series import TooLarge
@@ -69,12 +69,14 @@ def hybrid_cost(tariff: Tariff, device: HybridDevice, places: Sequence[int], sha
 
 def hybrid_faults(instance: HybridInstance, certificate: Certificate) -> list[str]:
     """Tell what keeps the branches and prices from being about the instance."""
+    if certificate.version == 2:
+        return ["it is of version 2, which a hybrid instance does not have"]
     faults = []
     devices = {device.id: device for device in instance.devices}
     places = Tariff(instance.parameters).places
     for i, node in enumerate(certificate.nodes):
         found = []
-        if isinstance(node, Count | Enumeration):
+        if isinstance(node, Count | Enumeration | Refusal):
             found.append("patterns, which a hybrid instance does not have")
         elif isinstance(node, Leaf):
             if node.capacity or node.channels:

@@ -44,7 +44,7 @@ class Bounder:
         """
         device = costs.device
         moves = costs.moves(prices, allowed)
-        least = self._least(device.application.id, moves, costs.arcs)
+        least = self.unlimited(device.application.id, moves, costs.arcs)
         channel = 0 if device.point is None else prices.channels[device.point]
         if least is None or not channel:
             return least
@@ -96,7 +96,8 @@ class Bounder:
             if cost + (channel if mark else 0) <= ceiling
         ]
 
-    def _least(self, application: str, moves: Moves, arcs: list[Move]) -> int | None:
+    def unlimited(self, application: str, moves: Moves, arcs: list[Move]) -> int | None:
+        """Return the least cost of an application with these moves, None where there is no decision."""
         if application in self._series_parallel:
             with contextlib.suppress(TooLarge):
                 return self._series_parallel[application].least(moves, arcs)

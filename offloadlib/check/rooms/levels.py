@@ -26,7 +26,7 @@ class Levels:
         usable = [n for n, point in enumerate(instance.points) if point.capacity]
         speeds = sorted({instance.points[n].cpu for n in usable}, reverse=True)
         self.points = [[n for n in usable if instance.points[n].cpu == speed] for speed in speeds]
-        sums = (sum(instance.points[n].capacity for n in level) for level in self.points)
+        sums = (sum(instance.points[n].capacity or 0 for n in level) for level in self.points)
         self.limits = list(itertools.accumulate(sums))
         self._speeds = [-speed for speed in speeds]
 
