@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..data import AnyInstance, Problem, Unusable
+from ..data import AnyInstance, Application, Problem, Unusable
 from ..parse import (
     FRAME_OPTIONAL,
     HYBRID_FRAME,
@@ -47,6 +47,8 @@ _POWERS = ("execute", "send", "receive")
 _SCALARS = ("cpu", "alpha", *(f"power.{name}" for name in _POWERS))
 _RATES = ("uplink", "downlink")
 _VECTORS = ("work", "input", "output")
+_TERMS = ("deadline", "energy_budget", "rejection", "weight", "latency.up", "latency.down")
+_LISTS = ("at", "allowed")
 
 
 class _Table(NamedTuple):
@@ -184,7 +186,8 @@ def _device_documents(archive: _Archive, frame: Frame) -> Iterator[dict[str, Any
         vectors["edge_data", i] = archive.table(f"edge_data.{i}", "<f8", rows, arcs, optional=True)
     known = {"id", "application", "connected_to", *scalars, *rates, "position"}
     known.update(f"{name}.{i}" for name, i in vectors)
-    unknown = archive.columns.keys() - known
+    second = _Second(archive, frame, applications, kinds) if frame.version == 2 else None
+    unknown = archive.columns.keys() - known - (second.known if second else set())
     archive.problems += [("columns", f"unknown column {name!r}") for name in sorted(unknown)]
     archive.raise_problems()
 
@@ -206,8 +209,60 @@ def _device_documents(archive: _Archive, frame: Frame) -> Iterator[dict[str, Any
             table = vectors[name, i]
             if table and (name in _VECTORS or _given(table.row(rows_read[i]))):
                 document[name] = table.row(rows_read[i])
+        if second:
+            document |= second.keys(m, i, rows_read[i])
         rows_read[i] += 1
         yield document
+
+
+class _Second:
+    """The columns of version 2, all of which are optional; `known` has their names."""
+
+    def __init__(
+        self, archive: _Archive, frame: Frame, applications: Sequence[Application], kinds: Sequence[int]
+    ) -> None:
+        self._resources = frame.resources
+        self._scalars = {name: archive.table(name, "<f8", len(kinds), optional=True) for name in _TERMS}
+        self._demand: dict[int, _Table | None] = {}
+        self._lists: dict[tuple[str, int], list[Any] | None] = {}
+        for i, rows in sorted(Counter(kinds).items()):
+            shape = rows, len(frame.resources), len(applications[i].subtasks)
+            self._demand[i] = archive.table(f"demand.{i}", "<f8", *shape, optional=True)
+            for name in _LISTS:
+                self._lists[name, i] = self._list(archive, f"{name}.{i}", rows)
+        self.known = {*_TERMS, *(f"demand.{i}" for i in self._demand)}
+        self.known.update(f"{name}.{i}" for name, i in self._lists)
+
+    def _list(self, archive: _Archive, name: str, rows: int) -> list[Any] | None:
+        if not archive.expect(name, "json", rows, optional=True):
+            return None
+        found: list[Any] | None = any_array(
+            archive.problems, archive.json(f"columns/{name}"), f"columns/{name}"
+        )
+        if found is not None and len(found) != rows:
+            archive.problems.append((f"columns/{name}", f"has {len(found)} entries instead of {rows}"))
+            return None
+        return found
+
+    def keys(self, m: int, i: int, row: int) -> dict[str, Any]:
+        """Return what the document of the m-th device has of version 2, the row-th one of application i."""
+        document: dict[str, Any] = {}
+        for name, table in self._scalars.items():
+            if table and _given(table.row(m)):
+                key, _, part = name.partition(".")
+                if part:
+                    document.setdefault(key, {})[part] = table.values[m]
+                else:
+                    document[key] = table.values[m]
+        if table := self._demand[i]:
+            values, width = table.row(row), table.width // (len(self._resources) or 1)
+            named = {name: values[r * width : (r + 1) * width] for r, name in enumerate(self._resources)}
+            document["demand"] = {name: part for name, part in named.items() if _given(part)}
+        for name in _LISTS:
+            found = self._lists[name, i]
+            if found and found[row] is not None:
+                document[name] = found[row]
+        return document
 
 
 def _hybrid_documents(archive: _Archive) -> Iterator[dict[str, Any]]:

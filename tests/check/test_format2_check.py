@@ -1,0 +1,407 @@
+"""Format 2 and the checker: costs, one rule at a time, the bounds of certificates, and damaged files.
+
+The reference is ``brute2``: fractions, every decision of every device, straight from the text of the format.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brute2 import Decision, exactly, limits, optimum, task_of
+from counts import FOLDER, examples
+from format2 import random_format2
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import read_structured
+from sceptic import by_path
+from strategies import instance_of
+
+from offloadlib.instances.files.instances import write as write_instance
+
+checker = by_path("format2_checker")
+
+Document = dict[str, Any]
+Where = tuple[
+    str, str | None, list[str | None], bool
+]  # device, subtask (None: refused), places, there or not
+
+LOSS = Fraction(1, 10**30)  # more than the checker's grids may lose
+SLACK = Fraction(1, 10**25)  # what a writer allows for that
+seeds = st.integers(0, 2**31 - 1)
+
+
+# --- the reference ----------------------------------------------------------------------------------
+
+
+class Reference:
+    """An instance with all decisions of each device, each subtask and limit taken alone, and refusal."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.limits = limits(document)
+        self.decisions = {
+            device["id"]: (device, list(self._decisions(device))) for device in document["devices"]
+        }
+
+    def _decisions(self, device: Document) -> Iterator[Decision]:
+        task = task_of(self.document, device)
+        points = [point["id"] for point in self.document["offload_points"]]
+        places = [None, *points] if device["connected_to"] is not None else [None]
+        allowed = device.get("allowed") or {}
+
+        def may(k: int, place: str | None) -> bool:
+            alone = [place if k == i else None for i in range(len(task.names))]
+            fits = all(
+                task.used(what, tuple(alone), Fraction(0), Fraction(0)) <= there
+                for what, there in self.limits
+                if what[0] != "total"
+            )
+            return fits and place in allowed.get(task.names[k], places)
+
+        menus = [[place for place in places if may(k, place)] for k in range(len(task.names))]
+        for row in itertools.product(*menus):
+            one = task.decision(row, self.limits)
+            late = device.get("deadline") is not None and one.delay > exactly(device["deadline"])
+            much = device.get("energy_budget") is not None and one.energy > exactly(device["energy_budget"])
+            if not late and not much:
+                yield one
+        if device.get("rejection") is not None:
+            cost = task.weight * exactly(device["rejection"])
+            yield Decision(None, cost, Fraction(0), Fraction(0), (Fraction(0),) * len(self.limits))
+
+    def bound(
+        self, nodes: Sequence[Document], hopeless: bool, index: int = 0, above: Sequence[Where] = ()
+    ) -> Fraction | float:
+        """The bound below a node; minus infinity where a leaf is said to be infeasible in vain."""
+        node = nodes[index]
+        if "prices" in node:
+            none = hopeless or node.get("infeasible", False)
+            value = self.leaf(node, none, above)
+            return value if not none else math.inf if value > 0 else -math.inf
+        branch = node["branch"]
+        refused = "refused" in branch
+        places = [] if refused else branch["places"] if "places" in branch else [branch["place"]]
+        where = (branch["device"], None if refused else branch["subtask"], places)
+        return min(
+            self.bound(nodes, hopeless, node["equal"], [*above, (*where, True)]),
+            self.bound(nodes, hopeless, node["different"], [*above, (*where, False)]),
+        )
+
+    def leaf(self, node: Document, none: bool, above: Sequence[Where]) -> Fraction | float:
+        prices = [self.price(node["prices"], what) for what, _ in self.limits]
+        total: Fraction | float = -sum(
+            (price * there for price, (_, there) in zip(prices, self.limits, strict=True)), Fraction(0)
+        )
+        shares = node.get("shares")
+        for name, (device, menu) in self.decisions.items():
+            count = Fraction(0 if none else 1 if shares is None else shares.get(name, 0))
+            total += min(
+                (
+                    count * one.cost + sum(price * use for price, use in zip(prices, one.use, strict=True))
+                    for one in menu
+                    if self.obeys(device, one, above)
+                ),
+                default=math.inf,
+            )
+        return total
+
+    def price(self, prices: Document, what: tuple[str, ...]) -> Fraction:
+        kind, *names = what
+        if kind == "room":
+            of = prices.get("capacity", {}) if names[1] == "subtasks" else prices.get("resource", {})
+            found = of.get(names[0], 0)
+            return Fraction(found if names[1] == "subtasks" else (found or {}).get(names[1], 0))
+        key = {"channels": "channels", "limit": "limits", "total": "totals"}[kind]
+        name = self.document["limits"][int(names[0])]["id"] if kind == "limit" else names[0]
+        return Fraction(prices.get(key, {}).get(name, 0))
+
+    def obeys(self, device: Document, one: Decision, above: Sequence[Where]) -> bool:
+        app = next(a for a in self.document["applications"] if a["id"] == device["application"])
+        for name, subtask, places, there in above:
+            if name != device["id"]:
+                continue
+            if subtask is None:
+                at = one.places is None
+            else:
+                at = one.places is not None and one.places[app["subtasks"].index(subtask)] in places
+            if at != there:
+                return False
+        return True
+
+
+def cost_of(document: Document, rows: dict[str, Any]) -> Fraction:
+    """The exact objective of decisions."""
+    costs = []
+    for device in document["devices"]:
+        task, row = task_of(document, device), rows[device["id"]]
+        rejection = task.weight * exactly(device.get("rejection") or 0)
+        costs.append(rejection if row is None else task.decision(tuple(row), []).cost)
+    return max(costs) if document["cost"].get("objective") == "max" else sum(costs, Fraction(0))
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def text(value: Fraction) -> str:
+    """A decimal just below a number."""
+    return f"{math.floor((value - SLACK) * 10**28)}e-28"
+
+
+def write_json(path: Path, document: Any) -> Path:
+    path.write_text(json.dumps(document), "utf-8")
+    return path
+
+
+class Files:
+    """An instance with solutions and certificates in a folder."""
+
+    def __init__(self, folder: Path, document: Document) -> None:
+        self.folder, self.document = folder, document
+        self.instance = write_json(folder / "instance.json", document)
+        self.sha256 = checker.fingerprint(document)
+
+    def solution(self, rows: dict[str, Any] | None, **changes: Any) -> Document:
+        found = rows is not None
+        return {
+            "format": "offloadlib-solution",
+            "version": 2,
+            "instance": {"name": "", "sha256": self.sha256},
+            "method": "m",
+            "objective": float(cost_of(self.document, rows)) if found else None,
+            "lower_bound": None,
+            "status": "feasible" if found else "unknown",
+            "decisions": rows,
+        } | changes
+
+    def certificate(self, nodes: list[Document], claim: str | None) -> Document:
+        return {
+            "format": "offloadlib-certificate",
+            "version": 2,
+            "instance": {"name": "", "sha256": self.sha256},
+            "nodes": nodes,
+            **({"claim": "infeasible"} if claim is None else {"lower_bound": claim}),
+        }
+
+    def check(self, solution: Document, certificate: Any = None) -> Any:
+        path = write_json(self.folder / "solution.json", solution)
+        if certificate is None:
+            return checker.check(self.instance, path)
+        return checker.check(self.instance, path, write_json(self.folder / "certificate.json", certificate))
+
+
+def failed(verdict: Any) -> list[str]:
+    return [rule.name for rule in verdict.rules if not rule.ok]
+
+
+# --- costs and rules --------------------------------------------------------------------------------
+
+
+def random_rows(document: Document, draw: random.Random) -> dict[str, Any]:
+    """Decisions of any kind, refusals only where they may be."""
+    points = [point["id"] for point in document["offload_points"]]
+    rows: dict[str, Any] = {}
+    for device in document["devices"]:
+        places = [None, *points] if device["connected_to"] is not None else [None]
+        rows[device["id"]] = [draw.choice(places) for _ in device["work"]]
+        if device.get("rejection") is not None and draw.random() < 0.3:
+            rows[device["id"]] = None
+    return rows
+
+
+def broken(document: Document, rows: dict[str, Any]) -> set[str]:
+    """The rules of limits that decisions break, one by one from the text."""
+    found = set()
+    most = limits(document)
+    used = [Fraction(0)] * len(most)
+    for device in document["devices"]:
+        row = rows[device["id"]]
+        if row is None:
+            continue
+        task = task_of(document, device)
+        one = task.decision(tuple(row), most)
+        used = [x + y for x, y in zip(used, one.use, strict=True)]
+        if device.get("deadline") is not None and one.delay > exactly(device["deadline"]):
+            found.add("deadlines")
+        if device.get("energy_budget") is not None and one.energy > exactly(device["energy_budget"]):
+            found.add("budgets")
+        allowed = device.get("allowed") or {}
+        if any(
+            name in allowed and place not in allowed[name]
+            for name, place in zip(task.names, row, strict=True)
+        ):
+            found.add("allowed")
+    names = {"room": "capacity", "channels": "channels", "limit": "limits", "total": "totals"}
+    return found | {names[what[0]] for use, (what, there) in zip(used, most, strict=True) if use > there}
+
+
+@examples(1000, base=FOLDER)
+@given(seeds)
+def test_costs_and_rules(tmp_path: Path, seed: int) -> None:
+    document, draw = random_format2(seed), random.Random(seed)
+    files = Files(tmp_path, document)
+    for _ in range(3):
+        rows = random_rows(document, draw)
+        verdict = files.check(files.solution(rows))
+        assert set(failed(verdict)) == broken(document, rows)
+        cost = cost_of(document, rows)
+        assert verdict.objective == float(cost)
+        off = files.solution(rows, objective=float(cost + Fraction(3, 10**9) * max(1, abs(cost))))
+        assert "objective" in failed(files.check(off))
+
+
+@examples(300, base=FOLDER)
+@given(seeds)
+def test_both_forms_are_one_instance(tmp_path: Path, seed: int) -> None:
+    document = random_format2(seed)
+    names = {"op1": "z", "op3": "b", "memory": "Z"}  # no longer in alphabetical order
+    text = json.dumps(document)
+    for name, other in names.items():
+        text = text.replace(f'"{name}"', f'"{other}"')
+    renamed = json.loads(text)
+    instance = instance_of(renamed)
+    write_instance(instance, tmp_path / "instance.zip")
+    first = checker.files._instance_from_json(renamed, "a document")
+    second = checker.read_instance(tmp_path / "instance.zip")
+    assert first.fingerprint() == second.fingerprint() == instance.fingerprint
+    assert read_structured(tmp_path / "instance.zip").fingerprint == instance.fingerprint
+
+
+@examples(150, base=FOLDER)
+@given(seeds)
+def test_the_optimum_is_accepted(tmp_path: Path, seed: int) -> None:
+    document = random_format2(seed, max_devices=3)
+    files = Files(tmp_path, document)
+    found = optimum(document)
+    if found is None:
+        for status in ("unknown", "infeasible"):
+            verdict = files.check(files.solution(None, status=status))
+            assert failed(verdict) == (["status"] if status == "infeasible" else [])
+            assert math.isnan(verdict.objective)
+        return
+    cost, rows = found
+    verdict = files.check(files.solution(rows, status="optimal", lower_bound=float(cost)))
+    assert verdict.accepted
+    verdict = files.check(files.solution(rows, lower_bound=float(cost + max(abs(cost), 1) / 10**8)))
+    assert failed(verdict) == ["lower_bound"]
+
+
+def test_refusal_needs_a_rejection(tmp_path: Path) -> None:
+    document = random_format2(3, ["weight"])
+    files = Files(tmp_path, document)
+    name = document["devices"][0]["id"]
+    rows: dict[str, Any] = {device["id"]: [None] * len(device["work"]) for device in document["devices"]}
+    verdict = files.check(files.solution(rows) | {"decisions": {**rows, name: None}})
+    assert failed(verdict) == ["decisions"]
+    assert f"device {name!r} is refused, and has no rejection" in verdict.rules[1].message
+    document["devices"][0]["rejection"] = -2.5
+    files = Files(tmp_path, document)
+    verdict = files.check(files.solution({**rows, name: None}))
+    assert verdict.accepted
+    with pytest.raises(checker.Unusable, match=r"decisions\['ud1'\]: null is not an array"):
+        files.check(files.solution({**rows, name: None}, version=1))
+
+
+# --- certificates -----------------------------------------------------------------------------------
+
+
+def price(draw: random.Random) -> str:
+    return draw.choice(["0", "1e-3", "2.5E-1", "1", f"{draw.random():.3f}", f"{draw.random():.17f}"])
+
+
+def random_leaf(document: Document, draw: random.Random) -> Document:
+    prices: Document = {}
+    for what, _ in limits(document):
+        if draw.random() < 0.3:
+            continue
+        kind, *names = what
+        if kind == "room" and names[1] == "subtasks":
+            prices.setdefault("capacity", {})[names[0]] = price(draw)
+        elif kind == "room":
+            prices.setdefault("resource", {}).setdefault(names[0], {})[names[1]] = price(draw)
+        elif kind == "limit":
+            prices.setdefault("limits", {})[document["limits"][int(names[0])]["id"]] = price(draw)
+        else:
+            prices.setdefault({"total": "totals"}.get(kind, kind), {})[names[0]] = price(draw)
+    leaf: Document = {"prices": prices}
+    if document["cost"].get("objective") == "max":
+        names = [device["id"] for device in document["devices"]]
+        parts = [draw.randint(0, 10) for _ in names]
+        parts[draw.randrange(len(parts))] += 100 - sum(parts)
+        leaf["shares"] = {n: f"{part / 100}" for n, part in zip(names, parts, strict=True) if part}
+    return leaf
+
+
+def random_branch(document: Document, draw: random.Random) -> Document:
+    device = draw.choice(document["devices"])
+    if device.get("rejection") is not None and draw.random() < 0.5:
+        return {"device": device["id"], "refused": True}
+    app = next(a for a in document["applications"] if a["id"] == device["application"])
+    places = [None, *(point["id"] for point in document["offload_points"])]
+    at = {"device": device["id"], "subtask": draw.choice(app["subtasks"])}
+    if draw.random() < 0.5:
+        return {**at, "places": draw.choices(places, k=draw.randint(1, len(places)))}
+    return {**at, "place": draw.choice(places)}
+
+
+def random_tree(document: Document, draw: random.Random, leaves: int) -> list[Document]:
+    nodes: list[Document] = [{}]
+    ends = [0]
+    while len(ends) < leaves:
+        at = ends.pop(draw.randrange(len(ends)))
+        children = [len(nodes), len(nodes) + 1]
+        draw.shuffle(children)
+        nodes[at] = {
+            "branch": random_branch(document, draw),
+            "equal": children[0],
+            "different": children[1],
+        }
+        nodes += [{}, {}]
+        ends += children
+    for at in ends:
+        nodes[at] = random_leaf(document, draw)
+    return nodes
+
+
+def computed(document: Document, certificate: Document, folder: Path) -> Any:
+    instance = checker.files._instance_from_json(document, "a document")
+    read = checker.read_certificate(write_json(folder / "certificate.json", certificate))
+    assert checker.faults.certificate_faults(instance, read) == []
+    return checker.tree_bound(instance, read)
+
+
+def near(value: Fraction | float, exact: Fraction | float) -> bool:
+    if isinstance(exact, float):
+        return value == exact
+    return isinstance(value, Fraction) and 0 <= exact - value <= LOSS
+
+
+@examples(2000, base=FOLDER)
+@given(seeds)
+def test_the_bound_is_that_of_enumeration(tmp_path: Path, seed: int) -> None:
+    document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    reference, files = Reference(document), Files(tmp_path, document)
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3, 5]))
+    for i, node in enumerate(nodes):
+        if "prices" in node and draw.random() < 0.1:
+            nodes[i] = {**node, "infeasible": True}
+    exact = reference.bound(nodes, hopeless=False)
+    bound = computed(document, files.certificate(nodes, "0"), tmp_path)
+    assert near(bound.value, exact)
+    assert bound.limited == []
+    found = optimum(document)
+    assert found is None or bound.value <= found[0]
+    if isinstance(bound.value, Fraction):
+        solution = files.solution(found[1] if found else None)
+        assert files.check(solution, files.certificate(nodes, text(bound.value))).accepted
+        above = bound.value + max(abs(bound.value) / 10**9, SLACK)
+        verdict = files.check(solution, files.certificate(nodes, text(above + 2 * SLACK)))
+        assert failed(verdict) == ["claim"]
