@@ -5,12 +5,11 @@ The reference is ``brute2``: fractions, every decision of every device, straight
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
