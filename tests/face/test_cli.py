@@ -201,9 +201,11 @@ BAD_SOLVES: list[tuple[list[str], str]] = [
 def test_bad_options_are_refused(run: Any, options: list[str], message: str) -> None:
     status, out, err = run("solve", WORKED, *options)
     assert (status, out) == (2, "")
-    assert message in err
-    assert err.startswith("offloadlib: ")
-    assert err.count("\n") == 1
+    # On a busy machine progress may be shown before a solver is found to be missing.
+    *_, last = err.splitlines()
+    assert message in last
+    assert last.startswith("offloadlib: ")
+    assert err.count("offloadlib: ") == 1
     assert list(Path().iterdir()) == []
 
 
