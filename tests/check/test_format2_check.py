@@ -5,6 +5,7 @@ The reference is ``brute2``: fractions, every decision of every device, straight
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import math
@@ -404,3 +405,184 @@ def test_the_bound_is_that_of_enumeration(tmp_path: Path, seed: int) -> None:
         above = bound.value + max(abs(bound.value) / 10**9, SLACK)
         verdict = files.check(solution, files.certificate(nodes, text(above + 2 * SLACK)))
         assert failed(verdict) == ["claim"]
+
+
+# --- proofs -----------------------------------------------------------------------------------------
+
+
+class Prover:
+    """A tree that proves the optimum, or that there is no solution, by dividing until it is plain."""
+
+    def __init__(self, document: Document, optimum: Fraction | None) -> None:
+        self.document, self.optimum, self.reference = document, optimum, Reference(document)
+        self.nodes: list[Document] = []
+        self.node([])
+
+    def node(self, above: list[Where]) -> None:
+        index = len(self.nodes)
+        self.nodes.append({})
+        leaf = self.leaf(above)
+        if leaf is not None:
+            self.nodes[index] = leaf
+            return
+        where = self.divide(above)
+        name, subtask, places, _ = where
+        at = {"refused": True} if subtask is None else {"subtask": subtask, "place": places[0]}
+        equal = len(self.nodes)
+        self.node([*above, where])
+        different = len(self.nodes)
+        self.node([*above, (*where[:3], False)])
+        self.nodes[index] = {"branch": {"device": name, **at}, "equal": equal, "different": different}
+
+    def left(self, above: list[Where]) -> dict[str, list[Decision]]:
+        return {
+            name: [one for one in menu if self.reference.obeys(device, one, above)]
+            for name, (device, menu) in self.reference.decisions.items()
+        }
+
+    def leaf(self, above: list[Where]) -> Document | None:
+        for prices in [{}, *map(self.one_price, self.reference.limits)]:
+            leaf: Document = {"prices": prices}
+            if self.reference.leaf(leaf, True, above) > 0:
+                return leaf if self.optimum is None else {**leaf, "infeasible": True}
+        if self.optimum is None:
+            return None
+        names = list(self.reference.decisions)
+        some: list[Document] = [{}]
+        if self.document["cost"].get("objective") == "max":
+            some = [{"shares": {name: "1.0"}} for name in names]
+        for shares in some:
+            leaf = {"prices": {}, **shares}
+            if self.reference.leaf(leaf, False, above) >= self.optimum:
+                return leaf
+        return None
+
+    def one_price(self, limit: tuple[tuple[str, ...], Fraction]) -> Document:
+        kind, *names = limit[0]
+        if kind == "room":
+            if names[1] == "subtasks":
+                return {"capacity": {names[0]: "1"}}
+            return {"resource": {names[0]: {names[1]: "1"}}}
+        if kind == "limit":
+            return {"limits": {self.document["limits"][int(names[0])]["id"]: "1"}}
+        return {{"total": "totals"}.get(kind, kind): {names[0]: "1"}}
+
+    def divide(self, above: list[Where]) -> Where:
+        for name, menu in self.left(above).items():
+            if len(menu) < 2:
+                continue
+            if any(one.places is None for one in menu):
+                return (name, None, [], True)
+            device = self.reference.decisions[name][0]
+            names = task_of(self.document, device).names
+            for k, subtask in enumerate(names):
+                places = {one.places[k] for one in menu if one.places}
+                if len(places) > 1:
+                    return (name, subtask, [min(places, key=str)], True)
+        raise AssertionError("nothing left to divide")
+
+
+@examples(500, base=FOLDER)
+@given(seeds)
+def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
+    document = random_format2(seed, max_devices=2, max_points=2, max_subtasks=2)
+    files, found = Files(tmp_path, document), optimum(document)
+    prover = Prover(document, found and found[0])
+    if found is None:
+        certificate = files.certificate(prover.nodes, None)
+        verdict = files.check(files.solution(None, status="infeasible"), certificate)
+        assert verdict.accepted
+        assert verdict.certified_bound == math.inf
+        assert verdict.certified_gap is None
+        assert verdict.as_dict()["certified_bound"] is None
+        assert files.check(files.solution(None), certificate).accepted
+        return
+    cost, rows = found
+    solution = files.solution(rows, status="optimal", lower_bound=float(cost))
+    verdict = files.check(solution, files.certificate(prover.nodes, text(cost)))
+    assert verdict.accepted
+    assert 0 <= verdict.certified_gap <= 1e-9
+    assert failed(files.check(solution, files.certificate(prover.nodes, text(cost + 3 * SLACK)))) == ["claim"]
+    refuted = files.certificate(prover.nodes, None)
+    assert failed(files.check(solution, refuted))[0] == "claim"
+    assert failed(files.check(files.solution(None, status="infeasible"), refuted)) == ["status", "claim"]
+
+
+@examples(600, base=FOLDER)
+@given(seeds)
+def test_infeasible_claims(tmp_path: Path, seed: int) -> None:
+    """Accepted exactly where the prices prove them, which they never do where there is a solution."""
+    draw = random.Random(seed)
+    features = ["demand", "resources", "limits", "totals", "allowed", "deadline", "channels", "at"]
+    document = random_format2(seed, features if draw.random() < 0.7 else None, max_devices=3)
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3]))
+    files = Files(tmp_path, document)
+    exact = Reference(document).bound(nodes, hopeless=True)
+    certificate = files.certificate(nodes, None)
+    verdict = files.check(files.solution(None, status="infeasible"), certificate)
+    assert verdict.accepted == (exact == math.inf)
+    assert not (verdict.accepted and optimum(document))
+    assert failed(verdict) in ([], ["status", "claim"])
+
+
+# --- damage -----------------------------------------------------------------------------------------
+
+
+def damage(draw: random.Random, value: Any) -> Any:
+    """A document with one change somewhere."""
+    value = copy.deepcopy(value)
+    spots: list[tuple[Any, Any]] = []
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        entries = item.items() if isinstance(item, dict) else enumerate(item)
+        for key, inner in entries:
+            spots.append((item, key))
+            if isinstance(inner, dict | list):
+                pending.append(inner)
+    holder, key = draw.choice(spots)
+    others = [holder_[key_] for holder_, key_ in spots]
+    new = draw.choice(
+        [None, 0, 1, 2, "0", "-1", "1e3", "1/2", True, "op1", "ud1", "memory", [], {}, draw.choice(others)]
+    )
+    if draw.random() < 0.3:
+        del holder[key]
+    else:
+        holder[key] = copy.deepcopy(new)
+    return value
+
+
+@examples(2000, base=FOLDER)
+@given(seeds)
+def test_no_damaged_certificate_proves_what_is_not_so(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    document = random_format2(seed % 97, max_devices=2, max_points=2, max_subtasks=2)
+    files, found = Files(tmp_path, document), optimum(document)
+    prover = Prover(document, found and found[0])
+    certificate = files.certificate(prover.nodes, text(found[0]) if found else None)
+    for _ in range(draw.choice([1, 1, 2, 3])):
+        certificate = damage(draw, certificate)
+    try:
+        verdict = files.check(files.solution(found and found[1]), certificate)
+    except checker.Unusable as unusable:
+        assert str(unusable).startswith(str(tmp_path / "certificate.json"))
+        return
+    assert "consistency" not in failed(verdict)
+    if verdict.certified_bound is not None:
+        assert verdict.certified_bound <= (found[0] if found else math.inf)
+
+
+@examples(1000, base=FOLDER)
+@given(seeds)
+def test_no_document_breaks_the_checker(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    document = random_format2(seed % 997)
+    for _ in range(draw.choice([1, 1, 2])):
+        document = damage(draw, document)
+    path = write_json(tmp_path / "instance.json", document)
+    try:
+        instance = checker.read_instance(path)
+    except checker.Unusable as unusable:
+        assert str(unusable).startswith(f"{path}: ")
+        return
+    assert len(instance.fingerprint()) == 64

@@ -20,7 +20,9 @@ from typing import NamedTuple
 from ..data import Application
 from .menu import Options
 
-_WIDTHS = (20, 200, 2000)
+# The first one only finds a good decision: with it most labels are dropped at once.
+_WIDTHS = (3, 50, 500, 2000)
+_MOST_WIDTH = 60_000  # over subtasks and arcs
 _START = 3  # cost, energy, delay: what a label has before its open subtasks
 _OPEN = 7  # numbers for each: start, then time, cost and energy to add if local, if offloaded
 Label = list[int]
@@ -76,6 +78,7 @@ class Plan:
                 if not missing[child]:
                     ready.append(child)
         self.children = [[child for _, child in some] for some in arcs]
+        self._most_width = _MOST_WIDTH // (count + len(application.edges))
 
     def least(self, options: Options) -> tuple[int | None, bool]:
         """Return the least cost within the limits, None where no decision keeps them.
@@ -85,8 +88,9 @@ class Plan:
         if not all(stay or leave for stay, leave in options.of_subtasks):
             return None, True
         search = _Search(self, options)
+        dropped = None
         for width in _WIDTHS:
-            dropped = search.run(width)
+            dropped = search.run(min(width, self._most_width))
             if dropped is None or (search.best is not None and dropped >= search.best):
                 return search.best, True
         return dropped, False
