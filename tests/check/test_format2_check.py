@@ -176,7 +176,7 @@ class Files:
             "version": 2,
             "instance": {"name": "", "sha256": self.sha256},
             "method": "m",
-            "objective": float(cost_of(self.document, rows)) if found else None,
+            "objective": float(cost_of(self.document, rows)) if rows is not None else None,
             "lower_bound": None,
             "status": "feasible" if found else "unknown",
             "decisions": rows,
@@ -254,7 +254,7 @@ def test_costs_and_rules(tmp_path: Path, seed: int) -> None:
         assert set(failed(verdict)) == broken(document, rows)
         cost = cost_of(document, rows)
         assert verdict.objective == float(cost)
-        off = files.solution(rows, objective=float(cost + Fraction(3, 10**9) * max(1, abs(cost))))
+        off = files.solution(rows, objective=float(cost + Fraction(3, 10**9) * max(Fraction(1), abs(cost))))
         assert "objective" in failed(files.check(off))
 
 
@@ -290,7 +290,7 @@ def test_the_optimum_is_accepted(tmp_path: Path, seed: int) -> None:
     cost, rows = found
     verdict = files.check(files.solution(rows, status="optimal", lower_bound=float(cost)))
     assert verdict.accepted
-    verdict = files.check(files.solution(rows, lower_bound=float(cost + max(abs(cost), 1) / 10**8)))
+    verdict = files.check(files.solution(rows, lower_bound=float(cost + max(abs(cost), Fraction(1)) / 10**8)))
     assert failed(verdict) == ["lower_bound"]
 
 
