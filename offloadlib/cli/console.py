@@ -208,6 +208,18 @@ def _figures(
     ]
 
 
+def _listing(left: Sequence[str], right: Sequence[str] = ()) -> Table:
+    """An empty table with titles, of columns of text and then of numbers."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in left:
+        table.add_column(title)
+    for title in right:
+        table.add_column(title, justify="right")
+    return table
+
+
 def show_explanation(part: str, explanation: Explanation) -> None:
     """A part of an explanation (``bounds``, ``choices`` or ``limits``) as soon as it is known."""
     show = {"bounds": _show_bounds, "choices": _show_choices, "limits": _show_limits}
@@ -227,11 +239,7 @@ def _show_bounds(console: Console, explanation: Explanation) -> None:
 
 
 def _show_choices(console: Console, explanation: Explanation) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in (f"subtask of {explanation.device}", "place", "why"):
-        table.add_column(title)
+    table = _listing((f"subtask of {explanation.device}", "place", "why"))
     for choice in explanation.choices:
         table.add_row(choice.subtask, choice.place or "local", Text(choice.reason))
     console.print(table)
@@ -239,15 +247,10 @@ def _show_choices(console: Console, explanation: Explanation) -> None:
 
 
 def _show_limits(console: Console, explanation: Explanation) -> None:
-    from rich.table import Table
-
     from offloadlib.instances.errors import counted
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("offload point", "limit"):
-        table.add_column(title)
-    for title in ("size", "used", "price of one more", "saved when tried", "at most"):
-        table.add_column(title, justify="right")
+    numbered = ("size", "used", "price of one more", "saved when tried", "at most")
+    table = _listing(("offload point", "limit"), numbered)
     shown = [limit for limit in explanation.limits if limit.binds or limit.worth > 0]
     digits = numbers.decimals([limit.price for limit in shown])
     for limit in shown:
@@ -265,11 +268,7 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
 
 def show_methods(methods: Iterable[Method]) -> None:
     """The methods, one a line."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("method", "family", "instances", "which may have", "what it does", "source"):
-        table.add_column(title)
+    table = _listing(("method", "family", "instances", "which may have", "what it does", "source"))
     for method in methods:
         kinds, features = ", ".join(sorted(method.kinds)), ", ".join(sorted(method.supports))
         texts = (Text(text) for text in (method.summary, method.source))

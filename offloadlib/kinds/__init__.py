@@ -12,9 +12,9 @@ from typing import Any
 from offloadlib.formulations.catalogue import imported
 from offloadlib.instances import AnyInstance, InputError
 from offloadlib.instances.kind import KINDS
-from offloadlib.methods import OPTIONS, Family, Method
+from offloadlib.methods import Family, Method
 
-ANY, NONE, SEED, GAP = frozenset(OPTIONS), frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
+NONE, SEED, GAP = frozenset[str](), frozenset({"seed"}), frozenset({"gap"})
 SEARCHED = frozenset({"gap", "seed", "threads"})
 """What methods have a use for (:attr:`.methods.Method.uses`)."""
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from offloadlib.formulations.catalogue import ALL, FORMULATIONS, Formulation
-from offloadlib.instances.features import Feature
-from offloadlib.kinds import ANY, GAP, LOCAL, NONE, SEARCHED, SEED, Face
+from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
 from offloadlib.methods import Family, Method
 
 EXACT, HEURISTIC = Family.EXACT, Family.HEURISTIC
 
 
-def _method(
-    name: str,
-    path: str,
-    family: Family,
-    summary: str,
-    source: str,
-    supports: frozenset[Feature] = ALL,
-    obstacle: str = "",
-    uses: frozenset[str] = ANY,
-) -> Method:
-    kinds = frozenset({"structured"})
-    return Method(name, path, family, summary, source, kinds, supports, obstacle, uses=uses)
+_method = partial(Method, kinds=frozenset({"structured"}), supports=ALL)
 
 
 def _milp(item: Formulation) -> Method:
-    return _method(item.name, item.solve, EXACT, item.summary, item.source, item.supports, item.obstacle)
+    told = item.name, item.solve, EXACT, item.summary, item.source
+    return _method(*told, supports=item.supports, obstacle=item.obstacle)
 
 
 METHODS = (
