@@ -17,9 +17,11 @@ import typer
 from rich.markup import escape
 
 from offloadlib.instances.draws import parameter_help, restored
+from offloadlib.instances.structured.draw_limits import LimitSetting
 from offloadlib.instances.structured.generate import Environment
 
 _ENVIRONMENT = "Devices, offload points and network"
+_LIMITS = "Limits of the real world (format 2); by default none"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def _entries(kind: type[Any], path: tuple[str, ...]) -> Iterator[_Entry]:
             yield from _entries(hint, below)  # type: ignore[arg-type]
         else:
             panel = _ENVIRONMENT if field.name in inherited else " ".join(path).capitalize() or None
+            panel = _LIMITS if field.name in LimitSetting.later() and not path else panel
             yield _entry(below, hint, _default(field), texts[field.name], panel)
 
 

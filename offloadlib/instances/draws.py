@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -33,8 +33,15 @@ def parameter_help(setting: type[Any]) -> dict[str, str]:
 
 
 def recorded(setting: Any) -> dict[str, Any]:
-    """The parameters as they stand in ``source``: plain JSON values."""
+    """The parameters as they stand in ``source``: plain JSON values.
+
+    What ``setting.later()`` names is left out where it is as by default.
+    """
     values: dict[str, Any] = json.loads(json.dumps(asdict(setting)))
+    later = setting.later() if hasattr(setting, "later") else ()
+    for item in fields(setting):
+        if item.name in later and getattr(setting, item.name) == item.default:
+            del values[item.name]
     return values
 
 

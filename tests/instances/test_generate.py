@@ -277,3 +277,90 @@ def test_rebuilding_from_the_command_line(tmp_path: Path, capsys: pytest.Capture
     assert "melbourne-s: left out, it needs --data" in printed
     with pytest.raises(SystemExit):
         main(["no-such-file"])
+
+
+# --- format 2 ---------------------------------------------------------------------------------------
+
+
+LIMITED = Setting(
+    devices=40,
+    offload_points=4,
+    applications=("face", "chain-3"),
+    resources=("memory", "gpu"),
+    deadline=(0.7, 1.1),
+    energy_budget=(0.8, 1.2),
+    rejection=(1.0, 2.0),
+    weight=(0.5, 2.0),
+    latency=(0.01, 0.02),
+    fee=(0.05, 0.1),
+    pinned=0.2,
+    accelerated=0.3,
+    total_delay=0.9,
+    total_energy=0.8,
+    objective="max",
+)
+
+
+def test_limits_are_drawn_in_their_ranges() -> None:
+    instance = generate(LIMITED, seed=5)
+    devices, points, local = instance.devices, instance.points, instance.evaluate(instance.all_local)
+    assert instance.version == 2
+    assert instance.resources == LIMITED.resources
+    assert instance.objective == "max"
+    for ratio, (low, high) in (
+        (devices.deadline / local.delay, (0.7, 1.1)),
+        (devices.energy_budget / local.energy, (0.8, 1.2)),
+        (devices.rejection, (1.0, 2.0)),  # all-local costs 1 where costs are relative to it
+        (devices.weight, (0.5, 2.0)),
+        (devices.latency_up, (0.01, 0.02)),
+        (devices.latency_down, (0.01, 0.02)),
+        (points.fee_subtask, (0.05, 0.1)),
+        (points.room, LIMITED.room),
+    ):
+        assert low * (1 - 1e-12) <= ratio.min() < ratio.max() <= high * (1 + 1e-12)
+    assert instance.totals.delay == pytest.approx(0.9 * local.delay.sum())
+    assert instance.totals.energy == pytest.approx(0.8 * local.energy.sum())
+    pinned = sum(len(group.allowed) for group in instance.groups) / instance.num_subtasks
+    fast = sum(len(group.exceptions) for group in instance.groups) / instance.num_subtasks / 4
+    assert 0.1 < pinned < 0.3
+    assert 0.2 < fast < 0.4
+    for group in instance.groups:
+        assert not group.allowed.places[:, :-1].any()
+        at = group.exceptions
+        once = group.work[at.row, at.subtask] / points.cpu[at.place]
+        assert (once / at.execution >= 2 * (1 - 1e-12)).all()
+        assert ((group.demand >= 1) & (group.demand <= 3)).all()
+
+
+def test_what_is_drawn_of_format_2_changes_nothing_else(tmp_path: Path) -> None:
+    plain = Setting(devices=40, offload_points=4, applications=("face", "chain-3"))
+    one, other = generate(plain, seed=5), generate(LIMITED, seed=5)
+    assert one.version == 1
+    assert one.source is not None
+    assert not set(one.source["parameters"]) & Setting.later()
+    for name in ("cpu", "execute", "alpha", "connected_to", "uplink"):
+        assert np.array_equal(getattr(one.devices, name), getattr(other.devices, name))
+    for first, second in zip(one.groups, other.groups, strict=True):
+        assert np.array_equal(first.work, second.work)
+    assert generate(LIMITED, seed=5).fingerprint == other.fingerprint != generate(LIMITED, seed=6).fingerprint
+    for name in ("a.json", "a.zip"):
+        instances.write(other, tmp_path / name)
+        assert read(tmp_path / name).fingerprint == other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resources": ("a", "a")}, r"resources\[1\]: names \"a\" again"),
+        ({"resources": ("subtasks",)}, r"resources\[0\]: must be a name other than \"subtasks\""),
+        ({"deadline": (2.0, 1.0)}, "deadline: low 2.0 is above high 1.0"),
+        ({"rejection": (-1.0, 1.0)}, "rejection"),
+        ({"pinned": 1.5}, "pinned: must be a number in"),
+        ({"speedup": (0.0, 1.0)}, "speedup"),
+        ({"total_energy": -1.0}, "total_energy: must be a number"),
+        ({"objective": "least"}, 'objective: must be "sum" or "max"'),
+    ],
+)
+def test_bad_limits_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        generate(Setting(**changes))

@@ -188,7 +188,8 @@ def import_wfformat(
     mean_data = setting.mean_data or (DATA_DRAWN if sites is None else DATA_ON_A_MAP)
     setting = replace(setting, mean_data=mean_data)
     sources = [(Path(path), read_bytes(path)) for path in files]
-    for_points, for_devices, for_network, for_tasks, for_times = np.random.default_rng(seed).spawn(5)
+    streams = np.random.default_rng(seed).spawn(6)
+    for_points, for_devices, for_network, for_tasks, for_times, for_limits = streams
     workflows = _read_workflows(sources, setting, mean_data, for_times)
     if sites is None or users is None:
         facts: dict[str, Any] = {}
@@ -226,6 +227,7 @@ def import_wfformat(
         points=draw_points(setting, network, for_points),
         network=network,
         applications=[workflow.application for workflow in workflows],
+        rng=for_limits,
     )
     instance = assembled(columns=columns)
     pins = dict(_pins(instance, workflows))
@@ -499,6 +501,7 @@ def _drawn(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
             yield "sites"
     if setting.unconnected:
         yield "devices without a connection"
+    yield from setting.used
     if setting.workflow_choice == "sample":
         yield "workflows of the devices"
     if setting.variation:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..files.archive import Columns
 from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from . import graphs
+from .draw_limits import LimitSetting, draw_limits, limit_problems
 from .form import header_of, validated
 from .instance import Instance
 from .model import LOCAL, Application, Normalise
@@ -39,7 +41,7 @@ NOMINAL_DISTANCE = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class Environment(LimitSetting):
     """Devices, offload points and the network between them; the defaults are the paper's (Table 1).
 
     Parameters
@@ -146,7 +148,9 @@ def generate(
     problems = [*environment_problems(setting), *_setting_problems(setting), *seed_problems(seed)]
     if problems:
         raise InputError("generate", problems)
-    for_graphs, for_points, for_devices, for_network, for_tasks = np.random.default_rng(seed).spawn(5)
+    for_graphs, for_points, for_devices, for_network, for_tasks, for_limits = np.random.default_rng(
+        seed
+    ).spawn(6)
     applications = [graphs.maker(text)(for_graphs) for text in setting.applications]
     devices = draw_devices(setting, setting.devices, for_devices)
     network = drawn_network(setting, setting.offload_points, devices["power.send"], for_network)
@@ -164,6 +168,7 @@ def generate(
         network=network,
         applications=applications,
         columns=devices | _draw_tasks(setting, applications, for_tasks),
+        rng=for_limits,
     )
 
 
@@ -323,6 +328,7 @@ def assemble(
     network: Network,
     applications: list[Application],
     columns: Columns,
+    rng: np.random.Generator,
 ) -> Instance:
     """The validated instance of its parts.
 
@@ -331,7 +337,7 @@ def assemble(
     name, description, source
         As in the file.
     environment
-        Its ``normalise`` counts.
+        Its ``normalise`` counts, and what it asks for of format 2.
     points
         The offload points (:func:`draw_points`).
     network
@@ -340,6 +346,8 @@ def assemble(
         The graphs.
     columns
         The devices' own columns and those of their tasks (:mod:`.structured.columns`).
+    rng
+        Source of the draws of format 2; it stays as it is.
 
     Raises
     ------
@@ -357,6 +365,12 @@ def assemble(
     }
     if network.device_position is not None:
         columns["position"] = network.device_position
+    if environment.used:
+        added, more = draw_limits(
+            environment, applications, points, columns, environment.normalise == "local", deepcopy(rng)
+        )
+        header |= {**added, "cost": {**header["cost"], "objective": environment.objective}}
+        columns |= more
     return validated(header, columns, name)
 
 
@@ -379,6 +393,7 @@ def environment_problems(environment: Environment) -> Iterator[Problem]:
         if getattr(environment, name) is not None:
             yield from number_problems(name, getattr(environment, name), 1, LARGEST)
     yield from radio_problems(environment.radio)
+    yield from limit_problems(environment)
 
 
 def _setting_problems(setting: Setting) -> Iterator[Problem]:
