@@ -25,6 +25,7 @@ from test_files import assert_same, spots
 from test_malformed import problems
 
 import offloadlib.instances as model
+from offloadlib import check as checker
 from offloadlib.instances import InputError, Instance, Solution, Status, StoredSolution
 from offloadlib.instances.files.archive import write_zip
 from offloadlib.instances.files.instances import parse
@@ -100,6 +101,7 @@ def test_round_trips(document: Document, tmp_path_factory: pytest.TempPathFactor
     for name in ("instance.json", "instance.zip"):
         model.write(instance, folder / name)
         same(instance, read_structured(folder / name))
+        assert checker.read_instance(folder / name).fingerprint() == instance.fingerprint
     header, columns = header_and_columns(instance)
     same(instance, validated(header, columns, "columns"))
 
@@ -565,6 +567,8 @@ def test_malformed(change: Change, expected: list[str], tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(changed(change, of=SECOND)))
     assert problems(model.read, path) == expected
+    with pytest.raises(checker.Unusable):
+        checker.read_instance(path)
 
 
 def test_work_that_takes_time_somewhere_normalises() -> None:
@@ -685,6 +689,8 @@ def test_malformed_columns(data: bytes, expected: list[str], tmp_path: Path) -> 
     path = tmp_path / "bad.zip"
     path.write_bytes(data)
     assert problems(model.read, path) == expected
+    with pytest.raises(checker.Unusable):
+        checker.read_instance(path)
 
 
 def test_columns_of_version_2_under_a_header_of_version_1(tmp_path: Path) -> None:
