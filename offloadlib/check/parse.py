@@ -259,12 +259,18 @@ def _by_name(parser: Parser) -> Parser:
 
 
 def _all_of(parser: Parser) -> Parser:
-    """Return the parser of an array of such values."""
+    """Return the parser of an array of such values, which leaves out those that are wrong."""
 
-    def parse(problems: list[Problem], value: Any, path: str) -> list[Any] | None:
+    def parse(problems: list[Problem], value: Any, path: str) -> list[tuple[int, Any]] | None:
         if any_array(problems, value, path) is None:
             return None
-        return [parser(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+        found = []
+        for i, item in enumerate(value):
+            before = len(problems)
+            parsed = parser(problems, item, f"{path}[{i}]")
+            if len(problems) == before:
+                found.append((i, parsed))
+        return found
 
     return parse
 

@@ -68,6 +68,7 @@ class Frame(NamedTuple):
     version: int = 1
     objective: str = "sum"
     resources: Sequence[str] = ()
+    known: Container[str] | None = None  # what may be limited; None: that could not be read
     limits: Sequence[SharedLimit] = ()
     totals: Mapping[str, float] = MappingProxyType({})
 
@@ -127,7 +128,9 @@ def read_frame(problems: list[Problem], document: dict[str, Any], body: str, par
     resources = fields.get("resources", [])
     if SUBTASKS in resources:
         problems.append((f"resources[{resources.index(SUBTASKS)}]", f"{SUBTASKS!r} is built in"))
-    known = {SUBTASKS, *resources}
+    # Where the names could not be read, nothing is said of unknown ones.
+    unread = document.get("resources") not in (None, []) and not resources
+    known = None if unread else {SUBTASKS, *resources}
     points: list[OffloadPoint] = []
     point_index: dict[str, int] = {}
     for i, item in enumerate(fields.get("offload_points", [])):
@@ -143,12 +146,13 @@ def read_frame(problems: list[Problem], document: dict[str, Any], body: str, par
     result = Frame(cost.get("normalise", ""), applications, points, point_index, fields.get(body))
     if not second:
         return result
-    if fields.get("totals") == {}:
+    if fields.get("totals") == {} and type(document["totals"]) is dict:
         problems.append(("totals", "caps neither energy nor delay"))
     return result._replace(
         version=2,
         objective=cost.get("objective", "sum"),
         resources=resources,
+        known=known,
         limits=_limits(problems, fields.get("limits", []), known, point_index),
         totals=fields.get("totals", {}),
     )
@@ -165,14 +169,14 @@ def _point(record: dict[str, Any]) -> OffloadPoint:
 
 
 def _limits(
-    problems: list[Problem], items: Iterable[Any], resources: Container[str], points: Mapping[str, int]
+    problems: list[Problem], items: Iterable[Any], known: Container[str] | None, points: Mapping[str, int]
 ) -> list[SharedLimit]:
     limits: dict[str, SharedLimit] = {}
     for i, item in enumerate(items):
         before, where = len(problems), f"limits[{i}]"
         record = LIMIT(problems, item, where)
         new = _is_new(problems, record, where, limits)
-        if "resource" in record and record["resource"] not in resources:
+        if "resource" in record and known is not None and record["resource"] not in known:
             problems.append((f"{where}.resource", f"unknown resource {record['resource']!r}"))
         if record.get("resource") == SUBTASKS and "capacity" in record:
             whole_number(problems, record["capacity"], f"{where}.capacity")
@@ -183,15 +187,26 @@ def _limits(
             if points and name not in points
         ]
         if new and len(problems) == before:
-            places = [points[name] for name in names]
+            places = [points.get(name, -1) for name in names]  # -1: the points could not be read
             limits[record["id"]] = SharedLimit(record["id"], record["resource"], places, record["capacity"])
     return list(limits.values())
 
 
 def _unknown_keys(
-    problems: list[Problem], names: Iterable[str], known: Container[str], path: str, what: str = "resource"
+    problems: list[Problem],
+    names: Iterable[str],
+    known: Container[str] | None,
+    path: str,
+    what: str = "resource",
 ) -> None:
-    problems += [(joined(path, name), f"unknown {what} {name!r}") for name in names if name not in known]
+    if known is not None:
+        problems += [(joined(path, name), f"unknown {what} {name!r}") for name in names if name not in known]
+
+
+def _check_demand(problems: list[Problem], frame: Frame, demand: Iterable[str], path: str) -> None:
+    if SUBTASKS in demand:
+        problems.append((joined(path, SUBTASKS), "is built in: each subtask demands 1"))
+    _unknown_keys(problems, demand, frame.known, path)
 
 
 def _is_new(problems: list[Problem], record: dict[str, Any], path: str, seen: Container[str]) -> bool:
@@ -322,7 +337,7 @@ def _terms(
         if name in subtasks and frozenset(places) != everywhere:
             allowed[subtasks[name]] = frozenset(places)
     demand = fields.get("demand", {})
-    _unknown_keys(problems, demand, frame.resources, f"{path}.demand")
+    _check_demand(problems, frame, demand, f"{path}.demand")
     for name, row in demand.items():
         if len(row) != len(subtasks):
             where = joined(f"{path}.demand", name)
@@ -343,10 +358,14 @@ def _terms(
 
 
 def _entries(
-    problems: list[Problem], frame: Frame, subtasks: Mapping[str, int], items: Iterable[Any], path: str
+    problems: list[Problem],
+    frame: Frame,
+    subtasks: Mapping[str, int],
+    items: Iterable[tuple[int, Any]],
+    path: str,
 ) -> dict[tuple[int, int], Entry]:
     found: dict[tuple[int, int], Entry] = {}
-    for i, item in enumerate(items):
+    for i, item in items:
         if not item:
             continue
         where, demand = f"{path}[{i}]", item.get("demand", {})
@@ -356,7 +375,7 @@ def _entries(
         if place == LOCAL and "demand" in item:
             problems.append((f"{where}.demand", "is of a subtask that runs locally, which demands nothing"))
         else:
-            _unknown_keys(problems, demand, frame.resources, f"{where}.demand")
+            _check_demand(problems, frame, demand, f"{where}.demand")
         if not demand and item.get("execution") is None and item.get("fee") is None:
             problems.append((where, "changes nothing"))
         key = (subtasks.get(item.get("subtask"), -1), place)

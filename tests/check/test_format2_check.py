@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import read_structured
 from sceptic import by_path
-from strategies import instance_of
+from strategies import DOCUMENT, changed, instance_of, put
 
 from offloadlib.instances.files.instances import write as write_instance
 
@@ -523,6 +523,268 @@ def test_infeasible_claims(tmp_path: Path, seed: int) -> None:
     assert verdict.accepted == (exact == math.inf)
     assert not (verdict.accepted and optimum(document))
     assert failed(verdict) in ([], ["status", "claim"])
+
+
+# --- what is said of files that are wrong -----------------------------------------------------------
+
+SECOND = changed(
+    put("version", 2),
+    put("resources", ["memory", "licences"]),
+    put("limits", [{"id": "site", "resource": "memory", "points": ["op1", "op2"], "capacity": 64.0}]),
+    put("totals", {"delay": 500.5}),
+    put("offload_points", 0, "capacity", {"memory": 16.0, "subtasks": 5}),
+    put("offload_points", 0, "channels", 1),
+    put("devices", 0, "demand", {"memory": [1.5, 0, 2, 0, 1]}),
+    put("devices", 0, "at", [{"subtask": "t2", "point": "op1", "fee": -1}]),
+    put("devices", 0, "allowed", {"t1": [None]}),
+    put("devices", 0, "rejection", 3),
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["resources"], {}, "resources: an empty object is not an array"),
+        (["resources", 1], 7, "resources[1]: 7 is not a non-empty string"),
+        (["resources", 1], "memory", "resources[1]: 'memory' is repeated"),
+        (["resources", 1], "subtasks", "resources[1]: 'subtasks' is built in"),
+        (["limits"], {}, "limits: an empty object is not an array"),
+        (["limits", 0], 1, "limits[0]: 1 is not an object"),
+        (["limits", 0, "resource"], "disk", "limits[0].resource: unknown resource 'disk'"),
+        (["limits", 0, "points"], [], "limits[0].points: an empty array is not a non-empty array"),
+        (["limits", 0, "points", 1], "op1", "limits[0].points[1]: 'op1' is repeated"),
+        (["limits", 0, "points", 1], "op3", "limits[0].points[1]: unknown offload point 'op3'"),
+        (["limits", 0, "capacity"], -1, "limits[0].capacity: -1 is negative"),
+        (["totals"], {}, "totals: caps neither energy nor delay"),
+        (["totals"], {"delay": None}, "totals: caps neither energy nor delay"),
+        (["totals", "cost"], 1, "totals: unknown key 'cost'"),
+        (["cost", "objective"], "mean", "cost.objective: 'mean' is not 'sum' or 'max'"),
+        (
+            ["offload_points", 0, "capacity", "disk"],
+            1,
+            "offload_points[0].capacity.disk: unknown resource 'disk'",
+        ),
+        (
+            ["offload_points", 0, "capacity", "subtasks"],
+            2.5,
+            "offload_points[0].capacity.subtasks: 2.5 is not a whole number from 0 to 1e+09",
+        ),
+        (
+            ["offload_points", 0, "fee"],
+            {"work": -1e-12},
+            "offload_points[0].fee.work: -1e-12 has a magnitude outside [1e-09, 1e+09]",
+        ),
+        (["devices", 0, "demand", "disk"], [0] * 5, "devices[0].demand.disk: unknown resource 'disk'"),
+        (
+            ["devices", 0, "demand", "subtasks"],
+            [1] * 5,
+            "devices[0].demand.subtasks: is built in: each subtask demands 1",
+        ),
+        (
+            ["devices", 0, "demand", "memory"],
+            [1, 2],
+            "devices[0].demand.memory: has 2 numbers instead of 5",
+        ),
+        (["devices", 0, "at", 0, "subtask"], "t6", "devices[0].at[0].subtask: unknown subtask 't6'"),
+        (["devices", 0, "at", 0, "point"], "op3", "devices[0].at[0].point: unknown offload point 'op3'"),
+        (["devices", 0, "at", 0, "fee"], None, "devices[0].at[0]: changes nothing"),
+        (
+            ["devices", 0, "at"],
+            [{"subtask": "t2", "point": None, "fee": 1, "demand": {"memory": 1}}],
+            "devices[0].at[0].demand: is of a subtask that runs locally, which demands nothing",
+        ),
+        (
+            ["devices", 0, "at"],
+            [{"subtask": "t2", "point": None, "fee": 1}, {"subtask": "t2", "point": None, "execution": 1}],
+            "devices[0].at[1]: a second entry for subtask 't2' at that place",
+        ),
+        (["devices", 0, "allowed", "t6"], [], "devices[0].allowed.t6: unknown subtask 't6'"),
+        (
+            ["devices", 0, "allowed", "t1"],
+            [None, None],
+            "devices[0].allowed.t1[1]: null is repeated",
+        ),
+        (["devices", 0, "latency"], {"up": -1}, "devices[0].latency.up: -1 is negative"),
+        (["devices", 0, "deadline"], "2 s", "devices[0].deadline: '2 s' is not a number"),
+        (["devices", 0, "energy_budget"], -1, "devices[0].energy_budget: -1 is negative"),
+        (["devices", 0, "rejection"], True, "devices[0].rejection: true is not a number"),
+        (["devices", 0, "weight"], -1, "devices[0].weight: -1 is negative"),
+    ],
+)
+def test_a_malformed_instance(tmp_path: Path, keys: list[Any], value: Any, message: str) -> None:
+    path = write_json(tmp_path / "instance.json", changed(put(*keys, value), of=SECOND))
+    with pytest.raises(checker.Unusable) as caught:
+        checker.read_instance(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_version_1_knows_none_of_it(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "instance.json", changed(put("version", 1), of=SECOND))
+    with pytest.raises(checker.Unusable, match="unknown key 'resources'"):
+        checker.read_instance(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "infeasible"}, "objective: is not null, and the status is 'infeasible'"),
+        ({"status": "unknown"}, "decisions: is not null, and the status is 'unknown'"),
+        ({"decisions": None}, "decisions: is null, and the status is 'feasible'"),
+        ({"objective": None}, "objective: is null, and the status is 'feasible'"),
+        (
+            {"status": "unknown", "objective": None, "decisions": None, "lower_bound": 1},
+            "lower_bound: is not",
+        ),
+        ({"status": "impossible"}, "status: 'impossible' is not 'optimal' or 'feasible' or 'infeasible'"),
+        ({"version": 1, "status": "unknown"}, "status: 'unknown' is not 'optimal' or 'feasible'"),
+    ],
+)
+def test_a_malformed_solution(tmp_path: Path, changes: Document, message: str) -> None:
+    files = Files(tmp_path, SECOND)
+    rows: dict[str, Any] = {"ud1": None, "ud2": [None] * 5}
+    with pytest.raises(checker.Unusable) as caught:
+        files.check(files.solution(rows) | changes)
+    assert message in str(caught.value)
+
+
+LEAF: Document = {"prices": {}}
+BRANCH: Document = {"branch": {"device": "ud1", "refused": True}, "equal": 1, "different": 2}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([{"prices": {}, "share": {}}], "nodes[0]: unknown key 'share'"),
+        ([{"prices": {}, "infeasible": False}], "nodes[0].infeasible: false is not true"),
+        ([{"prices": {"resource": {"op1": "1"}}}], "nodes[0].prices.resource.op1: '1' is not an object"),
+        ([{"prices": {"totals": {"cost": "1"}}}], "nodes[0].prices.totals: unknown key 'cost'"),
+        ([{"prices": {"limits": {"site": 1}}}], "nodes[0].prices.limits.site: 1 is not a decimal number"),
+        ([{"prices": {"cuts": {"0": "1"}}}], "nodes[0].prices: unknown key 'cuts'"),
+        ([{"patterns": {}, "below": 1}, LEAF], "nodes[0]: unknown key 'patterns'"),
+        (
+            [{**BRANCH, "branch": {"device": "ud1", "fast_as": "op1", "most": 1}}, LEAF, LEAF],
+            "nodes[0].branch: unknown key 'fast_as'",
+        ),
+        (
+            [{**BRANCH, "branch": {"device": "ud1", "refused": False}}, LEAF, LEAF],
+            "nodes[0].branch.refused: false is not true",
+        ),
+    ],
+)
+def test_an_unusable_certificate(tmp_path: Path, nodes: list[Document], message: str) -> None:
+    files = Files(tmp_path, SECOND)
+    with pytest.raises(checker.Unusable) as caught:
+        files.check(files.solution(None), files.certificate(nodes, "0"))
+    assert message in str(caught.value)
+
+
+def test_a_claim_of_both_kinds(tmp_path: Path) -> None:
+    files = Files(tmp_path, SECOND)
+    with pytest.raises(checker.Unusable, match="unknown key 'lower_bound'"):
+        files.check(files.solution(None), files.certificate([LEAF], None) | {"lower_bound": "1"})
+
+
+@pytest.mark.parametrize(
+    ("objective", "nodes", "message"),
+    [
+        ("sum", [{"prices": {"limits": {"x": "1"}}}], "nodes[0]: a price on the unknown limit 'x'"),
+        ("sum", [{"prices": {"limits": {"site": "-1"}}}], "nodes[0]: a negative price on limit 'site'"),
+        (
+            "sum",
+            [{"prices": {"resource": {"op1": {"licences": "1"}}}}],
+            "nodes[0]: a price on 'licences' of 'op1', which is not limited",
+        ),
+        (
+            "sum",
+            [{"prices": {"resource": {"op3": {"memory": "1"}}}}],
+            "nodes[0]: a price on resources of the unknown offload point 'op3'",
+        ),
+        (
+            "sum",
+            [{"prices": {"resource": {"op1": {"memory": "-1e-9"}}}}],
+            "nodes[0]: a negative price on 'memory' of 'op1'",
+        ),
+        (
+            "sum",
+            [{"prices": {"resource": {"op1": {"subtasks": "1"}}}}],
+            "nodes[0]: a price on 'subtasks' of 'op1', which is not limited",
+        ),
+        ("sum", [{"prices": {"totals": {"energy": "1"}}}], "a price on the total energy, which has no cap"),
+        ("sum", [{"prices": {"totals": {"delay": "-1"}}}], "nodes[0]: a negative price on the total delay"),
+        (
+            "sum",
+            [{"prices": {"channels": {"op2": "1"}}}],
+            "a price on channels of 'op2', which is not limited",
+        ),
+        ("sum", [{**LEAF, "shares": {"ud1": "1"}}], "nodes[0]: shares, and the objective is a sum"),
+        ("max", [LEAF], "nodes[0]: the shares add up to 0, not to 1"),
+        ("max", [{**LEAF, "shares": {"ud1": "0.5", "ud2": "0.4"}}], "the shares add up to 9/10, not to 1"),
+        ("max", [{**LEAF, "shares": {"ud3": "1"}}], "nodes[0]: a share of the unknown device 'ud3'"),
+        (
+            "max",
+            [{**LEAF, "shares": {"ud1": "2", "ud2": "-1"}}],
+            "nodes[0]: a negative share of device 'ud2'",
+        ),
+        (
+            "sum",
+            [{**BRANCH, "branch": {"device": "ud2", "refused": True}}, LEAF, LEAF],
+            "nodes[0]: a branch on refusing device 'ud2', which must be served",
+        ),
+        ("sum", [{**BRANCH, "equal": 2}, LEAF, LEAF], "nodes[1]: has 0 parents; nodes[2]: has 2 parents"),
+    ],
+)
+def test_a_faulty_certificate(tmp_path: Path, objective: str, nodes: list[Document], message: str) -> None:
+    files = Files(tmp_path, changed(put("cost", "objective", objective), of=SECOND))
+    verdict = files.check(files.solution(None), files.certificate(nodes, "0"))
+    assert failed(verdict) == ["certificate"]
+    assert message in verdict.rules[-1].message
+
+
+def test_a_certificate_of_version_1_does_not_know_the_limits(tmp_path: Path) -> None:
+    files = Files(tmp_path, SECOND)
+    verdict = files.check(files.solution(None), files.certificate([LEAF], "0") | {"version": 1})
+    assert "it is of version 1, which does not know the limits of this instance" in verdict.rules[-1].message
+
+
+def test_a_certificate_of_version_2_on_an_instance_of_version_1(tmp_path: Path) -> None:
+    files = Files(tmp_path, DOCUMENT)
+    exact = Reference(DOCUMENT).bound([LEAF], hopeless=False)
+    assert isinstance(exact, Fraction)
+    assert files.check(files.solution(None), files.certificate([LEAF], text(exact))).accepted
+
+
+def test_an_open_leaf_is_named(tmp_path: Path) -> None:
+    files = Files(tmp_path, SECOND)
+    verdict = files.check(files.solution(None), files.certificate([{**LEAF, "infeasible": True}], "0"))
+    assert failed(verdict) == ["claim"]
+    assert verdict.rules[-1].message == "claimed 0.0, proven nothing: nodes[0] is not infeasible by 0 > 0"
+
+
+def test_what_the_rules_say(tmp_path: Path) -> None:
+    document = changed(
+        put("limits", 0, "capacity", 1.25),
+        put("offload_points", 0, "capacity", "memory", 1),
+        put("offload_points", 0, "channels", 0),
+        put("totals", {"delay": 1, "energy": 2}),
+        put("devices", 0, "deadline", 3),
+        put("devices", 0, "energy_budget", 0),
+        of=SECOND,
+    )
+    files = Files(tmp_path, document)
+    rows: dict[str, Any] = {"ud1": ["op1", None, None, None, None], "ud2": [None] * 5}
+    verdict = files.check(files.solution(rows))
+    said = {rule.name: rule.message for rule in verdict.rules if not rule.ok}
+    assert said["capacity"] == "'op1' has 1.5 memory, 0.5 above its limit of 1.0"
+    assert said["limits"] == "'site' has 1.5 memory, 0.25 above its limit of 1.25"
+    assert said["allowed"] == "subtask 't1' of 'ud1' runs at 'op1'"
+    assert said["deadlines"].startswith("device 'ud1' takes ")
+    assert said["deadlines"].endswith(" s, and its deadline is 3.0 s")
+    assert said["budgets"].endswith(" mJ, and its budget is 0.0 mJ")
+    assert sorted(said["totals"].split("; ")) == [
+        "delay 11.45, above the cap of 1.0",
+        "energy 175.95, above the cap of 2.0",
+    ]
+    assert set(said) == {"capacity", "channels", "limits", "allowed", "deadlines", "budgets", "totals"}
 
 
 # --- damage -----------------------------------------------------------------------------------------
