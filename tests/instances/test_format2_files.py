@@ -693,6 +693,19 @@ def test_malformed_columns(data: bytes, expected: list[str], tmp_path: Path) -> 
         checker.read_instance(path)
 
 
+def test_a_column_of_demands_without_resources(tmp_path: Path) -> None:
+    parts = members(changed(put("version", 2), device("deadline", 5)))
+    head = json.loads(parts["header.json"])
+    head["columns"]["demand.0"] = {"type": "<f8", "shape": [2, 0, 5]}
+    parts |= {"header.json": json.dumps(head).encode(), "columns/demand.0": b""}
+    path = tmp_path / "odd.zip"
+    path.write_bytes(pack(parts))
+    same(read_structured(path), instance_of(changed(put("version", 2), device("deadline", 5))))
+    parts["columns/deadline"] = np.array([-1.0, np.nan]).tobytes()
+    path.write_bytes(pack(parts))
+    assert problems(model.read, path) == [f"devices[0].deadline: {SIZE}, not -1.0"]
+
+
 def test_columns_of_version_2_under_a_header_of_version_1(tmp_path: Path) -> None:
     path = tmp_path / "bad.zip"
     parts = members(changed(put("version", 2), device("deadline", 5)))

@@ -257,7 +257,7 @@ def _rows(header: Document, columns: Columns, i: int, rows: NDArray[np.int64]) -
         if arc and not _absent(arc):
             part["edge_data"] = arc
         if demands:
-            named = zip(header["resources"], demands[row], strict=True)
+            named = zip(header.get("resources") or (), demands[row], strict=True)
             part["demand"] = {name: values for name, values in named if not _absent(values)}
             if not part["demand"]:
                 del part["demand"]
