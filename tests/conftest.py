@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import counts  # noqa: F401 - loads the profile of hypothesis
+
+# By default Python looks for garbage after every 700 new objects. Models have millions, and all that solvers
+# have imported is looked through each time: a tenth of the time of the tests.
+gc.set_threshold(100_000, 20, 10)
 
 # A suite that a shell starts in the background ignores Ctrl-C, and so would the programs that it tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from folders import LIBRARY, TESTS
+from folders import LIBRARY
 from hypothesis import given
+from processes import PYTHON, run
 from strategies import instances
 
 from offloadlib import METHODS
@@ -23,63 +22,88 @@ from offloadlib.instances.structured.model import UNLIMITED
 from offloadlib.instances.structured.series_parallel import decompose
 from offloadlib.kinds import face
 
-SCRIPT = """
-import sys
+EACH_IN_TURN = """
+import json, os, sys
 import toy_kind
 from offloadlib.check.verdict import Verdict
 from offloadlib.cli.app import main
 from offloadlib.comparing import judging
 
-if sys.argv[1] == "compare":  # the checker knows a kind once it has a room for it
-    judging.check = lambda *_: Verdict(True, (), 0.0)
-sys.exit(main(sys.argv[1:]))
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        if arguments[0] == "compare":  # the checker knows a kind once it has a room for it
+            judging.check = lambda *_: Verdict(True, (), 0.0)
+        sys.exit(main(arguments))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def toy(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command line where there is a third kind."""
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-    )
+def toys(folder: Path, *commands: Sequence[object]) -> list[tuple[int, str, str]]:
+    """What command lines do where there is a third kind: exit status and what they said, one after the other.
+
+    Each runs in a process of its own, forked from one that has done the imports.
+    """
+    given = json.dumps([list(map(str, arguments)) for arguments in commands])
+    done = run([PYTHON, "-c", EACH_IN_TURN, given], folder=folder)
+    assert done.returncode == 0, done.stderr
+    return [
+        (int(status), (folder / f"{number}.out").read_text(), (folder / f"{number}.err").read_text())
+        for number, status in enumerate(done.stdout.split())
+    ]
 
 
 def test_a_third_kind_is_a_folder_and_an_entry(tmp_path: Path) -> None:
     instance, solution, folder = tmp_path / "toy.json", tmp_path / "toy.sol.json", tmp_path / "compared"
-    toy("generate", "--kind", "toy", "--devices", 6, "--room", 2, "--seed", 3, "-o", instance)
+    done = toys(
+        tmp_path,
+        ["generate", "--kind", "toy", "--devices", 6, "--room", 2, "--seed", 3, "-o", instance],
+        ["solve", instance, "-m", "most-first", "-o", solution, "--json"],
+        ["compare", instance, "-o", folder],
+        ["methods"],
+    )
+    assert [status for status, *_ in done] == [0] * 4, done
+    _, answer, compared, methods = (out for _, out, _ in done)
     data = json.loads(instance.read_text())
     gains = sorted((max(device["alone"] - device["away"], 0) for device in data["devices"]), reverse=True)
     optimum = sum(device["alone"] for device in data["devices"]) - sum(gains[:2])
-    solved = json.loads(toy("solve", instance, "-m", "most-first", "-o", solution, "--json").stdout)
+    solved = json.loads(answer)
     assert (solved["objective"], solved["lower_bound"], solved["status"]) == (optimum, optimum, "optimal")
     kept = json.loads(solution.read_text())["decisions"]
     assert sum(places == ["away"] for places in kept.values()) <= 2
-    compared = toy("compare", instance, "-o", folder)
     for name in ("local", "first-come", "most-first"):
-        assert name in compared.stdout
-    assert "gsod-i" not in compared.stdout
-    assert f"best cost {optimum:g}, no certified bound" in compared.stdout
+        assert name in compared
+    assert "gsod-i" not in compared
+    assert f"best cost {optimum:g}, no certified bound" in compared
     page = (folder / "report.html").read_text()
     assert "Who is away in toy-3." in page
     assert (folder / "away-toy-3.svg").exists()
-    assert "most-first" in toy("methods").stdout
+    assert "most-first" in methods
 
 
 def test_what_a_kind_has_no_part_for_is_refused(tmp_path: Path) -> None:
     instance = tmp_path / "toy.json"
-    toy("generate", "--kind", "toy", "-o", instance)
-    for command, said in (
-        (["explain", instance, instance], "is for structured instances, not toy ones"),
-        (["export", instance, "--formulation", "milp", "-o", tmp_path / "a.lp"], "is for structured"),
-        (["solve", instance, "-m", "gsod-i"], "gsod-i solves instances of kind structured, not toy"),
+    generated, *done = toys(
+        tmp_path,
+        ["generate", "--kind", "toy", "-o", instance],
+        ["explain", instance, instance],
+        ["export", instance, "--formulation", "milp", "-o", tmp_path / "a.lp"],
+        ["solve", instance, "-m", "gsod-i"],
+    )
+    assert generated[0] == 0, generated
+    for (status, _, err), said in zip(
+        done,
+        (
+            "is for structured instances, not toy ones",
+            "is for structured",
+            "gsod-i solves instances of kind structured, not toy",
+        ),
+        strict=True,
     ):
-        with pytest.raises(subprocess.CalledProcessError) as caught:
-            toy(*command)
-        assert caught.value.returncode == 2
-        assert said in caught.value.stderr
+        assert status == 2
+        assert said in err
 
 
 @given(instance=instances())

@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TIMEOUT = 300
+RARELY = "gc.set_threshold(100_000, 20, 10)"  # as in conftest, which says why
 
 KEY_FIGURES = {
     "01-the-problem-and-its-milp": [
@@ -97,7 +98,7 @@ def run(notebook: Any, kernels: AsyncKernelManager) -> None:
 
 def executed(path: Path, folder: Path, kernels: AsyncKernelManager) -> Any:
     """A notebook with new outputs, run with ``folder`` as its working directory and no name defined."""
-    anew = f"%reset -f\nimport os\nos.chdir({str(folder)!r})\ndel os"
+    anew = f"get_ipython().reset()\nimport gc, os\n{RARELY}\nos.chdir({str(folder)!r})\ndel gc, os"
     run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(anew)]), kernels)
     notebook = nbformat.read(path, as_version=4)
     run(notebook, kernels)

@@ -88,13 +88,17 @@ def test_the_proven_costs(name: str, size: int, tmp_path: Path) -> None:
     optimum, best = brute_force(instance)
     assert sum(item.cost for item in exact_costs(document, best.rows(instance))) == least(size)
     assert optimum == pytest.approx(float(least(size)), rel=1e-12)
+    proven = None
     for method in methods:
         result = _run(method, instance)
         cost = sum(item.cost for item in exact_costs(document, result.solution.rows(instance)))
         assert cost == trapped(size), method
-        stored, accepted = certify(instance, result.stored(method), files[2])
-        assert accepted and stored.lower_bound == pytest.approx(float(least(size)), rel=1e-9)
-        write_solution(stored, instance, files[1])
+        stored = result.stored(method)
+        if proven is None:  # one proof is enough for all
+            stored, accepted = certify(instance, stored, files[2])
+            proven = stored.lower_bound
+            assert accepted and proven == pytest.approx(float(least(size)), rel=1e-9)
+        write_solution(replace(stored, lower_bound=proven), instance, files[1])
         assert check(*files).accepted
 
 
