@@ -16,7 +16,9 @@ from reading import read_structured
 
 from offloadlib import instances
 from offloadlib.instances import LOCAL, UNLIMITED, InputError, Instance, read
-from offloadlib.instances.draws import parameter_help
+from offloadlib.instances.draws import parameter_help, recorded, restored
+from offloadlib.instances.hybrid.generate import HybridSetting
+from offloadlib.instances.importers import ImportSetting
 from offloadlib.instances.recipes import LIBRARY, made_again, main
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.radio import Radio, link_rates
@@ -364,3 +366,20 @@ def test_what_is_drawn_of_format_2_changes_nothing_else(tmp_path: Path) -> None:
 def test_bad_limits_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         generate(Setting(**changes))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(),
+        Setting(
+            applications=("face", "chain-3"), edge_data=(0.1, 0.2), area=500.0, radio=Radio(exponent=3.0)
+        ),
+        Setting(resources=("memory",), deadline=(1.0, 2.0)),
+        ImportSetting(mean_data=1.0, outside="leave-out"),
+        HybridSetting(cloud_rate=None, sizes=(1, 2)),
+    ],
+    ids=["default", "graphs", "format 2", "import", "hybrid"],
+)
+def test_recorded_parameters_give_the_setting_back(setting: Any) -> None:
+    assert restored(type(setting), recorded(setting)) == setting
