@@ -12,10 +12,13 @@ from typing import Any
 
 from offloadlib.instances import Instance
 from offloadlib.instances.errors import unknown
-from offloadlib.instances.features import Feature
+from offloadlib.instances.features import FORMAT_2, Feature
 
 ALL = frozenset({Feature.CHANNELS, Feature.ANY_GRAPH})
-"""What structured instances may have."""
+"""What structured instances in format 1 may have."""
+
+LIMITED = ALL | FORMAT_2
+"""What structured instances may have in format 2."""
 
 
 @dataclass(frozen=True)

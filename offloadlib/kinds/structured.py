@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from functools import partial
 
 from offloadlib.formulations.catalogue import ALL, FORMULATIONS, Formulation
 from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
+=======
+from offloadlib.formulations.catalogue import ALL, FORMULATIONS, LIMITED, Formulation
+from offloadlib.instances.features import Feature
+from offloadlib.kinds import ANY, GAP, LOCAL, NONE, SEARCHED, SEED, Face
+>>>>>>> 8b578fc (milp-arrays solves instances of format 2: rows in seconds and mJ, loose by 1e-9, and cuts for what only they accept)
 from offloadlib.methods import Family, Method
 
 EXACT, HEURISTIC = Family.EXACT, Family.HEURISTIC
@@ -107,6 +113,7 @@ METHODS = (
         EXACT,
         "the same MILP as arrays, without Pyomo, for thousands of devices",
         "equations (1)-(5), linearised; level inequalities",
+        supports=LIMITED,
         obstacle="offloadlib.formulations.structured.milp.arrays:obstacle",
         uses=SEARCHED,
     ),

@@ -135,6 +135,7 @@ def minimise(
     reference: float = 1.0,
     target: float = -math.inf,
     confirm: bool = False,
+    certain: bool = False,
     report: Report | None = None,
 ) -> Outcome:
     """Minimise with HiGHS.
@@ -162,6 +163,8 @@ def minimise(
         An objective at which to stop.
     confirm
         Whether a second answer has to agree before a bound counts (:mod:`.engine.trust`).
+    certain
+        Whether it takes two answers, got in different ways, to call the program infeasible.
     report
         Called while HiGHS runs, from its thread.
 
@@ -177,6 +180,7 @@ def minimise(
         If the program is infeasible, as far as is known.
     """
     begun = time.perf_counter()
+    infeasible = 0
     scale = unit_for(max(reference, SMALLEST_REFERENCE))
     found: list[tuple[float, Outcome]] = []
 
@@ -187,6 +191,7 @@ def minimise(
         return left() <= 0.0 or found[-1][1].termination is Termination.INTERRUPTED
 
     def attempt(way: _Way) -> tuple[float, Outcome]:
+        nonlocal infeasible
         solver = _load(program, scale)
         _set_options(solver, budget, left() * (FIRST_SHARE if confirm and not found else 1.0))
         solver.setOptionValue("objective_target", target * scale)
@@ -205,8 +210,10 @@ def minimise(
             cost = float(program.cost @ outcome.values) if worth is None else worth(outcome.values)
         found.append((cost, outcome))
         status = solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kInfeasible and math.isinf(known):
-            raise InfeasibleError("the program is infeasible")
+        if status == highspy.HighsModelStatus.kInfeasible and math.isinf(min(known, *(c for c, _ in found))):
+            infeasible += 1
+            if infeasible > certain:
+                raise InfeasibleError("the program is infeasible")
         if outcome.termination is Termination.FAILED:
             raise SolverError(f"HiGHS ended with status {status.name}")
         return found[-1]

@@ -35,14 +35,14 @@ class Run(Generic[Decisions]):
     budget
         Its time limit, and whom to tell.
     solution
-        The first incumbent.
+        The first incumbent; None where no feasible solution is known.
     lower_bound
         On the cost of every solution.
 
     Attributes
     ----------
     solution, objective
-        The incumbent and its cost.
+        The incumbent and its cost, infinite where there is none.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Run(Generic[Decisions]):
         self._evaluate = instance.evaluate
         self.budget = budget
         self.solution = solution
-        self.objective = self._evaluate(solution).total
+        self.objective = math.inf if solution is None else self._evaluate(solution).total
         self._proven = self._told = lower_bound
 
     @property
@@ -116,7 +116,8 @@ class Run(Generic[Decisions]):
         if self.budget.on_progress is not None:
             best, incumbent = min(self.objective, objective), self.solution
             known = min(best, max(self._told, bound))
-            self.budget.on_progress(Progress(self.seconds, best, known, solution or (lambda: incumbent)))
+            shown = best if math.isfinite(best) else None
+            self.budget.on_progress(Progress(self.seconds, shown, known, solution or (lambda: incumbent)))
 
 
 def concluded(method: Callable[[], Termination]) -> tuple[Termination, str]:

@@ -7,8 +7,9 @@ or arc, with a row for each device. That is made and handed to HiGHS in a small 
 Pyomo takes to build and compile its model (``benchmarks/handover.py`` measures it), which is what counts
 with thousands of devices. The tests hold the two to the same matrix.
 
-Columns, for each application: local, place, up, down, start, finish, delay of its connected devices; in the
-end air of the devices whose radio has limited channels.
+Columns, for each application: local, place, up, down, start, finish, delay of its devices (the connected ones
+in format 1); in the end air of the devices whose radio has limited channels; and for instances of format 2
+served of the devices that may be refused, and largest where the objective is the largest cost.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ from offloadlib.instances import (
 )
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.model import REFUSED
 from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import Sides, Terms, away
+from offloadlib.instances.structured.sides import Sides, Terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.units import unit_for
+from .. import limited
+from ..metered import LOOSE, Metered, away_parts, finite, inside, loosened, metered, meters
 from ..scaling import levelled
 from ..search import Search, run_in_scale
 from .levels import Layout, tighten
@@ -49,16 +53,18 @@ class Formulation:
     Attributes
     ----------
     program
-        The program, without the constant cost of unconnected devices.
+        The program, without the constant cost of unconnected devices, or that of refusing all devices that
+        may be refused (:func:`..metered.constant`).
     columns
         Where its variables stand, for each group.
-    air
-        (M,) where air_m stands; -1: not there.
+    air, served
+        (M,) where air_m, served_m stand; -1: not there.
     """
 
     program: MixedIntegerProgram
     columns: tuple[Layout, ...]
     air: Ints
+    served: Ints
 
 
 def obstacle(instance: Instance) -> str | None:
@@ -68,7 +74,30 @@ def obstacle(instance: Instance) -> str | None:
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with HiGHS."""
+    if instance.version > 1:
+        return limited.run(instance, budget, _minimise_limited)
     return run_in_scale(instance, budget, _minimise)
+
+
+def _minimise_limited(search: limited.LimitedSearch, reference: float) -> tuple[Termination, dict[str, Any]]:
+    given, unit = search.instance, unit_for(reference)
+    instance = metered(given, unit)
+    made = formulate(instance)
+    tightened = tighten(instance, made.program, made.columns, search.left)
+    at = {int(m): (g, row) for g, group in enumerate(given.groups) for row, m in enumerate(group.members)}
+
+    def column(m: int, k: int, n: int) -> int:
+        group, row = at[m]
+        where = made.columns[group]
+        return int(where.local[row, k] if n == LOCAL else where.place[row, k, n])
+
+    encoded = limited.Encoded(
+        replace(tightened, cost=tightened.cost / unit),
+        encode=lambda solution: encode(given, made, solution),
+        decode=lambda values: decode(given, made, values),
+        column=column,
+    )
+    return limited.minimise(search, encoded, reference)
 
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
@@ -83,9 +112,14 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
 
 
 def formulate(instance: Instance) -> Formulation:
-    """The program of an instance in which some device can offload."""
-    columns, air, count = _layout(instance)
-    parts = [_part(instance, term, where) for term, where in zip(instance.terms, columns, strict=True)]
+    """The program of an instance in which some device can offload, or of any one of format 2 (whose terms
+    are :func:`..metered.metered`, else in seconds and mJ)."""
+    if instance.version > 1 and not isinstance(instance.terms[0], Metered):
+        instance = metered(instance)
+    columns, air, served, largest, count = _layout(instance)
+    parts = [
+        _part(instance, term, where, served) for term, where in zip(instance.terms, columns, strict=True)
+    ]
     rows = _Rows()
     for part in parts:
         _assignment(rows, part)
@@ -95,17 +129,44 @@ def formulate(instance: Instance) -> Formulation:
     for part in parts:
         _air(rows, part, air)
         _finish_times(rows, part)
+    if instance.version > 1:
+        _resources(rows, instance, parts)
+        _totals(rows, instance, parts)
+        for part in parts:
+            _energy_budgets(rows, part)
+    cost = np.zeros(count)
+    for part in parts:
+        if largest < 0:
+            part.add_to(cost)
+        else:
+            _largest(rows, part, largest)
     program = MixedIntegerProgram(
-        cost=_objective(parts, count),
+        cost=cost,
         lower=np.zeros(count),
         upper=np.full(count, np.inf),
-        integer=np.sort(np.concatenate([air[air >= 0], *(part.binaries for part in parts)])),
+        integer=np.sort(
+            np.concatenate([air[air >= 0], served[served >= 0], *(part.binaries for part in parts)])
+        ),
         matrix=rows.matrix(count),
         row_lower=np.concatenate(rows.lower),
         row_upper=np.concatenate(rows.upper),
     )
     program.upper[program.integer] = 1.0
-    return Formulation(program, columns, air)
+    if largest >= 0:
+        program.cost[largest], program.lower[largest] = 1.0, -np.inf
+    if instance.version > 1:
+        _bounds(program, instance, columns)
+    return Formulation(program, columns, air, served)
+
+
+def _bounds(program: MixedIntegerProgram, instance: Instance, columns: tuple[Layout, ...]) -> None:
+    """Places that are not allowed, and deadlines."""
+    for term, where in zip(meters(instance), columns, strict=True):
+        allowed = term.options.allowed
+        program.upper[where.local[~allowed[..., LOCAL]]] = 0.0
+        there = where.place[~allowed[..., :LOCAL]]
+        program.upper[there[there >= 0]] = 0.0
+        program.upper[where.delay] = term.deadline * (1.0 + LOOSE)
 
 
 def encode(instance: Instance, made: Formulation, solution: Solution) -> tuple[Ints, Floats]:
@@ -114,24 +175,26 @@ def encode(instance: Instance, made: Formulation, solution: Solution) -> tuple[I
     for group, where, places in zip(instance.groups, made.columns, solution.places, strict=True):
         values[where.local] = places == LOCAL
         values[where.place] = places[:, :, None] == np.arange(instance.num_points)
-        values[made.air[group.members]] = (places != LOCAL).any(axis=1)
+        values[made.air[group.members]] = (places >= 0).any(axis=1)
+        values[made.served[group.members]] = (places != REFUSED).all(axis=1)
     return made.program.integer, values[made.program.integer]
 
 
 def decode(instance: Instance, made: Formulation, values: Floats) -> Solution:
     """The decisions that the values of the columns stand for."""
     known = np.append(values, 0.0)
-    chosen = [known[where.place] for where in made.columns]
-    return Solution(
-        tuple(
-            np.where(share.max(axis=2) > 0.5, share.argmax(axis=2), LOCAL).astype(np.int32)
-            for share in chosen
-        )
-    )
+    found = []
+    for group, where in zip(instance.groups, made.columns, strict=True):
+        share, served = known[where.place], made.served[group.members]
+        places = np.where(share.max(axis=2) > 0.5, share.argmax(axis=2), LOCAL).astype(np.int32)
+        places[(served >= 0) & (known[served] < 0.5)] = REFUSED
+        found.append(places)
+    return Solution(tuple(found))
 
 
-def _layout(instance: Instance) -> tuple[tuple[Layout, ...], Ints, int]:
-    """Where the variables stand, for each group; where air stands; how many columns there are."""
+def _layout(instance: Instance) -> tuple[tuple[Layout, ...], Ints, Ints, int, int]:
+    """Where the variables stand, for each group; where air, served and largest do; how many columns there
+    are."""
     count = 0
 
     def number(present: NDArray[np.bool_]) -> Ints:
@@ -142,11 +205,10 @@ def _layout(instance: Instance) -> tuple[tuple[Layout, ...], Ints, int]:
         count += size
         return numbers
 
-    connected = instance.devices.connected_to
     usable = instance.points.capacity > 0
     columns = []
     for group in instance.groups:
-        linked = connected[group.members] != LOCAL
+        linked = inside(instance, group.members)
         subtasks = np.broadcast_to(linked[:, None], group.work.shape)
         arcs = np.broadcast_to(linked[:, None], group.edge_data.shape)
         columns.append(
@@ -160,32 +222,51 @@ def _layout(instance: Instance) -> tuple[tuple[Layout, ...], Ints, int]:
                 delay=number(linked),
             )
         )
-    return tuple(columns), number(Limits(instance).radio >= 0), count
+    air, served = number(Limits(instance).radio >= 0), number(~np.isnan(instance.devices.rejection))
+    largest = int(number(np.array([instance.by_largest]))[0])
+    return tuple(columns), air, served, largest, count
+
+
+Entries = list[tuple[Ints, Floats]]
+"""Columns and coefficients (G, ...) of a row for each device."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The connected devices of one group: their columns, at points with capacity, and what their parts cost.
+    """The devices of one group that are in the program: their columns, at points with capacity, and what
+    their parts cost.
 
     Attributes
     ----------
+    served
+        (G,) the column of served_m; -1: not there.
+    delay_rate, energy_rate
+        (G,) of weighted delay and energy in the objective.
     away_delay, away_energy
         (G, K, N) at each point, with what goes over the radio.
+    term
+        Of an instance of format 2.
+    usable
+        (N of the instance,) which points have a capacity.
     """
 
     application: Application
     members: Ints
     columns: Layout
-    share: Floats
+    served: Ints
+    delay_rate: Floats
+    energy_rate: Floats
     sides: Sides
     away_delay: Floats
     away_energy: Floats
+    term: Metered | None
+    usable: NDArray[np.bool_]
 
     @property
     def binaries(self) -> Ints:
         return np.append(self.columns.local, self.columns.place)
 
-    def g(self, k: int) -> list[tuple[Ints, Floats]]:
+    def g(self, k: int) -> Entries:
         """-a_m g_mk as columns and coefficients."""
         into = [arc for arc, _ in self.application.incoming[k]]
         where, sides = self.columns, self.sides
@@ -196,13 +277,54 @@ class _Part:
             (where.down[:, into], -sides.down_delay[:, into]),
         ]
 
+    def energies(self, rate: Floats) -> Entries:
+        """The weighted energy, times (G,) rates."""
+        where, sides, wide = self.columns, self.sides, rate[:, None]
+        return [
+            (where.local, sides.local_energy * wide),
+            (where.place, self.away_energy * wide[:, :, None]),
+            (where.up, sides.up_energy * wide),
+            (where.down, sides.down_energy * wide),
+        ]
 
-def _part(instance: Instance, term: Terms, where: Layout) -> _Part:
-    linked = instance.devices.connected_to[term.group.members] != LOCAL
+    def costs(self) -> Entries:
+        """What a device adds to the objective, without the constant rejection of one that may be refused."""
+        found = [(self.columns.delay, self.delay_rate), *self.energies(self.energy_rate)]
+        if self.term is None:
+            return found
+        rate = self.term.fee_rate[:, None]
+        fee = self.term.options.fee
+        on_device = found[1][1] + rate * fee[..., LOCAL]
+        there = found[2][1] + rate[:, :, None] * fee[..., :LOCAL][:, :, self.usable]
+        found[1:3] = [(self.columns.local, on_device), (self.columns.place, there)]
+        return [*found, self.if_served(-self.rejection)]
+
+    @property
+    def rejection(self) -> Floats:
+        """(G,) of a refusal in the objective, 0 where a device must be served."""
+        assert self.term is not None
+        return self.term.fee_rate * np.nan_to_num(self.term.rejection)
+
+    def if_served(self, value: Floats | float) -> tuple[Ints, Floats]:
+        """Coefficients of served_m where that is there; elsewhere they are 0, of some column."""
+        there = self.served >= 0
+        return np.where(there, self.served, self.columns.local[:, 0]), np.where(there, value, 0.0)
+
+    def add_to(self, cost: Floats) -> None:
+        """Put what the devices cost into the objective."""
+        for where, value in self.costs():
+            cost[where] += value
+
+
+def _part(instance: Instance, term: Terms, where: Layout, served: Ints) -> _Part:
+    linked = inside(instance, term.group.members)
     usable = instance.points.capacity > 0
     sides = Sides(*(values[linked] for values in term.sides))
-    at_points = (values[linked] for values in away(term, instance.points.cpu[usable]))
-    share = np.ones(len(linked)) if term.share is None else term.share
+    away_delay, away_energy = away_parts(instance, term)
+    if isinstance(term, Metered):
+        delay_rate, energy_rate = term.delay_rate, term.energy_rate
+    else:
+        delay_rate = energy_rate = np.ones(len(linked)) if term.share is None else term.share
     columns = Layout(
         where.local[linked],
         where.place[linked][:, :, usable],
@@ -212,8 +334,19 @@ def _part(instance: Instance, term: Terms, where: Layout) -> _Part:
         where.finish[linked],
         where.delay[linked],
     )
+    members = term.group.members[linked]
     return _Part(
-        term.group.application, term.group.members[linked], columns, share[linked], sides, *at_points
+        application=term.group.application,
+        members=members,
+        columns=columns,
+        served=served[members],
+        delay_rate=delay_rate[linked],
+        energy_rate=energy_rate[linked],
+        sides=sides,
+        away_delay=away_delay[linked][:, :, usable],
+        away_energy=away_energy[linked][:, :, usable],
+        term=term if isinstance(term, Metered) else None,
+        usable=usable,
     )
 
 
@@ -256,10 +389,12 @@ class _Rows:
 
 
 def _assignment(rows: _Rows, part: _Part) -> None:
-    """A subtask has one place."""
+    """A subtask has one place, if its device is served."""
     where = part.columns
+    needed = np.where(part.served >= 0, 0.0, 1.0)
     for k in range(part.application.size):
-        rows.add((where.local[:, k], 1.0), (where.place[:, k], 1.0), lower=1.0, upper=1.0)
+        places = (where.local[:, k], 1.0), (where.place[:, k], 1.0)
+        rows.add(*places, part.if_served(-1.0), lower=needed, upper=needed)
 
 
 def _transfers(rows: _Rows, part: _Part) -> None:
@@ -277,9 +412,70 @@ def _along(columns: Ints, subtasks: Ints | None = None) -> Ints:
 
 
 def _capacities(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
-    capacity = instance.points.capacity[instance.points.capacity > 0].astype(np.float64)
-    placed = [part.columns.place.reshape(-1, len(capacity)) for part in parts]
-    rows.add((np.concatenate(placed).T, 1.0), upper=capacity)
+    capacity = finite(instance.points.capacity[instance.points.capacity > 0])
+    placed = [part.columns.place.reshape(part.columns.local.size, len(capacity)) for part in parts]
+    limited = np.isfinite(capacity)
+    rows.add((np.concatenate(placed).T[limited], 1.0), upper=capacity[limited])
+
+
+def _resources(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
+    """Resources of points, and limits that points share."""
+    points, limits = instance.points, Limits(instance)
+    for r, n in zip(*limits.roomy, strict=True):
+        _resource(rows, parts, int(r) + 1, np.array([n]), float(points.room[r, n]))
+    for limit in instance.shared:
+        _resource(rows, parts, limit.resource + 1, limit.points, limit.capacity)
+
+
+def _resource(rows: _Rows, parts: list[_Part], resource: int, points: Ints, capacity: float) -> None:
+    columns, demands = [], []
+    for part in parts:
+        assert part.term is not None
+        places = part.term.options
+        at = points[part.usable[points]]
+        taken = np.where(places.allowed[:, :, at], places.demand[resource][:, :, at], 0.0)
+        number = np.cumsum(part.usable) - 1
+        columns.append(part.columns.place[:, :, number[at]].ravel())
+        demands.append(taken.ravel())
+    demand = np.concatenate(demands)
+    if demand.any():
+        unit, right = loosened(demand, capacity)
+        rows.add((np.concatenate(columns)[None], unit * demand[None]), upper=right)
+
+
+def _totals(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
+    """Caps on the delays and the energies of all devices."""
+    caps = instance.totals
+    if np.isfinite(caps.delay):
+        unit = unit_for(caps.delay)
+        spent = [(part.columns.delay, unit / part.term.delay_weight) for part in parts if part.term]
+        _total(rows, spent, unit * caps.delay)
+    if np.isfinite(caps.energy):
+        unit = unit_for(caps.energy)
+        spent = [
+            each for part in parts if part.term for each in part.energies(unit / part.term.energy_weight)
+        ]
+        _total(rows, spent, unit * caps.energy)
+
+
+def _total(rows: _Rows, spent: Entries, cap: float) -> None:
+    rows.add(
+        *((where.reshape(1, -1), value.reshape(1, -1)) for where, value in spent), upper=cap * (1 + LOOSE)
+    )
+
+
+def _energy_budgets(rows: _Rows, part: _Part) -> None:
+    assert part.term is not None
+    some = np.isfinite(part.term.energy_budget)
+    spent = part.energies(np.ones(len(some)))
+    most = part.term.energy_budget[some] * (1.0 + LOOSE)
+    rows.add(*((where[some], value[some]) for where, value in spent), upper=most)
+
+
+def _largest(rows: _Rows, part: _Part, largest: int) -> None:
+    """The largest cost is at least each."""
+    costs = ((where, -value) for where, value in part.costs())
+    rows.add((np.full((len(part.members), 1), largest), 1.0), *costs, lower=part.rejection)
 
 
 def _channels(rows: _Rows, instance: Instance, air: Ints) -> None:
@@ -291,8 +487,11 @@ def _channels(rows: _Rows, instance: Instance, air: Ints) -> None:
 def _air(rows: _Rows, part: _Part, air: Ints) -> None:
     """An offloaded subtask needs its device's radio."""
     limited = air[part.members] >= 0
+    needed = np.where(part.served >= 0, 0.0, 1.0)[limited]
+    where, value = part.if_served(-1.0)
     for k in range(part.application.size):
-        rows.add((part.columns.local[limited, k], 1.0), (air[part.members[limited]], 1.0), lower=1.0)
+        on_air = (part.columns.local[limited, k], 1.0), (air[part.members[limited]], 1.0)
+        rows.add(*on_air, (where[limited], value[limited]), lower=needed)
 
 
 def _finish_times(rows: _Rows, part: _Part) -> None:
@@ -310,15 +509,3 @@ def _finish_times(rows: _Rows, part: _Part) -> None:
         rows.add((where.finish[:, k], 1.0), (where.start[:, k], -1.0), *part.g(k), lower=0.0)
     for k in np.flatnonzero(application.tails).tolist():
         rows.add((where.delay, 1.0), (where.finish[:, k], -1.0), lower=0.0)
-
-
-def _objective(parts: list[_Part], count: int) -> Floats:
-    """The weighted delays and energies."""
-    cost = np.zeros(count)
-    for part in parts:
-        where, sides, share = part.columns, part.sides, part.share[:, None]
-        cost[where.delay] = part.share
-        cost[where.local] = sides.local_energy * share
-        cost[where.place] = part.away_energy * share[:, :, None]
-        cost[where.up], cost[where.down] = sides.up_energy * share, sides.down_energy * share
-    return cost

@@ -31,6 +31,9 @@ and D, U = a_m times the seconds to receive, to send the data of arc (d, j), the
    + & \text{either}\ \sum_{n: p_n > s} place_{mjn} \quad
        \text{or}\ up_{mdj} - \sum_{n: p_n + U \le s} place_{mjn} .
 
+In instances of format 2 (:mod:`.metered`) weights and costs are in units of time, execution differs by place,
+and a device that is refused has only zeros: both sides are 0 then.
+
 The first line counts a local j that takes longer than s (down is 1 where d was offloaded and j is not),
 the second one an offloaded j: its execution alone takes longer than s, or it was sent its data and that
 and its execution take longer. Transfers along other arcs into j only add to g_mj.
@@ -56,11 +59,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
 
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances import Application, Instance
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.sides import Terms, away
+from offloadlib.instances.structured.sides import Terms
 
 from ...engine.highs import MixedIntegerProgram, Relaxation
+from ..metered import away_parts, inside
 
 ROUNDS = 5
 """Rounds of separation, at the most: later ones hardly raised the bound."""
@@ -222,7 +226,7 @@ def _separate(
     instance: Instance, term: Terms, where: Layout, diamond: Diamond, values: Floats
 ) -> Iterator[csr_array]:
     """The violated rows of one diamond, a block of devices at a time."""
-    linked = np.flatnonzero(instance.devices.connected_to[term.group.members] != LOCAL)
+    linked = np.flatnonzero(inside(instance, term.group.members))
     subtasks, points = len(diamond.between), instance.num_points
     size = max(1, _CHUNK // (subtasks * subtasks * (2 * points + 2) * points))
     known = np.append(values, 0.0)  # what is not there (-1) is 0
@@ -282,7 +286,7 @@ def _left_side(instance: Instance, term: Terms, where: Layout, diamond: Diamond,
 def _execution(instance: Instance, term: Terms, devices: Ints, subtasks: Ints) -> tuple[Floats, Floats]:
     """Weighted delays (G, J) on the device and (G, J, N) at the points, with what ends there."""
     at = np.ix_(devices, subtasks)
-    return term.sides.local_delay[at], away(term, instance.points.cpu, at)[0]
+    return term.sides.local_delay[at], away_parts(instance, term, at)[0]
 
 
 def _right_side(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances import Application, Instance
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.series_parallel import reduction
+
+from ..metered import inside
 
 LARGE_JOIN = 8
 """A subtask with more arcs into it, redundant ones left out, has a variable for when it may start."""
@@ -87,12 +89,11 @@ def too_large(instance: Instance, held_up: Callable[[Application, int], Size], m
         Made with Pyomo on the way: none, one, or another one by a transformation.
     """
     points = int((instance.points.capacity > 0).sum())
-    connected = instance.devices.connected_to
     total, devices, radio = Size(0, 0), 0, Limits(instance).radio
     for group in instance.groups:
-        linked = connected[group.members][connected[group.members] != LOCAL]
+        linked = int(inside(instance, group.members).sum())
         one = placed(group.application, points) + held_up(group.application, points)
-        total, devices = total + one.times(len(linked)), devices + len(linked)
+        total, devices = total + one.times(linked), devices + linked
         limited = int((radio[group.members] >= 0).sum())
         total += Size(group.application.size, 2 * group.application.size).times(limited)
     memory = models * total.in_pyomo() + total.in_solver()
