@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from functools import partial
 
-from offloadlib.formulations.catalogue import ALL, FORMULATIONS, Formulation
-from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
-=======
 from offloadlib.formulations.catalogue import ALL, FORMULATIONS, LIMITED, Formulation
-from offloadlib.instances.features import Feature
-from offloadlib.kinds import ANY, GAP, LOCAL, NONE, SEARCHED, SEED, Face
->>>>>>> 8b578fc (milp-arrays solves instances of format 2: rows in seconds and mJ, loose by 1e-9, and cuts for what only they accept)
+from offloadlib.kinds import GAP, LOCAL, NONE, SEARCHED, SEED, Face
 from offloadlib.methods import Family, Method
 
 EXACT, HEURISTIC = Family.EXACT, Family.HEURISTIC
