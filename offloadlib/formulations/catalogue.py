@@ -84,6 +84,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.potentials:solve",
         "MILP with finish-time potentials (Pyomo)",
         "equations (1)-(5), linearised; level inequalities",
+        supports=LIMITED,
         obstacle="offloadlib.formulations.structured.milp.potentials:obstacle",
     ),
     Formulation(

@@ -130,8 +130,11 @@ def add(model: Any, names: Iterable[str]) -> None:
     Raises
     ------
     InputError
-        If there is no family of such a name.
+        If there is no family of such a name, or the instance is of format 2: some of them do not hold there.
     """
+    names = list(names)
+    if names and any(task.beyond is not None for task in model.tasks.values()):
+        raise InputError("inequalities", [("", "are those of instances of format 1 alone")])
     for name in dict.fromkeys(names):
         if name not in PARTS:
             raise unknown("inequalities", name, PARTS)

@@ -42,48 +42,141 @@ that hold it up; the objective is sum_m delay_m + sum_mk b_m e_mk.
 
 Working with a_m g instead of g gives every row the unit of the objective, so that a solver's
 feasibility tolerance means the same everywhere.
+
+**Format 2.** All devices are in the model, as each may be late, dear, or refused, and g_mk, e_mk are in
+seconds and mJ, or in units of these (:mod:`..metered`), so that delay_m >= G_m. With x_mk,local for local_mk
+and x_mkn for place_mkn there is further
+
+=======================  =====================================================================================
+symbol                   meaning
+=======================  =====================================================================================
+served_m in {0, 1}       device m is served: a variable where it has a rejection r_m, else the number 1
+largest                  the objective where that is the largest cost
+t_mkn                    execution time of subtask k at n: w/c_n, or that of the entry ``at``
+f_mkn                    fee of subtask k at n (n = local included)
+d^r_mkn                  what subtask k demands of resource r at n; 1 for ``subtasks``
+Q^r_n, Q_l               what point n has of resource r, what limit l of resource r_l has at its points P_l
+D_m, B_m, D, B           deadline, energy budget; caps on the total delay, on the total energy
+l^up_m, l^down_m         latencies
+=======================  =====================================================================================
+
+The latency of a direction is part of each of its transfers: up_mjk counts s/r^up + l^up seconds, and likewise
+down_mjk, input and output; energies stay as they are. Constraints:
+
+.. math::
+
+   local_{mk} + \sum_n place_{mkn} &= served_m                 &\quad& (assign) \\
+   local_{mk} + air_m &\ge served_m                            && (uses\_air) \\
+   x_{mkn} &\le 0 \quad \text{where k may not run at n}        && (allowed: an upper bound) \\
+   \sum_{m,k} d^r_{mkn} place_{mkn} &\le Q^r_n                 && (resource) \\
+   \sum_{n \in P_l} \sum_{m,k} d^{r_l}_{mkn} place_{mkn} &\le Q_l && (limits) \\
+   delay_m &\le D_m                                           && (deadline: an upper bound) \\
+   E_m = \sum_k e_{mk} &\le B_m                               && (energy\_budget) \\
+   \sum_m delay_m \le D, \quad \sum_m E_m &\le B              && (total\_delay, total\_energy)
+
+A point without a capacity has no row for it. All variables of a refused device are 0 at best: it uses
+nothing, and its delay and energy count for nothing. With
+
+.. math:: C_m = a_m delay_m + b_m E_m + \sum_{k,n} f_{mkn} x_{mkn} + r_m (1 - served_m)
+
+the objective is sum_m w_m C_m, without the constant sum_m w_m r_m, or else largest, with rows
+
+.. math:: largest \ge w_m C_m \qquad (dearest).
+
+Polytope and proof are those above only without the rows of a device's delay and energy: with these, fractions
+of places can be what a relaxation needs. The maximum of (1) still only has to be held up: limits bound delays
+from above, and costs and prices on delay are >= 0, so that delay_m = G_m is always best.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.expr import is_constant
 
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances import Application, Instance
 from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.model import SUBTASKS
 from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import PER_ARC, Sides, Terms, at_point
 
+from ...engine.units import unit_for
+from ..metered import LOOSE, Metered, finite, inside, loosened, metered
 from . import clock
+
+Entry = tuple[str, str | None]
+"""A subtask at a point, or on its device (None)."""
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What format 2 adds to a task, in the units of its terms.
+
+    Attributes
+    ----------
+    execution
+        Weighted execution time at each point.
+    fee
+        In the objective.
+    demand
+        By resource, at each point, where it is not 0 and the subtask may run.
+    forbidden
+        Where subtasks may not run.
+    deadline, energy_budget
+        Infinite where there is none.
+    rejection
+        In the objective; None: the device must be served.
+    delay_unit, energy_unit
+        Of a second, of a mJ.
+    """
+
+    execution: Mapping[Entry, float]
+    fee: Mapping[Entry, float]
+    demand: Mapping[str, Mapping[Entry, float]]
+    forbidden: frozenset[Entry]
+    deadline: float
+    energy_budget: float
+    rejection: float | None
+    delay_unit: float
+    energy_unit: float
 
 
 @dataclass(frozen=True)
 class Task:
-    """One connected device's structured task.
+    """One device's structured task.
 
     ``sides`` has costs by the name of a subtask, or the names of an arc's ends. ``waits`` are the arcs that
-    matter for the order of the subtasks, that is, without the redundant ones. ``share`` and ``ceiling`` are
-    those of :class:`.structured.sides.Terms`.
+    matter for the order of the subtasks, that is, without the redundant ones. The rates are what weighted
+    delay and energy count in the objective. ``ceiling`` is that of :class:`.structured.sides.Terms`;
+    ``point`` is None for a device without a radio link.
     """
 
     id: str
     application: Application
-    point: str
+    point: str | None
     subtasks: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
     waits: tuple[tuple[str, str], ...]
     heads: tuple[str, ...]
     tails: tuple[str, ...]
     sides: Any
-    share: float = 1.0
+    delay_rate: float = 1.0
+    energy_rate: float = 1.0
     ceiling: float = math.inf
+    beyond: Beyond | None = None
+
+    def there(self, k: str, n: str, speed: float) -> tuple[float, float]:
+        """Weighted delay and energy of execution at an offload point of some speed."""
+        delay, energy = self.at_point(k, speed)
+        return (delay if self.beyond is None else self.beyond.execution[k, n]), energy
 
     def at_point(self, k: str, speed: float) -> tuple[float, float]:
-        """Weighted delay and energy of execution at an offload point."""
+        """The same where points differ in speed alone."""
         delay, energy = at_point(self.sides.work[k], speed)
         return min(delay, self.ceiling), energy
 
@@ -103,12 +196,10 @@ class Task:
 
 
 def tasks(instance: Instance) -> Iterator[Task]:
-    """The connected devices' tasks, application by application."""
+    """The tasks of the devices that are in programs, application by application."""
     for term in instance.terms:
-        for row in range(len(term.group)):
-            m = int(term.group.members[row])
-            if instance.devices.connected_to[m] != LOCAL:
-                yield _task(instance, term, row, m)
+        for row in inside(instance, term.group.members).nonzero()[0].tolist():
+            yield _task(instance, term, row, int(term.group.members[row]))
 
 
 def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
@@ -117,23 +208,55 @@ def _task(instance: Instance, term: Terms, row: int, m: int) -> Task:
     edges = tuple((names[j], names[k]) for j, k in application.edges)
     keys = {name: edges if name in PER_ARC else names for name in Sides._fields}
     costs = zip(keys.values(), term.sides, strict=True)
+    share = 1.0 if term.share is None else float(term.share[row])
     return Task(
         id=instance.devices.ids[m],
         application=application,
-        point=instance.points.ids[int(instance.devices.connected_to[m])],
+        point=(*instance.points.ids, None)[int(instance.devices.connected_to[m])],
         subtasks=names,
         edges=edges,
         waits=tuple((names[j], names[k]) for j, k in reduction(application)),
         heads=tuple(names[k] for k in application.heads.nonzero()[0]),
         tails=tuple(names[k] for k in application.tails.nonzero()[0]),
         sides=Sides._make(dict(zip(at, values[row].tolist(), strict=True)) for at, values in costs),
-        share=1.0 if term.share is None else float(term.share[row]),
+        delay_rate=float(term.delay_rate[row]) if isinstance(term, Metered) else share,
+        energy_rate=float(term.energy_rate[row]) if isinstance(term, Metered) else share,
         ceiling=math.inf if term.ceiling is None else float(term.ceiling[row]),
+        beyond=_beyond(instance, term, row) if isinstance(term, Metered) else None,
+    )
+
+
+def _beyond(instance: Instance, term: Metered, row: int) -> Beyond:
+    places, rate = term.options, float(term.fee_rate[row])
+    subtasks, points = term.group.application.subtasks, (*instance.points.ids, None)
+
+    def by_entry(values: Any) -> dict[Entry, float]:
+        rows = zip(subtasks, values.tolist(), strict=True)
+        return {(k, n): value for k, row in rows for n, value in zip(points, row, strict=True)}
+
+    allowed = places.allowed[row]
+    needs = (by_entry(demand[row] * allowed) for demand in places.demand)
+    rejection = float(term.rejection[row])
+    return Beyond(
+        execution=by_entry(term.delay_weight[row] * places.seconds[row]),
+        fee=by_entry(rate * places.fee[row]),
+        demand={
+            name: {at: value for at, value in need.items() if value}
+            for name, need in zip((SUBTASKS, *instance.resources), needs, strict=True)
+        },
+        forbidden=frozenset(at for at, may in by_entry(allowed).items() if not may),
+        deadline=float(term.deadline[row]),
+        energy_budget=float(term.energy_budget[row]),
+        rejection=None if math.isnan(rejection) else rate * rejection,
+        delay_unit=float(term.delay_weight[row]),
+        energy_unit=float(term.energy_weight[row]),
     )
 
 
 def placement_model(instance: Instance) -> pyo.ConcreteModel:
     """The shared part of the model, complete but for what holds ``delay`` up.
+
+    Terms of an instance of format 2 are :func:`..metered.metered`; else they are in seconds and mJ.
 
     Returns
     -------
@@ -142,6 +265,9 @@ def placement_model(instance: Instance) -> pyo.ConcreteModel:
         and constraints above, expressions ``offloaded[m, k]``, ``g[m, k]`` and ``energy[m, k]`` (the
         weighted delay and energy of a subtask), and the objective.
     """
+    limited = instance.version > 1
+    if limited and not isinstance(instance.terms[0], Metered):
+        instance = metered(instance)
     model = pyo.ConcreteModel(name=instance.name)
     model.tasks = clock.Watched({task.id: task for task in tasks(instance)})
     model.cpu = dict(zip(instance.points.ids, instance.points.cpu.tolist(), strict=True))
@@ -152,6 +278,12 @@ def placement_model(instance: Instance) -> pyo.ConcreteModel:
     _capacities(model, instance)
     _channels(model, instance)
     _costs(model)
+    if limited:
+        _allowed(model)
+        _resources(model, instance)
+        _device_limits(model)
+        _totals(model, instance)
+    _objective(model, instance)
     return model
 
 
@@ -162,6 +294,9 @@ def _sets(model: Any, instance: Instance) -> None:
     model.POINTS = pyo.Set(initialize=[n for n, capacity in points if capacity > 0], ordered=True)
     model.SUBTASKS = pyo.Set(initialize=[(m, k) for m in tasks for k in tasks[m].subtasks], dimen=2)
     model.ARCS = pyo.Set(initialize=[(m, j, k) for m in tasks for j, k in tasks[m].edges], dimen=3)
+    beyond = {m: tasks[m].beyond for m in tasks}
+    refusable = [m for m, more in beyond.items() if more is not None and more.rejection is not None]
+    model.REFUSABLE = pyo.Set(initialize=refusable, ordered=True)
 
 
 def _variables(model: Any) -> None:
@@ -170,6 +305,12 @@ def _variables(model: Any) -> None:
     model.up = pyo.Var(model.ARCS, domain=pyo.NonNegativeReals)
     model.down = pyo.Var(model.ARCS, domain=pyo.NonNegativeReals)
     model.delay = pyo.Var(model.DEVICES, domain=pyo.NonNegativeReals)
+    model.served = pyo.Var(model.REFUSABLE, domain=pyo.Binary)
+
+
+def _served(model: Any, m: str) -> Any:
+    """Whether a device is served: a variable if it may be refused."""
+    return model.served[m] if m in model.REFUSABLE else 1
 
 
 def _assignment(model: Any) -> None:
@@ -179,7 +320,7 @@ def _assignment(model: Any) -> None:
 
     @model.Constraint(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def assign(model: Any, m: str, k: str) -> Any:
-        return model.local[m, k] + model.offloaded[m, k] == 1
+        return model.local[m, k] + model.offloaded[m, k] == _served(model, m)
 
 
 def _transfers(model: Any) -> None:
@@ -190,11 +331,11 @@ def _transfers(model: Any) -> None:
 
 
 def _capacities(model: Any, instance: Instance) -> None:
-    limit = dict(zip(instance.points.ids, instance.points.capacity.tolist(), strict=True))
+    limit = dict(zip(instance.points.ids, finite(instance.points.capacity).tolist(), strict=True))
 
     @model.Constraint(model.POINTS)  # type: ignore[untyped-decorator]
     def capacity(model: Any, n: str) -> Any:
-        if not model.tasks:
+        if not model.tasks or math.isinf(limit[n]):
             return pyo.Constraint.Skip
         return pyo.quicksum(model.place[m, k, n] for m, k in model.SUBTASKS) <= limit[n]
 
@@ -215,7 +356,7 @@ def _channels(model: Any, instance: Instance) -> None:
 
     @model.Constraint([(m, k) for m, k in model.SUBTASKS if m in model.LIMITED])  # type: ignore[untyped-decorator]
     def uses_air(model: Any, m: str, k: str) -> Any:
-        return model.local[m, k] + model.air[m] >= 1
+        return model.local[m, k] + model.air[m] >= _served(model, m)
 
 
 def _costs(model: Any) -> None:
@@ -233,17 +374,122 @@ def _costs(model: Any) -> None:
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def g(model: Any, m: str, k: str) -> Any:
         task = model.tasks[m]
-        of, there = task.sides, [task.at_point(k, model.cpu[n])[0] for n in model.POINTS]
+        of, there = task.sides, [task.there(k, n, model.cpu[n])[0] for n in model.POINTS]
         return parts(m, k, of.local_delay, of.radio_delay, of.up_delay, of.down_delay, there)
 
     @model.Expression(model.SUBTASKS)  # type: ignore[untyped-decorator]
     def energy(model: Any, m: str, k: str) -> Any:
         task = model.tasks[m]
-        of, there = task.sides, [task.at_point(k, model.cpu[n])[1] for n in model.POINTS]
+        of, there = task.sides, [task.there(k, n, model.cpu[n])[1] for n in model.POINTS]
         return parts(m, k, of.local_energy, of.radio_energy, of.up_energy, of.down_energy, there)
+
+
+def _objective(model: Any, instance: Instance) -> None:
+    @model.Expression(model.DEVICES)  # type: ignore[untyped-decorator]
+    def paid(model: Any, m: str) -> Any:
+        """Fees, less the rejection of a device that is not refused."""
+        more = model.tasks[m].beyond
+        if more is None:
+            return 0.0
+        fees = pyo.quicksum(
+            fee * model.x[m, k, n] for (k, n), fee in more.fee.items() if fee and (m, k, n) in model.x
+        )
+        return fees if more.rejection is None else fees - more.rejection * model.served[m]
+
+    if instance.by_largest:
+        model.largest = pyo.Var()
+
+        @model.Constraint(model.DEVICES)  # type: ignore[untyped-decorator]
+        def dearest(model: Any, m: str) -> Any:
+            task = model.tasks[m]
+            delay, energy = task.delay_rate * model.delay[m], task.energy_rate * _energy(model, m)
+            return model.largest >= delay + energy + model.paid[m] + (task.beyond.rejection or 0.0)
 
     @model.Objective()  # type: ignore[untyped-decorator]
     def cost(model: Any) -> Any:
-        share = {m: task.share for m, task in model.tasks.items()}
-        delays = pyo.quicksum(share[m] * model.delay[m] for m in model.DEVICES)
-        return delays + pyo.quicksum(share[m] * model.energy[m, k] for m, k in model.SUBTASKS)
+        if instance.by_largest:
+            return model.largest
+        tasks = dict(model.tasks)
+        delays = pyo.quicksum(tasks[m].delay_rate * model.delay[m] for m in model.DEVICES)
+        energies = pyo.quicksum(tasks[m].energy_rate * model.energy[m, k] for m, k in model.SUBTASKS)
+        return delays + energies + pyo.quicksum(model.paid[m] for m in model.DEVICES)
+
+
+def _energy(model: Any, m: str) -> Any:
+    """E_m, weighted."""
+    return pyo.quicksum(model.energy[m, k] for k in model.tasks[m].subtasks)
+
+
+# Format 2 -----------------------------------------------------------------------------------------
+
+
+def _allowed(model: Any) -> None:
+    """``x``: the variable of a subtask at a place, local being None; 0 where it may not run."""
+    model.x = {(m, k, None): model.local[m, k] for m, k in model.SUBTASKS}
+    model.x.update({(m, k, n): model.place[m, k, n] for m, k in model.SUBTASKS for n in model.POINTS})
+    for m, task in model.tasks.items():
+        for at in task.beyond.forbidden:
+            if (m, *at) in model.x:
+                model.x[(m, *at)].setub(0)
+
+
+def _resources(model: Any, instance: Instance) -> None:
+    points, names = instance.points, instance.resources
+
+    def at_most(resource: str, at: Collection[str], capacity: float) -> Any:
+        """What is demanded of a resource at some points, in a unit of its own."""
+        needs = [
+            (model.x[m, k, n], amount)
+            for m, task in model.tasks.items()
+            for (k, n), amount in task.beyond.demand[resource].items()
+            if n in at
+        ]
+        if not needs:
+            return pyo.Constraint.Skip
+        unit, right = loosened(np.array([amount for _, amount in needs]), capacity)
+        return pyo.quicksum(unit * amount * x for x, amount in needs) <= right
+
+    rooms = {
+        (points.ids[n], names[r]): float(points.room[r, n])
+        for r, n in zip(*Limits(instance).roomy, strict=True)
+    }
+
+    @model.Constraint(list(rooms))  # type: ignore[untyped-decorator]
+    def resource(model: Any, n: str, name: str) -> Any:
+        return at_most(name, {n}, rooms[n, name])
+
+    shared = {limit.id: limit for limit in instance.shared}
+
+    @model.Constraint(list(shared))  # type: ignore[untyped-decorator]
+    def limits(model: Any, name: str) -> Any:
+        limit = shared[name]
+        at = {points.ids[n] for n in limit.points.tolist()}
+        return at_most((SUBTASKS, *names)[limit.resource + 1], at, limit.capacity)
+
+
+def _device_limits(model: Any) -> None:
+    more = {m: task.beyond for m, task in model.tasks.items()}
+    for m, own in more.items():
+        if math.isfinite(own.deadline):
+            model.delay[m].setub(own.deadline * (1.0 + LOOSE))
+
+    @model.Constraint([m for m, own in more.items() if math.isfinite(own.energy_budget)])  # type: ignore[untyped-decorator]
+    def energy_budget(model: Any, m: str) -> Any:
+        return _row(_energy(model, m), more[m].energy_budget * (1.0 + LOOSE))
+
+
+def _totals(model: Any, instance: Instance) -> None:
+    tasks, caps = dict(model.tasks), instance.totals
+    if math.isfinite(caps.delay):
+        unit = unit_for(caps.delay)
+        seconds = (unit / tasks[m].beyond.delay_unit * model.delay[m] for m in model.DEVICES)
+        model.total_delay = pyo.Constraint(expr=_row(pyo.quicksum(seconds), unit * caps.delay * (1 + LOOSE)))
+    if math.isfinite(caps.energy):
+        unit = unit_for(caps.energy)
+        spent = (unit / tasks[m].beyond.energy_unit * _energy(model, m) for m in model.DEVICES)
+        model.total_energy = pyo.Constraint(expr=_row(pyo.quicksum(spent), unit * caps.energy * (1 + LOOSE)))
+
+
+def _row(used: Any, most: float) -> Any:
+    """A limit; none on what has no variables."""
+    return pyo.Constraint.Skip if is_constant(used) else used <= most

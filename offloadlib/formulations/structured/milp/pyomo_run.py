@@ -18,12 +18,15 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csr_array
 
 from offloadlib.instances import LOCAL, Budget, InputError, Instance, Result, Solution, Termination
-from offloadlib.instances.arrays import Floats
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.model import REFUSED
 
 from ...engine import highs
 from ...engine.outcome import errors
 from ...engine.trust import UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
 from ...engine.units import unit_for
+from .. import limited
+from ..metered import metered
 from ..scaling import far_apart, levelled
 from ..search import Search, run_in_scale
 from . import clock
@@ -226,6 +229,8 @@ def minimise_cost(
         If the solver is not installed.
     """
     solve = _solver(budget.solver, tighten)
+    if instance.version > 1:
+        return limited.run(instance, budget, partial(_minimise_limited, build, tighten, confirm))
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
@@ -238,6 +243,49 @@ def minimise_cost(
         return solve(Job(search, instance, unit, model, confirm))
 
     return run_in_scale(instance, budget, method)
+
+
+def _minimise_limited(
+    build: Build, tighten: Tighten | None, confirm: bool, search: limited.LimitedSearch, reference: float
+) -> Outcome:
+    """The same for an instance of format 2, by HiGHS."""
+    if search.budget.solver != HIGHS:
+        what = f"solves instances of format 2 with {HIGHS} alone, not with {search.budget.solver!r}"
+        raise InputError("solver", [("", what)])
+    given, unit = search.instance, unit_for(reference)
+    instance = metered(given, unit)
+    with clock.limited(lambda: search.left), _quiet():
+        begun = search.seconds
+        model = build(instance)
+        clock.check(search.seconds - begun)
+    program, variables = program_of(model)
+    if tighten is not None:
+        program = tighten(instance, model, program, variables, search.left)
+    number = {id(variable): i for i, variable in enumerate(variables)}
+    names, points, subtasks = given.devices.ids, (*given.points.ids, None), dict(model.tasks)
+
+    def encode(solution: Solution) -> tuple[Ints, Floats]:
+        set_start(model, given, solution)
+        values = [variables[i].value for i in program.integer.tolist()]
+        return program.integer, np.array(values, dtype=np.float64)
+
+    def column(m: int, k: int, n: int) -> int:
+        variable = model.x.get((names[m], subtasks[names[m]].subtasks[k], points[n]))
+        return -1 if variable is None else number.get(id(variable), -1)
+
+    encoded = limited.Encoded(
+        program=replace(program, cost=program.cost / unit),
+        encode=encode,
+        decode=partial(_decoded, model, given, variables),
+        column=column,
+    )
+    return limited.minimise(search, encoded, reference, confirm)
+
+
+def _decoded(model: Any, instance: Instance, variables: list[Any], values: Floats) -> Solution:
+    for variable, value in zip(variables, values.tolist(), strict=True):
+        variable.set_value(value, skip_validation=True)
+    return read_places(model, instance)
 
 
 def program_of(model: pyo.ConcreteModel) -> tuple[highs.MixedIntegerProgram, list[Any]]:
@@ -275,25 +323,25 @@ def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
     given = np.array([i for i, variable in enumerate(variables) if variable.value is not None])
     start = given, np.array([variables[i].value for i in given], dtype=np.float64)
 
-    def decode(values: Floats) -> Solution:
-        for variable, value in zip(variables, values.tolist(), strict=True):
-            variable.set_value(value, skip_validation=True)
-        return job.read()
-
     # The rows keep their unit, the objective is F again.
-    return search.minimise(replace(program, cost=program.cost / job.unit), start, decode, confirm=job.confirm)
+    program = replace(program, cost=program.cost / job.unit)
+    decode = partial(_decoded, job.model, job.instance, variables)
+    return search.minimise(program, start, decode, confirm=job.confirm)
 
 
 def set_start(model: Any, instance: Instance, start: Solution) -> None:
     """Give the integer variables the values of a solution; the solver completes the others."""
     decisions = {name: places or () for name, places in start.decisions(instance)}
     for m, task in model.tasks.items():
-        for k, place in zip(task.subtasks, decisions[m], strict=True):
+        places, served = decisions[m], decisions[m] is not None
+        for k, place in zip(task.subtasks, places or ("",) * len(task.subtasks), strict=True):
             model.local[m, k].set_value(int(place is None))
             for n in model.POINTS:
                 model.place[m, k, n].set_value(int(place == n))
         if m in model.LIMITED:
-            model.air[m].set_value(int(any(place is not None for place in decisions[m])))
+            model.air[m].set_value(int(any(place is not None for place in places or ())))
+        if m in model.REFUSABLE:
+            model.served[m].set_value(int(served))
 
 
 def read_places(model: Any, instance: Instance) -> Solution:
@@ -305,6 +353,8 @@ def read_places(model: Any, instance: Instance) -> Solution:
             next((number[n] for n in model.POINTS if model.place[m, k, n].value > 0.5), LOCAL)
             for k in task.subtasks
         ]
+        if m in model.REFUSABLE and model.served[m].value < 0.5:
+            rows[m] = [REFUSED for _ in task.subtasks]
     sizes = [instance.applications[i].size for i in instance.devices.application.tolist()]
     local = ([LOCAL] * size for size in sizes)
     return Solution.from_rows(
