@@ -27,6 +27,7 @@ from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from offloadlib.formulations import catalogue
+from offloadlib.formulations.structured.metered import constant
 from offloadlib.formulations.structured.search import can_offload, unconnected_cost
 from offloadlib.instances import (
     InputError,
@@ -67,8 +68,8 @@ _SENSE = b"OBJSENSE\n MIN\n"
 def export(instance: AnyProblem, formulation: str, path: str | Path, form: str | None = None) -> Path | None:
     """Write a formulation of an instance to a file.
 
-    Its objective leaves out the cost of the devices without a connection, which is constant; a comment at
-    the beginning of the file states it.
+    Its objective leaves out the cost of the devices without a connection, which is constant, or in format 2
+    that of refusing all devices that may be refused; a comment at the beginning of the file states it.
 
     Parameters
     ----------
@@ -96,9 +97,10 @@ def export(instance: AnyProblem, formulation: str, path: str | Path, form: str |
     data: Instance = only(instance, [catalogue.find(formulation).kind], "export")
     model = _model(data, formulation)
     model.name = _short(_escape(data.name), LONGEST) or "unnamed"
+    left_out = unconnected_cost(data) if data.version == 1 else constant(data)
     note = (
         f"{_COMMENT[form]} offloadlib: {formulation} of instance {model.name} (sha256 "
-        f"{data.fingerprint}); F = objective + {unconnected_cost(data)!r}\n"
+        f"{data.fingerprint}); F = objective + {left_out!r}\n"
     )
     content = note.encode() + _written(model, form)
     with replacing(path) as file:
@@ -158,7 +160,9 @@ def _write_names(model: Any, path: str | Path) -> Path | None:
 
 def _model(instance: Instance, formulation: str) -> Any:
     found = catalogue.find(formulation)
-    if not can_offload(instance):
+    if instance.version > 1 and (reason := instance.beyond(found.supports)) is not None:
+        raise InputError(formulation, [("", reason)])
+    if instance.version == 1 and not can_offload(instance):
         raise InputError(formulation, [("", "nothing can be offloaded: there is nothing to decide")])
     return found.model(instance)
 
@@ -351,18 +355,24 @@ def _problem(
 
 
 def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
-    """The place of each subtask: local, or the one where it is placed."""
+    """The place of each subtask: local, or the one where it is placed; or that its device is refused."""
     from offloadlib.formulations.structured.milp.pyomo_run import read_places
 
     problems: list[Problem] = []
-    for variable in (*model.local.values(), *model.place.values()):
+    for variable in (*model.local.values(), *model.place.values(), *model.served.values()):
         variable.set_value(values.get(name_of(variable), 0), skip_validation=True)
     for m, k in model.SUBTASKS:
         chosen = [model.local[m, k], *(model.place[m, k, n] for n in model.POINTS)]
         places = [name_of(variable) for variable in chosen if variable.value]
-        if len(places) != 1 or any(variable.value not in (0, 1) for variable in chosen):
+        needed = model.served[m].value if m in model.REFUSABLE else 1
+        if len(places) != needed or any(variable.value not in (0, 1) for variable in chosen):
             found = ", ".join(places) or "none"
-            problems.append((name_of(model.local[m, k]), f"the subtask needs one place, and has {found}"))
+            problems.append(
+                (
+                    name_of(model.local[m, k]),
+                    f"the subtask needs {'one' if needed else 'no'} place, and has {found}",
+                )
+            )
     if problems:
         raise InputError(path, problems)
     return read_places(model, instance)

@@ -93,6 +93,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.paths:solve",
         "MILP with a row for each path of the graph",
         "equation (1), written out",
+        supports=LIMITED,
         obstacle="offloadlib.formulations.structured.milp.paths:unsolvable",
     ),
     Formulation(
@@ -101,7 +102,7 @@ FORMULATIONS = (
         "offloadlib.formulations.structured.milp.stages:solve",
         "MILP with a variable for each maximum, series-parallel graphs only",
         "equation (1), literally",
-        supports=ALL - {Feature.ANY_GRAPH},
+        supports=LIMITED - {Feature.ANY_GRAPH},
         obstacle="offloadlib.formulations.structured.milp.stages:obstacle",
     ),
     Formulation(

@@ -50,9 +50,11 @@ class Metered(Terms):
     delay_rate, energy_rate, fee_rate
         (G,) of a unit of delay, of energy, of fees and rejections in the objective.
     deadline, energy_budget
-        (G,) in the units of delay and energy; infinite where there is none.
+        (G,) in the units of delay and energy; infinite where there is none. Looser where limits are.
     rejection
         (G,) NaN where a device must be served.
+    loose
+        Whether limits are, for a solver.
     """
 
     options: Options = field(kw_only=True)
@@ -62,6 +64,7 @@ class Metered(Terms):
     deadline: Floats = field(kw_only=True)
     energy_budget: Floats = field(kw_only=True)
     rejection: Floats = field(kw_only=True)
+    loose: bool = field(kw_only=True)
 
 
 def metered(instance: Instance, unit: float | None = None) -> Instance:
@@ -72,7 +75,7 @@ def metered(instance: Instance, unit: float | None = None) -> Instance:
     instance
         The instance.
     unit
-        S; None: everything in seconds, mJ and cost, for people to read.
+        S; None: everything in seconds, mJ and cost, with exact limits, for people and files.
     """
     given = tuple(_metered(instance, number, unit) for number in range(len(instance.groups)))
     return replace(instance, given_terms=given)
@@ -103,6 +106,7 @@ def _metered(instance: Instance, number: int, unit: float | None) -> Metered:
         most = np.max([value.max(axis=1, initial=0.0) for value in spent], axis=0)
         own_energy = _units(most)
     costs = (1.0 if unit is None else unit) * weight
+    easing = 1.0 if unit is None else 1.0 + LOOSE
     kept: dict[str, Any] = {each.name: getattr(term, each.name) for each in fields(Terms)}
     kept |= parts
     kept |= {"delay_weight": own_delay, "energy_weight": own_energy}
@@ -112,9 +116,10 @@ def _metered(instance: Instance, number: int, unit: float | None) -> Metered:
         delay_rate=costs * term.delay_weight / own_delay,
         energy_rate=costs * term.energy_weight / own_energy,
         fee_rate=costs,
-        deadline=own_delay * deadline,
-        energy_budget=own_energy * devices.energy_budget[members],
+        deadline=own_delay * deadline * easing,
+        energy_budget=own_energy * devices.energy_budget[members] * easing,
         rejection=devices.rejection[members],
+        loose=unit is not None,
     )
 
 
@@ -155,12 +160,22 @@ def finite(capacity: Any) -> Floats:
     return np.where(capacity == UNLIMITED, np.inf, capacity)
 
 
-def loosened(demand: Floats, capacity: float) -> tuple[float, float]:
-    """A unit for a row of demands, a power of two, and its right-hand side there.
+def loosened(instance: Instance, capacity: float, demand: Floats | None = None) -> tuple[float, float]:
+    """A unit for a row of an instance with :class:`Metered` terms, a power of two, and its right-hand side
+    there.
 
-    Whole demands add up to whole numbers: there the capacity is rounded down, and nothing else.
+    Parameters
+    ----------
+    instance, capacity
+        The instance, and what there is.
+    demand
+        The coefficients, where they can be whole: whole demands add up to whole numbers, so that the capacity
+        is rounded down, and nothing else.
     """
-    if capacity == 0 or (capacity < 2.0**40 and np.array_equal(demand, np.floor(demand))):
+    if not meters(instance)[0].loose:
+        return 1.0, capacity
+    whole = demand is not None and capacity < 2.0**40 and np.array_equal(demand, np.floor(demand))
+    if capacity == 0 or whole:
         return 1.0, math.floor(capacity)
     unit = unit_for(capacity)
     return unit, unit * capacity * (1.0 + LOOSE)

@@ -39,7 +39,7 @@ from offloadlib.instances.structured.sides import Sides, Terms
 from ...engine.highs import MixedIntegerProgram
 from ...engine.units import unit_for
 from .. import limited
-from ..metered import LOOSE, Metered, away_parts, finite, inside, loosened, metered, meters
+from ..metered import Metered, away_parts, finite, inside, loosened, metered, meters
 from ..scaling import levelled
 from ..search import Search, run_in_scale
 from .levels import Layout, tighten
@@ -166,7 +166,7 @@ def _bounds(program: MixedIntegerProgram, instance: Instance, columns: tuple[Lay
         program.upper[where.local[~allowed[..., LOCAL]]] = 0.0
         there = where.place[~allowed[..., :LOCAL]]
         program.upper[there[there >= 0]] = 0.0
-        program.upper[where.delay] = term.deadline * (1.0 + LOOSE)
+        program.upper[where.delay] = term.deadline
 
 
 def encode(instance: Instance, made: Formulation, solution: Solution) -> tuple[Ints, Floats]:
@@ -422,12 +422,14 @@ def _resources(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
     """Resources of points, and limits that points share."""
     points, limits = instance.points, Limits(instance)
     for r, n in zip(*limits.roomy, strict=True):
-        _resource(rows, parts, int(r) + 1, np.array([n]), float(points.room[r, n]))
+        _resource(rows, instance, parts, int(r) + 1, np.array([n]), float(points.room[r, n]))
     for limit in instance.shared:
-        _resource(rows, parts, limit.resource + 1, limit.points, limit.capacity)
+        _resource(rows, instance, parts, limit.resource + 1, limit.points, limit.capacity)
 
 
-def _resource(rows: _Rows, parts: list[_Part], resource: int, points: Ints, capacity: float) -> None:
+def _resource(
+    rows: _Rows, instance: Instance, parts: list[_Part], resource: int, points: Ints, capacity: float
+) -> None:
     columns, demands = [], []
     for part in parts:
         assert part.term is not None
@@ -439,36 +441,31 @@ def _resource(rows: _Rows, parts: list[_Part], resource: int, points: Ints, capa
         demands.append(taken.ravel())
     demand = np.concatenate(demands)
     if demand.any():
-        unit, right = loosened(demand, capacity)
+        unit, right = loosened(instance, capacity, demand)
         rows.add((np.concatenate(columns)[None], unit * demand[None]), upper=right)
 
 
 def _totals(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
     """Caps on the delays and the energies of all devices."""
-    caps = instance.totals
+    metered, caps = [(part, part.term) for part in parts if part.term is not None], instance.totals
     if np.isfinite(caps.delay):
-        unit = unit_for(caps.delay)
-        spent = [(part.columns.delay, unit / part.term.delay_weight) for part in parts if part.term]
-        _total(rows, spent, unit * caps.delay)
+        unit, right = loosened(instance, caps.delay)
+        _total(rows, [(part.columns.delay, unit / term.delay_weight) for part, term in metered], right)
     if np.isfinite(caps.energy):
-        unit = unit_for(caps.energy)
-        spent = [
-            each for part in parts if part.term for each in part.energies(unit / part.term.energy_weight)
-        ]
-        _total(rows, spent, unit * caps.energy)
+        unit, right = loosened(instance, caps.energy)
+        spent = [each for part, term in metered for each in part.energies(unit / term.energy_weight)]
+        _total(rows, spent, right)
 
 
 def _total(rows: _Rows, spent: Entries, cap: float) -> None:
-    rows.add(
-        *((where.reshape(1, -1), value.reshape(1, -1)) for where, value in spent), upper=cap * (1 + LOOSE)
-    )
+    rows.add(*((where.reshape(1, -1), value.reshape(1, -1)) for where, value in spent), upper=cap)
 
 
 def _energy_budgets(rows: _Rows, part: _Part) -> None:
     assert part.term is not None
     some = np.isfinite(part.term.energy_budget)
     spent = part.energies(np.ones(len(some)))
-    most = part.term.energy_budget[some] * (1.0 + LOOSE)
+    most = part.term.energy_budget[some]
     rows.add(*((where[some], value[some]) for where, value in spent), upper=most)
 
 

@@ -105,8 +105,7 @@ from offloadlib.instances.structured.model import SUBTASKS
 from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import PER_ARC, Sides, Terms, at_point
 
-from ...engine.units import unit_for
-from ..metered import LOOSE, Metered, finite, inside, loosened, metered
+from ..metered import Metered, finite, inside, loosened, metered
 from . import clock
 
 Entry = tuple[str, str | None]
@@ -446,7 +445,7 @@ def _resources(model: Any, instance: Instance) -> None:
         ]
         if not needs:
             return pyo.Constraint.Skip
-        unit, right = loosened(np.array([amount for _, amount in needs]), capacity)
+        unit, right = loosened(instance, capacity, np.array([amount for _, amount in needs]))
         return pyo.quicksum(unit * amount * x for x, amount in needs) <= right
 
     rooms = {
@@ -471,23 +470,23 @@ def _device_limits(model: Any) -> None:
     more = {m: task.beyond for m, task in model.tasks.items()}
     for m, own in more.items():
         if math.isfinite(own.deadline):
-            model.delay[m].setub(own.deadline * (1.0 + LOOSE))
+            model.delay[m].setub(own.deadline)
 
     @model.Constraint([m for m, own in more.items() if math.isfinite(own.energy_budget)])  # type: ignore[untyped-decorator]
     def energy_budget(model: Any, m: str) -> Any:
-        return _row(_energy(model, m), more[m].energy_budget * (1.0 + LOOSE))
+        return _row(_energy(model, m), more[m].energy_budget)
 
 
 def _totals(model: Any, instance: Instance) -> None:
     tasks, caps = dict(model.tasks), instance.totals
     if math.isfinite(caps.delay):
-        unit = unit_for(caps.delay)
+        unit, right = loosened(instance, caps.delay)
         seconds = (unit / tasks[m].beyond.delay_unit * model.delay[m] for m in model.DEVICES)
-        model.total_delay = pyo.Constraint(expr=_row(pyo.quicksum(seconds), unit * caps.delay * (1 + LOOSE)))
+        model.total_delay = pyo.Constraint(expr=_row(pyo.quicksum(seconds), right))
     if math.isfinite(caps.energy):
-        unit = unit_for(caps.energy)
+        unit, right = loosened(instance, caps.energy)
         spent = (unit / tasks[m].beyond.energy_unit * _energy(model, m) for m in model.DEVICES)
-        model.total_energy = pyo.Constraint(expr=_row(pyo.quicksum(spent), unit * caps.energy * (1 + LOOSE)))
+        model.total_energy = pyo.Constraint(expr=_row(pyo.quicksum(spent), right))
 
 
 def _row(used: Any, most: float) -> Any:
