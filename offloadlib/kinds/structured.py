@@ -126,6 +126,7 @@ METHODS = (
         EXACT,
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
+        supports=LIMITED,
         uses=SEARCHED,
     ),
     _method(

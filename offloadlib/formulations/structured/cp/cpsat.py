@@ -58,6 +58,8 @@ U_m, and the other row has floors of parts of C_m, so the least R_m is as (*) ne
 what makes this encoding strong: they tell the relaxation all reduced costs of places. Graphs whose pricing
 takes long (neither series-parallel nor small) get Lambda = v = s = 0: the plain encoding.
 
+Instances of format 2 get the plain encoding with all their limits: :mod:`.limited`.
+
 ``docs/cpsat.md`` compares the variants that were tried.
 """
 
@@ -84,6 +86,7 @@ from ..decomposition.plan import plan
 from ..decomposition.pricing import alarm
 from ..milp import patterns
 from ..search import Search, run
+from . import limited
 from .decisions import DecisionEncoding
 from .encoding import Encoding, margin
 from .places import PlaceEncoding
@@ -109,6 +112,8 @@ def solve(instance: Instance, budget: Budget) -> Result:
     The record of the run has the ``unit`` u, the ``encoding``, and as ``rounding_loss`` the most that
     rounding can have taken from the lower bound.
     """
+    if instance.version > 1:
+        return limited.solve(instance, budget)
     return run(instance, budget, _minimise)
 
 

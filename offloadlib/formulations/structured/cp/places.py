@@ -13,12 +13,11 @@ from offloadlib.instances import LOCAL, Application, Instance, Solution
 from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.limits import Limits
-from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import Terms, away
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from .encoding import LARGEST, Encoding, unit_of, whole
-from .program import Program, Term, total
+from .program import Program, Term, end_of, total
 
 
 class _Parts(NamedTuple):
@@ -186,15 +185,7 @@ class PlaceEncoding(Encoding):
                 program.model.add_bool_or([on_air] if x is None else [on_air, x])
             users[channel].append((on_air, 1))
             rest.append((on_air, self.prices[channel]))
-        waits: list[list[int]] = [[] for _ in local]
-        for j, k in reduction(task):
-            waits[k].append(j)
-        finish: dict[int, list[Term]] = {}
-        most = program.cutoff + least
-        for k in task.order:
-            ready = program.latest([finish[j] for j in waits[k]], most) if waits[k] else []
-            finish[k] = ready + delay[k]
-        end = program.latest([finish[k] for k in np.flatnonzero(task.tails).tolist()], most)
+        end = end_of(program, task, delay, program.cutoff + least)
         program.at_least(lost, end + rest, -least)
 
     def _parts(self, term: Terms) -> _Parts:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ortools.sat.python import cp_model
 from ortools.sat.python.cp_model_helper import SatParameters
 
-from offloadlib.instances import Budget, Termination
+from offloadlib.instances import Application, Budget, Termination
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.series_parallel import reduction
 
 from ...engine.trust import SolverError
 from ..decomposition.chunks import never
@@ -50,6 +51,8 @@ class Finding:
         Why CP-SAT stopped.
     branches, conflicts
         Of its search.
+    infeasible
+        Whether it says that the program has no solution.
     """
 
     taken: NDArray[np.bool_] | None
@@ -58,6 +61,7 @@ class Finding:
     termination: Termination
     branches: int
     conflicts: int
+    infeasible: bool = False
 
 
 LONGEST = 200
@@ -75,6 +79,8 @@ class Program:
         Only solutions are looked for whose objective is at most this, which the best known one keeps.
     late
         Asked while the program is made, whether to give it up by :class:`~.instances.run.OutOfTime`.
+    feasible
+        Whether a solution is known.
 
     Attributes
     ----------
@@ -84,8 +90,10 @@ class Program:
         A variable in {0, 1} for each choice.
     """
 
-    def __init__(self, size: int, cutoff: int, late: Callable[[], bool] = never) -> None:
-        self.model, self._late = cp_model.CpModel(), late
+    def __init__(
+        self, size: int, cutoff: int, late: Callable[[], bool] = never, feasible: bool = True
+    ) -> None:
+        self.model, self._late, self._feasible = cp_model.CpModel(), late, feasible
         self.cutoff = cutoff
         self.choices = [self.boolean() for _ in range(size)]
         self._objective: list[Term] = []
@@ -208,7 +216,7 @@ class Program:
         bound, least = solver.best_objective_bound, 0
         if status != kinds.INFEASIBLE:
             least = math.floor(max(bound, 0.0)) if math.isfinite(bound) else 0
-        elif not interrupted:
+        elif not interrupted and self._feasible:
             raise SolverError("CP-SAT calls a program infeasible that a known solution keeps")
         termination = Termination.INTERRUPTED if interrupted else Termination.TIME_LIMIT
         if not interrupted and status == kinds.OPTIMAL:
@@ -224,7 +232,31 @@ class Program:
             termination=termination,
             branches=solver.num_branches,
             conflicts=solver.num_conflicts,
+            infeasible=status == kinds.INFEASIBLE and not interrupted,
         )
+
+
+def end_of(program: Program, task: Application, delay: list[list[Term]], most: int) -> list[Term]:
+    """The weight of the heaviest path, in solutions where it is at most ``most``: a variable at joins, of
+    redundant arcs none.
+
+    Parameters
+    ----------
+    program, task
+        Where rows and variables go, and the graph.
+    delay
+        The weight of each subtask, as a sum.
+    most
+        Of all finish times.
+    """
+    waits: list[list[int]] = [[] for _ in delay]
+    for j, k in reduction(task):
+        waits[k].append(j)
+    finish: dict[int, list[Term]] = {}
+    for k in task.order:
+        ready = program.latest([finish[j] for j in waits[k]], most) if waits[k] else []
+        finish[k] = ready + delay[k]
+    return program.latest([finish[k] for k in np.flatnonzero(task.tails).tolist()], most)
 
 
 def _put(parameters: Any, values: Mapping[str, Any]) -> None:
