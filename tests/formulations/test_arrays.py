@@ -41,6 +41,10 @@ def columns_of(instance: Instance, made: arrays.Formulation, variables: list[Any
     for m, name in enumerate(instance.devices.ids):
         if name in model.LIMITED:
             columns[number[id(model.air[name])]] = made.air[m]
+        if name in model.REFUSABLE:
+            columns[number[id(model.served[name])]] = made.served[m]
+    if instance.by_largest:
+        columns[number[id(model.largest)]] = len(made.program.cost) - 1
     return columns.tolist()
 
 
@@ -52,6 +56,8 @@ def canonical(program: MixedIntegerProgram) -> list[tuple[tuple[int, ...], list[
     matrix.sort_indices()
     for i in range(matrix.shape[0]):
         part = slice(matrix.indptr[i], matrix.indptr[i + 1])
+        if part.start == part.stop:
+            continue
         low, high = float(program.row_lower[i]), float(program.row_upper[i])
         values = matrix.data[part].tolist()
         if low == -math.inf or (low == high and values[0] < 0):

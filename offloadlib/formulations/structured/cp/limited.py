@@ -14,11 +14,11 @@ rejection r_m, else 1:
 - its parts are rounded down in that unit, and by as much more as they may be off in binary64
   (:func:`.encoding.margin`); where they are numbers of the file, as demands are, by nothing more;
 - its limit is rounded down. That is safe: if parts p_i have :math:`\sum p_i \le D`, then
-  :math:`\sum \lfloor p_i \rfloor \le \sum p_i \le D`, and a whole number that is at most D is at most its floor.
+  :math:`\sum \lfloor p_i \rfloor \le D`, and a whole number that is at most D is at most its floor.
 
 So every feasible solution keeps the program, and its objective there is at most its cost in the unit: bounds
-and infeasibility of the program are the instance's. What is no more than rounding is tiny (demands of few bits
-lose nothing at all), and solutions that only rounding makes feasible are cut off (:mod:`..cuts`). With [.] for
+and infeasibility of the program are the instance's. What rounding loses is tiny (demands of few bits lose
+nothing at all), and solutions that only rounding makes feasible are cut off (:mod:`..cuts`). With [.] for
 rounded parts, in the unit of the limit,
 
 .. math::
@@ -39,11 +39,13 @@ than the limit.
 
 **Objective.** With c_m the sum of the rounded parts of w_m C_m,
 
-.. math:: c_m = [w_m a_m G_m] + \sum [w_m b_m e] + \sum_{k,n} [w_m f_{mkn}]\, x_{mkn} + [w_m r_m] (1 - served_m),
+.. math::
 
-and v_m a lower bound on it, the objective is :math:`\sum_m (c_m - v_m)`, or a variable >= c_m - min v for all m
-where the largest cost counts. It is >= 0, as fees may be negative. Parts that alone cost more than a device
-can in a better solution than the best known one are cut down to twice that.
+   c_m = [w_m a_m G_m] + \sum [w_m b_m e] + \sum_{k,n} [w_m f_{mkn}]\, x_{mkn} + [w_m r_m] (1 - served_m),
+
+and v_m a lower bound on it, the objective is :math:`\sum_m (c_m - v_m)`, or a variable >= c_m - min v for all
+m where the largest cost counts. It is >= 0, though fees may be negative. Parts that alone cost more than a
+device can in a better solution than the best known one are cut down to twice that.
 """
 
 from __future__ import annotations
@@ -82,8 +84,8 @@ WAYS: tuple[Mapping[str, Any], ...] = (
     {"cp_model_presolve": False},
     {"cp_model_presolve": False, "linearization_level": 0, "permute_variable_randomly": True},
 )
-"""Settings beside those: none, then safer ones, for when CP-SAT contradicts what is known, and to confirm that
-there is no solution."""
+"""Settings beside those: none, then safer ones, for when CP-SAT contradicts what is known, and to confirm
+that there is no solution."""
 
 FINER = 16.0
 """Times finer a unit must be for another run in it."""
