@@ -16,7 +16,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from offloadlib.instances import Application
+from offloadlib.instances import Application, InputError
 from offloadlib.instances.errors import unknown
 from offloadlib.instances.structured.series_parallel import descendants, members
 
