@@ -22,6 +22,7 @@ import typer
 from offloadlib import __version__
 
 from .commands import IMPORTERS, LATER, LOOK, check, compare, explain, export, generate, importer, methods
+from .pareto import pareto
 from .solve import solve
 from .status import BROKEN_PIPE, INTERNAL, INTERRUPTED, OK, UNUSABLE, Failure, say
 from .study import study
@@ -49,7 +50,7 @@ def everything(
     """Solve, check and compare offloading decisions for structured tasks."""
 
 
-for command in (solve, check, export, compare, explain, methods, study):
+for command in (solve, check, export, compare, explain, pareto, methods, study):
     app.command()(command)
 app.command(**LATER)(generate)
 for name, (path, what) in IMPORTERS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from offloadlib.comparing.rows import Row
     from offloadlib.explaining import Explanation
+    from offloadlib.fronts.front import Front
+    from offloadlib.fronts.trace import Point
     from offloadlib.instances import AnyEvaluation, AnyInstance, Progress, Result, StoredSolution
     from offloadlib.methods import Method
 
@@ -218,6 +221,34 @@ def _listing(left: Sequence[str], right: Sequence[str] = ()) -> Table:
     for title in right:
         table.add_column(title, justify="right")
     return table
+
+
+def point_line(point: Point, known: bool) -> str:
+    """A point of a front in one line."""
+    size = "no limit" if math.isinf(point.size) else f"at most {point.size:.6g}"
+    parts = [f"{point.front}, {size}: {point.status}"]
+    if not math.isnan(point.y):
+        parts.append(f"{point.y:.6g}")
+    parts += ["certified"] if point.certified else []
+    return ", ".join([*parts, "from an earlier run" if known else numbers.seconds(point.time)])
+
+
+def show_front(front: Front, points: Sequence[Point]) -> None:
+    """The points of a front, one a line."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("limit", front.x, front.y, "lower bound", "gap"):
+        table.add_column(title, justify="right")
+    table.add_column("status")
+    for point in points:
+        values = (point.size, point.x, point.y, point.lower_bound)
+        cells = [f"{value:.6g}" if math.isfinite(value) else "" for value in values]
+        status = f"{point.status}{', certified' if point.certified else ''}"
+        table.add_row(*cells, numbers.percent(None if math.isnan(point.gap) else point.gap, 4), Text(status))
+    console = output()
+    console.print(Text.assemble((front.instance.name, "bold"), f"  {front.name}"))
+    console.print(table)
 
 
 def show_explanation(part: str, explanation: Explanation) -> None:

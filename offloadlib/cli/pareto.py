@@ -1,0 +1,61 @@
+"""The command ``offloadlib pareto``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import InstanceFile, Seed
+from .status import say
+
+
+def pareto(
+    instance: InstanceFile,
+    output: Annotated[Path, typer.Option("-o", metavar="DIR", help="For table, picture, solutions, proofs.")],
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Cost against the size of this limit (capacity:op1, resource:op1:memory, limits:site, "
+            "channels:op1, totals:energy); by default total delay against total energy.",
+        ),
+    ] = None,
+    points: Annotated[int, typer.Option(metavar="N", min=2, help="Points of the front.")] = 11,
+    method: Annotated[
+        str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'.")
+    ] = "branch-and-price",
+    time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each point.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which a point is done.")] = 1e-6,
+    seed: Seed = 0,
+) -> None:
+    """Trace a front: the least of one thing for each amount of another, each point with a certified bound.
+
+    Interrupted, the same command goes on from the points that are in DIR.
+    """
+    from offloadlib.cli import console
+    from offloadlib.fronts.front import CostLimit, DelayEnergy, Front
+    from offloadlib.fronts.trace import Point, Tracer
+    from offloadlib.instances import Budget, InputError, Instance, read
+    from offloadlib.pictures.front import front as draw
+    from offloadlib.pictures.style import save
+
+    data = read(instance)
+    if not isinstance(data, Instance):
+        raise InputError(instance, [("kind", f"must be {Instance.kind!r}, not {data.kind!r}")])
+    found: Front = DelayEnergy.of_instance(data) if limit is None else CostLimit.of_instance(data, limit)
+    output.mkdir(parents=True, exist_ok=True)
+    with console.Display() as display:
+
+        def tell(point: Point, known: bool) -> None:
+            display.say(console.point_line(point, known))
+
+        budget = Budget(time_limit, gap, seed, on_progress=display.update)
+        display.begin(f"{data.name}  {found.name}")
+        tracer = Tracer(output, method, budget, on_point=tell)
+        traced = tracer.trace(found, points)
+    console.show_front(found, traced)
+    picture = output / f"{found.name}.png"
+    save(draw(found, traced), picture)
+    say(f"{output / 'front.csv'}, {picture}")

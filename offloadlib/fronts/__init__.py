@@ -1,0 +1,1 @@
+"""Fronts: the least of one thing for each amount of another, each point with a certified bound."""

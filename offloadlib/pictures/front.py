@@ -1,0 +1,86 @@
+"""A front: its points, and the region that is proven empty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from .style import BLUE, GREY, INK, LIGHT, ORANGE, STYLE, canvas
+
+if TYPE_CHECKING:
+    from offloadlib.fronts.front import Front
+    from offloadlib.fronts.trace import Point
+
+
+@rc_context(STYLE)
+def front(found: Front, points: Sequence[Point]) -> Figure:
+    """The points of a front, ascending in their limit, over what certified bounds rule out.
+
+    With a limit of at most ``size``, nothing lies below the bound: to the left of that size, and under that
+    bound. Where no solution is possible at all, everything to the left is ruled out.
+    """
+    figure = canvas(7.4, 4.2)
+    axes = figure.subplots()
+    solved = [point for point in points if not math.isnan(point.y)]
+    finite = [point.size for point in points if math.isfinite(point.size)]
+    right = max([*finite, *(point.x for point in solved)], default=1.0)
+    left = min([*finite, *(point.x for point in solved)], default=0.0)
+    margin = 0.04 * (right - left or abs(right) or 1.0)
+    low = min(
+        [point.y for point in solved] + [_bound(point) for point in points if _known(point)], default=0.0
+    )
+    high = max((point.y for point in solved), default=low + 1.0)
+    space = 0.08 * (high - low or abs(high) or 1.0)
+    floor, ceiling = low - space, high + space
+    begin = left - margin
+    label = "proven empty"
+    for point in sorted(points, key=lambda point: point.size):
+        if not point.certified or not _known(point):
+            continue
+        end = min(point.size, right + margin)
+        top = ceiling if math.isinf(point.lower_bound) else point.lower_bound
+        if end > begin:
+            axes.fill_between([begin, end], floor, top, color=GREY, alpha=0.3, linewidth=0, label=label)
+            begin, label = end, ""
+    axes.plot(
+        [point.x for point in solved],
+        [point.y for point in solved],
+        color=BLUE,
+        marker="o",
+        markersize=4.5,
+        linewidth=0,
+        label="solutions",
+    )
+    open_ = [point for point in solved if not point.certified]
+    if open_:
+        axes.plot(
+            [point.x for point in open_],
+            [point.y for point in open_],
+            color=ORANGE,
+            marker="o",
+            markersize=8,
+            fillstyle="none",
+            linewidth=0,
+            label="without a certified bound",
+        )
+    axes.set_xlim(left - margin, right + margin)
+    axes.set_ylim(floor, ceiling)
+    axes.grid(color=LIGHT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(found.x)
+    axes.set_ylabel(found.y)
+    axes.set_title(f"{found.instance.name}: {found.name.replace('-', ' ')}", color=INK)
+    figure.legend(loc="outside lower right", ncols=3)
+    return figure
+
+
+def _known(point: Point) -> bool:
+    return point.lower_bound > -math.inf
+
+
+def _bound(point: Point) -> float:
+    return point.lower_bound if math.isfinite(point.lower_bound) else math.inf
