@@ -170,15 +170,15 @@ class Files:
         self.sha256 = checker.fingerprint(document)
 
     def solution(self, rows: dict[str, Any] | None, **changes: Any) -> Document:
-        found = rows is not None
+        cost = None if rows is None else float(cost_of(self.document, rows))
         return {
             "format": "offloadlib-solution",
             "version": 2,
             "instance": {"name": "", "sha256": self.sha256},
             "method": "m",
-            "objective": float(cost_of(self.document, rows)) if rows is not None else None,
+            "objective": cost,
             "lower_bound": None,
-            "status": "feasible" if found else "unknown",
+            "status": "unknown" if rows is None else "feasible",
             "decisions": rows,
         } | changes
 
@@ -713,8 +713,8 @@ def test_a_claim_of_both_kinds(tmp_path: Path) -> None:
         ("sum", [{"prices": {"totals": {"delay": "-1"}}}], "nodes[0]: a negative price on the total delay"),
         (
             "sum",
-            [{"prices": {"channels": {"op2": "1"}}}],
-            "a price on channels of 'op2', which is not limited",
+            [{"prices": {"channels": {"op3": "1"}}}],
+            "a price on channels of the unknown offload point 'op3'",
         ),
         ("sum", [{**LEAF, "shares": {"ud1": "1"}}], "nodes[0]: shares, and the objective is a sum"),
         ("max", [LEAF], "nodes[0]: the shares add up to 0, not to 1"),
