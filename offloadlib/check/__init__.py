@@ -8,15 +8,24 @@ the data, and applies one function per rule (the functions named ``rule_...`` be
 
 ==============  ====================================================================================
 fingerprint     the solution was made for this instance (SHA-256 of the instance's canonical form)
-decisions       each device decides exactly once, for each of its subtasks, on a place that exists
+decisions       each device decides exactly once, for each of its subtasks, on a place that exists, or is
+                refused where it has a rejection
 connections     a device without a connection offloads nothing (structured)
-capacity        no offload point has more subtasks than its capacity (structured, no tolerance)
+capacity        no offload point has more subtasks than its capacity, nor demands above what it has of a
+                resource (structured, no tolerance)
 channels        no offload point serves more offloading devices than its channels (structured, no tolerance)
+limits          the demands at the points of a shared limit add up to at most its capacity (version 2, no
+                tolerance, as all rules down to totals)
+allowed         each subtask of a served device is where it may run
+deadlines       no served device takes longer than its deadline
+budgets         no served device uses more energy than its budget
+totals          delay and energy of all served devices add up to at most their caps
 split           each device has a share of the uplink, not negative, and positive if it uploads (hybrid)
 bandwidth       the shares add up to at most the bandwidth (hybrid, no tolerance)
-objective       the stated objective is within 1e-9·max(1, exact) of the exact cost
+objective       the stated objective is within 1e-9·max(1, |exact|) of the exact cost
 lower_bound     the stated lower bound is at most the exact cost, with the same tolerance
-status          "optimal" is stated only with a relative gap of at most 1e-9
+status          "optimal" is stated only with a relative gap of at most 1e-9, "infeasible" only with a
+                certificate that proves it; "unknown" claims nothing
 certificate     the certificate is for this instance, one tree, without a negative or unknown price
 claim           the lower bound that it claims is at most the one that it proves (no tolerance)
 proven_bound    the solution's lower bound is at most the proven one, with the tolerance as above
@@ -27,10 +36,10 @@ Rules that a failed one leaves without meaning are not applied: nothing can be c
 decisions do not fit the instance, and an unconnected device that offloads has no cost.
 
 Costs are exact. A number in a file stands for its binary64 value, which is an integer times 2^-82
-(see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices is enclosed
-in an interval that is refined until it decides (see `Total`). No floating-point arithmetic takes part.
-What a certificate proves is computed in integers, rounded downwards (see `tree_bound`); the mathematics
-are in docs/certificates.md and docs/hybrid.md.
+(see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices, or the
+greatest, is enclosed in an interval that is refined until it decides (see `Total`). No floating-point
+arithmetic takes part. What a certificate proves is computed in integers, rounded downwards (see
+`tree_bound`); the mathematics are in docs/certificates.md and docs/hybrid.md.
 
 Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
 """

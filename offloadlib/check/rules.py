@@ -55,10 +55,11 @@ class Verdict:
     objective : float
         The exact cost, rounded to the nearest binary64 number; NaN where the decisions have no cost.
     certified_bound : float or None
-        The lower bound that a certificate proves, rounded downwards; None where none was accepted.
+        The lower bound that a certificate proves, rounded downwards; infinite where it proves that there is
+        no solution, None where none was accepted.
     certified_gap : float or None
-        (cost - certified bound)/cost, in exact arithmetic, rounded upwards; None without a certified bound
-        or a feasible solution.
+        (cost - certified bound)/|cost| (in version 2 over at least 1e-9), in exact arithmetic, rounded
+        upwards; None without a finite certified bound or a feasible solution.
     """
 
     accepted: bool

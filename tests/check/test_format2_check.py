@@ -525,6 +525,61 @@ def test_infeasible_claims(tmp_path: Path, seed: int) -> None:
     assert failed(verdict) in ([], ["status", "claim"])
 
 
+# --- the search under deadline and budget -----------------------------------------------------------
+
+TIGHT = ("deadline", "energy_budget", "latency", "at", "fee", "demand", "channels", "weight", "rejection")
+
+
+@examples(60, base=FOLDER)
+@given(seeds)
+def test_longer_tasks(tmp_path: Path, seed: int) -> None:
+    document = random_format2(seed, TIGHT, max_devices=1, max_points=2, max_subtasks=6)
+    nodes = random_tree(document, random.Random(seed), 1)
+    bound = computed(document, Files(tmp_path, document).certificate(nodes, "0"), tmp_path)
+    assert near(bound.value, Reference(document).bound(nodes, hopeless=False))
+    assert bound.limited == []
+
+
+@examples(200, base=FOLDER)
+@given(seeds)
+def test_labels_agree_with_the_other_rooms(tmp_path: Path, seed: int) -> None:
+    """Without deadline and budget there are two ways to the same least cost."""
+    features = [feature for feature in TIGHT if feature not in ("deadline", "energy_budget")]
+    document = random_format2(seed, features, max_devices=2, max_points=3, max_subtasks=9)
+    nodes = random_tree(document, random.Random(seed), 1)
+    certificate = Files(tmp_path, document).certificate(nodes, "0")
+    plain = computed(document, certificate, tmp_path)
+    for device in document["devices"]:
+        device["deadline"] = device["energy_budget"] = 1e9
+    certificate = Files(tmp_path, document).certificate(nodes, "0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checker.rooms.limited, "always_kept", lambda plan, options: False)
+        limited = computed(document, certificate, tmp_path)
+    assert abs(limited.value - plain.value) <= LOSS
+    assert not limited.limited
+
+
+@examples(200, base=FOLDER)
+@given(seeds, st.sampled_from([1, 2, 4]))
+def test_a_search_that_is_cut_short_gives_a_lower_bound(tmp_path: Path, seed: int, width: int) -> None:
+    document = random_format2(seed, TIGHT, max_devices=2, max_points=3, max_subtasks=8)
+    nodes = random_tree(document, random.Random(seed), 1)
+    certificate = Files(tmp_path, document).certificate(nodes, "0")
+    exact = computed(document, certificate, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checker.rooms.labels, "_WIDTHS", (width,))
+        short = computed(document, certificate, tmp_path)
+    assert short.value <= exact.value
+    assert short.limited or short.value == exact.value
+    if short.limited and isinstance(exact.value, Fraction) and short.value < exact.value:
+        files = Files(tmp_path, document)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(checker.rooms.labels, "_WIDTHS", (width,))
+            verdict = files.check(files.solution(None), files.certificate(nodes, text(exact.value)))
+        assert failed(verdict) == ["claim"] or exact.value - short.value <= SLACK
+        assert "the minimisation reached its limit for applications" in verdict.rules[-1].message
+
+
 # --- what is said of files that are wrong -----------------------------------------------------------
 
 SECOND = changed(

@@ -104,7 +104,7 @@ class Plan:
         return max(finish)
 
 
-def never_late(plan: Plan, options: Options) -> bool:
+def always_kept(plan: Plan, options: Options) -> bool:
     """Tell whether the limits are kept whatever is decided."""
     arcs = len(plan.application.edges)
     most = [0] * len(options.of_subtasks)

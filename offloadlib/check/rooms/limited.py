@@ -12,7 +12,7 @@ from fractions import Fraction
 from ..certificate import Branch, Certificate, Leaf, Refusal, TreeNode
 from ..data import LOCAL, Device, Instance, OffloadPoint
 from .choices import FINE, bit_of
-from .labels import Plan, never_late
+from .labels import Plan, always_kept
 from .leaves import Bounder
 from .menu import Menu, Options, Rates, rates_of
 
@@ -210,7 +210,7 @@ class _Bounder:
         if not all(stay or leave for stay, leave in options.of_subtasks):
             return None
         plan = self._plans[device.application.id]
-        if options.deadline is None is options.budget or never_late(plan, options):
+        if options.deadline is None is options.budget or always_kept(plan, options):
             return self._unlimited(device, options)
         least, sure = plan.least(options)
         if sure or least is None:
