@@ -73,7 +73,7 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     axes.set_axisbelow(True)
     axes.set_xlabel(found.x)
     axes.set_ylabel(found.y)
-    axes.set_title(f"{found.instance.name}: {found.name.replace('-', ' ')}", color=INK)
+    axes.set_title(f"{found.instance.name}: {found.y} against {found.x}", color=INK)
     figure.legend(loc="outside lower right", ncols=3)
     return figure
 
