@@ -37,7 +37,7 @@ def _show_version(wanted: bool) -> None:
 
 
 app = typer.Typer(**LOOK)
-importers = typer.Typer(help="Make instances of real data.", **LOOK)
+importers = typer.Typer(help="Make instances of real data and of known problems.", **LOOK)
 app.add_typer(importers, name="import")
 
 

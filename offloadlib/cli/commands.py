@@ -209,7 +209,15 @@ IMPORTERS = {
     "wfformat": (
         "offloadlib.cli.wfformat:import_wfformat",
         "Make an instance of WfCommons workflows, and of sites and users on a map.",
-    )
+    ),
+    "gap": (
+        "offloadlib.cli.assignment:import_gap",
+        "Make an instance of a generalised assignment problem.",
+    ),
+    "mmkp": (
+        "offloadlib.cli.assignment:import_mmkp",
+        "Make an instance of a multiple-choice multidimensional knapsack problem.",
+    ),
 }
 """``import NAME``: ``module:function`` of the command, and what it does."""
 

@@ -19,6 +19,8 @@ COMMANDS = {
     "solve, certificate": ["solve", "mine.json", "-m", "local", "--certificate", "OUT"],
     "export": ["export", "mine.json", "--formulation", "milp", "--format", "lp", "-o", "OUT"],
     "import": ["import", "wfformat", "mine.json", "-o", "OUT"],
+    "import gap": ["import", "gap", "mine.json", "-o", "OUT"],
+    "import mmkp": ["import", "mmkp", "mine.json", "-o", "OUT"],
 }
 """Each reads ``mine.json`` and is to write OUT."""
 

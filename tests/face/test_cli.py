@@ -61,7 +61,18 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "command",
-    ["", "solve", "check", "compare", "explain", "generate", "methods", "import", "import wfformat"],
+    [
+        "",
+        "solve",
+        "check",
+        "compare",
+        "explain",
+        "generate",
+        "methods",
+        "import",
+        "import wfformat",
+        "import gap",
+    ],
 )
 def test_help(run: Any, command: str) -> None:
     status, out, err = run(*command.split(), "--help")
@@ -567,6 +578,29 @@ def test_import_refuses_bad_options(run: Any, arguments: list[str], message: str
     assert (status, out) == (2, "")
     assert message in err
     assert not Path("a.json").exists()
+
+
+def test_problems_of_operations_research_are_imported(run: Any) -> None:
+    Path("p.txt").write_text("2\n1 2\n4 9\n1 1\n5\n2 1\n4\n7\n1\n1\n0\n5\n")
+    status, out, err = run("import", "gap", "p.txt", "--number", 2, "--maximise", "-o", "a.json")
+    assert status == 0, err
+    assert out.splitlines()[-1] == "the profit of the problem is 7 minus the objective of the instance"
+    assert "1 device, 2 offload points" in err
+    assert read_structured("a.json").name == "p-2"
+    status, out, err = run("import", "gap", "p.txt", "-o", "b.json")
+    assert (status, out, err) == (
+        2,
+        "",
+        "offloadlib: p.txt: holds 2 problems: give the number of one, 1 to 2\n",
+    )
+    Path("k.txt").write_text("1 1\n5\n2\n7 6\n4 5\n")
+    status, out, err = run("import", "mmkp", "k.txt", "-o", "b.json")
+    assert status == 0, err
+    assert out.splitlines()[-1] == "the profit of the problem is 7 minus the objective of the instance"
+    status, out, err = run("import", "mmkp", "p.txt", "-o", "c.json")
+    assert (status, out) == (2, "")
+    assert err.startswith("offloadlib: p.txt: line ")
+    assert not Path("c.json").exists()
 
 
 def test_an_unknown_command_is_refused(run: Any) -> None:

@@ -18,7 +18,6 @@ or scaled stands in the instance's ``source`` and, in words, in the :class:`Repo
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -58,6 +57,7 @@ from ..structured.model import LOCAL
 from ..structured.radio import nearest_points
 from ..structured.sides import heaviest_path
 from .eua import Locations, centre, local_metres, read_locations
+from .report import File, Report, provenance
 from .wfformat import Workflow, read_workflow, scaled
 
 VERSION = 2
@@ -73,9 +73,6 @@ Any factor of at least 1 makes all-local no worse, whatever the rest of the deci
 
 DEFAULT_COUNT = 10
 """Devices and offload points where no file says how many."""
-
-File = tuple[Path, bytes]
-"""Where a file is, and what it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +126,6 @@ class ImportSetting(Environment):
     mean_work: float = 2.0
     mean_data: float | None = None
     variation: float = 0.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """What an importer assumed, counted, left out or scaled, a line each, for people."""
-
-    lines: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines)
 
 
 def import_wfformat(
@@ -211,7 +198,7 @@ def import_wfformat(
         "version": VERSION,
         "seed": seed,
         "parameters": recorded(setting),
-        "files": [_provenance(file) for file in sources],
+        "files": [provenance(file) for file in sources],
         "licences": list(licences),
         "conversions": list(_conversions(setting, workflows, on_a_map=sites is not None)),
         "workflows": [dict(workflow.facts) for workflow in workflows],
@@ -410,11 +397,6 @@ def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, 
         inputs = group.input.copy()
         inputs[:, head] = storable(np.maximum(held, pinned * uplink))
         yield f"input.{i}", inputs
-
-
-def _provenance(file: File) -> dict[str, str]:
-    path, content = file
-    return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _conversions(setting: ImportSetting, workflows: list[Workflow], on_a_map: bool) -> Iterator[str]:
