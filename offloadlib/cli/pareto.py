@@ -38,12 +38,13 @@ def pareto(
     from offloadlib.fronts.front import CostLimit, DelayEnergy, Front
     from offloadlib.fronts.trace import Point, Tracer
     from offloadlib.instances import Budget, InputError, Instance, read
+    from offloadlib.instances.errors import shown
     from offloadlib.pictures.front import front as draw
     from offloadlib.pictures.style import save
 
     data = read(instance)
     if not isinstance(data, Instance):
-        raise InputError(instance, [("kind", f"must be {Instance.kind!r}, not {data.kind!r}")])
+        raise InputError(instance, [("kind", f"must be {shown(Instance.kind)}, not {shown(data.kind)}")])
     found: Front = DelayEnergy.of_instance(data) if limit is None else CostLimit.of_instance(data, limit)
     output.mkdir(parents=True, exist_ok=True)
     with console.Display() as display:

@@ -1,0 +1,109 @@
+"""Fronts: points and bounds against brute force, resumption, refused input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brute import brute_force
+from folders import LIBRARY
+from strategies import DOCUMENT, changed, instance_of, put
+
+from offloadlib import solving
+from offloadlib.cli.app import main
+from offloadlib.fronts import trace
+from offloadlib.fronts.front import CostLimit, resized
+from offloadlib.fronts.trace import TABLE, Tracer, read_table
+from offloadlib.instances import Budget, InputError, read, read_solution
+from offloadlib.pictures.front import front as draw
+from offloadlib.pictures.style import save
+
+BUDGET: Budget[Any] = Budget(time_limit=10.0, gap=1e-9)
+
+
+def test_cost_against_a_capacity(tmp_path: Path) -> None:
+    instance = instance_of(changed(put("offload_points", 0, "capacity", 3)))
+    front = CostLimit.of_instance(instance, f"capacity:{instance.points.ids[0]}")
+    points = Tracer(tmp_path, budget=BUDGET).trace(front, 4)
+    assert [point.size for point in points] == [0, 1, 2, 3]
+    for point in points:
+        optimum, _ = brute_force(resized(instance, front.limit, point.size))
+        assert point.y == pytest.approx(optimum, rel=1e-9)
+        assert point.lower_bound <= optimum * (1 + 1e-12)
+        assert point.certified
+        assert point.x <= point.size
+        alone = read(tmp_path / f"{point.stem}.json")
+        assert read_solution(tmp_path / f"{point.stem}.sol.json", alone).objective == point.y
+    assert [point.y for point in points] == sorted((point.y for point in points), reverse=True)
+    save(draw(front, points), tmp_path / "front.png")
+    assert (tmp_path / "front.png").stat().st_size > 10_000
+
+
+def test_a_later_run_solves_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = CostLimit.of_instance(instance_of(DOCUMENT), "capacity:op1")
+    points = Tracer(tmp_path, budget=BUDGET).trace(front, 3)
+    assert read_table(tmp_path / TABLE) == points
+    monkeypatch.setattr(trace, "attempt", None)
+    told: list[bool] = []
+    again = Tracer(tmp_path, budget=BUDGET, on_point=lambda point, known: told.append(known)).trace(front, 3)
+    assert again == points
+    assert told == [True] * len(points)
+
+
+def test_what_is_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = CostLimit.of_instance(instance_of(DOCUMENT), "capacity:op1")
+    real, calls = solving.attempt, []
+
+    def twice(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(trace, "attempt", twice)
+    with pytest.raises(KeyboardInterrupt):
+        Tracer(tmp_path, budget=BUDGET).trace(front, 3)
+    kept = read_table(tmp_path / TABLE)
+    assert len(kept) == 1
+    points = Tracer(tmp_path, budget=BUDGET).trace(front, 3)
+    assert kept[0] in points
+    assert len(calls) == 1 + len(points)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("capacity:nowhere", "'capacity:nowhere' is none of this instance's; there are capacity:op1"),
+        ("totals:energy", "'totals:energy' is none"),
+        ("", "'' is none"),
+    ],
+)
+def test_unknown_limits_are_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        CostLimit.of_instance(instance_of(DOCUMENT), text)
+
+
+def test_a_limit_needs_a_size() -> None:
+    document = changed(put("version", 2), put("offload_points", 0, "capacity", {}))
+    with pytest.raises(InputError, match="capacity:op1 has no size"):
+        CostLimit.of_instance(instance_of(document), "capacity:op1")
+
+
+def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / TABLE).write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="is not the table of a front"):
+        read_table(tmp_path / TABLE)
+
+
+def test_the_command_refuses_other_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["pareto", str(LIBRARY / "hybrid-3x3.json"), "-o", str(tmp_path / "x")])
+    assert status == 2
+    assert 'kind: must be "structured", not "hybrid"' in capsys.readouterr().err
+
+
+def test_the_command_writes_a_table_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--limit", "capacity:op1", "--points", "2", "--time-limit", "5"]
+    assert main(["pareto", str(LIBRARY / "worked-example.json"), "-o", str(tmp_path), *options]) == 0
+    assert {TABLE, "cost-capacity-op1.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert "certified" in capsys.readouterr().out
