@@ -37,6 +37,8 @@ from offloadlib.methods import Family
 from offloadlib.registry import METHODS, select
 from offloadlib.solving import first
 
+pytestmark = pytest.mark.usefixtures("little_learning")
+
 STRUCTURED = [method.name for method in select("all", ["structured"])]
 
 SMALL = 1e-6

@@ -18,6 +18,8 @@ from offloadlib.formulations.engine.stray import STRAY, without_stray_lines
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
+pytestmark = pytest.mark.usefixtures("little_learning")
+
 INSTANCES = {
     "structured": [
         offloadlib.read(library() / "worked-example.json"),

@@ -18,6 +18,8 @@ from offloadlib.instances import AnyEvaluation, Instance, read
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import METHODS
 
+pytestmark = pytest.mark.usefixtures("little_learning")
+
 
 def given(kind: str) -> Any:
     """A new instance each time, so that nothing is left of an earlier test."""

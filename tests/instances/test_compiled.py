@@ -21,6 +21,8 @@ from offloadlib.methods import Method
 from offloadlib.registry import METHODS
 from offloadlib.solving import first
 
+pytestmark = pytest.mark.usefixtures("little_learning")
+
 SMALL = Setting(devices=3, offload_points=2, capacity=2)
 
 INSTANCES = {
