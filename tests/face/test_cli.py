@@ -427,7 +427,10 @@ def test_compare_needs_a_method_that_applies(run: Any) -> None:
 @pytest.mark.parametrize(("name", "rows"), [("patient", 2), ("empty_handed", 2)])
 def test_ctrl_c_during_compare_keeps_the_rows(tmp_path: Path, name: str, rows: int) -> None:
     instance, mark = marked(tmp_path)
-    command = command_line(tmp_path, knowing(name))
+    early = (
+        "from offloadlib.running import workers\nworkers.prepare()\n"  # a server that imports nothing slow
+    )
+    command = command_line(tmp_path, knowing(name) + early)
     arguments = ["compare", instance, "--methods", f"local,{name},milp", "-o", str(tmp_path / "out")]
     with started([*command, *arguments]) as process:
         out, err = interrupted(process, mark)

@@ -54,6 +54,7 @@ class Measurements:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
+        self._rows = dict(iter(frame.groupby(["experiment", "method"])))
         self._values: dict[tuple[str, str, str], pd.DataFrame] = {}
 
     def settings(self, experiment: str) -> list[float]:
@@ -74,7 +75,7 @@ class Measurements:
         return self._values[key]
 
     def _table(self, experiment: str, method: str, value: str) -> pd.DataFrame:
-        kept = self.frame[(self.frame["experiment"] == experiment) & (self.frame["method"] == method)]
+        kept = self._rows.get((experiment, method), self.frame[:0])
         table = kept.pivot(index="x", columns="repetition", values=value)
         if table.empty or table.isna().all(axis=None):
             raise LookupError(f"{experiment}: no {value} of {method}")
