@@ -269,7 +269,7 @@ class _Maker:
             if entry["point"] is None and "execution" in entry:
                 seconds[entry["subtask"]] = entry["execution"]
         done: dict[str, float] = {}
-        for name in sorted(app["subtasks"]):  # arcs ascend
+        for name in sorted(app["subtasks"], key=lambda name: int(name[1:])):  # arcs ascend
             before = [done[j] for j, k in app["edges"] if k == name]
             done[name] = seconds[name] + max(before, default=0)
         return max(done.values()), sum(seconds.values()) * device["power"]["execute"]
