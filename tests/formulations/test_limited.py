@@ -23,7 +23,7 @@ from test_arrays import same_program
 from offloadlib.exporting import export, read_foreign_solution
 from offloadlib.formulations import catalogue
 from offloadlib.formulations.engine import highs
-from offloadlib.formulations.structured import limited, metered
+from offloadlib.formulations.structured import metered, programs
 from offloadlib.formulations.structured.cp import cpsat
 from offloadlib.formulations.structured.cuts import cuts
 from offloadlib.formulations.structured.milp import arrays, paths, potentials, stages
@@ -44,7 +44,7 @@ def agrees(result: Result, instance: Instance, best: tuple[Any, Any] | None) -> 
         assert result.solution is None and result.lower_bound == math.inf
         return
     least = float(best[0])
-    slack = 1e-9 * max(1.0, limited.magnitude(instance, result.solution))
+    slack = 1e-9 * max(1.0, programs.magnitude(instance, result.solution))
     assert result.solution is not None
     assert not evaluate(instance, result.solution).violations
     assert result.objective == pytest.approx(least, abs=slack)

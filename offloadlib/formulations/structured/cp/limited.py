@@ -66,8 +66,8 @@ from offloadlib.instances.structured.options import options
 
 from ...engine.outcome import errors
 from ...engine.trust import Claim, SolverError, contradiction
-from .. import limited
-from ..limited import LimitedSearch, Record, magnitude
+from .. import programs
+from ..programs import LimitedSearch, Record, magnitude
 from .encoding import BITS, LARGEST, margin
 from .parts import LIMIT_BITS, Parts, WholeParts, delays, energies, rounded, unit_in
 from .program import Finding, Program, Term, end_of, total, version
@@ -96,7 +96,7 @@ EXCESS = 2.0**-10
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 with CP-SAT. The record is that of :func:`.cpsat.solve`."""
-    return limited.run(instance, budget, _minimise)
+    return programs.run(instance, budget, _minimise)
 
 
 def _minimise(search: LimitedSearch, reference: float) -> tuple[Termination, Record]:

@@ -38,7 +38,7 @@ from offloadlib.instances.structured.sides import Sides, Terms
 
 from ...engine.highs import MixedIntegerProgram
 from ...engine.units import unit_for
-from .. import limited
+from .. import programs
 from ..metered import Metered, away_parts, finite, inside, loosened, metered, meters
 from ..scaling import levelled
 from ..search import Search, run_in_scale
@@ -75,11 +75,11 @@ def obstacle(instance: Instance) -> str | None:
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve with HiGHS."""
     if instance.version > 1:
-        return limited.run(instance, budget, _minimise_limited)
+        return programs.run(instance, budget, _minimise_limited)
     return run_in_scale(instance, budget, _minimise)
 
 
-def _minimise_limited(search: limited.LimitedSearch, reference: float) -> tuple[Termination, dict[str, Any]]:
+def _minimise_limited(search: programs.LimitedSearch, reference: float) -> tuple[Termination, dict[str, Any]]:
     given, unit = search.instance, unit_for(reference)
     instance = metered(given, unit)
     made = formulate(instance)
@@ -91,13 +91,13 @@ def _minimise_limited(search: limited.LimitedSearch, reference: float) -> tuple[
         where = made.columns[group]
         return int(where.local[row, k] if n == LOCAL else where.place[row, k, n])
 
-    encoded = limited.Encoded(
+    encoded = programs.Encoded(
         replace(tightened, cost=tightened.cost / unit),
         encode=lambda solution: encode(given, made, solution),
         decode=lambda values: decode(given, made, values),
         column=column,
     )
-    return limited.minimise(search, encoded, reference)
+    return programs.minimise(search, encoded, reference)
 
 
 def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:

@@ -25,7 +25,7 @@ from ...engine import highs
 from ...engine.outcome import errors
 from ...engine.trust import UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
 from ...engine.units import unit_for
-from .. import limited
+from .. import programs
 from ..metered import metered
 from ..scaling import far_apart, levelled
 from ..search import Search, run_in_scale
@@ -230,7 +230,7 @@ def minimise_cost(
     """
     solve = _solver(budget.solver, tighten)
     if instance.version > 1:
-        return limited.run(instance, budget, partial(_minimise_limited, build, tighten, confirm))
+        return programs.run(instance, budget, partial(_minimise_limited, build, tighten, confirm))
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
@@ -246,7 +246,7 @@ def minimise_cost(
 
 
 def _minimise_limited(
-    build: Build, tighten: Tighten | None, confirm: bool, search: limited.LimitedSearch, reference: float
+    build: Build, tighten: Tighten | None, confirm: bool, search: programs.LimitedSearch, reference: float
 ) -> Outcome:
     """The same for an instance of format 2, by HiGHS."""
     if search.budget.solver != HIGHS:
@@ -273,13 +273,13 @@ def _minimise_limited(
         variable = model.x.get((names[m], subtasks[names[m]].subtasks[k], points[n]))
         return -1 if variable is None else number.get(id(variable), -1)
 
-    encoded = limited.Encoded(
+    encoded = programs.Encoded(
         program=replace(program, cost=program.cost / unit),
         encode=encode,
         decode=partial(_decoded, model, given, variables),
         column=column,
     )
-    return limited.minimise(search, encoded, reference, confirm)
+    return programs.minimise(search, encoded, reference, confirm)
 
 
 def _decoded(model: Any, instance: Instance, variables: list[Any], values: Floats) -> Solution:
