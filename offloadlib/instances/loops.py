@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Ints
+from .arrays import Floats, Ints
 from .compiled import subroutine
 
 SMALLEST = 1e-300
@@ -52,3 +52,23 @@ def order_of(values: Any, start: int, end: int) -> Ints:
         order, other = other, order
         width *= 2
     return order
+
+
+@subroutine
+def sift_down(heap: Ints, size: int, key: Floats) -> None:
+    """Let the device at the top sink to where it belongs: the greatest key first, then file order."""
+    m, at = heap[0], 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        one = heap[child]
+        if child + 1 < size:
+            other = heap[child + 1]
+            if key[other] > key[one] or (key[other] == key[one] and other < one):
+                child, one = child + 1, other
+        if key[m] > key[one] or (key[m] == key[one] and m < one):
+            break
+        heap[at] = one
+        at = child
+    heap[at] = m

@@ -33,6 +33,9 @@ from offloadlib.instances.structured.limits import Room, everything
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms
 
+from .limited import greedy
+from .limited.choices import of_format_2
+
 
 class Layer(NamedTuple):
     """One subtask of each device that still has one: L entries, in file order of the devices.
@@ -176,9 +179,13 @@ def _solve(instance: Instance, rank: Rank) -> Result:
 
 def solve_difference(instance: Instance, budget: Budget) -> Result:
     """GSOD-I: the largest difference between local and offloading cost goes first."""
+    if of_format_2(instance):
+        return greedy.by_layers(instance, budget, by_ratio=False)
     return _solve(instance, _by_difference)
 
 
 def solve_ratio(instance: Instance, budget: Budget) -> Result:
     """GSOD-II: the largest ratio of workload to data goes first."""
+    if of_format_2(instance):
+        return greedy.by_layers(instance, budget, by_ratio=True)
     return _solve(instance, _by_ratio)

@@ -33,7 +33,7 @@ from numba import types
 from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import inlined, kernel, readable, subroutine, writable
-from offloadlib.instances.loops import order_of
+from offloadlib.instances.loops import order_of, sift_down
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -47,14 +47,21 @@ from offloadlib.instances.structured.flat import (
 from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
+from .limited import greedy
+from .limited.choices import of_format_2
+
 
 def solve_difference(instance: Instance, budget: Budget) -> Result:
     """GSOD-I with a heap: the largest difference between local and offloading cost goes first."""
+    if of_format_2(instance):
+        return greedy.by_heap(instance, budget, by_ratio=False)
     return _solve(instance, np.empty(0))
 
 
 def solve_ratio(instance: Instance, budget: Budget) -> Result:
     """GSOD-II with a heap: the largest ratio of workload to data goes first."""
+    if of_format_2(instance):
+        return greedy.by_heap(instance, budget, by_ratio=True)
     ratio = np.empty(instance.num_subtasks)
     start = subtask_starts(instance)
     for group in instance.groups:
@@ -89,26 +96,6 @@ def fastest_free(cpu: Floats, left: Ints) -> int:
         if left[n] > 0 and (found < 0 or cpu[n] > cpu[found]):
             found = n
     return found
-
-
-@subroutine
-def sift_down(heap: Ints, size: int, key: Floats) -> None:
-    """Let the device at the top sink to where it belongs: the greatest key first, then file order."""
-    m, at = heap[0], 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        one = heap[child]
-        if child + 1 < size:
-            other = heap[child + 1]
-            if key[other] > key[one] or (key[other] == key[one] and other < one):
-                child, one = child + 1, other
-        if key[m] > key[one] or (key[m] == key[one] and m < one):
-            break
-        heap[at] = one
-        at = child
-    heap[at] = m
 
 
 @kernel(types.void(FLAT_TASKS, readable("float64"), ROOM, readable("float64"), writable("int64")))

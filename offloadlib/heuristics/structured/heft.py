@@ -33,9 +33,14 @@ from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, both_sid
 from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
+from .limited import greedy
+from .limited.choices import of_format_2
+
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """List scheduling by upward rank, each subtask where it adds least to the cost."""
+    if of_format_2(instance):
+        return greedy.by_rank(instance, budget)
     begun = time.perf_counter()
     tasks, points = flat_tasks(instance), instance.points
     places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
