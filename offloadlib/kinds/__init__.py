@@ -11,6 +11,7 @@ from typing import Any
 
 from offloadlib.formulations.catalogue import imported
 from offloadlib.instances import AnyInstance, InputError
+from offloadlib.instances.features import FORMAT_1, FORMAT_2
 from offloadlib.instances.kind import KINDS
 from offloadlib.methods import Family, Method
 
@@ -80,6 +81,7 @@ LOCAL = Method(
     "everything on its own device",
     "section 5; Wu et al. 2020 (local only)",
     kinds=frozenset(KINDS),
+    supports=FORMAT_1 | FORMAT_2,
     uses=NONE,
     scheme=True,
 )

@@ -27,6 +27,7 @@ METHODS = (
         HEURISTIC,
         "greedy by layers, largest gain of offloading first",
         "Algorithm 3, strategy I",
+        supports=LIMITED,
         uses=NONE,
     ),
     _method(
@@ -35,6 +36,7 @@ METHODS = (
         HEURISTIC,
         "greedy by layers, largest workload per data first",
         "Algorithm 3, strategy II",
+        supports=LIMITED,
         uses=NONE,
     ),
     _method(
@@ -51,6 +53,7 @@ METHODS = (
         HEURISTIC,
         "greedy over all devices, the largest gain of offloading at that moment first",
         "section 4.3.4, strategy I",
+        supports=LIMITED,
         uses=NONE,
     ),
     _method(
@@ -59,6 +62,7 @@ METHODS = (
         HEURISTIC,
         "greedy over all devices, largest workload per data first",
         "section 4.3.4, strategy II",
+        supports=LIMITED,
         uses=NONE,
     ),
     _method(
@@ -67,6 +71,7 @@ METHODS = (
         HEURISTIC,
         "a genetic algorithm for each device in turn, in random order",
         "Algorithm 2",
+        supports=LIMITED,
         uses=SEED,
     ),
     *(
@@ -76,6 +81,7 @@ METHODS = (
             HEURISTIC,
             f"{name}, then local search: one device exactly, exchanges between devices",
             f"{source}; the local search is not from the paper",
+            supports=LIMITED,
             uses=SEED if name == "gaod" else NONE,
         )
         for name, source in (
@@ -90,6 +96,7 @@ METHODS = (
         HEURISTIC,
         "list scheduling by upward rank, each subtask where it adds least to the cost",
         "Topcuoglu, Hariri, Wu 2002, adapted",
+        supports=LIMITED,
         uses=NONE,
     ),
     _method(
@@ -98,6 +105,7 @@ METHODS = (
         HEURISTIC,
         "scipy's differential evolution on random keys: a metaheuristic that knows nothing of the problem",
         "Storn, Price 1997; Bean 1994",
+        supports=LIMITED,
         uses=SEED,
     ),
     *map(_milp, FORMULATIONS),

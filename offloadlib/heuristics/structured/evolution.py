@@ -33,6 +33,9 @@ from offloadlib.instances.structured.flat import (
 from offloadlib.instances.structured.inlined import ROOM, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
+from .limited import keys
+from .limited.choices import of_format_2
+
 POPULATION = 50
 GENERATIONS = 1000
 
@@ -46,6 +49,8 @@ def solve(instance: Instance, budget: Budget) -> Result:
         The best decisions of all that were decoded, never worse than the start, or else than all-local. Its
         record has the ``generations``.
     """
+    if of_format_2(instance):
+        return keys.solve(instance, budget, POPULATION, GENERATIONS)
     begun = time.perf_counter()
     tasks, points = flat_tasks(instance), instance.points
     sizes = np.diff(tasks.start)

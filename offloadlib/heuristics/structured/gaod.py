@@ -14,7 +14,7 @@ for each subtask. A generation of S individuals gives the next one, S times over
 - *Mutation*, with probability :math:`p_m`: one gene is drawn and takes a random other place with room. The
   text says that costly subtasks mutate more, so the gene is drawn with probability proportional to f_k;
   formula (8) itself, :math:`1 - f_k/\sum_i f_i`, says the opposite and is an option
-  (:attr:`Parameters.literal_mutation`; it sums to K - 1, and is divided by that).
+  (:attr:`.genes.Parameters.literal_mutation`; it sums to K - 1, and is divided by that).
 
 The first generation is random: each gene, in topological order, takes one of the places with room. The
 search ends after 325 generations or after 100 without a better best; the device takes the best of all
@@ -27,9 +27,8 @@ normalised where the instance is.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -37,7 +36,6 @@ from numba import types
 from offloadlib.instances import (
     LOCAL,
     Budget,
-    InputError,
     Instance,
     Progress,
     Result,
@@ -46,7 +44,7 @@ from offloadlib.instances import (
     evaluate,
 )
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
@@ -57,70 +55,9 @@ from offloadlib.instances.structured.flat import (
     solution_of,
 )
 
-
-@dataclass(frozen=True)
-class Parameters:
-    """Parameters of GAOD; the defaults are the paper's, where it has any.
-
-    Parameters
-    ----------
-    population
-        Individuals S, at least 1.
-    iterations
-        Most generations I of a device, at least 0: the first generation counts as none.
-    crossover
-        Probability p_c of crossover.
-    mutation
-        Probability p_m that an individual mutates; the paper gives none.
-    patience
-        Generations without a better best after which a device's search ends, at least 1.
-    literal_mutation
-        Draw the gene that mutates by formula (8) as printed.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-    """
-
-    population: int = 30
-    iterations: int = 325
-    crossover: float = 0.8
-    mutation: float = 0.1
-    patience: int = 100
-    literal_mutation: bool = False
-
-    def __post_init__(self) -> None:
-        problems = [
-            (name, f"must be at least {least}, not {value!r}")
-            for name, value, least in (
-                ("population", self.population, 1),
-                ("iterations", self.iterations, 0),
-                ("patience", self.patience, 1),
-            )
-            if value < least
-        ]
-        problems += [
-            (name, f"must lie in [0, 1], not {value!r}")
-            for name, value in (("crossover", self.crossover), ("mutation", self.mutation))
-            if not 0 <= value <= 1
-        ]
-        if problems:
-            raise InputError("parameters", problems)
-
-
-DEFAULT = Parameters()
-
-
-class Settings(NamedTuple):
-    """The parameters, in a kernel."""
-
-    population: int
-    iterations: int
-    patience: int
-    crossover: float
-    mutation: float
-    literal: bool
+from .genes import DEFAULT, SETTINGS, Parameters, Settings, complements, cross, drawn
+from .limited import genetic
+from .limited.choices import of_format_2
 
 
 NOWHERE = -2
@@ -136,6 +73,8 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
         At the time limit and after Ctrl-C, devices that have not had their turn are local. Its record
         has the ``generations`` of all devices together.
     """
+    if of_format_2(instance):
+        return genetic.solve(instance, budget, parameters)
     begun = time.perf_counter()
     tasks, cpu = flat_tasks(instance), instance.points.cpu
     left, air = instance.points.capacity.copy(), instance.points.channels.copy()
@@ -143,10 +82,7 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
     local = evaluate(instance, Solution.all_local(instance)).cost
     random = np.random.default_rng(budget.seed)
     total, generations, termination = float(local.sum()), 0, Termination.FINISHED
-    settings = Settings(
-        *(parameters.population, parameters.iterations, parameters.patience),
-        *(float(parameters.crossover), float(parameters.mutation), parameters.literal_mutation),
-    )
+    settings = parameters.settings
     try:
         for m in random.permutation(instance.num_devices).tolist():
             if time.perf_counter() - begun >= budget.time_limit:
@@ -171,41 +107,6 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
         termination = Termination.INTERRUPTED
     solution, runtime = solution_of(instance, places), time.perf_counter() - begun
     return Result.of(instance, solution, runtime, termination=termination, generations=generations)
-
-
-@subroutine
-def drawn(weights: Floats, number: float) -> int:
-    """The entry that a number from [0, 1) draws, each with the probability of its share of the weights.
-
-    If all weights are 0, each entry has the same probability.
-    """
-    total = weights.sum()
-    if total <= 0.0:
-        return int(number * len(weights))
-    number *= total
-    last = 0
-    for i in range(len(weights)):
-        if weights[i] > 0.0:
-            last = i
-            number -= weights[i]
-            if number < 0.0:
-                break
-    return last
-
-
-@subroutine
-def complements(costs: Floats, weights: Floats) -> None:
-    """Formulas (6) and (8): 1 - cost/sum of costs, for each."""
-    total = costs.sum()
-    for i in range(len(costs)):
-        weights[i] = 1.0 - costs[i] / total if total > 0.0 else 1.0
-
-
-@subroutine
-def cross(one: Ints, fitness_one: Floats, two: Ints, fitness_two: Floats, child: Ints) -> None:
-    """Knowledge-based crossover: each gene from the parent in which it costs less (7)."""
-    for k in range(len(child)):
-        child[k] = one[k] if fitness_one[k] <= fitness_two[k] else two[k]
 
 
 @subroutine
@@ -254,13 +155,12 @@ def another_place(place: int, room: Ints, number: float) -> int:
     return place
 
 
-_SETTINGS = named(Settings, *[types.int64] * 3, *[types.float64] * 2, types.boolean)
 _EVOLVED = types.Tuple((types.float64, types.int64))
 
 
 @kernel(
     _EVOLVED(
-        *(FLAT_TASKS, types.int64, readable("float64"), writable("int64"), _SETTINGS),
+        *(FLAT_TASKS, types.int64, readable("float64"), writable("int64"), SETTINGS),
         *(types.npy_rng, writable("int64")),
     )
 )

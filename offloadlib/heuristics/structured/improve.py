@@ -67,6 +67,9 @@ from offloadlib.instances.structured.flat import (
 )
 from offloadlib.instances.structured.inlined import at_point, may_offload
 
+from .limited import improve as limited
+from .limited.choices import of_format_2
+
 LARGEST_SEARCH = 100_000
 """Nodes of the search for one device's decision."""
 
@@ -477,6 +480,8 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     ValueError
         If the solution breaks a limit.
     """
+    if of_format_2(instance):
+        return limited.improve(instance, solution, budget)
     begun = time.perf_counter()
     evaluation = evaluate(instance, solution)
     if not evaluation.feasible:

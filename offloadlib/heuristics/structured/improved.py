@@ -18,11 +18,16 @@ def followed(method: Heuristic, name: str) -> Heuristic:
     """A method, and then the local search for as long as the time limit allows.
 
     It goes on from the start where that is better than what the method has found. The record of a run has
-    what both have to say. Where the method itself was stopped, its solution is the result.
+    what both have to say. Where the method itself was stopped, its solution is the result; where it found none, and
+    there is no start, so it ends.
     """
 
     def solve(instance: Instance, budget: Budget) -> Result:
         first = method(instance, budget)
+        if first.solution is None and budget.start is not None:
+            first = replace(first, solution=budget.start, objective=evaluate(instance, budget.start).total)
+        if first.solution is None:
+            return first
         if first.termination is not Termination.FINISHED:
             record = {**first.run, "start_objective": first.objective, "final_objective": first.objective}
             return replace(first, run=record)

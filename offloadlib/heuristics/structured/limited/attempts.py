@@ -21,13 +21,12 @@ without one. That proves nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.cost import Evaluation
 
 from .choices import EDGE, UNDECIDED, Choices, Menu, State, menu_of
@@ -42,42 +41,81 @@ TURNS = 20
 FIRST_PRICE, RISE, BISECTIONS = 0.05, 4.0, 4
 """... the first one, as a share of the cost for all of what is capped, how it rises, and how often it falls."""
 
-Build = Callable[[Menu, Choices, State, Ints], None]
-"""(menu, choices at their prices, state, undecided devices): decide for these, as far as the method can."""
+
+class Watch:
+    """When a run has to end, and why it has.
+
+    Parameters
+    ----------
+    time_limit
+        Seconds from now.
+    """
+
+    def __init__(self, time_limit: float) -> None:
+        self._begun, self._limit = time.perf_counter(), time_limit
+        self.termination = Termination.FINISHED
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def over(self) -> bool:
+        """Whether it has to end."""
+        if self.termination is Termination.FINISHED and self.seconds >= self._limit:
+            self.termination = Termination.TIME_LIMIT
+        return self.termination is not Termination.FINISHED
+
+
+Build = Callable[[Menu, Choices, State, Ints, Watch], None]
+"""(menu, choices at their prices, state, undecided devices, watch): decide for these, as far as the method can."""
 
 
 def attempted(
-    instance: Instance, budget: Budget, build: Build, attempts: int = ATTEMPTS, **run: object
+    instance: Instance,
+    budget: Budget,
+    build: Build,
+    known: Sequence[Solution] = (),
+    attempts: int = ATTEMPTS,
+    record: Callable[[], Mapping[str, object]] = dict,
 ) -> Result:
-    """The result of a method that decides by ``build``; ``run`` goes into its record."""
-    begun = time.perf_counter()
+    """The result of a method that decides by ``build``.
+
+    Parameters
+    ----------
+    instance, budget
+        As for the method.
+    build
+        Its steps.
+    known
+        Solutions that the result is not worse than, where they are feasible.
+    attempts
+        At the most, at one price.
+    record
+        What goes into the record of the run.
+    """
+    watch = Watch(budget.time_limit)
     found: Solution | None = None
-    termination = Termination.FINISHED
-
-    def pause() -> None:
-        if time.perf_counter() - begun >= budget.time_limit:
-            raise OutOfTime
-
+    cheapest = np.inf
+    for solution in known:
+        evaluation = evaluate(instance, solution)
+        if evaluation.feasible and evaluation.total < cheapest:
+            found, cheapest = solution, evaluation.total
     try:
-        cheapest = np.inf
-        for solution, cost in _solutions(menu_of(instance), build, attempts, pause):
+        for solution, cost in _solutions(menu_of(instance), build, attempts, watch):
             if cost < cheapest:
                 found, cheapest = solution, cost
-    except OutOfTime:
-        termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
+        watch.termination = Termination.INTERRUPTED
     if found is None and instance.evaluate(instance.all_local).feasible:
         found = instance.all_local
-    seconds = time.perf_counter() - begun
     if found is None:
-        return Result.nothing(seconds, None, termination, **run)
-    return Result.of(instance, found, seconds, None, termination, **run)
+        return Result.nothing(watch.seconds, None, watch.termination, **record())
+    return Result.of(instance, found, watch.seconds, None, watch.termination, **record())
 
 
-def _solutions(
-    menu: Menu, build: Build, attempts: int, pause: Callable[[], None]
-) -> Iterator[tuple[Solution, float]]:
+def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterator[tuple[Solution, float]]:
     """Solutions and their costs, at prices that rise until the caps on totals are kept, and fall again."""
     everybody = np.arange(menu.instance.num_devices)
     best = alone_of(menu, menu.choices)
@@ -91,9 +129,10 @@ def _solutions(
         choices = menu.priced(prices)
         start = best if not prices.any() else alone_of(menu, choices)
         kept = False
-        for _ in range(attempts):
-            state = attempt(menu, choices, build, start, first)
-            pause()
+        for number in range(attempts):
+            if number and watch.over:
+                return
+            state = attempt(menu, choices, build, start, first, watch)
             stuck = np.flatnonzero(state.places[menu.choices.start[:-1]] == UNDECIDED)
             if len(stuck):
                 first = np.concatenate([stuck, first[~np.isin(first, stuck)]])
@@ -109,6 +148,8 @@ def _solutions(
                 break
             tightened(menu, evaluation)
         else:
+            return
+        if watch.over:
             return
         if kept:
             if not prices.any() or bisections == BISECTIONS:
@@ -127,7 +168,7 @@ def _solutions(
             prices = (dear + cheap) / 2
 
 
-def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints) -> State:
+def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints, watch: Watch) -> State:
     """Steps 1 to 4 above.
 
     Parameters
@@ -136,12 +177,14 @@ def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints
         From :func:`alone_of`.
     first
         The devices of step 2.
+    watch
+        For the method.
     """
     state = menu.undecided()
     refused = best.cost >= choices.refusal
     decide(choices, state, np.concatenate([np.flatnonzero(refused), first[~refused[first]]]))
     left = np.flatnonzero(state.places[choices.start[:-1]] == UNDECIDED)
-    build(menu, choices, state, left)
+    build(menu, choices, state, left, watch)
     undecided = state.places[choices.start[:-1]] == UNDECIDED
     late = (state.delay > choices.deadline) | (state.energy > choices.budget)
     again = np.flatnonzero(undecided | late | (state.cost > choices.refusal))

@@ -336,7 +336,7 @@ def take(choices: Choices, left: Ints, p: int, n: int, sign: int) -> None:
 def may_transmit(choices: Choices, state: State, m: int) -> bool:
     """Whether device m may offload: a channel is free, or it has one."""
     entry = choices.channel[m]
-    return entry < 0 or state.on_air[m] > 0 or state.left[entry] > 0
+    return bool(entry < 0 or state.on_air[m] > 0 or state.left[entry] > 0)
 
 
 @subroutine

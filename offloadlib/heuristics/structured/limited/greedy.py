@@ -31,7 +31,7 @@ from offloadlib.instances.compiled import kernel, readable, subroutine, writable
 from offloadlib.instances.loops import order_of, sift_down
 from offloadlib.instances.structured.flat import both_sides, positions
 
-from .attempts import attempted
+from .attempts import Watch, attempted
 from .choices import (
     CHOICES,
     STATE,
@@ -54,7 +54,7 @@ _READ, _INTS, _WRITE = readable("float64"), readable("int64"), writable("float64
 def by_layers(instance: Instance, budget: Budget, by_ratio: bool) -> Result:
     """GSOD by layers (:mod:`..gsod`), strategy I or II."""
 
-    def build(menu: Menu, choices: Choices, state: State, devices: Ints) -> None:
+    def build(menu: Menu, choices: Choices, state: State, devices: Ints, _: Watch) -> None:
         ratio = ratios(menu) if by_ratio else np.empty(0)
         begin(choices, state, devices)
         for depth in range(int(menu.sizes.max())):
@@ -71,7 +71,7 @@ def by_layers(instance: Instance, budget: Budget, by_ratio: bool) -> Result:
 def by_heap(instance: Instance, budget: Budget, by_ratio: bool) -> Result:
     """GSOD with a heap (:mod:`..gsod_heap`), strategy I or II."""
 
-    def build(menu: Menu, choices: Choices, state: State, devices: Ints) -> None:
+    def build(menu: Menu, choices: Choices, state: State, devices: Ints, _: Watch) -> None:
         begin(choices, state, devices)
         greatest_first(
             choices, state, devices, ratios(menu) if by_ratio else np.empty(0), instance.by_largest
@@ -84,7 +84,7 @@ def by_heap(instance: Instance, budget: Budget, by_ratio: bool) -> Result:
 def by_rank(instance: Instance, budget: Budget) -> Result:
     """HEFT (:mod:`..heft`)."""
 
-    def build(menu: Menu, choices: Choices, state: State, devices: Ints) -> None:
+    def build(menu: Menu, choices: Choices, state: State, devices: Ints, _: Watch) -> None:
         begin(choices, state, devices)
         ranks = np.empty(instance.num_subtasks)
         upward_ranks(choices, ranks)
