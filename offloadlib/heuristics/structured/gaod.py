@@ -59,7 +59,6 @@ from .genes import DEFAULT, SETTINGS, Parameters, Settings, complements, cross, 
 from .limited import genetic
 from .limited.choices import of_format_2
 
-
 NOWHERE = -2
 """The place of a gene that has none yet."""
 

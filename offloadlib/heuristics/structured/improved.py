@@ -18,8 +18,8 @@ def followed(method: Heuristic, name: str) -> Heuristic:
     """A method, and then the local search for as long as the time limit allows.
 
     It goes on from the start where that is better than what the method has found. The record of a run has
-    what both have to say. Where the method itself was stopped, its solution is the result; where it found none, and
-    there is no start, so it ends.
+    what both have to say. Where the method itself was stopped, its solution is the result; where it found
+    none, and there is no start, so it ends.
     """
 
     def solve(instance: Instance, budget: Budget) -> Result:

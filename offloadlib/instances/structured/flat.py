@@ -8,7 +8,7 @@ equation (7) is a subtask's delay plus its energy.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -140,11 +140,13 @@ def solution_of(instance: Instance, places: Ints, devices: Ints | None = None) -
 
 
 @inlined
-def both_sides(tasks: FlatTasks, p: int, first: int, row: Ints) -> tuple[float, float, float, float]:
+def both_sides(tasks: Any, p: int, first: int, row: Ints) -> tuple[float, float, float, float]:
     """What subtask p costs on its device and away from it, given the places of its predecessors.
 
     Parameters
     ----------
+    tasks
+        A tuple with the fields of :class:`FlatTasks`.
     first
         Where the device's subtasks begin.
     row

@@ -9,10 +9,10 @@ An attempt goes like this.
 4. Whoever has no decision then, or is late by it, or beyond its energy budget, or would cost less refused,
    gives everything back and takes its cheapest decision, exactly, from what the others leave.
 
-If there is none for some, the next attempt begins with these. Caps on totals take a *price* on a second or a mJ
-of all devices, which rises until the cap is kept, and then falls as far as it may. Costs within all of this are
-by floating point; the last word is with :func:`.cost.evaluate`, and a device that is late by fractions only
-has an earlier deadline from then on.
+If there is none for some, the next attempt begins with these. Caps on totals take a *price* on a second or a
+mJ of all devices, which rises until the cap is kept, and then falls as far as it may. Costs within all of
+this are by floating point; the last word is with :func:`.cost.evaluate`, and a device that is late by
+fractions only has an earlier deadline from then on.
 
 If no attempt leads to a solution, it is all-local, where that is feasible, or else the method ends
 without one. That proves nothing.
@@ -39,7 +39,7 @@ TURNS = 20
 """Prices at the most, ..."""
 
 FIRST_PRICE, RISE, BISECTIONS = 0.05, 4.0, 4
-"""... the first one, as a share of the cost for all of what is capped, how it rises, and how often it falls."""
+"""... the first, as a share of the cost for all of what is capped, how they rise, and how often they fall."""
 
 
 class Watch:
@@ -69,7 +69,8 @@ class Watch:
 
 
 Build = Callable[[Menu, Choices, State, Ints, Watch], None]
-"""(menu, choices at their prices, state, undecided devices, watch): decide for these, as far as the method can."""
+"""(menu, choices at their prices, state, undecided devices, watch): decide for these, as far as the method
+can."""
 
 
 def attempted(
@@ -194,11 +195,9 @@ def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints
 
 
 def alone_of(menu: Menu, choices: Choices) -> State:
-    """The cheapest decision of each device alone, with all room there is; of the state only ``cost`` and ``places``
-    mean something."""
+    """The cheapest decision of each device alone, with all room there is: a state's ``cost`` and ``places``."""
     state = menu.undecided()
-    everybody = np.arange(menu.instance.num_devices)
-    alone(choices, menu.right, everybody, state.cost, state.places)
+    alone(choices, menu.right, np.arange(len(state.cost)), state.cost, state.places)
     return state
 
 

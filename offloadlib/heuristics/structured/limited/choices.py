@@ -7,9 +7,9 @@ budgets are in these. What a decision costs is
 
 where a_m, b_m and the fees have the device's weight in them, and prices on the totals where there are some.
 
-**Left.** All limits are one vector of whole numbers: places, channels, room of each resource at each point, limits
-that points share. What a subtask demands is rounded up, and what there is rounded down, to 2^-60 of the
-largest limit on the same resource, which loses nothing wherever the numbers are not of very different
+**Left.** All limits are one vector of whole numbers: places, channels, room of each resource at each point,
+limits that points share. What a subtask demands is rounded up, and what there is rounded down, to 2^-60 of
+the largest limit on the same resource, which loses nothing wherever the numbers are not of very different
 magnitude. So taking and giving back is exact in any order, and what fits is never too much.
 
 A decision that breaks no other limit may still be late, by the device's deadline or its energy budget; delays
@@ -27,7 +27,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution
+from offloadlib.instances import UNLIMITED, Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import inlined, named, read_only, readable, subroutine, writable
 from offloadlib.instances.structured.flat import (
@@ -243,19 +243,20 @@ def menu_of(instance: Instance) -> Menu:
     deadline = devices.deadline * (1 + EDGE)
     budget = devices.energy_budget * (1 + EDGE)
     refusal = np.where(np.isnan(devices.rejection), np.inf, devices.weight * np.nan_to_num(devices.rejection))
-    largest = np.minimum(counts.max(axis=1), int(_LARGEST))
+    largest = np.where(allowed[:, :, None], counts, 0).max(axis=1)
     most = np.maximum.reduceat(largest, tasks.start[:-1])
     need = np.minimum(
         np.add.reduceat(largest.astype(np.float64), tasks.start[:-1]) * (1 + 1e-9), 2.0**62
     ).astype(np.int64)
-    choices = Choices(
+    fields: Any = [
         *tasks,
-        *(read_only(array) for array in (seconds, fee, allowed, counts)),
-        *(read_only(array) for array in (_order(tasks.start, delay_weight, seconds, fee), starts, uses)),
-        *(read_only(array) for array in (limits.radio, most, need, delay_weight, energy_weight, refusal)),
-        *(read_only(array) for array in (deadline, budget)),
-        limits.parts[3].start,
-    )
+        *(seconds, fee, allowed, counts),
+        *(_order(tasks.start, delay_weight, seconds, fee), starts, uses),
+        *(limits.radio, most, need, delay_weight, energy_weight, refusal),
+        *(deadline, budget),
+    ]
+    fields = [*map(read_only, fields), limits.parts[3].start]
+    choices = Choices(*fields)
     caps = np.array([instance.totals.delay, instance.totals.energy]) * (1 + EDGE)
     return Menu(instance, choices, right, caps, deadline, budget)
 
@@ -319,7 +320,7 @@ def fits(choices: Choices, left: Ints, p: int, n: int) -> bool:
     for r in range(choices.demand.shape[2]):
         amount, i = choices.demand[p, n, r], n * choices.demand.shape[2] + r
         for e in range(choices.uses_start[i], choices.uses_start[i + 1]):
-            free = free and left[choices.uses[e]] >= amount
+            free = free and bool(left[choices.uses[e]] >= amount)
     return free
 
 
@@ -420,4 +421,4 @@ def weigh(choices: Choices, m: int, row: Ints) -> tuple[float, float, float]:
 @subroutine
 def in_time(choices: Choices, m: int, delay: float, energy: float) -> bool:
     """Whether a decision with this delay and energy keeps the deadline and the budget of device m."""
-    return delay <= choices.deadline[m] and energy <= choices.budget[m]
+    return bool(delay <= choices.deadline[m] and energy <= choices.budget[m])

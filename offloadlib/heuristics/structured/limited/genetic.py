@@ -1,10 +1,10 @@
 """GAOD on format 2: genetic offloading, device by device.
 
 The rules are those of :mod:`..gaod`, with these differences. A gene is a place at which its subtask may run;
-one that finds no room takes the place of least f_k that has some. An individual that leaves a subtask where it
-may not run, or that is late, or beyond its energy budget, has no fitness: it is drawn as a parent only
-where all are like that, and never is the decision. A device that costs less refused is refused; one whose search has
-found nothing is left to :mod:`.attempts`.
+one that finds no room takes the place of least f_k that has some. An individual that leaves a subtask where
+it may not run, or that is late, or beyond its energy budget, has no fitness: it is drawn as a parent only
+where all are like that, and never is the decision. A device that costs less refused is refused; one whose
+search has found nothing is left to :mod:`.attempts`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters) -> Result:
     Returns
     -------
     Result
-        At the time limit and after Ctrl-C, devices that have not had their turn take their cheapest decisions.
-        Its record has the ``generations`` of all devices together.
+        At the time limit and after Ctrl-C, devices that have not had their turn take their cheapest
+        decisions. Its record has the ``generations`` of all devices together.
     """
     generations = 0
 
@@ -123,7 +123,8 @@ def some_place(choices: Choices, p: int, left: Ints, old: int, on_air: bool, num
 
 @subroutine
 def repair(choices: Choices, m: int, row: Ints, left: Ints, on_air: bool) -> None:
-    """Genes (K,) without room take the place of least f_k that has some; the others take theirs from ``left``."""
+    """Genes (K,) without room take the place of least f_k that has some; the others take theirs from
+    ``left``."""
     first = choices.start[m]
     for k in range(len(row)):
         p = first + k

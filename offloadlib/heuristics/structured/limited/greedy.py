@@ -13,8 +13,8 @@ sum                gain of offloading, weighted          workload over data, tim
 max                weighted cost of its device           the same, times that ratio
 =================  ====================================  =====================================
 
-A subtask that may not run on its device goes before all others. The cost of a device is that with all undecided
-subtasks local, so that ``max`` attacks the largest cost at that moment.
+A subtask that may not run on its device goes before all others. The cost of a device is that with all
+undecided subtasks local, so that ``max`` attacks the largest cost at that moment.
 
 HEFT's ranks are those of :mod:`..heft`, with means over the places at which a subtask may run; the ranks of a
 device with a large weighted cost are large, so there is no other rule for ``max``.
@@ -161,7 +161,7 @@ def key(choices: Choices, state: State, m: int, p: int, ratio: Floats, by_larges
             return cost
         return 0.0 if cost == 0.0 else ratio[p] * cost
     if len(ratio) > 0:
-        return ratio[p]
+        return float(ratio[p])
     home, away, _, _, _ = best_places(choices, state, m, p, 0.0)
     return home - away
 
@@ -210,8 +210,8 @@ def assign(choices: Choices, state: State, subtasks: Ints, devices: Ints, finish
     Parameters
     ----------
     finish
-        (P,) zeros, for what a subtask adds to the path through its device's task to count; or empty, for all of
-        its delay to do so.
+        (P,) zeros, for what a subtask adds to the path through its device's task to count; or empty, for all
+        of its delay to do so.
     """
     by_path = len(finish) > 0
     longest = np.zeros(len(choices.radio))

@@ -1,15 +1,15 @@
 r"""Local search on format 2, after any heuristic: one device exactly, and two in turn.
 
-**One device.** In file order, each device takes its cheapest decision, or is refused, given what the others leave
-of all limits and totals (:mod:`.search`).
+**One device.** In file order, each device takes its cheapest decision, or is refused, given what the others
+leave of all limits and totals (:mod:`.search`).
 
-**Two devices.** Where the decision that device m would take, had it all room there is, does not fit, some limits
-are in its way. Of the devices that use one of these, the :data:`CANDIDATES` are tried that lose least without
-their places there, least first: both give everything back, m takes its cheapest decision, and the other
-the cheapest one that is left. That is kept where both together cost less.
+**Two devices.** Where the decision that device m would take, had it all room there is, does not fit, some
+limits are in its way. Of the devices that use one of these, the :data:`CANDIDATES` are tried that lose least
+without their places there, least first: both give everything back, m takes its cheapest decision, and the
+other the cheapest one that is left. That is kept where both together cost less.
 
-With the largest cost as objective, that counts first, and the sum where it stays as it is: a device of largest cost
-trades with any that stays below it, and what others trade may not become as large.
+With the largest cost as objective, that counts first, and the sum where it stays as it is: a device of
+largest cost trades with any that stays below it, and what others trade may not become as large.
 
 Channels are limits as others are; so there is no neighbourhood of their own for them here.
 """
@@ -37,12 +37,15 @@ CANDIDATES = 8
 MORE_CANDIDATES = 200
 """The same of a device of largest cost, where that is the objective."""
 
+ENOUGH = 1e-3
+"""It ends where a round of trades saves less than this, relative to the cost."""
+
 _SLICE = 64
 """Devices between two looks at the clock."""
 
 
 def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
-    """Improve a feasible solution until no neighbourhood has a better one.
+    """Improve a feasible solution until trades save next to nothing.
 
     Returns
     -------
@@ -92,6 +95,10 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     )
 
 
+Step = Callable[[Choices, State, Ints], tuple[int, int]]
+"""(choices, state, devices) -> how often something changed, how many searches were cut short."""
+
+
 class _Search:
     """The neighbourhoods in turn."""
 
@@ -120,20 +127,29 @@ class _Search:
             while changed:
                 changed = self._sweep(self._everybody, decide)
                 self.redecided += changed
-            starts, users, losses = self._losses()
-            by_cost = np.argsort(-self.state.cost, kind="stable")
-            largest = self.menu.instance.by_largest
-            traded = self._sweep(
-                by_cost,
-                lambda choices, state, devices: trade(
-                    choices, state, devices, ideal.cost, ideal.places, starts, users, losses, largest
-                ),
-            )
+            before = self._objective
+            traded = self._sweep(np.argsort(-self.state.cost, kind="stable"), self._trades(ideal))
             self.traded += traded
-            if not traded:
+            after = self._objective
+            if all(new >= old - ENOUGH * abs(old) for old, new in zip(before, after, strict=True)):
                 return
 
-    def _sweep(self, devices: Ints, step: Callable[[Choices, State, Ints], tuple[int, int]]) -> int:
+    def _trades(self, ideal: State) -> Step:
+        """The step that lets devices trade."""
+        by_limit, largest = self._losses(), self.menu.instance.by_largest
+
+        def step(choices: Choices, state: State, devices: Ints) -> tuple[int, int]:
+            return trade(choices, state, devices, ideal.cost, ideal.places, *by_limit, largest)
+
+        return step
+
+    @property
+    def _objective(self) -> tuple[float, float]:
+        """The largest cost, where that counts, and the sum."""
+        cost = self.state.cost
+        return float(cost.max()) if self.menu.instance.by_largest else 0.0, float(cost.sum())
+
+    def _sweep(self, devices: Ints, step: Step) -> int:
         """One step for devices in turn: how often it changed something."""
         changed, menu, state = 0, self.menu, self.state
         for begin in range(0, len(devices), _SLICE):
@@ -146,7 +162,7 @@ class _Search:
         return changed
 
     def _losses(self) -> tuple[Ints, Ints, Floats]:
-        """By limit: where its users begin, these, and what each loses without its places there, least first."""
+        """By limit: where its users begin, these, and what each loses without it, least first."""
         choices, state = self.menu.choices, self.state
         longest = int(np.diff(choices.uses_start).max(initial=0))
         most = len(state.places) * choices.demand.shape[2] * longest + len(state.cost)
@@ -161,10 +177,11 @@ class _Search:
         return starts, users[order], losses[order]
 
     def _pause(self) -> None:
-        seconds, state = time.perf_counter() - self._begun, self.state
+        seconds = time.perf_counter() - self._begun
         if self._budget.on_progress is not None:
-            cost = state.cost.max() if self.menu.instance.by_largest else state.cost.sum()
-            self._budget.on_progress(Progress(seconds, float(cost), None, lambda: self.solution))
+            largest, total = self._objective
+            cost = largest if self.menu.instance.by_largest else total
+            self._budget.on_progress(Progress(seconds, cost, None, lambda: self.solution))
         if seconds >= self._budget.time_limit:
             raise OutOfTime
 
@@ -252,15 +269,24 @@ def demanded(choices: Choices, m: int, row: Ints, needed: Ints) -> None:
 
 
 @subroutine
-def pair(choices: Choices, state: State, m: int, g: int, below: float, each: float) -> bool:
-    """Device m takes its cheapest decision without g in its way, then g its own, if both cost less than ``below``
-    together, and ``each`` less than that."""
+def pair(
+    choices: Choices, state: State, m: int, g: int, below: float, each: float, least_other: float
+) -> bool:
+    """Device m takes its cheapest decision without g in its way, then g its own.
+
+    Parameters
+    ----------
+    below, each
+        They do if both together cost less than the one, and each of them less than the other.
+    least_other
+        What g costs at least.
+    """
     row = state.places[choices.start[m] : choices.start[m + 1]].copy()
     other = state.places[choices.start[g] : choices.start[g + 1]].copy()
     new, new_other = row.copy(), other.copy()
     release(choices, state, m)
     release(choices, state, g)
-    most = each
+    most = min(each, below - least_other)
     least, _ = answer(choices, state, m, -1, most, new)
     if least < most:
         occupy(choices, state, m, new)
@@ -310,11 +336,13 @@ def trade(
         How many pairs have changed their decisions; 0.
     """
     needed, traded = np.empty(len(state.left), dtype=np.int64), 0
+    seen = np.full(len(state.cost), -1)
     top = state.cost.max()
     for m in devices:
         gain = state.cost[m] - ideal_cost[m]
         if gain <= WORTH * abs(state.cost[m]):
             continue
+        each = top - WORTH * abs(top) if by_largest else np.inf
         attacked = by_largest and state.cost[m] >= top - WORTH * abs(top)
         end = choices.start[m + 1]
         row = state.places[choices.start[m] : end].copy()
@@ -329,12 +357,15 @@ def trade(
             tried = MORE_CANDIDATES if attacked else CANDIDATES
             for i in range(starts[limit], min(starts[limit + 1], starts[limit] + tried)):
                 g = users[i]
-                if done or g == m or (losses[i] >= gain and not attacked):
+                if done or (losses[i] >= gain and not attacked):
+                    break
+                if g == m or seen[g] == m or (attacked and state.cost[g] >= each):
                     continue
                 both = state.cost[m] + state.cost[g]
                 below = both - WORTH * (abs(state.cost[m]) + abs(state.cost[g]))
-                each = top - WORTH * abs(top) if by_largest else np.inf
-                done = pair(choices, state, m, g, np.inf if attacked else below, each)
+                seen[g] = m
+                below = np.inf if attacked else below
+                done = pair(choices, state, m, g, below, each, ideal_cost[g])
         if done:
             traded += 1
             if by_largest:

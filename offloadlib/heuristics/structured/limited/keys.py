@@ -1,13 +1,15 @@
 """Differential evolution on format 2: random keys, and a decoder that keeps what limits it can.
 
 As in :mod:`..evolution`: a key is cut into as many parts as its subtask has places where it may run, local
-first, then the points by what they cost. A subtask that finds no room stays local, or, where it may not, goes to
-the first place that has some. A device that costs less refused is refused. Each device that has no decision
-then, or is late by it, or beyond its energy budget, counts as a cost that no other can make good, and what is
-left of that in the end is repaired (:mod:`.attempts`).
+first, then the points by what they cost. A subtask that finds no room stays local, or, where it may not, goes
+to the first place that has some. A device that costs less refused is refused. Each device that has no
+decision then, or is late by it, or beyond its energy budget, counts as a cost that no other can make good,
+and what is left of that in the end is repaired (:mod:`.attempts`).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -81,7 +83,8 @@ def _evolved(
 
     def cost_of(keys: Floats) -> float:
         nonlocal penalty
-        trial = State(*(array.copy() for array in state))
+        copies: Any = map(np.copy, state)
+        trial = State(*copies)
         broken = decode(choices, trial, devices, keys)
         known = trial.cost[np.isfinite(trial.cost)]
         cost = float(known.max() if largest else known.sum()) if len(known) else 0.0

@@ -1,11 +1,11 @@
 r"""The cheapest decision of one device, given what all limits leave.
 
-Depth first in topological order, as in :mod:`.improve` of the parent folder, with its bound on the cost; a fee
-counts with the energy of its subtask. Two more bounds of the same kind, on seconds and on mJ, cut off what
-cannot keep the deadline or the energy budget.
+Depth first in topological order, as in :mod:`.improve` of the parent folder, with its bound on the cost; a
+fee counts with the energy of its subtask. Two more bounds of the same kind, on seconds and on mJ, cut off
+what cannot keep the deadline or the energy budget.
 
-A point needs no try for a subtask where others that are not slower and not dearer have room for so many of the
-device's subtasks that one is free whatever the others do: it could move there.
+A point needs no try for a subtask where others that are not slower and not dearer have room for so many of
+the device's subtasks that one is free whatever the others do: it could move there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def slots(choices: Choices, m: int, left: Ints, n: int) -> int:
                     count = 0  # what is taken at other points counts too
                 elif choices.most[m, r] > 0:
                     count = min(count, left[limit] // choices.most[m, r])
-    return size if all_fit else count
+    return int(size if all_fit else count)
 
 
 @subroutine
