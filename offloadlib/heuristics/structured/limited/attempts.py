@@ -195,7 +195,7 @@ def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints
 
 
 def alone_of(menu: Menu, choices: Choices) -> State:
-    """The cheapest decision of each device alone, with all room there is: a state's ``cost`` and ``places``."""
+    """The cheapest decision of each device alone, with all room there is: ``cost`` and ``places``."""
     state = menu.undecided()
     alone(choices, menu.right, np.arange(len(state.cost)), state.cost, state.places)
     return state
