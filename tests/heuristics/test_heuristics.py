@@ -20,8 +20,8 @@ from strategies import DOCUMENT, instance_of, instances, solutions
 import offloadlib
 from offloadlib.best_known import library
 from offloadlib.check import check
-from offloadlib.heuristics.structured import gaod, gsod, gsod_heap, heft
-from offloadlib.heuristics.structured.gaod import Parameters
+from offloadlib.heuristics.structured import gaod, genes, gsod, gsod_heap, heft
+from offloadlib.heuristics.structured.genes import Parameters
 from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
     LOCAL,
@@ -58,7 +58,7 @@ HEURISTICS = [
 # Subroutines are for kernels alone; these are the same, for Python.
 SUBROUTINES: tuple[Any, ...] = (
     *(flat.both_sides, flat.device_cost),
-    *(gaod.another_place, gaod.complements, gaod.cross, gaod.drawn, gaod.repair),
+    *(gaod.another_place, genes.complements, genes.cross, genes.drawn, gaod.repair),
 )
 both_sides, device_cost, another_place, complements, cross, drawn, repair = (
     njit(subroutine.py_func) for subroutine in SUBROUTINES
