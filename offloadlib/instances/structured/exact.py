@@ -48,10 +48,14 @@ def spent(instance: Instance, solution: Solution, devices: Ints) -> dict[int, tu
     found: dict[int, tuple[Fraction, Fraction]] = {}
     for group, places in zip(instance.groups, solution.places, strict=True):
         for row in np.flatnonzero(np.isin(group.members, devices)).tolist():
-            one = slice(row, row + 1)
-            delay, energy, _, _ = _parts(instance, group, one, places[one], Fractions)
-            found[int(group.members[row])] = delay.values[0], energy.values[0]
+            found[int(group.members[row])] = spent_at(instance, group, row, places[row])
     return found
+
+
+def spent_at(instance: Instance, group: Group, row: int, places: Places) -> tuple[Fraction, Fraction]:
+    """Exact delay and energy of one device of a group at (K,) places, as if it was not refused."""
+    delay, energy, _, _ = _parts(instance, group, slice(row, row + 1), places[None], Fractions)
+    return delay.values[0], energy.values[0]
 
 
 def _costs(instance: Instance, group: Group, some: slice, places: Places, arithmetic: Arithmetic) -> Number:
