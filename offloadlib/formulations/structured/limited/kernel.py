@@ -174,12 +174,12 @@ def _fill_least(tasks: Any, g: int, graph: Any, menu: _Menu, flow: _Flow, least:
             if sides == 0:
                 break
             sides = (sides - 1) & front
-    value: float = least.rest[0, 0]
+    total: float = least.rest[0, 0]
     if flow.level[0] > 0.0:
-        value -= flow.level[0] * tasks.deadline[g]
+        total -= flow.level[0] * tasks.deadline[g]
     if flow.level[1] > 0.0:
-        value -= flow.level[1] * tasks.budget[g]
-    return value
+        total -= flow.level[1] * tasks.budget[g]
+    return total
 
 
 @subroutine

@@ -230,19 +230,21 @@ def tasks_of(instance: Instance, asked: Asked, branches: Branches, g: int, rows:
     if limited.any():
         left[limited] &= branches.allowed[row[limited]]
     connected = devices.connected_to[members]
-    refused = np.where(branches.may_refuse[members], share * devices.rejection[members], np.inf)
-    return Tasks(
-        *map(read_only, (table.seconds, paid, left, sides.radio_delay)),
-        *map(read_only, (sides.local_energy, sides.radio_energy)),
-        *map(read_only, (sides.up_delay, sides.up_energy, sides.down_delay, sides.down_energy)),
-        second=read_only(share * term.delay_weight[rows] + rates.delay),
-        joule=read_only(share * term.energy_weight[rows] + rates.energy),
-        air=read_only(np.where(connected == LOCAL, 0.0, rates.air[connected])),
-        deadline=read_only(devices.deadline[members]),
-        budget=read_only(devices.energy_budget[members]),
-        refused=read_only(refused),
-        served=read_only(branches.may_serve[members]),
+    tasks = Tasks(
+        table.seconds,
+        paid,
+        left,
+        *(sides.radio_delay, sides.local_energy, sides.radio_energy),
+        *(sides.up_delay, sides.up_energy, sides.down_delay, sides.down_energy),
+        second=share * term.delay_weight[rows] + rates.delay,
+        joule=share * term.energy_weight[rows] + rates.energy,
+        air=np.where(connected == LOCAL, 0.0, rates.air[connected]),
+        deadline=devices.deadline[members],
+        budget=devices.energy_budget[members],
+        refused=np.where(branches.may_refuse[members], share * devices.rejection[members], np.inf),
+        served=branches.may_serve[members],
     )
+    return Tasks(*map(read_only, tasks))
 
 
 # Exact limits -------------------------------------------------------------------------------------
