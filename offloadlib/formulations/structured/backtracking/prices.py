@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -112,7 +113,7 @@ class AtPrices:
 
     multipliers: Floats
     value: Floats
-    used: Ints
+    used: Floats | Ints
     bound: float
 
     @classmethod
@@ -122,8 +123,18 @@ class AtPrices:
         return cls(multipliers, value, used, least - paid - ROUNDING * (least + paid))
 
 
+class HasRight(Protocol):
+    """Limits with right-hand sides (R,)."""
+
+    right: Any
+
+
 def ascend(
-    at: Callable[[Floats], AtPrices], limits: NestedLimits, start: Floats, target: Callable[[], float]
+    at: Callable[[Floats], AtPrices],
+    limits: HasRight,
+    start: Floats,
+    target: Callable[[], float],
+    most_steps: int = MOST_STEPS,
 ) -> Iterator[AtPrices]:
     """Better and better prices.
 
@@ -135,6 +146,8 @@ def ascend(
         The limits, and the prices (R,) to start from.
     target
         Gives the least cost known, without the unconnected devices.
+    most_steps
+        After which it ends.
 
     Yields
     ------
@@ -144,7 +157,7 @@ def ascend(
     here = best = at(start)
     yield best
     direction, length, since, milestone = np.zeros(len(start)), 1.0, 0, best.bound
-    for number in range(1, MOST_STEPS + 1):
+    for number in range(1, most_steps + 1):
         direction = MEMORY * direction + (here.used - limits.right)
         # A price that is 0 and should fall takes no part.
         moving = np.where((here.multipliers == 0.0) & (direction < 0.0), 0.0, direction)

@@ -319,19 +319,27 @@ def evaluate(tasks: Any, g: int, graph: Any, menu: Menu, decision: Decision) -> 
 
 
 @subroutine
-def take(
-    menu: Menu, decision: Decision, value: float, g: int, limits: Any, banned: Any, answers: Any
-) -> None:
-    """Keep a decision if it is the best one so far."""
-    if value >= answers.found[g] or decision.sums[0] > limits[0] or decision.sums[1] > limits[1]:
-        return
+def is_banned(menu: Menu, decision: Decision, banned: Any) -> bool:
+    """Whether a decision is among those that are not wanted."""
     for x in range(len(banned)):
         same = True
         for k in range(len(decision.choice)):
             c = decision.choice[k]
             same &= banned[x, k] == (menu.place[k, c] if c >= 0 else -1)
         if same:
-            return
+            return True
+    return False
+
+
+@subroutine
+def take(
+    menu: Menu, decision: Decision, value: float, g: int, limits: Any, banned: Any, answers: Any
+) -> None:
+    """Keep a decision if it is the best one so far."""
+    if value >= answers.found[g] or decision.sums[0] > limits[0] or decision.sums[1] > limits[1]:
+        return
+    if is_banned(menu, decision, banned):
+        return
     for k in range(len(decision.choice)):
         c = decision.choice[k]
         answers.places[g, k] = menu.place[k, c] if c >= 0 else -1

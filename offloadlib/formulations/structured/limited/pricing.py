@@ -21,7 +21,7 @@ out in fractions. Where it is late after all, it is banned, and the device is se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import Instance, Solution
-from offloadlib.instances.arrays import Floats
+from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured import exact
 from offloadlib.instances.structured.limits import Rates
@@ -163,7 +163,7 @@ def price(
     for g, group in enumerate(instance.groups):
         answers = Answers.room(*group.work.shape)
         size = group.application.size
-        effort = Effort(LARGEST_SEARCH // size, tolerance, read_only(stopped), False, _banned([], size))
+        effort = Effort(LARGEST_SEARCH // size, tolerance, read_only(stopped), False, decision_rows([], size))
         work = partial(_price, instance, asked, branches, g, effort, answers)
         for _ in in_threads(work, chunks(len(group), AT_ONCE), late, threads):
             pass
@@ -186,22 +186,21 @@ def _price(
     tasks, some = tasks_of(instance, asked, branches, g, rows), answers.of(rows)
     shape = graph(instance.groups[g].application)
     price_devices(tasks, shape, effort, some)
-    late = _late(instance, g, rows, some)
-    for i in np.flatnonzero(late).tolist():
+    for i in np.flatnonzero(_late(instance, g, np.arange(rows.start, rows.stop), some)).tolist():
         one = Tasks(*(read_only(values[i : i + 1]) for values in tasks))
         _again(instance, g, rows.start + i, one, effort, some.of(slice(i, i + 1)))
 
 
 def _again(instance: Instance, g: int, row: int, task: Tasks, effort: Effort, answer: Answers) -> None:
     """Price a device whose decision is late by a hair."""
-    shape, some = graph(instance.groups[g].application), slice(row, row + 1)
+    shape = graph(instance.groups[g].application)
     banned: list[Places] = []
     bound = answer.value[0]
     while len(banned) < MOST_BANNED:
         banned.append(answer.places[0].copy())
-        again = effort._replace(all_places=True, banned=_banned(banned, len(banned[0])))
+        again = effort._replace(all_places=True, banned=decision_rows(banned, len(banned[0])))
         price_devices(task, shape, again, answer)
-        if not _late(instance, g, some, answer)[0]:
+        if not _late(instance, g, np.array([row]), answer)[0]:
             return
     hair = 1.0 - 1e-12
     safe = task._replace(deadline=read_only(task.deadline * hair**2), budget=read_only(task.budget * hair**2))
@@ -209,7 +208,8 @@ def _again(instance: Instance, g: int, row: int, task: Tasks, effort: Effort, an
     answer.value[0], answer.relaxed[0] = bound, True
 
 
-def _banned(decisions: list[Places], size: int) -> Places:
+def decision_rows(decisions: Sequence[Places], size: int) -> Places:
+    """(X, K) decisions for a kernel."""
     return read_only(np.array(decisions, dtype=np.int32).reshape(len(decisions), size))
 
 
@@ -247,36 +247,44 @@ def tasks_of(instance: Instance, asked: Asked, branches: Branches, g: int, rows:
     return Tasks(*map(read_only, tasks))
 
 
+def _late(instance: Instance, g: int, rows: Ints, answers: Answers) -> NDArray[np.bool_]:
+    """The decisions found that are late."""
+    late = are_late(instance, g, rows, answers.places, answers.delay, answers.energy)
+    return late & (answers.found < math.inf)
+
+
 # Exact limits -------------------------------------------------------------------------------------
 
 _KNOWN: WeakKeyDictionary[Instance, dict[tuple[int, bytes], bool]] = WeakKeyDictionary()
 """Whether decisions in doubt are late."""
 
 
-def _late(instance: Instance, g: int, rows: slice, answers: Answers) -> NDArray[np.bool_]:
-    """The decisions that break a deadline or an energy budget, in exact arithmetic."""
+def are_late(
+    instance: Instance, g: int, rows: Ints, places: Places, delay: Floats, energy: Floats
+) -> NDArray[np.bool_]:
+    """Whether decisions break a deadline or an energy budget, in exact arithmetic.
+
+    Parameters
+    ----------
+    instance, g
+        The instance, and the number of a group.
+    rows, places
+        (D,) whose decisions these are, as rows of the group; (D, K).
+    delay, energy
+        (D,) what they come to in binary64.
+    """
     group, devices = instance.groups[g], instance.devices
     members = group.members[rows]
-    late = np.zeros(len(members), dtype=np.bool_)
-    served = (answers.found < math.inf) & (answers.places[:, 0] != REFUSED)
-    doubt = np.zeros_like(late)
-    for value, most in (
-        (answers.delay, devices.deadline[members]),
-        (answers.energy, devices.energy_budget[members]),
-    ):
+    doubt = np.zeros(len(rows), dtype=np.bool_)
+    for value, most in ((delay, devices.deadline[members]), (energy, devices.energy_budget[members])):
         doubt |= np.isfinite(most) & (value >= most * (1.0 - DOUBT))
+    late = np.zeros_like(doubt)
     known = _KNOWN.setdefault(instance, {})
-    for i in np.flatnonzero(doubt & served).tolist():
-        places, m = answers.places[i], int(members[i])
-        key = m, places.tobytes()
+    for x in np.flatnonzero(doubt & (places[:, 0] != REFUSED)).tolist():
+        key = int(members[x]), places[x].tobytes()
         if key not in known:
-            known[key] = _is_late(instance, g, rows.start + i, places)
-        late[i] = known[key]
+            spent = exact.spent_at(instance, group, int(rows[x]), places[x])
+            allowed = float(devices.deadline[key[0]]), float(devices.energy_budget[key[0]])
+            known[key] = spent[0] > allowed[0] or spent[1] > allowed[1]
+        late[x] = known[key]
     return late
-
-
-def _is_late(instance: Instance, g: int, row: int, places: Places) -> bool:
-    group = instance.groups[g]
-    m = int(group.members[row])
-    delay, energy = exact.spent_at(instance, group, row, places)
-    return bool(delay > instance.devices.deadline[m] or energy > instance.devices.energy_budget[m])
