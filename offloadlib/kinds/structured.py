@@ -151,6 +151,7 @@ METHODS = (
         EXACT,
         "backtracking with Lagrangian and knapsack bounds",
         "Algorithm 1, bounded",
+        supports=LIMITED,
         uses=GAP,
     ),
     _method(
@@ -167,6 +168,7 @@ METHODS = (
         HEURISTIC,
         "each device's optimum in turn, given what the earlier ones leave",
         "section 4.3.2",
+        supports=LIMITED,
         uses=NONE,
     ),
 )

@@ -118,7 +118,7 @@ def _what(document: Document, name: tuple[str, ...]) -> tuple[str, ...]:
 def kept(instance: Instance, priced: Priced) -> None:
     """The decisions break none of a device's own limits."""
     own = {"deadline", "energy budget", "refusal", "allowed places", "connection"}
-    broken = instance.evaluate(priced.solution).violations
+    broken: list[Any] = list(instance.evaluate(priced.solution).violations)
     without = {instance.devices.ids[m] for m in np.flatnonzero(np.isinf(priced.found)).tolist()}
     assert [item for item in broken if item.limit in own and item.name not in without] == []
 

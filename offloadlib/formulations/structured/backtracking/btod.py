@@ -42,6 +42,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
 from .. import pooling
+from ..limited import backtracking as limited
 from ..search import Search, run
 from .decisions import Decisions, cheap_decisions
 from .device import DeviceSearch, TooManyDecisions
@@ -70,8 +71,10 @@ def solve(instance: Instance, budget: Budget) -> Result:
         Its record has the ``order`` and the ``bound`` of the tree, the ``nodes`` of the tree (decisions of
         a device that were tried) and of the searches of single devices (``device_nodes``: places of a
         subtask), the ``rounds``, the most ``decisions`` listed in one, and ``root_bound``, the bound before
-        the first round.
+        the first round; for format 2 see :mod:`..limited.backtracking`.
     """
+    if instance.version > 1:
+        return limited.solve(instance, budget)
     return run(instance, budget, lambda search: _Backtracking(search).run())
 
 

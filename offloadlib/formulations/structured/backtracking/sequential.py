@@ -22,6 +22,7 @@ from offloadlib.instances import Budget, Instance, Progress, Result, Solution, T
 from offloadlib.instances.run import OutOfTime
 
 from .. import pooling
+from ..limited import backtracking as limited
 from ..search import can_offload
 from .device import DeviceSearch
 
@@ -34,7 +35,10 @@ def solve(instance: Instance, budget: Budget) -> Result:
     Result
         Without a lower bound. At the time limit and after Ctrl-C, devices that have not had their turn are
         local. Its record has the ``nodes``: places tried for a subtask.
+        For format 2 see :func:`..limited.backtracking.solve_in_turn`.
     """
+    if instance.version > 1:
+        return limited.solve_in_turn(instance, budget)
     begun = time.perf_counter()
     pooled = pooling.pool(instance)
     search = DeviceSearch(pooled)

@@ -135,7 +135,7 @@ class _Backtracking(Run[Solution | None]):
 
     def pause(self) -> None:
         """Look at the clock."""
-        if self.stopped[0]:
+        if self.stopped[0] or self.late():
             raise OutOfTime
 
     @property

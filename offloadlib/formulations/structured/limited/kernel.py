@@ -13,7 +13,7 @@ from numba import types
 from offloadlib.instances.compiled import kernel, subroutine
 
 from .bounds import ROUNDING, Work, ascend, begin, enter, evaluate, expand, fill_menu, take, work_for
-from .tables import ANSWERS, EFFORT, GRAPH, TASKS
+from .tables import ANSWERS, EFFORT, GRAPH, TASKS, of_format_2
 
 LOOSE = 1e-12
 """Deadlines and budgets are loosened by this share here, more than the rounding of any sum of delays."""
@@ -60,7 +60,7 @@ def _search(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: An
     return pruned
 
 
-@kernel(types.void(TASKS, GRAPH, EFFORT, ANSWERS))
+@kernel(types.void(TASKS, GRAPH, EFFORT, ANSWERS), of_format_2)
 def price_devices(tasks: Any, graph: Any, effort: Any, answers: Any) -> None:
     """Price some devices of a group: fill in the answers.
 

@@ -19,7 +19,7 @@ from offloadlib.instances.structured.model import Places
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .bounds import ascend, begin, enter, evaluate, expand, fill_menu, is_banned, work_for
 from .kernel import LOOSE
-from .tables import ANSWERS, EFFORT, GRAPH, READ_CUBE, TASKS
+from .tables import ANSWERS, EFFORT, GRAPH, READ_CUBE, TASKS, of_format_2
 
 
 class Room(NamedTuple):
@@ -65,7 +65,7 @@ class Listed(NamedTuple):
 LISTED = named(Listed, writable("int32", 2), *[writable("float64")] * 3, writable("int64"))
 
 
-@kernel(types.boolean(TASKS, GRAPH, EFFORT, ROOM, types.float64, ANSWERS, LISTED))
+@kernel(types.boolean(TASKS, GRAPH, EFFORT, ROOM, types.float64, ANSWERS, LISTED), of_format_2)
 def list_decisions(
     tasks: Any, graph: Any, effort: Any, room: Any, top: Any, answers: Any, listed: Any
 ) -> bool:

@@ -9,12 +9,18 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Application
+from offloadlib.instances import LOCAL, Application, Instance
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, readable, writable
 from offloadlib.instances.structured.model import Places
 
 from ..decomposition.tables import READ, READ_INT, READ_INT_TABLE, READ_TABLE, STOPPED, rows_of
+
+
+def of_format_2(instance: Instance) -> bool:
+    """Whether kernels of this folder are needed."""
+    return instance.version > 1
+
 
 TRACKED = 7
 """The most subtasks with successors to come whose sides bounds know."""

@@ -13,6 +13,7 @@ from offloadlib.instances.compiled import kernel, named, read_only, writable
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .decisions import HAIR, Decisions
+from .tables import of_format_2
 
 STEPS = 2_000_000
 """Decisions tried between two looks at the clock."""
@@ -49,7 +50,7 @@ class _Walk(NamedTuple):
 _WALK = named(_Walk, writable("int64"), writable("int64"), *[writable("float64")] * 2, writable("float64", 2))
 
 
-@kernel(types.int64(_LISTS, _WALK, types.boolean, types.float64, types.float64, types.int64))
+@kernel(types.int64(_LISTS, _WALK, types.boolean, types.float64, types.float64, types.int64), of_format_2)
 def _explore(lists: Any, walk: Any, largest: Any, most_excess: Any, cutoff: Any, steps: Any) -> int:
     """Go on to the next solution below the cutoff; its decisions are those before ``next``."""
     devices, limits = len(lists.start) - 1, len(lists.right)
