@@ -290,14 +290,24 @@ class Encoding:
         instance, search, groups = self.instance, self._search, self.instance.groups
         devices, points = instance.devices, instance.points
         weights = [devices.weight[group.members] for group in groups]
-        fees, gross = [], []
+        fees, gross, off = [], [], []
         for group, places, weight in zip(groups, self._places, weights, strict=True):
-            fee = np.where(places.allowed, places.fee, 0.0)
-            size = np.abs(fee)  # not that of the fee alone, where that is a sum that cancels out
+            fee = weight[:, None, None] * np.where(places.allowed, places.fee, 0.0)
+            # Not the size of the fee alone, where that is a sum that cancels out.
             paid = np.abs(points.fee_subtask) + np.abs(points.fee_work) * group.work[:, :, None]
-            size[..., :LOCAL] = np.maximum(size[..., :LOCAL], paid)
-            fees.append(weight[:, None, None] * fee)
-            gross.append(weight[:, None, None] * size)
+            size = np.abs(fee)
+            size[..., :LOCAL] = np.maximum(size[..., :LOCAL], weight[:, None, None] * paid)
+            fees.append(fee)
+            gross.append(size)
+            # Numbers of the file are not off, so that costs that are whole stay so.
+            exact = np.zeros_like(fee, dtype=np.bool_)
+            exact[..., :LOCAL] = points.fee_work * group.work[:, :, None] == 0
+            met = np.flatnonzero(~np.isnan(group.exceptions.fee))
+            exact[group.exceptions.row[met], group.exceptions.subtask[met], group.exceptions.place[met]] = (
+                True
+            )
+            exact &= (np.frexp(weight)[0] == 0.5)[:, None, None]  # powers of two
+            off.append(np.where(exact, 0.0, size))
         rejection = devices.weight * np.nan_to_num(devices.rejection)
         least = np.minimum(rejection, 0.0)
         for group, fee in zip(groups, fees, strict=True):
@@ -318,7 +328,7 @@ class Encoding:
         unit = self.unit = 2.0 ** math.floor(bits)
         self._delay_costs = [parts.whole(unit, self._margin) for parts in delay]
         self._energy_costs = [parts.whole(unit, self._margin) for parts in energy]
-        self._fees = [rounded(fee, size, unit, self._margin) for fee, size in zip(fees, gross, strict=True)]
+        self._fees = [rounded(fee, size, unit, self._margin) for fee, size in zip(fees, off, strict=True)]
         self._rejection = rounded(rejection, rejection, unit, self._margin)
         self._least = np.minimum(self._rejection, 0)
         for group, whole in zip(groups, self._fees, strict=True):
@@ -451,27 +461,24 @@ class Encoding:
 
     def _objective(self, program: Program, devices: list[_Device]) -> None:
         by_largest = self.instance.by_largest
-        largest = program.integer(program.cutoff)
-        if by_largest:
-            program.pay([(largest, 1)])
+        largest = program.integer(self.cutoff) if by_largest else None
+        program.pay([] if largest is None else [(largest, 1)], 0 if by_largest else -self.base)
         for number, group in enumerate(self.instance.groups):
             for row, m in enumerate(group.members.tolist()):
                 device, fee = devices[m], self._fees[number][row].tolist()
-                most = int(self._most[m])
-                terms = device.end(self._delay_costs[number], row, most)
-                terms += device.all(self._energy_costs[number], row)
+                terms = device.end(self._delay_costs[number], row, int(self._most[m]))
+                terms = terms + device.all(self._energy_costs[number], row)
                 terms += [(x, fee[k][n]) for k, places in enumerate(device.x) for n, x in places.items()]
                 constant = 0
                 if device.served is not None:
                     constant = int(self._rejection[m])
-                    terms += [(device.served, -constant)]
+                    terms.append((device.served, -constant))
                 terms = [(x, value) for x, value in terms if value]
-                lost, least = (
-                    (largest, self.base) if by_largest else (program.integer(most), int(self._least[m]))
-                )
-                program.model.add(lost >= (total(terms) if terms else 0) + constant - least)
-                if not by_largest:
-                    program.pay([(lost, 1)])
+                if largest is None:
+                    program.pay(terms, constant)
+                else:
+                    own = (total(terms) if terms else 0) + constant - self.base
+                    program.model.add(largest >= own)
 
 
 def _of(parts: Parts, row: int) -> Parts:

@@ -97,6 +97,7 @@ class Program:
         self.cutoff = cutoff
         self.choices = [self.boolean() for _ in range(size)]
         self._objective: list[Term] = []
+        self._constant = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -142,9 +143,10 @@ class Program:
         elif users:
             self.model.add(total(users) <= limit)
 
-    def pay(self, terms: Iterable[Term]) -> None:
+    def pay(self, terms: Iterable[Term], constant: int = 0) -> None:
         """Add to the objective."""
         self._objective += terms
+        self._constant += constant
 
     def minimise(
         self,
@@ -187,8 +189,9 @@ class Program:
         """
         if self._late():
             raise OutOfTime
-        self.model.minimize(total(self._objective))
-        self.model.proto.objective.domain.extend([0, self.cutoff])
+        self.model.minimize((total(self._objective) if self._objective else 0) + self._constant)
+        # The domain is that of the sum without the constant.
+        self.model.proto.objective.domain.extend([-self._constant, self.cutoff - self._constant])
         solver = cp_model.CpSolver()
         parameters = solver.parameters
         parameters.random_seed = budget.seed
