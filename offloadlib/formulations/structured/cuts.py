@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from offloadlib.instances import Instance, Solution, evaluate
+from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.model import REFUSED
+from offloadlib.instances.structured.model import REFUSED, SUBTASKS
 from offloadlib.instances.structured.options import options
 
 Place = tuple[int, int, int]
@@ -46,7 +46,9 @@ def cuts(instance: Instance, solution: Solution) -> list[Cut]:
     broken = evaluate(instance, solution).violations
     rows = solution.rows(instance)
     number = {name: m for m, name in enumerate(instance.devices.ids)}
-    found = [] if not broken else list(_covers(instance, rows))
+    names = (SUBTASKS, *instance.resources)
+    exceeded = [r for r, name in enumerate(names) if any(v.limit == name for v in broken)]
+    found = [] if not exceeded else list(_covers(instance, rows, exceeded))
     for device in dict.fromkeys(v.name for v in broken if v.limit in ("deadline", "energy budget")):
         found.append(_all_of(rows, [number[device]]))
     if any(v.limit == "total" for v in broken):
@@ -60,39 +62,54 @@ def _all_of(rows: list[list[int]], devices: list[int] | range) -> Cut:
     return Cut(places, len(places) - 1)
 
 
-def _covers(instance: Instance, rows: list[list[int]]) -> Iterator[Cut]:
-    points = instance.points
+def _covers(instance: Instance, rows: list[list[int]], resources: list[int]) -> Iterator[Cut]:
+    """Of limits on some resources that are exceeded."""
+    points, places = instance.points, _Places.of(instance)
     limits = [
         (r + 1, np.array([n]), float(points.room[r, n]))
         for r, n in zip(*np.nonzero(np.isfinite(points.room)), strict=True)
     ]
     limits += [(limit.resource + 1, limit.points, limit.capacity) for limit in instance.shared]
+    chosen = zip(places.device.tolist(), places.subtask.tolist(), places.point.tolist(), strict=True)
+    taken = np.array([rows[m][k] == n for m, k, n in chosen], dtype=np.bool_)
     for resource, at, capacity in limits:
-        device, subtask, point, demand = _demands(instance, resource, at)
-        taken = [rows[m][k] == n for m, k, n in zip(device, subtask, point, strict=True)]
-        cover = np.flatnonzero(np.array(taken, dtype=np.bool_) & (demand > 0))
+        if resource not in resources:
+            continue
+        here, demand = np.isin(places.point, at), places.demand[resource]
+        cover = np.flatnonzero(here & taken & (demand > 0))
         if not _exceeds(demand[cover], capacity):
             continue
         for item in cover[np.argsort(demand[cover], kind="stable")].tolist():
             without = cover[cover != item]
             cover = without if _exceeds(demand[without], capacity) else cover
-        wider = np.union1d(cover, np.flatnonzero(demand >= demand[cover].max()))
-        places = zip(device[wider].tolist(), subtask[wider].tolist(), point[wider].tolist(), strict=True)
-        yield Cut(tuple(places), len(cover) - 1)
+        wider = np.union1d(cover, np.flatnonzero(here & (demand >= demand[cover].max())))
+        yield Cut(places.numbers(wider), len(cover) - 1)
 
 
 def _exceeds(demand: Floats, capacity: float) -> bool:
     return math.fsum([*demand.tolist(), -capacity]) > 0
 
 
-def _demands(instance: Instance, resource: int, at: Ints) -> tuple[Ints, Ints, Ints, Floats]:
-    """Device, subtask, point and demand of everything that may run at some points."""
-    parts: list[tuple[Ints, Ints, Ints, Floats]] = []
-    for number, group in enumerate(instance.groups):
-        places = options(instance, number)
-        row, subtask, column = np.nonzero(places.allowed[:, :, at])
-        point = at[column]
-        demand = places.demand[resource, row, subtask, point]
-        parts.append((group.members[row], subtask, point, demand))
-    device, subtask, point, demand = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return device, subtask, point, demand
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Every point where a subtask may run: (P,) device, subtask and point, and (1 + R, P) demands."""
+
+    device: Ints
+    subtask: Ints
+    point: Ints
+    demand: Floats
+
+    @classmethod
+    def of(cls, instance: Instance) -> _Places:
+        """Those of an instance."""
+        parts: list[tuple[Ints, Ints, Ints, Floats]] = []
+        for number, group in enumerate(instance.groups):
+            places = options(instance, number)
+            row, subtask, point = np.nonzero(places.allowed[..., :LOCAL])
+            parts.append((group.members[row], subtask, point, places.demand[:, row, subtask, point]))
+        return cls(*(np.concatenate(each, axis=-1) for each in zip(*parts, strict=True)))
+
+    def numbers(self, some: Ints) -> tuple[Place, ...]:
+        """Some of them as devices, subtasks and points."""
+        columns = (values[some].tolist() for values in (self.device, self.subtask, self.point))
+        return tuple(zip(*columns, strict=True))
