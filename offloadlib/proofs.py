@@ -157,11 +157,16 @@ class _Proving(Method):
 
         def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
             begun = time.perf_counter()
-            start = instance.all_local if budget.start is None else budget.start
+            start = budget.start
+            if start is None and instance.evaluate(instance.all_local).feasible:
+                start = instance.all_local
             proof = prove(instance, start, budget)
             self.kept.write_bytes(pickle.dumps(proof))
             seconds, bound = time.perf_counter() - begun, proof.certificate.lower_bound
-            return Result.of(instance, proof.solution, seconds, bound, proof.termination, nodes=proof.nodes)
+            told = {"nodes": proof.nodes, **proof.told}
+            if proof.solution is None:
+                return Result.nothing(seconds, bound, proof.termination, **told)
+            return Result.of(instance, proof.solution, seconds, bound, proof.termination, **told)
 
         return solve
 
@@ -186,6 +191,9 @@ class _Judging:
         """Verify the root, the tree, or a part of it; the best that is accepted stays."""
         write(self.instance, self.folder / "instance.json")
         whole = self.proof.certificate
+        if whole.lower_bound == math.inf:  # nothing less than all of it proves that there is no solution
+            self._attempt(whole, self.left)
+            return
         leaves = (len(whole.nodes) + 1) // 2
         per_leaf = self._timed(1) if leaves > FEW_LEAVES else 0.0
         if MARGIN * per_leaf * leaves <= self.left and self._attempt(whole, FIRST * self.left):
@@ -237,7 +245,10 @@ class _Judging:
             claimed = next((rule for rule in verdict["rules"] if rule["name"] == "claim"), None)
             if claimed is None or not (accepted or not claimed["ok"]):
                 break  # it is not the claim that is wrong
-            proven = claim(float(_PROVEN.findall(claimed["message"])[0]))
+            told = _PROVEN.findall(claimed["message"])
+            if not told:
+                break
+            proven = claim(float(told[0]))
             enough = RAISED * max(abs(proven), 1e-6)
             if accepted and proven <= certificate.lower_bound + enough:
                 break
@@ -274,10 +285,13 @@ class _Judging:
         bound = min(certificate.lower_bound, self.stored.objective)
         distance = gap(self.stored.objective, bound)
         proven = distance is not None and distance <= OPTIMAL_GAP
+        status = Status.OPTIMAL if proven else Status.FEASIBLE
+        if self.stored.solution is None:
+            status = Status.INFEASIBLE if bound == math.inf else Status.UNKNOWN
         return replace(
             self.stored,
             lower_bound=bound,
-            status=Status.OPTIMAL if proven else Status.FEASIBLE,
+            status=status,
             run={
                 **self.stored.run,
                 "solver_bound": self.stored.lower_bound,
@@ -286,4 +300,4 @@ class _Judging:
         )
 
 
-_PROVEN = re.compile(r"proven ([^,\s]+)")
+_PROVEN = re.compile(r"proven (-?[0-9][^,\s]*)")

@@ -96,6 +96,8 @@ def solve(
             raise Failure(outcome.message)
         if (why := console.ended(result, interrupts.last)) is not None:
             say(why)
+        for reason in result.run.get("reasons", ()):
+            say(reason)
         evaluation = None if result.solution is None else data.evaluate(result.solution)
         solution, certified = stored(result, chosen.name, budget), False
         try:

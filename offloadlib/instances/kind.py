@@ -167,6 +167,11 @@ class AnyInstance(ABC):
         """Number of places to offload to."""
 
     @property
+    def version(self) -> int:
+        """Of the format that can say it."""
+        return 1
+
+    @property
     def by_largest(self) -> bool:
         """Whether the objective is the largest of the devices' costs in place of their sum."""
         return False

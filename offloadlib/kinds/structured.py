@@ -143,6 +143,7 @@ METHODS = (
         EXACT,
         "prices on the limits, an exact problem per device, a tree of branches",
         "Dantzig-Wolfe decomposition of (5)",
+        supports=LIMITED,
         uses=SEARCHED,
     ),
     _method(

@@ -97,6 +97,8 @@ class RestrictedMaster:
     ) -> None:
         self._name, self._blocks, self._constant = name, blocks, constant
         self._scale, self._unit, self._penalty = scale, unit, penalty
+        self._costs: list[Floats] = []
+        self._costless = False
         self._lp = lp = highspy.Highs()
         lp.setOptionValue("output_flag", False)
         lp.setOptionValue("threads", 1)
@@ -115,8 +117,10 @@ class RestrictedMaster:
 
     def _add(self, cost: Floats, matrix: csr_array) -> None:
         size = len(cost)
+        self._costs.append(cost)
+        counted = np.zeros(size) if self._costless else self._scale * cost
         self._lp.addCols(
-            *(size, self._scale * cost, np.zeros(size), np.full(size, np.inf), matrix.nnz),
+            *(size, counted, np.zeros(size), np.full(size, np.inf), matrix.nnz),
             *(matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32), matrix.data),
         )
         self._solved = None
@@ -153,9 +157,10 @@ class RestrictedMaster:
         solve_linear(self._lp, self._name)
         found = self._lp.getSolution()
         values = np.array(found.col_value)
+        scale, constant = (1.0, 0.0) if self._costless else (self._scale, self._constant)
         self._solved = Relaxed(
-            self._lp.getObjectiveValue() / self._scale + self._constant,
-            np.maximum(-np.array(found.row_dual)[self._blocks :], 0.0) / self._scale,
+            self._lp.getObjectiveValue() / scale + constant,
+            np.maximum(-np.array(found.row_dual)[self._blocks :], 0.0) / scale,
             float(values[: self._blocks].sum()),
             values[self._first :],
         )
@@ -174,10 +179,22 @@ class RestrictedMaster:
         if self._penalty >= LARGEST_PENALTY or self.relaxed.artificial <= UNUSED:
             return False
         self._penalty *= 10.0
-        costs = np.full(self._blocks, self._scale * self._penalty * self._unit)
-        self._lp.changeColsCost(self._blocks, np.arange(self._blocks, dtype=np.int32), costs)
-        self._solved = None
+        self._costs[0] = np.full(self._blocks, self._penalty * self._unit)
+        self._count(self._scale * self._costs[0])
         return True
+
+    def leave_out_costs(self, costless: bool) -> None:
+        """Minimise the weights of artificial columns alone, whatever the others cost; or costs again."""
+        if costless != self._costless:
+            self._costless = costless
+            costs = np.concatenate(self._costs)
+            others = np.zeros(len(costs) - self._blocks)
+            self._count(np.append(np.ones(self._blocks), others) if costless else self._scale * costs)
+
+    def _count(self, costs: Floats) -> None:
+        """Change what the first columns cost."""
+        self._lp.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
+        self._solved = None
 
 
 Prices = TypeVar("Prices")

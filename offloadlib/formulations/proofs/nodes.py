@@ -81,6 +81,8 @@ class Proof(Generic[Written]):
         What a solver said that failed.
     bounds
         Of the nodes of the certificate (:mod:`.proofs.pruning`), where there are branches.
+    told
+        What else is worth recording.
     unpriced
         A certificate without prices, where one was asked for: each device alone. Weaker, and sooner verified.
     """
@@ -94,6 +96,7 @@ class Proof(Generic[Written]):
     failure: str = ""
     bounds: Bounds = field(default_factory=dict)
     unpriced: Written | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def claim(bound: float) -> float:

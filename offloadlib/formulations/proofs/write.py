@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
@@ -30,6 +31,7 @@ def write_proof(
     prices: Callable[[Any], Record],
     branch: Callable[[Any], Record],
     cuts: Sequence[Record] = (),
+    beside: Callable[[Any], Record] = lambda _: {},
     **header: Any,
 ) -> None:
     """Write a certificate, a node a line; what was there stays if that fails.
@@ -42,6 +44,8 @@ def write_proof(
         What the kind of the instance calls those of a leaf, and of a node that is divided.
     cuts
         Those that prices may be on.
+    beside
+        What else a leaf says.
     **header
         What the kind adds to the head of the file.
 
@@ -56,13 +60,14 @@ def write_proof(
             return {"branch": branch(node.branch), "equal": node.equal, "different": node.different}
         if isinstance(node, Enumeration):
             return {"patterns": prices(node.at), "below": node.below}
-        return {"prices": prices(node)}
+        return {"prices": prices(node), **beside(node)}
 
+    infeasible = certificate.lower_bound == math.inf
     head: Record = {
         "format": "offloadlib-certificate",
-        "version": 1,
+        "version": instance.version,
         "instance": {"name": instance.name, "sha256": instance.fingerprint},
-        "lower_bound": _floor(certificate.lower_bound),
+        **({"claim": "infeasible"} if infeasible else {"lower_bound": _floor(certificate.lower_bound)}),
         **header,
     }
     text = json.dumps(head, indent=1)[:-2]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance
-from offloadlib.instances.arrays import Floats
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.limits import Limits
 
 from ..proofs import nodes
-from ..proofs.write import Record, decimals, write_proof
+from ..proofs.write import DIGITS, Record, decimals, write_proof
 from .decomposition.pricing import Prices
 
 
@@ -27,6 +29,13 @@ class Places:
     device: int
     subtask: int
     places: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A branch: a device is refused, or served."""
+
+    device: int
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,32 @@ class Charged:
     cuts: Mapping[int, float] = field(default_factory=dict)
 
 
+WHOLE = 10**15
+"""What shares add up to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Charge:
+    """A leaf of format 2: what devices pay for their use of limits, and count in the objective.
+
+    Attributes
+    ----------
+    prices
+        (L,) on all limits (:class:`~.instances.structured.limits.Limits`).
+    shares
+        (M,) of the devices in the objective, in parts of :data:`WHOLE`, which they add up to; None: each
+        device counts as it is (``sum``), or nothing is to be said of costs.
+    infeasible
+        Whether they prove that no solution gets there, whatever it costs.
+    """
+
+    prices: Floats
+    shares: Ints | None = None
+    infeasible: bool = False
+
+
 @dataclass(frozen=True)
-class Certificate(nodes.Certificate[Charged]):
+class Certificate(nodes.Certificate[Charged | Charge]):
     """See :class:`.proofs.nodes.Certificate`.
 
     Attributes
@@ -78,10 +111,12 @@ class Certificate(nodes.Certificate[Charged]):
 def rounded(prices: Prices) -> Prices:
     """Prices with 15 significant digits: exactly what the file will hold."""
 
-    def shorten(values: Floats) -> Floats:
-        return np.array([float(f"{max(value, 0.0):.15g}") for value in values.tolist()])
+    return Prices(shortened(prices.capacity), shortened(prices.channels))
 
-    return Prices(shorten(prices.capacity), shorten(prices.channels))
+
+def shortened(values: Floats) -> Floats:
+    """Prices with 15 significant digits."""
+    return np.array([float(f"{max(value, 0.0):.15g}") for value in values.tolist()])
 
 
 def write_certificate(certificate: Certificate, instance: Instance, path: str | Path) -> None:
@@ -95,7 +130,9 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
     devices, points = instance.devices.ids, instance.points.ids
     limited = instance.points.channels != UNLIMITED
 
-    def prices(leaf: Charged) -> Record:
+    def prices(leaf: Charged | Charge) -> Record:
+        if isinstance(leaf, Charge):
+            return _by_part(instance, leaf.prices)
         on = leaf.prices
         some = {
             "capacity": decimals(dict(zip(points, on.capacity.tolist(), strict=True))),
@@ -106,7 +143,17 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         }
         return {what: values for what, values in some.items() if values}
 
-    def branch(at: Places | Count) -> Record:
+    def beside(leaf: Charged | Charge) -> Record:
+        if isinstance(leaf, Charge) and leaf.infeasible:
+            return {"infeasible": True}
+        if not isinstance(leaf, Charge) or leaf.shares is None:
+            return {}
+        some = {m: Decimal(share).scaleb(-DIGITS) for m, share in enumerate(leaf.shares.tolist()) if share}
+        return {"shares": {devices[m]: f"{share.normalize():f}" for m, share in some.items()}}
+
+    def branch(at: Places | Refused | Count) -> Record:
+        if isinstance(at, Refused):
+            return {"device": devices[at.device], "refused": True}
         if isinstance(at, Count):
             return {"device": devices[at.device], "fast_as": points[at.point], "most": at.most}
         application = instance.applications[int(instance.devices.application[at.device])]
@@ -122,4 +169,16 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         }
         for cut in certificate.cuts
     ]
-    write_proof(certificate, instance, path, prices, branch, cuts)
+    write_proof(certificate, instance, path, prices, branch, cuts, beside)
+
+
+def _by_part(instance: Instance, prices: Floats) -> Record:
+    """The positive ones of prices (L,) as a certificate of format 2 has them."""
+    record: Record = {}
+    for names, price in zip(Limits(instance).names, prices.tolist(), strict=True):
+        if price > 0:
+            part = record
+            for name in names[:-1]:
+                part = part.setdefault(name, {})
+            part |= decimals({names[-1]: price})
+    return record

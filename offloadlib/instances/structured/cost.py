@@ -194,6 +194,40 @@ def _share(used: Any, room: Floats) -> Floats:
     return found
 
 
+def spent(instance: Instance, solution: Solution) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
+    """What decisions cost, whatever limits they keep.
+
+    Returns
+    -------
+    delay, energy, cost, refused
+        (M,) as in :class:`Evaluation`.
+
+    Raises
+    ------
+    ValueError
+        If a device is refused in part.
+    IndexError
+        If a place is not an offload point of the instance.
+    """
+    delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
+    refused = np.zeros(instance.num_devices, dtype=np.bool_)
+    for term, places in zip(instance.terms, solution.places, strict=True):
+        members = term.group.members
+        if places.min() < (LOCAL if instance.version == 1 else REFUSED):
+            raise IndexError(f"there is no place {places.min()}")
+        g, e = subtask_costs(instance, term, places)
+        delay[members] = heaviest_path(term.group, g)
+        energy[members] = e.sum(axis=1)
+        cost[members] = term.delay_weight * delay[members] + term.energy_weight * energy[members]
+        if instance.version > 1:
+            cost[members] += fees(instance, term.group, places)
+            refused[members] = refusals(places)
+    if refused.any():
+        delay[refused] = energy[refused] = 0.0
+        cost[refused] = instance.devices.rejection[refused]
+    return delay, energy, cost, refused
+
+
 def evaluate(instance: Instance, solution: Solution) -> Evaluation:
     """Evaluate decisions: equations (1) to (5), and what format 2 adds.
 
@@ -215,26 +249,12 @@ def evaluate(instance: Instance, solution: Solution) -> Evaluation:
     if shapes != [group.work.shape for group in instance.groups]:
         raise ValueError(f"decisions of shapes {shapes} are not decisions of {instance!r}")
     devices = instance.devices
-    delay, energy, cost = (np.empty(instance.num_devices) for _ in range(3))
-    refused = np.zeros(instance.num_devices, dtype=np.bool_)
+    delay, energy, cost, refused = spent(instance, solution)
     offloaded = np.zeros(instance.num_devices, dtype=np.int64)
     used = np.zeros(instance.num_points, dtype=np.int64)
-    for term, places in zip(instance.terms, solution.places, strict=True):
-        members = term.group.members
-        if places.min() < (LOCAL if instance.version == 1 else REFUSED):
-            raise IndexError(f"there is no place {places.min()}")
-        g, e = subtask_costs(instance, term, places)
-        delay[members] = heaviest_path(term.group, g)
-        energy[members] = e.sum(axis=1)
-        cost[members] = term.delay_weight * delay[members] + term.energy_weight * energy[members]
-        if instance.version > 1:
-            cost[members] += fees(instance, term.group, places)
-            refused[members] = refusals(places)
+    for group, places in zip(instance.groups, solution.places, strict=True):
         used += placed(places, instance.num_points)
-        offloaded[members] = side(places).sum(axis=1)
-    if refused.any():
-        delay[refused] = energy[refused] = 0.0
-        cost[refused] = devices.rejection[refused]
+        offloaded[group.members] = side(places).sum(axis=1)
     linked = devices.connected_to != LOCAL
     radios = devices.connected_to[(offloaded > 0) & linked]
     taken = np.zeros((len(instance.resources), instance.num_points))

@@ -47,6 +47,7 @@ from ...proofs.nodes import Divided, Enumeration, Proof, claim
 from .. import pooling
 from ..certificate import Certificate, Charged, rounded
 from ..certificate import Places as Branch
+from ..limited import branch_and_price as limited
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
@@ -110,6 +111,8 @@ class _Reached:
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve by branch-and-price."""
+    if instance.version > 1:
+        return limited.solve(instance, budget)
     begun = time.perf_counter()
     start = budget.start or Solution.all_local(instance)
     proof = _prove(instance, start, budget, certify=False)
@@ -125,7 +128,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     )
 
 
-def prove(instance: Instance, start: Solution, budget: Budget) -> Proof[Certificate]:
+def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[Certificate]:
     """Bound an instance from below by a tree that can be checked, up to the best cost that it finds.
 
     Parameters
@@ -133,15 +136,19 @@ def prove(instance: Instance, start: Solution, budget: Budget) -> Proof[Certific
     instance
         The instance.
     start
-        The incumbent to begin with.
+        The incumbent to begin with; None where none is known.
     budget
         Time limit, gap, seed and threads.
 
     Returns
     -------
     Proof
-        With the best bound so far at the time limit and after Ctrl-C.
+        With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
+        solution.
     """
+    if instance.version > 1:
+        return limited.prove(instance, start, budget)
+    start = start or Solution.all_local(instance)
     return _prove(instance, start, budget, certify=True)
 
 

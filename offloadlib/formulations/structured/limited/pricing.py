@@ -126,6 +126,7 @@ def price(
     asked: Asked,
     branches: Branches | None = None,
     *,
+    largest_search: int = LARGEST_SEARCH,
     tolerance: float = 0.0,
     late: Callable[[], bool] = never,
     stopped: NDArray[np.bool_] = NEVER,
@@ -141,6 +142,8 @@ def price(
         Prices and shares.
     branches
         The branches above a node; none by default.
+    largest_search
+        Nodes of a device's search times its subtasks, after which its value stays a relaxation.
     tolerance
         A device's value may be a lower bound, and its decision dearer than the least, by so much.
     late
@@ -163,7 +166,7 @@ def price(
     for g, group in enumerate(instance.groups):
         answers = Answers.room(*group.work.shape)
         size = group.application.size
-        effort = Effort(LARGEST_SEARCH // size, tolerance, read_only(stopped), False, decision_rows([], size))
+        effort = Effort(largest_search // size, tolerance, read_only(stopped), False, decision_rows([], size))
         work = partial(_price, instance, asked, branches, g, effort, answers)
         for _ in in_threads(work, chunks(len(group), AT_ONCE), late, threads):
             pass

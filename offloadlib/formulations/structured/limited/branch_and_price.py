@@ -1,0 +1,564 @@
+r"""Branch-and-price for instances of format 2: every limit has a price, every device an exact problem.
+
+The tree, the loop and the proofs are those of :mod:`..decomposition.branch_and_price`, without all that
+needs points that differ in speed alone: pooling, counts, and the finish by patterns. A node is bounded by
+column generation (:mod:`.master`). Where it has to be divided, a subtask of a device that the master
+splits is at a place or not, or the device is refused or not. A node is infeasible where its charge proves
+that without costs, and a tree of such nodes alone proves that there is no solution.
+
+**Sums that are too large by a hair.** Limits are exact, the master has tolerances. A whole solution of the
+master that breaks a limit is none: prices on that limit alone prove it where no other decisions use less, and
+else a subtask that is not settled yet is branched on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.model import REFUSED, SUBTASKS, Places
+from offloadlib.instances.structured.options import options
+
+from ...engine import highs
+from ...engine.outcome import Run, concluded, errors
+from ...engine.tree import Open, Tree
+from ...proofs.nodes import Proof, claim
+from ..certificate import WHOLE, Certificate, Charge, Refused
+from ..certificate import Places as Branch
+from ..decomposition.pricing import NEVER, alarm
+from .annealing import annealed
+from .lagrangian import ROUNDING, Bounded, Lagrangian
+from .master import ALL, SPLIT, Master, Node, Step, branches
+from .misses import nearest_misses
+from .repair import Repair
+from .rough import rough
+
+PATIENCE = 0.1
+"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+AT_ROOT = 0.3
+"""Share of the time limit after which the root's column generation waits for better incumbents."""
+
+PATIENCE_AT_ROOT = 0.01
+"""As above, when it goes on."""
+
+ROUGH_SEARCH = 20_000
+"""Effort for a device's decision at first, as for :func:`.pricing.price`."""
+
+DEAR = 10.0
+"""What artificial columns cost at first, relative to the greatest cost of a device alone."""
+
+FIRST_ROUND = 8
+"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
+
+DEEPEST = 60
+"""Steps of a dive: where each step splits other devices anew, it is given up."""
+
+SETTLED = 0.1
+"""Share of the split devices that a step of a dive settles."""
+
+CANDIDATES = 8
+"""Branches that are compared before one is taken."""
+
+ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
+"""Of the time that is left, and at the most, for the mixed-integer program over the known columns."""
+
+HIGH = 2.0**20
+"""A price at which a hair is something."""
+
+ANNEALING, MOST_ANNEALING = 0.1, 5.0
+"""Share of the time that is left for annealing, and seconds at the most."""
+
+TIGHTER = (0.0, 1e-9, 1e-7)
+"""Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """How a node was reached, and what column generation has left there."""
+
+    path: tuple[Step, ...]
+    node: Node
+
+
+def solve(instance: Instance, budget: Budget) -> Result:
+    """Solve an instance of format 2 by branch-and-price."""
+    begun = time.perf_counter()
+    proof = prove(instance, budget.start, budget)
+    seconds = time.perf_counter() - begun
+    run: dict[str, Any] = {
+        "nodes": proof.nodes,
+        "columns": proof.columns,
+        **proof.told,
+        **errors((proof.failure,) if proof.failure else ()),
+    }
+    bound = proof.certificate.lower_bound
+    if proof.solution is None:
+        return Result.nothing(seconds, bound, proof.termination, **run)
+    return Result.of(instance, proof.solution, seconds, bound, proof.termination, **run)
+
+
+def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[Certificate]:
+    """Bound an instance from below by a tree that can be checked, or prove that it has no solution.
+
+    Parameters
+    ----------
+    instance
+        The instance, of format 2.
+    start
+        The incumbent to begin with, if one is known.
+    budget
+        Time limit, gap, seed and threads.
+
+    Returns
+    -------
+    Proof
+        With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
+        solution.
+    """
+    with alarm(budget.time_limit) as passed:
+        search = _Search(instance, start, budget, passed)
+        search.termination, search.failure = concluded(search.run)
+    return search.proof()
+
+
+class _Search(Run[Solution | None]):
+    def __init__(
+        self,
+        instance: Instance,
+        start: Solution | None,
+        budget: Budget,
+        stopped: NDArray[np.bool_] = NEVER,
+    ) -> None:
+        super().__init__(instance, budget, start)
+        self.instance = instance
+        self.lagrangian = Lagrangian(Limits(instance), stopped, budget.threads, effort=ROUGH_SEARCH)
+        self.termination, self.failure = Termination.FINISHED, ""
+        self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
+        self.master: Master | None = None
+
+    def _first_shares(self, device: int = 0) -> Ints | None:
+        """All of the objective is a device's, where the largest cost counts."""
+        if not self.instance.by_largest:
+            return None
+        shares = np.zeros(self.instance.num_devices, dtype=np.int64)
+        shares[device] = WHOLE
+        return shares
+
+    @property
+    def cutoff(self) -> float:
+        """A bound from here on closes a node."""
+        if self.solution is None:
+            return math.inf
+        return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
+
+    @property
+    def _known(self) -> Master:
+        assert self.master is not None
+        return self.master
+
+    # The search ---------------------------------------------------------------------------------------
+
+    def run(self) -> Termination:
+        charge = self._alone()
+        if charge is None:
+            return Termination.FINISHED
+        self._construct(Node(self.tree.bound, charge))
+        root = self._bound(0, (), charge, -math.inf, share=AT_ROOT)
+        if root.bound < self.cutoff:
+            self._construct(root.state.node)
+            self._round(root.state.node)
+        if root.bound < self.cutoff:
+            self._dive(root.state)
+        if self.late(AT_ROOT):
+            self._again()
+        rounds = FIRST_ROUND
+        for leaf in self.tree.explore(lambda: self.cutoff, self.stop):
+            if self.tree.explored >= rounds:
+                rounds *= 4
+                self._dive(leaf.state)
+                self._round(leaf.state.node)
+            if leaf.bound < self.cutoff:
+                self._branch(leaf)
+        self.report()
+        # Else pricing was cut short, and branching cannot mend that.
+        return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
+
+    def _again(self) -> None:
+        """Go on with a root that took its share of the time, now that there are better incumbents."""
+        for leaf in islice(self.tree.explore(lambda: self.cutoff, self.late), 1):
+            self._bound(leaf.number, (), leaf.state.node.charge, leaf.bound)
+
+    def _alone(self) -> Charge | None:
+        """The bound of each device alone, and a charge to begin with; None where that is proof enough."""
+        first = self.lagrangian.evaluate(self.lagrangian.free())
+        if first.bound == math.inf:
+            charge = self.lagrangian.nowhere
+            self.tree.bounded(0, math.inf, charge, _Reached((), Node(math.inf, charge)))
+            return None
+        bottom = int(np.argmax(first.value))
+        charge, floor = self.lagrangian.free(self._first_shares(bottom)), first.bound
+        if self.instance.by_largest:
+            floor = float(first.value[bottom] - 2 * ROUNDING * abs(first.value[bottom]))
+        self.tree.improve(floor, charge)
+        sizes = np.abs(first.found.cost)
+        size = float(sizes.max() if self.instance.by_largest else sizes.sum())
+        if self.solution is not None:
+            size = max(size, abs(self.objective))
+        self.master = Master(self.lagrangian, size or 1.0, DEAR * float(sizes.max()) or 1.0, (floor, bottom))
+        self.master.add(first.found, first.some)
+        if self.solution is not None:
+            self.master.take(self.solution)
+        return self._rough(first, charge)
+
+    def _rough(self, first: Bounded, charge: Charge) -> Charge:
+        """Rough prices to begin with, their decisions in the master."""
+        best, bound = charge, -math.inf
+        for tried, found in rough(self.lagrangian, first, charge, self.late):
+            self._known.add(found.found, found.some)
+            if found.bound > bound:
+                best, bound = tried, found.bound
+        self.tree.improve(bound, best)
+        return best
+
+    def _bound(
+        self, number: int, path: tuple[Step, ...], charge: Charge, floor: float, share: float = 1.0
+    ) -> Open[_Reached]:
+        """Bound a node of the tree, in a share of the time limit."""
+        node = self._known.generate(
+            path,
+            charge,
+            cutoff=self.cutoff,
+            stop=lambda: self.late(share),
+            patience=PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0,
+            floor=floor,
+        )
+        if node.whole:
+            node = self._accepted(node, path)
+        leaf = self.tree.bounded(number, node.bound, node.charge, _Reached(path, node))
+        self.report()
+        return leaf
+
+    def _accepted(self, node: Node, path: tuple[Step, ...]) -> Node:
+        """Take a whole solution; where it breaks a limit by a hair, that may prove that there is none."""
+        table = self._table(node.used)
+        if self._offer(table):
+            return node
+        for limit in self._broken(table):
+            prices = np.zeros(len(self._known.limits))
+            prices[limit] = HIGH
+            left = branches(self.lagrangian, path)
+            least = self.lagrangian.evaluate(Charge(prices), left, costless=True)
+            if least.some.all() and limit in self._broken(least.found.table):
+                return Node(math.inf, Charge(prices, infeasible=True))
+        return node
+
+    def _table(self, used: Ints) -> Places:
+        """The decisions of one column for each device, in any order."""
+        columns = self._known.columns
+        return columns.table[used[np.argsort(columns.device[used])]]
+
+    def _broken(self, table: Places) -> list[int]:
+        """The limits that decisions break."""
+        limits = self._known.limits
+        broken = evaluate(self.instance, limits.solution(table)).violations
+        called = {(each.limit, each.name) for each in broken}
+        return [
+            i for i, name in enumerate(limits.names) if not called.isdisjoint(_called(name, self.instance))
+        ]
+
+    def _offer(self, table: Places) -> bool:
+        """Take decisions if they are better than the incumbent; whether they keep all limits."""
+        solution = self._known.limits.solution(table)
+        if self.take(solution):
+            self.report()
+            return True
+        return self.instance.evaluate(solution).feasible
+
+    # Branches -----------------------------------------------------------------------------------------
+
+    def _branch(self, leaf: Open[_Reached]) -> None:
+        node, path = leaf.state.node, leaf.state.path
+        step = self._choice(leaf.state) or self._unsettled(leaf.state)
+        if step is None:  # nothing is split: the bound cannot be raised by branching
+            return
+        branch = Refused(step[0]) if step[1] == ALL else Branch(*step)
+        children = self.tree.divide(node.charge, branch)
+        for number, inside in zip(children, (True, False), strict=True):
+            self._bound(number, (*path, (*step, inside)), node.charge, node.bound)
+
+    def _choice(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
+        """The split place, or refusal, whose branches raise the known columns' program most."""
+        if at.node.whole:
+            return None
+        split = self._splits(at.node)
+        ranked = sorted(split, key=lambda key: (round(abs(split[key] - 0.5), 9), key[:2], sorted(key[2])))
+        candidates = ranked[:CANDIDATES]
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        self._known.restrict(at.path)
+        scores = [self._score(at.node.bound, key) for key in candidates]
+        return candidates[int(np.argmax(scores))]
+
+    def _splits(self, node: Node) -> dict[tuple[int, int, frozenset[int]], float]:
+        """(device, subtask, places) -> its share, where the master splits a device."""
+        columns = self._known.columns
+        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        some = node.weights < 1 - SPLIT
+        tables, devices = columns.table[node.used[some]], columns.device[node.used[some]]
+        for m, row, weight in zip(
+            devices.tolist(), tables.tolist(), node.weights[some].tolist(), strict=True
+        ):
+            if row[0] == REFUSED:
+                splits[m, ALL, frozenset()] = splits.get((m, ALL, frozenset()), 0.0) + weight
+                continue
+            size = self.instance.applications[int(self.instance.devices.application[m])].size
+            for k, place in enumerate(row[:size]):
+                key = m, k, frozenset([place])
+                splits[key] = splits.get(key, 0.0) + weight
+        return {key: share for key, share in splits.items() if SPLIT < share < 1 - SPLIT}
+
+    def _score(self, bound: float, key: tuple[int, int, frozenset[int]]) -> float:
+        """Product of what the two branches add to the program over the known columns."""
+        score, most = 1.0, self.cutoff - bound
+        least = 1e-9 * abs(bound) or 1e-9
+        for inside in (True, False):
+            gain = self._known.probe((*key, inside)) - bound
+            score *= min(max(gain, least), most)
+        return score
+
+    def _unsettled(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
+        """A place that is not settled yet, of a device that a broken limit is used most by."""
+        left, instance, known = branches(self.lagrangian, at.path), self.instance, self._known
+        order = range(instance.num_devices)
+        table: Places | None = None
+        if at.node.whole:
+            table = self._table(at.node.used)
+            broken = self._broken(table)
+            if not broken:
+                return None
+            used = known.columns.use[known.columns.of(table)][:, broken].sum(axis=1)
+            order = np.argsort(-used, kind="stable").tolist()
+        of = {
+            m: (g, i) for g, group in enumerate(instance.groups) for i, m in enumerate(group.members.tolist())
+        }
+        for m in order:
+            g, row = of[m]
+            if left.may_serve[m] and left.may_refuse[m]:
+                return m, ALL, frozenset()
+            if not left.may_serve[m]:
+                continue
+            allowed = options(instance, g, slice(row, row + 1)).allowed[0]
+            for k, (places, kept) in enumerate(zip(allowed, left.of_device(g, row), strict=True)):
+                some = np.flatnonzero(places if kept is None else places & kept)
+                if len(some) > 1:
+                    place = int(some[0]) if table is None else int(table[m, k])
+                    return m, k, frozenset([place if place < instance.num_points else LOCAL])
+        return None
+
+    # Incumbents ---------------------------------------------------------------------------------------
+
+    def _construct(self, node: Node) -> None:
+        """A solution from the likeliest column of each device, repaired and improved."""
+        columns, priced = self._known.columns, self._priced(node.charge)
+        weight = np.zeros(len(columns))
+        weight[node.used] = node.weights
+        order = np.lexsort((priced, -weight, columns.device))
+        first = np.searchsorted(columns.device[order], np.arange(self.instance.num_devices))
+        prices = node.charge.prices
+        repair = Repair(self.lagrangian, columns, prices, late=self.late)
+        repair.begin(order[first])
+        if repair.repaired():
+            repair.improved()
+            self._offer(columns.table[repair.chosen])
+        if self.instance.by_largest or node.bound >= self.cutoff:
+            return
+        seconds = min(ANNEALING * self.left, MOST_ANNEALING)
+        chosen = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed)
+        if chosen is not None:
+            self._offer(columns.table[chosen])
+
+    def _priced(self, charge: Charge) -> Floats:
+        """(P,) what known columns cost with prices."""
+        columns = self._known.columns
+        counted = columns.cost
+        if charge.shares is not None:
+            counted = counted * (charge.shares / WHOLE)[columns.device]
+        priced: Floats = counted + columns.use @ charge.prices
+        return priced
+
+    def _dive(self, top: _Reached) -> None:
+        """Settle the most settled of the devices that the master splits, again and again."""
+        node, path, columns = top.node, top.path, self._known.columns
+        for _ in range(DEEPEST):
+            if node.bound >= self.cutoff or self.late() or node.whole or not len(node.used):
+                return
+            order = np.argsort(-node.weights, kind="stable")
+            likeliest: dict[int, int] = {}
+            for i, weight in zip(node.used[order].tolist(), node.weights[order].tolist(), strict=True):
+                if weight < 1 - SPLIT:
+                    likeliest.setdefault(int(columns.device[i]), i)
+            for m, i in islice(likeliest.items(), math.ceil(SETTLED * len(likeliest))):
+                path += tuple(self._settling(m, columns.table[i].tolist()))
+            node = self._known.generate(
+                path, node.charge, cutoff=self.cutoff, stop=self.late, patience=1.0, floor=node.bound
+            )
+            if node.whole:
+                self._offer(self._table(node.used))
+
+    def _settling(self, device: int, row: list[int]) -> Iterator[Step]:
+        """The branches that leave one decision to a device."""
+        if row[0] == REFUSED:
+            yield device, ALL, frozenset(), True
+            return
+        size = self.instance.applications[int(self.instance.devices.application[device])].size
+        for k, place in enumerate(row[:size]):
+            yield device, k, frozenset([place]), True
+
+    def _round(self, node: Node) -> None:
+        """The mixed-integer program over the known columns, started from the incumbent."""
+        known = self._known
+        if self.solution is not None:
+            known.take(self.solution)
+        for tighter in TIGHTER:
+            if self.late():
+                return
+            program, some, chosen = self._restricted(node, tighter)
+            start, least = None, math.inf
+            if self.solution is not None and not tighter:
+                start = np.arange(len(chosen)), chosen
+                least = float(program.cost[: len(chosen)] @ chosen)
+            try:
+                outcome = highs.minimise(
+                    program,
+                    Budget(
+                        gap=max(0.2 * self.budget.gap, 1e-7),
+                        seed=self.budget.seed,
+                        threads=self.budget.threads,
+                    ),
+                    time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
+                    start=start,
+                    known=least,
+                    reference=max(
+                        abs(self.objective) if self.solution is not None else abs(node.bound), 1e-15
+                    ),
+                )
+            except highs.InfeasibleError:
+                return
+            if outcome.values is None or self._offer(
+                self._table(some[np.flatnonzero(outcome.values[: len(some)] > 0.5)])
+            ):
+                return
+
+    def _restricted(self, node: Node, tighter: float) -> tuple[highs.MixedIntegerProgram, Ints, Floats]:
+        """The master as a mixed-integer program, the columns in it, and the values of an incumbent's."""
+        known = self._known
+        columns, devices = known.columns, self.instance.num_devices
+        priced = self._priced(node.charge)
+        least = np.full(devices, np.inf)
+        np.minimum.at(least, columns.device, priced)
+        kept = np.ones(len(columns), dtype=np.bool_)
+        if math.isfinite(node.bound):
+            kept = priced - least[columns.device] <= self.objective - node.bound
+        start = np.zeros(len(columns))
+        if self.solution is not None:
+            mine = columns.of(known.limits.table(self.solution))
+            kept[mine], start[mine] = True, 1.0
+        some = np.flatnonzero(kept)
+        cost, matrix = known.matrix(slice(0, len(columns)))
+        cost, matrix = cost[some], matrix[some]
+        above, values = known.right * (1 - tighter), start[some]
+        rows = [np.ones(devices), above]
+        if known.largest:
+            floor = np.zeros(devices)
+            z = csr_array(
+                (-np.ones(devices), (np.zeros(devices, np.int64), known.cost_rows)), (1, matrix.shape[1])
+            )
+            matrix, cost = csr_array(vstack([matrix, z], format="csr")), np.append(cost, 1.0)
+            rows.append(floor)
+        upper = np.concatenate(rows)
+        lower = np.full(len(upper), -np.inf)
+        lower[:devices] = 1.0
+        program = highs.MixedIntegerProgram(
+            cost=cost,
+            lower=np.zeros(len(cost)),
+            upper=np.where(np.arange(len(cost)) < len(some), 1.0, np.inf),
+            integer=np.arange(len(some)),
+            matrix=csr_array(matrix.T),
+            row_lower=lower,
+            row_upper=upper,
+        )
+        return program, some, values
+
+    # The end ------------------------------------------------------------------------------------------
+
+    @property
+    def lower_bound(self) -> float:
+        """What the tree proves, at most the incumbent's cost."""
+        return min(self.tree.bound, self.objective)
+
+    def proof(self) -> Proof[Certificate]:
+        """What is known."""
+        bound = self.lower_bound
+        return Proof(
+            self.solution,
+            self.objective,
+            Certificate(claim(bound) if math.isfinite(bound) else bound, self.tree.nodes()),
+            self.termination,
+            self.tree.explored,
+            len(self.master.columns) if self.master is not None else 0,
+            self.failure,
+            self.tree.bounds,
+            told=self._why(),
+        )
+
+    def _why(self) -> dict[str, Any]:
+        """Why there is no solution, where that is proven."""
+        if self.lower_bound < math.inf:
+            return {}
+        reasons = list(nearest_misses(self.instance).values())
+        return {"reasons": reasons or [self._clash()]}
+
+    def _clash(self) -> str:
+        """The limits that have a price in the proof, in words."""
+        limits = self.lagrangian.limits
+        leaves = [node for node in self.tree.nodes() if isinstance(node, Charge)]
+        paid = np.sum([leaf.prices * self.lagrangian.right > 0 for leaf in leaves], axis=0)
+        paid += np.sum([leaf.prices > 0 for leaf in leaves], axis=0)
+        order = np.argsort(-paid, kind="stable")
+        named = [in_words(limits.names[i]) for i in order.tolist() if paid[i]]
+        if not named:
+            return "branches leave no decision to a device"
+        return f"{'limit' if len(named) == 1 else 'limits'} that cannot be kept: {', '.join(named)}"
+
+
+def in_words(name: tuple[str, ...]) -> str:
+    """A limit of :attr:`~.instances.structured.limits.Limits.names`."""
+    part, *names = name
+    if part == "totals":
+        return f"the total {names[0]}"
+    if part == "limits":
+        return f"limit {names[0]!r}"
+    return f"{names[1] if part == 'resource' else part} of {names[0]!r}"
+
+
+def _called(name: tuple[str, ...], instance: Instance) -> set[tuple[str, str]]:
+    """What a violation of a limit is called."""
+    part, *names = name
+    if part == "resource":
+        return {(names[1], names[0])}
+    if part == "limits":
+        return {(what, names[0]) for what in (SUBTASKS, *instance.resources)}
+    return {("total" if part == "totals" else part, names[0])}
