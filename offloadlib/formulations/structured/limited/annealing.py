@@ -179,6 +179,8 @@ def annealed(
     some = some[np.argsort(columns.device[some], kind="stable")]
     first = np.searchsorted(columns.device[some], np.arange(devices + 1))
     several = np.flatnonzero(np.diff(first) > 1)
+    if not len(several):
+        return None
     right, price = lagrangian.right[finite], prices[finite]
     worth = float(price @ right) / max(len(finite), 1) or float(np.abs(columns.cost[chosen]).mean())
     least = LEAST_PENALTY * worth / np.where(right > 0, right, 1.0)

@@ -1,0 +1,125 @@
+"""Branch-and-price on format 2: optima and proofs of infeasibility, certificates before the checker."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brute2 import optimum
+from counts import examples
+from format2 import random_format2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offloadlib import check
+from offloadlib.formulations.proofs.nodes import Proof
+from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
+from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
+from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
+from offloadlib.instances import Budget, Result, Status, write, write_solution
+from offloadlib.instances.structured.form import from_document
+from offloadlib.instances.structured.instance import Instance
+from offloadlib.instances.structured.limits import Limits
+
+SEEDS = st.integers(0, 2**31 - 1)
+
+
+def _limited(document: dict[str, Any]) -> Instance | None:
+    instance = from_document(document)
+    return instance if instance.version == 2 else None
+
+
+@examples(2000, 60)
+@given(seed=SEEDS)
+def test_equals_brute_force(seed: int) -> None:
+    document = random_format2(seed)
+    instance, best = _limited(document), optimum(document)
+    if instance is None:
+        return
+    result = solve(instance, Budget())
+    if best is None:
+        assert result.status is Status.INFEASIBLE
+        assert result.run["reasons"]
+        return
+    cost = float(best[0])
+    assert result.objective == pytest.approx(cost, rel=1e-9, abs=1e-12)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= cost + 1e-12 * max(abs(cost), 1.0)
+    assert cost - result.lower_bound <= 1e-9 * max(abs(cost), 1e-3)
+
+
+def _verdict(instance: Instance, proof: Proof[Any], folder: Path) -> check.Verdict:
+    bound = proof.certificate.lower_bound
+    if proof.solution is None:
+        result = Result.nothing(0.0, bound)
+    else:
+        result = Result.of(instance, proof.solution, 0.0, bound)
+    names = folder / "instance.json", folder / "solution.json", folder / "proof.json"
+    write(instance, names[0])
+    write_solution(result.stored("branch-and-price"), instance, names[1])
+    write_certificate(proof.certificate, instance, names[2])
+    return check.check(*names)
+
+
+@examples(2000, 40)
+@given(seed=SEEDS)
+def test_certificates_are_accepted(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    document = random_format2(seed)
+    instance = _limited(document)
+    if instance is None:
+        return
+    proof = prove(instance, None, Budget())
+    assert (proof.certificate.lower_bound == math.inf) == (optimum(document) is None)
+    verdict = _verdict(instance, proof, tmp_path_factory.mktemp("proof"))
+    assert verdict.accepted, [rule for rule in verdict.rules if not rule.ok]
+
+
+def test_a_limit_that_is_met_by_a_hair_less_is_broken(tmp_path: Path) -> None:
+    """0.1 and 0.2 do not fit into 0.3: only branches, or prices without tolerance, show it."""
+    document = random_format2(1, ())
+    subtasks = document["applications"][0]["subtasks"][:1]
+    document["applications"] = [{"id": "app1", "subtasks": subtasks, "edges": []}]
+    point = document["offload_points"][0] | {"capacity": {"memory": 0.3}}
+    user = {
+        **{"application": "app1", "cpu": 1.0, "connected_to": point["id"], "alpha": 0.5},
+        **{"power": {"execute": 1.0, "send": 1.0, "receive": 1.0}},
+        **{"work": [1.0], "input": [1.0], "output": [1.0], "allowed": {subtasks[0]: [point["id"]]}},
+    }
+    document |= {
+        "resources": ["memory"],
+        "offload_points": [point],
+        "devices": [
+            user | {"id": "one", "demand": {"memory": [0.1]}},
+            user | {"id": "two", "demand": {"memory": [0.2]}},
+        ],
+    }
+    instance = from_document(document)
+    assert optimum(document) is None
+    proof = prove(instance, None, Budget())
+    assert proof.certificate.lower_bound == math.inf
+    assert proof.told["reasons"] == [f"limit that cannot be kept: memory of {point['id']!r}"]
+    assert _verdict(instance, proof, tmp_path).accepted
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_charge_is_a_bound(seed: int) -> None:
+    """Whatever the prices and shares: what they prove is no more than the optimum."""
+    document = random_format2(seed)
+    instance, best = _limited(document), optimum(document)
+    if instance is None or best is None:
+        return
+    lagrangian = Lagrangian(Limits(instance))
+    prices = [((7 * i + seed) % 5) / 4 for i in range(len(lagrangian.limits))]
+    shares = None
+    if instance.by_largest:
+        shares = lagrangian.shares(1.0 + lagrangian.free().prices.sum() + _weights(instance, seed))
+        assert shares.sum() == WHOLE
+    charge = Charge(lagrangian.right * 0 + prices, shares)
+    charge.prices[[i for i in range(len(prices)) if i not in lagrangian.finite]] = 0.0
+    assert lagrangian.evaluate(charge).bound <= float(best[0])
+
+
+def _weights(instance: Instance, seed: int) -> Any:
+    return (seed + Limits(instance).radio * 3 + 2) % 7
