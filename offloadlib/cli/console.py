@@ -207,6 +207,7 @@ def _figures(
     return [
         *rows,
         ("utilisation", numbers.percent(evaluation.utilisation, 1), evaluation.usage),
+        *((name, "", words) for name, words in evaluation.shared_usage),
         ("worse off", str(evaluation.worse_off), f"of {devices}"),
     ]
 

@@ -61,6 +61,8 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
             utilisation=evaluation.utilisation,
             fairness=evaluation.fairness if evaluation.local.feasible else None,
             worse_off=evaluation.worse_off,
+            refused=evaluation.num_refused,
+            late=evaluation.num_late,
         )
     return Solve(case, method, row, result, path, evaluation)
 

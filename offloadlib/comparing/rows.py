@@ -43,6 +43,8 @@ class Row:
         Between these lies cost/optimum; they are equal where the optimum is certified.
     saving, utilisation, fairness, worse_off
         See :class:`.instances.Evaluation`.
+    refused, late
+        Devices that are not served, or are beyond their deadline or energy budget.
     time
         Seconds of the method alone.
     checked
@@ -69,6 +71,8 @@ class Row:
     utilisation: float | None = None
     fairness: float | None = None
     worse_off: int | None = None
+    refused: int | None = None
+    late: int | None = None
     time: float | None = None
     checked: str = ""
     message: str = ""

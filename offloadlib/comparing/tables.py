@@ -69,9 +69,14 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
         "used": ("utilisation", lambda record: percent(record["utilisation"], 0)),
         "fair": ("fairness", lambda record: fixed(record["fairness"], 2)),
         "worse": ("worse_off", lambda record: fixed(record["worse_off"], 0)),
+        "refused": ("refused", lambda record: fixed(record["refused"], 0)),
+        "late": ("late", lambda record: fixed(record["late"], 0)),
         "time": ("time", lambda record: seconds(record["time"])),
         "check": ("", lambda record: str(record["checked"] or "").partition(":")[0]),
     }
+    for key in ("refused", "late"):
+        if not any(record[key] for record in records):
+            del columns[key]
 
     def cell(record: Record, key: str, shown: Callable[[Record], str]) -> Cell:
         value = record[key] if key else None

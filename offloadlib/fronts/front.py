@@ -167,9 +167,7 @@ class CostLimit(Front):
         return resized(self.instance, self.limit, size)
 
     def used(self, solution: Solution, evaluation: Evaluation) -> float:
-        limits = Limits(self.instance)
-        use = limits.use(solution, evaluation.delay, evaluation.energy)
-        return float(use[limits.names.index(self.limit)])
+        return float(evaluation.use[Limits(self.instance).names.index(self.limit)])
 
 
 def resized(instance: Instance, limit: tuple[str, ...], size: float) -> Instance:

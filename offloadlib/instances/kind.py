@@ -274,6 +274,21 @@ class AnyEvaluation(ABC):
         return jain(np.maximum(self.local.cost - self.cost, 0.0))
 
     @property
+    def num_refused(self) -> int:
+        """Devices that are not served."""
+        return 0
+
+    @property
+    def num_late(self) -> int:
+        """Devices beyond what they have to keep of their own."""
+        return 0
+
+    @property
+    def shared_usage(self) -> Sequence[tuple[str, str]]:
+        """What is used of further limits: name, and words."""
+        return ()
+
+    @property
     def worse_off(self) -> int:
         """Devices that cost more than all-local."""
         return int((self.cost > self.local.cost * (1 + 1e-12)).sum())

@@ -133,7 +133,7 @@ def test_prices_come_down_to_rates(seed: int) -> None:
         return
     solution = Solution.from_rows(instance, rows)
     every, evaluation = Limits(instance), evaluate(instance, solution)
-    use = every.use(solution, evaluation.delay, evaluation.energy)
+    use = evaluation.use
     parts = costed(document, rows)
     of_text = {what: sum(part.use[i] for part in parts) for i, (what, _) in enumerate(limits(document))}
     keys: list[Any] = [key_of(document, name) for name in every.names]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from ..arrays import Floats, Ints
 from ..kind import AnyEvaluation
 from .instance import Instance
-from .limits import placed, taken_by_point
+from .limits import Limits, placed, taken_by_point
 from .model import LOCAL, REFUSED, UNLIMITED, Application, Group, Places
 from .sides import Terms, at_point, crosses, crossings, executing, heaviest_path, side
 from .solution import Solution
-from .violations import Violation, broken, counted, refusals
+from .violations import OWN, Violation, broken, counted, refusals
 
 
 def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floats, Floats]:
@@ -144,6 +144,34 @@ class Evaluation(AnyEvaluation):
         """F: the weighted sum, or the largest, of the devices' costs."""
         weighted = self.cost * self.instance.devices.weight
         return float(weighted.max()) if self.instance.objective == "max" else math.fsum(weighted.tolist())
+
+    @cached_property
+    def use(self) -> Floats:
+        """(L,) what is used of each limit of :class:`.limits.Limits`."""
+        totals = math.fsum(self.delay.tolist()), math.fsum(self.energy.tolist())
+        return Limits(self.instance).use(self.used, self.channels_used, self.taken, totals)
+
+    @property
+    def num_refused(self) -> int:
+        """Devices that are not served."""
+        return int(self.refused.sum())
+
+    @property
+    def num_late(self) -> int:
+        """Devices beyond their deadline or their energy budget."""
+        return len({broken.name for broken in self.beyond if broken.limit in OWN})
+
+    @property
+    def shared_usage(self) -> list[tuple[str, str]]:
+        """What is used of the limits that points share and of totals: name, and words."""
+        limits = Limits(self.instance)
+        first = limits.parts[3].start
+        return [
+            (name, f"{used:.6g} of {most:.6g} {unit}")
+            for (name, unit), used, most in zip(
+                limits.titles[first:], self.use[first:].tolist(), limits.right[first:].tolist(), strict=True
+            )
+        ]
 
     @property
     def utilisation_by_point(self) -> Floats:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
 from .instance import Instance
-from .model import LOCAL, REFUSED, UNLIMITED, Group, Places
+from .model import LOCAL, REFUSED, SUBTASKS, UNLIMITED, Group, Places
 from .sides import side
 from .solution import Solution
 
@@ -221,17 +221,42 @@ class Limits:
         _, radio = self.on_air(table, devices)
         return np.concatenate([used, np.bincount(radio - points, minlength=len(self.limited))])
 
-    def use(self, solution: Solution, delay: Floats, energy: Floats) -> Floats:
-        """(L,) what decisions with these delays and energies (M,), 0 where refused, use of each limit."""
-        used: Floats = self.used(self.table(solution)).astype(np.float64)
+    @cached_property
+    def titles(self) -> list[tuple[str, str]]:
+        """What each limit is called, and the unit of it."""
+        what = (SUBTASKS, *self.instance.resources)
+        shared = {limit.id: what[limit.resource + 1] for limit in self.instance.shared}
+        units = {"capacity": SUBTASKS, "channels": "devices", "delay": "s", "energy": "mJ"}
+        found = []
+        for part, *names in self.names:
+            if part == "resource":
+                found.append((names[0], names[1]))
+            elif part == "limits":
+                found.append((names[0], shared[names[0]]))
+            elif part == "totals":
+                found.append((f"total {names[0]}", units[names[0]]))
+            else:
+                found.append((names[0], units[part]))
+        return found
+
+    def use(self, used: Ints, channels: Ints, taken: Floats, totals: tuple[float, float]) -> Floats:
+        """(L,) what is used of each limit.
+
+        Parameters
+        ----------
+        used, channels
+            (N,) subtasks at each point, devices on its radio.
+        taken
+            (R, N) of each resource.
+        totals
+            The delay and the energy of all devices.
+        """
+        counts: Floats = self.vector(used, channels).astype(np.float64)
         if self.instance.version == 1:
-            return used
-        entries = np.zeros((1 + len(self.instance.resources), self.instance.num_points))
-        entries[0] = used[: self.instance.num_points]
-        entries[1:] = taken_by_point(self.instance, solution)
+            return counts
+        entries = np.vstack([used[None], taken])
         shared = [entries[limit.resource + 1, limit.points].sum() for limit in self.instance.shared]
-        totals = np.array([delay.sum(), energy.sum()])[self.capped]
-        return np.concatenate([used, entries[1:][self.roomy], shared, totals])
+        return np.concatenate([counts, taken[self.roomy], shared, np.array(totals)[self.capped]])
 
     def uses(self, table: Places, devices: Ints) -> csr_array:
         """(rows of the table, R) what each row uses of capacities and channels."""

@@ -13,8 +13,8 @@ from enum import StrEnum
 import numpy as np
 
 from .instance import Instance
-from .model import LOCAL
-from .sides import Terms, at_point, crosses
+from .model import LOCAL, REFUSED
+from .sides import Terms, at_point, crosses, executing
 from .solution import Solution
 
 
@@ -57,7 +57,8 @@ RADIO_LANE = "radio"
 
 
 def timeline(instance: Instance, solution: Solution, device: int) -> list[Span]:
-    """The spans of a device's task, by subtask in topological order; those of no length are left out.
+    """The spans of a device's task, by subtask in topological order; those of no length are left out. A
+    refused device has none.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def timeline(instance: Instance, solution: Solution, device: int) -> list[Span]:
         Position of the device in ``instance.devices``.
     """
     term, row, places = _task(instance, solution, device)
+    if places[0] == REFUSED:
+        return []
     application = term.group.application
     parts = {k: _parts(instance, term, row, places, k) for k in application.order}
     finish: dict[int, float] = {}
@@ -109,31 +112,34 @@ def _parts(
     """What subtask k consists of, in order: (lane, activity, seconds)."""
     place = places[k]
     away = place != LOCAL
+    ahead, back = float(term.latency_up[row]), float(term.latency_down[row])
+    application = term.group.application
     parts: list[tuple[str, Activity, float]] = []
-    for arc, j in term.group.application.incoming[k]:
+    for arc, j in application.incoming[k]:
         up, down = crosses(places[j] != LOCAL, away)
         if up:
-            parts.append((RADIO_LANE, Activity.SEND, float(term.arc_up[row, arc])))
+            parts.append((RADIO_LANE, Activity.SEND, float(term.arc_up[row, arc]) + ahead))
         if down:
-            parts.append((RADIO_LANE, Activity.RECEIVE, float(term.arc_down[row, arc])))
+            parts.append((RADIO_LANE, Activity.RECEIVE, float(term.arc_down[row, arc]) + back))
     if not away:
         return [*parts, (DEVICE_LANE, Activity.EXECUTE, float(term.local[row, k]))]
-    seconds, _ = at_point(float(term.group.work[row, k]), float(instance.points.cpu[place]))
+    there, _ = at_point(term.group.work, float(instance.points.cpu[place]))
+    seconds = float(executing(term.group, there, place)[row, k])
     return [
         *parts,
-        (RADIO_LANE, Activity.SEND, float(term.head_up[row, k])),
+        (RADIO_LANE, Activity.SEND, float(term.head_up[row, k]) + ahead * application.heads[k]),
         (instance.points.ids[place], Activity.EXECUTE, seconds),
-        (RADIO_LANE, Activity.RECEIVE, float(term.tail_down[row, k])),
+        (RADIO_LANE, Activity.RECEIVE, float(term.tail_down[row, k]) + back * application.tails[k]),
     ]
 
 
 def telling_device(instance: Instance, solution: Solution) -> int:
     """The device whose task uses the most places; among equals the one with the most subtasks, then the
-    first."""
-    best = (0, 0, 0)
+    first. A refused device uses none."""
+    best = (-1, 0, 0)
     for group, places in zip(instance.groups, solution.places, strict=True):
         ordered = np.sort(places, axis=1)
-        distinct = 1 + (np.diff(ordered, axis=1) != 0).sum(axis=1)
+        distinct = (places[:, 0] != REFUSED) * (1 + (np.diff(ordered, axis=1) != 0).sum(axis=1))
         row = int(distinct.argmax())
         best = max(best, (int(distinct[row]), group.application.size, -int(group.members[row])))
     return -best[2]

@@ -26,6 +26,10 @@ DOUBT = 1e-9
 """Relative: delays and energies that come as near to a limit are worked out exactly."""
 
 
+OWN = ("deadline", "energy budget")
+"""Limits that a device has of its own."""
+
+
 @dataclass(frozen=True)
 class Violation:
     """A limit that a solution breaks."""
@@ -143,10 +147,8 @@ def late(instance: Instance, solution: Solution, delay: Floats, energy: Floats) 
     for m, spent in exact.spent(instance, solution, np.flatnonzero(doubt)).items():
         if _refused(instance, solution, m):
             continue
-        for limit, exactly, allowed in (
-            ("deadline", spent[0], float(devices.deadline[m])),
-            ("energy budget", spent[1], float(devices.energy_budget[m])),
-        ):
+        allowances = float(devices.deadline[m]), float(devices.energy_budget[m])
+        for limit, exactly, allowed in zip(OWN, spent, allowances, strict=True):
             if exactly > allowed:
                 yield Violation(limit, devices.ids[m], float(exactly), allowed)
 

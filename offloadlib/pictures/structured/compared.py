@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from offloadlib.instances import Instance
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.structured.limits import Limits
 
 from ..picture import Compared, Picture
 from .loads import Loads, utilisation
@@ -16,17 +18,22 @@ from .schedule import device_timeline
 
 def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared]) -> Iterator[Picture]:
     """What all methods use, and how the best solution looks."""
-    loads = Loads(
-        title=label,
-        methods=[one.method for one in found],
-        points=instance.points.ids,
-        share=np.array([one.evaluation.utilisation_by_point for one in found]),
-        total=np.array([one.evaluation.utilisation for one in found]),
-    )
-    caption = (
-        "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
-    )
-    yield Picture(f"utilisation-{stem}", caption, utilisation(loads))
+    methods = [one.method for one in found]
+    total = np.array([one.evaluation.utilisation for one in found])
+    if instance.version == 1:
+        share = np.array([one.evaluation.utilisation_by_point for one in found])
+        loads = Loads(label, methods, instance.points.ids, share, total)
+        caption = (
+            "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
+        )
+    else:
+        loads = _limits(label, methods, instance, found, total)
+        caption = (
+            "Share of each limit that each method uses; beside its name, the mean over what offload points "
+            "have."
+        )
+    if len(loads.points):
+        yield Picture(f"utilisation-{stem}", caption, utilisation(loads))
     best = min(found, key=lambda one: one.cost)
     title = f"{label}, {best.method}"
     caption = f"Devices and offload points in the best solution found, that of {best.method}."
@@ -36,3 +43,17 @@ def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared
         "Pale bars are off the heaviest path."
     )
     yield Picture(f"timeline-{stem}", caption, device_timeline(instance, best.solution, title))
+
+
+def _limits(
+    label: str, methods: Sequence[str], instance: Instance, found: Sequence[Compared], total: Floats
+) -> Loads:
+    """The share of everything that has a limit."""
+    limits = Limits(instance)
+    finite = np.flatnonzero(np.isfinite(limits.right))
+    right = limits.right[finite]
+    share = np.zeros((len(found), len(finite)))
+    for row, one in zip(share, found, strict=True):
+        np.divide(one.evaluation.use[finite], right, out=row, where=right > 0)
+    names = [", ".join(limits.titles[i]) for i in finite.tolist()]
+    return Loads(label, methods, names, share, total, what="limit", used="share in use")

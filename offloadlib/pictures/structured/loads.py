@@ -17,13 +17,18 @@ from ..style import INK, LIGHT, LOAD_COLOURS, NAMED_POINTS, STYLE, canvas, name_
 
 @dataclass(frozen=True)
 class Loads:
-    """The share of each offload point's capacity that each method uses: (methods, points)."""
+    """The share of each offload point's capacity, or of each limit, that each method uses: (methods, points).
+
+    ``what`` has the columns' name, ``used`` that of the shares.
+    """
 
     title: str
     methods: Sequence[str]
     points: Sequence[str]
     share: Floats
     total: Floats
+    what: str = "offload point"
+    used: str = "capacity used"
 
 
 @rc_context(STYLE)
@@ -58,9 +63,9 @@ def utilisation(loads: Loads) -> Figure:
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("offload point" if named else f"the {points} offload points, in file order")
+    axes.set_xlabel(loads.what if named else f"the {points} {loads.what}s, in file order")
     axes.set_title(loads.title)
     bar = figure.colorbar(mesh, ax=axes, format=percent, pad=0.02)
     bar.outline.set_visible(False)
-    bar.set_label("capacity used")
+    bar.set_label(loads.used)
     return figure

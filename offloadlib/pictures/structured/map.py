@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,23 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from offloadlib.instances import LOCAL, Instance, Solution, evaluate
+from offloadlib.instances import LOCAL, UNLIMITED, Evaluation, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
+from offloadlib.instances.structured.sides import side
+from offloadlib.instances.structured.violations import OWN
 
-from ..style import DEVICE_LOAD_COLOURS, GREY, LINK, LOAD_COLOURS, NAMED_POINTS, STYLE, canvas, percent
+from ..style import (
+    DEVICE_LOAD_COLOURS,
+    GREY,
+    INK,
+    LINK,
+    LOAD_COLOURS,
+    NAMED_POINTS,
+    SERIES,
+    STYLE,
+    canvas,
+    percent,
+)
 
 _MANY_DEVICES, _NAMED_ON_A_MAP = 2_000, 12
 
@@ -39,9 +53,10 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     devices = _draw_devices(axes, instance, solution, layout.devices)
     named = instance.num_points <= (_NAMED_ON_A_MAP if layout.is_map else NAMED_POINTS)
     scale = 1.0 if named else 0.3
-    points = _draw_points(axes, instance, layout.points, evaluation.utilisation_by_point, scale)
+    points = _draw_points(axes, instance, layout.points, _fullest(evaluation), scale)
+    apart = _mark_devices(axes, evaluation, layout.devices)
     if named:
-        _name_points(axes, instance, layout, evaluation.used.tolist())
+        _name_points(axes, evaluation, layout)
     axes.update_datalim(layout.names)  # names do not count by themselves
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
@@ -51,11 +66,12 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     else:
         axes.set_axis_off()
     axes.set_title(title)
-    for row, (colours, label) in enumerate(((points, "capacity in use"), (devices, "subtasks offloaded"))):
+    in_use = "use of its fullest limit" if instance.resources else "capacity in use"
+    for row, (colours, label) in enumerate(((points, in_use), (devices, "subtasks offloaded"))):
         bar = figure.colorbar(colours, cax=figure.add_subplot(grid[row, 1]), format=percent)
         bar.outline.set_visible(False)
         bar.set_label(label)
-    figure.legend(handles=_map_legend(instance), loc="outside lower left", ncols=3)
+    figure.legend(handles=[*_map_legend(instance), *apart], loc="outside lower left", ncols=5)
     return figure
 
 
@@ -121,7 +137,7 @@ def _draw_devices(axes: Axes, instance: Instance, solution: Solution, places: Fl
     """The devices, coloured by how much of their task they offload."""
     share = np.empty(instance.num_devices)
     for group, decisions in zip(instance.groups, solution.places, strict=True):
-        share[group.members] = (decisions != LOCAL).mean(axis=1)
+        share[group.members] = side(decisions).mean(axis=1)
     size = float(np.clip(6000 / instance.num_devices, 1, 40))
     return axes.scatter(
         places[:, 0],
@@ -137,12 +153,48 @@ def _draw_devices(axes: Axes, instance: Instance, solution: Solution, places: Fl
     )
 
 
+def _mark_devices(axes: Axes, evaluation: Evaluation, places: Floats) -> list[Any]:
+    """A cross on each refused device, a ring around each late one; what stands for them in the legend."""
+    late = {broken.name for broken in evaluation.beyond if broken.limit in OWN}
+    marks = {
+        "refused": ("x", INK, evaluation.refused),
+        "late, or beyond its energy budget": (
+            "o",
+            SERIES[3],
+            np.array([name in late for name in evaluation.instance.devices.ids]),
+        ),
+    }
+    return [
+        axes.scatter(
+            places[chosen, 0],
+            places[chosen, 1],
+            s=float(np.clip(12000 / len(places), 8, 80)),
+            marker=marker,
+            facecolor=colour if marker == "x" else "none",
+            edgecolor=None if marker == "x" else colour,
+            linewidth=1.4,
+            zorder=4,
+            label=name,
+        )
+        for name, (marker, colour, chosen) in marks.items()
+        if chosen.any()
+    ]
+
+
+def _fullest(evaluation: Evaluation) -> Floats:
+    """(N,) share of the limit of each point that is used most; 0 where it has none."""
+    found: Floats = np.nan_to_num(evaluation.utilisation_by_resource).max(axis=0)
+    return found
+
+
 def _draw_points(
     axes: Axes, instance: Instance, places: Floats, share: Floats, scale: float
 ) -> PathCollection:
     """The offload points, larger with more capacity, coloured by how much of it is used."""
     capacity = instance.points.capacity
-    size = scale * (60 + 200 * capacity / max(capacity.max(), 1))
+    counted = capacity[capacity != UNLIMITED]
+    largest = max(counted.max(initial=0), 1)  # a point that takes any number is drawn as the largest one
+    size = scale * (60 + 200 * np.minimum(capacity, largest) / largest)
     return axes.scatter(
         places[:, 0],
         places[:, 1],
@@ -157,13 +209,22 @@ def _draw_points(
     )
 
 
-def _name_points(axes: Axes, instance: Instance, layout: _Layout, used: list[int]) -> None:
+def _loads(evaluation: Evaluation, n: int) -> Iterator[str]:
+    """What is used of a point, and of how much."""
+    instance, points, used = evaluation.instance, evaluation.instance.points, int(evaluation.used[n])
+    if points.capacity[n] != UNLIMITED:
+        yield f"{used} of {points.capacity[n]}"
+    elif not np.isfinite(points.room[:, n]).any():
+        yield f"{used} subtasks"
+    for r in np.flatnonzero(np.isfinite(points.room[:, n])).tolist():
+        yield f"{evaluation.taken[r, n]:.4g} of {points.room[r, n]:.4g} {instance.resources[r]}"
+
+
+def _name_points(axes: Axes, evaluation: Evaluation, layout: _Layout) -> None:
     """Name and load of each point: below it on a map, else outside of its devices."""
-    for name, place, taken, room in zip(
-        instance.points.ids, layout.names, used, instance.points.capacity.tolist(), strict=True
-    ):
+    for n, (name, place) in enumerate(zip(evaluation.instance.points.ids, layout.names, strict=True)):
         axes.annotate(
-            f"{name}\n{taken} of {room}",
+            "\n".join([name, *_loads(evaluation, n)]),
             (place[0], place[1]),
             (0, -11 if layout.is_map else 0),
             textcoords="offset points",

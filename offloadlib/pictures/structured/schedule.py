@@ -20,7 +20,10 @@ from offloadlib.instances.structured.timeline import (
     timeline,
 )
 
-from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, STYLE, canvas
+from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, SERIES, STYLE, canvas
+
+DEADLINE, AHEAD = SERIES[3], 1.6
+"""The colour of a deadline, which is shown where it is not later than so many times the delay."""
 
 ACTIVITY_COLOURS = {Activity.EXECUTE: BLUE, Activity.SEND: ORANGE, Activity.RECEIVE: GREEN}
 
@@ -57,16 +60,29 @@ def device_timeline(instance: Instance, solution: Solution, title: str, device: 
             _draw_span(axes, span, base + row, delay)
         ticks.append(base + (depth - 1) / 2)
         base += depth
+    deadline = float(instance.devices.deadline[device])
+    if deadline <= AHEAD * delay:
+        axes.axvline(deadline, color=DEADLINE, linewidth=1.2)
+        axes.annotate(
+            f"deadline {deadline:.4g} s",
+            (deadline, -0.5),
+            (4, -9),
+            textcoords="offset points",
+            fontsize=8,
+            color=DEADLINE,
+        )
     axes.axvline(delay, color=INK, linewidth=1, linestyle="--")
     axes.annotate(f"G = {delay:.4g} s", (delay, base - 0.5), (4, 3), textcoords="offset points", fontsize=8)
     axes.set_yticks(ticks, lanes)
     axes.set_ylim(base - 0.5, -0.5)
-    axes.set_xlim(0, max(delay, 1e-12) * 1.12)
+    end = max(delay, deadline) if deadline <= AHEAD * delay else delay
+    axes.set_xlim(0, max(end, 1e-12) * 1.12)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("seconds since the task began")
     name = instance.devices.ids[device]
-    axes.set_title(f"{title}: device {name}, done after {delay:.4g} s (all local: {local:.4g} s)")
+    done = "refused" if evaluation.refused[device] else f"done after {delay:.4g} s"
+    axes.set_title(f"{title}: device {name}, {done} (all local: {local:.4g} s)")
     handles: list[Any] = [
         Patch(color=colour, label=str(activity)) for activity, colour in ACTIVITY_COLOURS.items()
     ]
