@@ -207,7 +207,7 @@ def _figures(
     return [
         *rows,
         ("utilisation", numbers.percent(evaluation.utilisation, 1), evaluation.usage),
-        *((name, "", words) for name, words in evaluation.shared_usage),
+        *((use.name, "", str(use)) for use in evaluation.uses if use.common),
         ("worse off", str(evaluation.worse_off), f"of {devices}"),
     ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
 from offloadlib.methods import Family
 from offloadlib.pages.html import html
-from offloadlib.pages.page import Page, Section
+from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.picture import Compared, Picture
 
@@ -52,13 +53,38 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> No
     sections = [Section("Costs", [_costs(runs)])]
     for told in tables.sections(frame):
         own = [run for run in runs if run.row.instance == told.label]
-        sections.append(Section(told.title, [told.subtitle, told.table, *told.notes, *_pictures(own)]))
+        sections.append(
+            Section(told.title, [told.subtitle, told.table, *told.notes, *_uses(own), *_pictures(own)])
+        )
     sections.append(Section("How to read the tables", [_READING]))
     page = Page("Comparison of offloading methods", [made], sections)
     for picture in page.pictures:
         picture.save(folder)
     with replacing(folder / PAGE) as file:
         file.write(html(page, folder).encode())
+
+
+def _uses(runs: Sequence[Solve]) -> Iterator[str | Table]:
+    """What each method uses of the limits of one instance, and how much there is, where it tells."""
+    found = [run for run in runs if run.sound and run.evaluation is not None]
+    tables_of = [run.evaluation.uses for run in found if run.evaluation is not None]
+    if not tables_of or not tables_of[0]:
+        return
+    yield "What each method uses of each limit:"
+    yield Table(
+        header=["limit", "of", "there is", *(run.method.name for run in found)],
+        rows=[
+            [
+                *(first.name, first.unit, Number(first.size, _amount(first.size))),
+                *(Number(use.used, _amount(use.used)) for use in (first, *others)),
+            ]
+            for first, *others in zip(*tables_of, strict=True)
+        ],
+    )
+
+
+def _amount(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else "no limit"
 
 
 # Pictures -----------------------------------------------------------------------------------------
@@ -89,7 +115,7 @@ def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
     found = [
         Compared(run.method.name, run.result.objective, run.result.solution, run.evaluation)
         for run in runs
-        if run.sound and run.result is not None
+        if run.sound and run.result is not None and run.evaluation is not None
     ]
     case = runs[0].case
     chosen = face(case.instance.kind)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from offloadlib.instances import Status
 from offloadlib.instances.errors import counted
 from offloadlib.pages.numbers import decimals, fixed, percent, ratio, seconds
 from offloadlib.pages.page import Cell, Number, Table, text
@@ -88,7 +89,7 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
     return InstanceTable(
         label=label,
         title=f"{label}: {size}",
-        subtitle=_proven(first),
+        subtitle="infeasible" if _infeasible(records) else _proven(first),
         table=Table(
             header=list(columns),
             rows=[[cell(record, *column) for column in columns.values()] for record in records],
@@ -100,6 +101,11 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
         ),
         notes=list(_notes(records)),
     )
+
+
+def _infeasible(records: Sequence[Record]) -> bool:
+    """Whether a method has proven that there is no solution, which no other method contradicts."""
+    return any(record["status"] == Status.INFEASIBLE for record in records)
 
 
 def _proven(record: Record) -> str:

@@ -216,6 +216,29 @@ class AnyInstance(ABC):
         return f"<{type(self).__name__} {self.name!r}: {self.summary}>"
 
 
+class Use(NamedTuple):
+    """What is used of a limit.
+
+    Attributes
+    ----------
+    name, unit
+        What has the limit, and what of.
+    used, size
+        How much is used, and how much there is.
+    common
+        Whether it is no single offload point that has it.
+    """
+
+    name: str
+    unit: str
+    used: float
+    size: float
+    common: bool
+
+    def __str__(self) -> str:
+        return f"{self.used:.6g} of {self.size:.6g} {self.unit}"
+
+
 @dataclass(frozen=True, eq=False)
 class AnyEvaluation(ABC):
     """What decisions cost and use, whatever the kind.
@@ -284,8 +307,8 @@ class AnyEvaluation(ABC):
         return 0
 
     @property
-    def shared_usage(self) -> Sequence[tuple[str, str]]:
-        """What is used of further limits: name, and words."""
+    def uses(self) -> Sequence[Use]:
+        """What is used of each limit, where there is more to say than :attr:`usage` does."""
         return ()
 
     @property

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
-from ..kind import AnyEvaluation
+from ..kind import AnyEvaluation, Use
 from .instance import Instance
 from .limits import Limits, placed, taken_by_point
 from .model import LOCAL, REFUSED, UNLIMITED, Application, Group, Places
@@ -162,15 +162,15 @@ class Evaluation(AnyEvaluation):
         return len({broken.name for broken in self.beyond if broken.limit in OWN})
 
     @property
-    def shared_usage(self) -> list[tuple[str, str]]:
-        """What is used of the limits that points share and of totals: name, and words."""
+    def uses(self) -> list[Use]:
+        """What is used of each limit, of an instance of format 2."""
+        if self.instance.version == 1:
+            return []
         limits = Limits(self.instance)
-        first = limits.parts[3].start
+        sizes, common = limits.right.tolist(), limits.parts[3].start
         return [
-            (name, f"{used:.6g} of {most:.6g} {unit}")
-            for (name, unit), used, most in zip(
-                limits.titles[first:], self.use[first:].tolist(), limits.right[first:].tolist(), strict=True
-            )
+            Use(*title, used, size, i >= common)
+            for i, (title, used, size) in enumerate(zip(limits.titles, self.use.tolist(), sizes, strict=True))
         ]
 
     @property
