@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from offloadlib.instances import Evaluation, InputError, Instance, Solution
+from offloadlib.instances import Evaluation, InputError, Instance
 from offloadlib.instances.arrays import frozen
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import UNLIMITED, Totals
@@ -57,7 +57,7 @@ class Front(ABC):
         """The instance in which the limit is so large; infinite: there is none."""
 
     @abstractmethod
-    def used(self, solution: Solution, evaluation: Evaluation) -> float:
+    def used(self, evaluation: Evaluation) -> float:
         """How much of the limit decisions use."""
 
     def sizes(self, low: float, high: float, points: int) -> list[float]:
@@ -84,7 +84,7 @@ class DelayEnergy(Front):
     def least(self) -> Front:
         return LeastEnergy(self.instance, "least-energy", self.x, self.x)
 
-    def used(self, solution: Solution, evaluation: Evaluation) -> float:
+    def used(self, evaluation: Evaluation) -> float:
         return math.fsum(evaluation.energy.tolist())
 
     def _counting(self, alpha: float, totals: Totals) -> Instance:
@@ -166,8 +166,9 @@ class CostLimit(Front):
     def at(self, size: float) -> Instance:
         return resized(self.instance, self.limit, size)
 
-    def used(self, solution: Solution, evaluation: Evaluation) -> float:
-        return float(evaluation.use[Limits(self.instance).names.index(self.limit)])
+    def used(self, evaluation: Evaluation) -> float:
+        names = Limits(evaluation.instance).names
+        return float(evaluation.use[names.index(self.limit)])
 
 
 def resized(instance: Instance, limit: tuple[str, ...], size: float) -> Instance:

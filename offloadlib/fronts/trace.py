@@ -171,7 +171,7 @@ class Tracer:
         x = y = math.nan
         if result.solution is not None:
             y = solution.objective
-            x = front.used(result.solution, evaluate(instance, result.solution))
+            x = front.used(evaluate(instance, result.solution))
             self._solutions.append(result.solution)
         distance = gap(y, bound) if math.isfinite(y) and math.isfinite(bound) else None
         return Point(

@@ -26,14 +26,20 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     figure = canvas(7.4, 4.2)
     axes = figure.subplots()
     solved = [point for point in points if not math.isnan(point.y)]
+    axes.set_xlabel(found.x)
+    axes.set_ylabel(found.y)
+    axes.set_title(f"{found.instance.name}: {found.y} against {found.x}", color=INK)
+    if not solved:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no solution at any size", ha="center", transform=axes.transAxes)
+        return figure
     finite = [point.size for point in points if math.isfinite(point.size)]
-    right = max([*finite, *(point.x for point in solved)], default=1.0)
-    left = min([*finite, *(point.x for point in solved)], default=0.0)
+    right = max([*finite, *(point.x for point in solved)])
+    left = min([*finite, *(point.x for point in solved)])
     margin = 0.04 * (right - left or abs(right) or 1.0)
-    low = min(
-        [point.y for point in solved] + [_bound(point) for point in points if _known(point)], default=0.0
-    )
-    high = max((point.y for point in solved), default=low + 1.0)
+    bounds = [point.lower_bound for point in points if math.isfinite(point.lower_bound)]
+    low = min([*bounds, *(point.y for point in solved)])
+    high = max(point.y for point in solved)
     space = 0.08 * (high - low or abs(high) or 1.0)
     floor, ceiling = low - space, high + space
     begin = left - margin
@@ -71,16 +77,9 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     axes.set_ylim(floor, ceiling)
     axes.grid(color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel(found.x)
-    axes.set_ylabel(found.y)
-    axes.set_title(f"{found.instance.name}: {found.y} against {found.x}", color=INK)
     figure.legend(loc="outside lower right", ncols=3)
     return figure
 
 
 def _known(point: Point) -> bool:
     return point.lower_bound > -math.inf
-
-
-def _bound(point: Point) -> float:
-    return point.lower_bound if math.isfinite(point.lower_bound) else math.inf

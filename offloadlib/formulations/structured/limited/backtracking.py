@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from offloadlib.instances import Budget, Instance, Result, Solution, Termination
+from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime, slack
 from offloadlib.instances.structured.model import LOCAL, Places
@@ -195,9 +195,7 @@ class _Backtracking(Run[Solution | None]):
         """The bound at some prices of the limits, over all decisions."""
         self.pause()
         found = price(self.instance, self._asked(prices), stopped=self.stopped)
-        spent = self.instance.evaluate(found.solution)
-        used = self.lister.limits.use(found.solution, spent.delay, spent.energy)
-        return self._priced(prices, found.value, used)
+        return self._priced(prices, found.value, evaluate(self.instance, found.solution).use)
 
     def _priced(self, prices: Floats, value: Floats, used: Floats) -> AtPrices:
         """The bound, rounded down."""
