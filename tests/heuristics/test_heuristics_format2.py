@@ -15,10 +15,9 @@ from format2 import FEATURES, random_format2
 import offloadlib
 from offloadlib.heuristics.structured import evolution
 from offloadlib.heuristics.structured.improve import improve
-from offloadlib.heuristics.structured.limited.attempts import alone_of
 from offloadlib.heuristics.structured.limited.choices import UNDECIDED, menu_of
-from offloadlib.heuristics.structured.limited.improve import adopt
-from offloadlib.heuristics.structured.limited.search import drop
+from offloadlib.heuristics.structured.limited.descent import adopt
+from offloadlib.heuristics.structured.limited.search import alone_of, drop
 from offloadlib.instances import Budget, Instance, Result, Solution, Status, evaluate
 from offloadlib.instances.files.instances import parse
 from offloadlib.instances.structured.model import LOCAL, REFUSED
@@ -32,6 +31,11 @@ QUICK = [
     *("gsod-i+ls", "gsod-ii+ls"),
 ]
 SLOW = ["gaod", "gaod+ls", "evolution"]
+
+
+@pytest.fixture(autouse=True)
+def few_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evolution, "GENERATIONS", 20)
 
 
 def instance_of(document: Document) -> Instance:
@@ -91,8 +95,7 @@ def test_on_random_instances(name: str, record_property: Any) -> None:
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_slow_ones_on_random_instances(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evolution, "GENERATIONS", 20)
+def test_slow_ones_on_random_instances(name: str) -> None:
     for seed in range(count(60, 6)):
         holds(name, seed)
 
@@ -239,7 +242,7 @@ def test_refused_where_that_is_cheaper(name: str) -> None:
     assert rows(name, changed({"rejection": 3})) in ([[REFUSED], [0]], [[0], [LOCAL]])
 
 
-@pytest.mark.parametrize("name", ["gsod-i", "gsod-i-heap", "gsod-i+ls", "heft", "evolution"])
+@pytest.mark.parametrize("name", [*DECIDING, "gaod"])
 def test_a_cap_on_the_total_delay(name: str) -> None:
     """At 7 s there is one way; at 5.5 s the large one has to go."""
     document = changed({}, totals={"delay": 5.5})

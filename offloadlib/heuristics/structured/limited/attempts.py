@@ -10,7 +10,8 @@ An attempt goes like this.
    gives everything back and takes its cheapest decision, exactly, from what the others leave.
 
 If there is none for some, the next attempt begins with these. Caps on totals take a *price* on a second or a
-mJ of all devices, which rises until the cap is kept, and then falls as far as it may. Costs within all of
+mJ of all devices, which rises until the cap is kept, and then falls as far as it may. At high prices a
+descent (:mod:`.descent`) follows each attempt, since not every method follows prices. Costs within all of
 this are by floating point; the last word is with :func:`.cost.evaluate`, and a device that is late by
 fractions only has an earlier deadline from then on.
 
@@ -20,6 +21,7 @@ without one. That proves nothing.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -27,16 +29,20 @@ import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.cost import Evaluation
+from offloadlib.instances.run import OutOfTime
 
 from .choices import EDGE, UNDECIDED, Choices, Menu, State, menu_of
-from .search import alone, decide, drop
+from .descent import Descent
+from .search import alone_of, decide, drop
 
 ATTEMPTS = 10
 """At the most, at one price."""
 
-TURNS = 20
+TURNS = 12
 """Prices at the most, ..."""
+
+DEAR, DEAREST = 4, 7
+"""... the first of these at which a descent follows, and the last that is tried where none keeps the caps."""
 
 FIRST_PRICE, RISE, BISECTIONS = 0.05, 4.0, 4
 """... the first, as a share of the cost for all of what is capped, how they rise, and how often they fall."""
@@ -126,7 +132,7 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
     cheap: Floats | None = None  # the lowest prices so far at which the caps were kept
     unit, bisections = np.zeros(2), 0
     first: Ints = everybody[:0]
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         choices = menu.priced(prices)
         start = best if not prices.any() else alone_of(menu, choices)
         kept = False
@@ -138,8 +144,9 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
             if len(stuck):
                 first = np.concatenate([stuck, first[~np.isin(first, stuck)]])
                 continue
-            used = np.array([state.delay.sum(), state.energy.sum()])
-            if not (used <= menu.caps).all():
+            if turn >= DEAR and cheap is None and not _kept(menu, state):
+                _descend(menu, choices, state, watch)
+            if not _kept(menu, state):
                 break
             solution = menu.solution(state)
             evaluation = evaluate(menu.instance, solution)
@@ -147,7 +154,7 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
                 kept = True
                 yield solution, evaluation.total
                 break
-            tightened(menu, evaluation)
+            menu.tighten(evaluation)
         else:
             return
         if watch.over:
@@ -157,6 +164,9 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
                 return
             cheap = prices
         else:
+            used = np.array([state.delay.sum(), state.energy.sum()])
+            if turn == DEAREST and cheap is None:
+                return
             if not unit.any():
                 with np.errstate(divide="ignore"):
                     unit = FIRST_PRICE * max(float(np.abs(state.cost).sum()), EDGE) / used
@@ -167,6 +177,23 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
         else:
             bisections += 1
             prices = (dear + cheap) / 2
+
+
+def _kept(menu: Menu, state: State) -> bool:
+    """Whether the caps on totals are kept."""
+    return bool(state.delay.sum() <= menu.caps[0] and state.energy.sum() <= menu.caps[1])
+
+
+def _descend(menu: Menu, choices: Choices, state: State, watch: Watch) -> None:
+    """Where a method does not follow prices: let devices decide anew and trade at these, whatever the
+    objective."""
+
+    def pause() -> None:
+        if watch.over:
+            raise OutOfTime
+
+    with contextlib.suppress(OutOfTime):
+        Descent(menu, choices, state, np.full(2, np.inf), False, pause).run()
 
 
 def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints, watch: Watch) -> State:
@@ -192,26 +219,3 @@ def attempt(menu: Menu, choices: Choices, build: Build, best: State, first: Ints
     drop(choices, state, again[~undecided[again]])
     decide(choices, state, again)
     return state
-
-
-def alone_of(menu: Menu, choices: Choices) -> State:
-    """The cheapest decision of each device alone, with all room there is: ``cost`` and ``places``."""
-    state = menu.undecided()
-    alone(choices, menu.right, np.arange(len(state.cost)), state.cost, state.places)
-    return state
-
-
-def tightened(menu: Menu, evaluation: Evaluation) -> None:
-    """Devices that are late by fractions, and totals that are beyond their caps, have less from now on."""
-    instance, less = menu.instance, 1 - 2 * EDGE
-    devices, totals = instance.devices, instance.totals
-    for broken in evaluation.violations:
-        if broken.limit == "total":
-            i = ("delay", "energy").index(broken.name)
-            menu.caps[i] = (totals.delay, totals.energy)[i] * less
-        elif broken.limit == "deadline":
-            m = devices.ids.index(broken.name)
-            menu.deadline[m] = devices.deadline[m] * less
-        elif broken.limit == "energy budget":
-            m = devices.ids.index(broken.name)
-            menu.budget[m] = devices.energy_budget[m] * less

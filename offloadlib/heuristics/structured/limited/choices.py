@@ -14,7 +14,7 @@ magnitude. So taking and giving back is exact in any order, and what fits is nev
 
 A decision that breaks no other limit may still be late, by the device's deadline or its energy budget; delays
 and energies are as good as binary64 has them. Here they count as in time up to :data:`EDGE`; what is
-really late by fractions is found in the end (:func:`.attempts.tightened`).
+really late by fractions is found in the end (:meth:`Menu.tighten`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import UNLIMITED, Instance, Solution
+from offloadlib.instances import UNLIMITED, Evaluation, Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import inlined, named, read_only, readable, subroutine, writable
 from offloadlib.instances.structured.flat import (
@@ -216,6 +216,20 @@ class Menu:
     def solution(self, state: State) -> Solution:
         """The decisions."""
         return solution_of(self.instance, state.places)
+
+    def tighten(self, evaluation: Evaluation) -> None:
+        """Devices that are late by fractions, and totals beyond their caps, have less from now on."""
+        less, devices, totals = 1 - 2 * EDGE, self.instance.devices, self.instance.totals
+        for broken in evaluation.violations:
+            if broken.limit == "total":
+                i = ("delay", "energy").index(broken.name)
+                self.caps[i] = (totals.delay, totals.energy)[i] * less
+            elif broken.limit == "deadline":
+                m = devices.ids.index(broken.name)
+                self.deadline[m] = devices.deadline[m] * less
+            elif broken.limit == "energy budget":
+                m = devices.ids.index(broken.name)
+                self.budget[m] = devices.energy_budget[m] * less
 
     @cached_property
     def sizes(self) -> Ints:

@@ -25,6 +25,7 @@ from .choices import (
     STATE,
     UNDECIDED,
     Choices,
+    Menu,
     State,
     cancel,
     fits,
@@ -312,3 +313,10 @@ def alone(choices: Choices, right: Ints, devices: Ints, cost: Floats, places: In
             choices, m, left, choices.deadline[m], choices.budget[m], -1, least, row
         )
         copy(places[choices.start[m] : choices.start[m + 1]], row)
+
+
+def alone_of(menu: Menu, choices: Choices) -> State:
+    """The cheapest decision of each device alone, with all room there is: ``cost`` and ``places``."""
+    state = menu.undecided()
+    alone(choices, menu.right, np.arange(len(state.cost)), state.cost, state.places)
+    return state
