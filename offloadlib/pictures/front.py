@@ -44,12 +44,13 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     floor, ceiling = low - space, high + space
     begin = left - margin
     label = "proven empty"
-    for point in sorted(points, key=lambda point: point.size):
-        if not point.certified or not _known(point):
-            continue
+    certified = sorted((point for point in points if point.certified and _known(point)), key=_size)
+    for number, point in enumerate(certified):
         end = min(point.size, right + margin)
-        top = ceiling if math.isinf(point.lower_bound) else point.lower_bound
+        # What is proven of a larger limit holds within a smaller one.
+        bound = max(later.lower_bound for later in certified[number:])
         if end > begin:
+            top = min(bound, ceiling)
             axes.fill_between([begin, end], floor, top, color=GREY, alpha=0.3, linewidth=0, label=label)
             begin, label = end, ""
     axes.plot(
@@ -83,3 +84,7 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
 
 def _known(point: Point) -> bool:
     return point.lower_bound > -math.inf
+
+
+def _size(point: Point) -> float:
+    return point.size
