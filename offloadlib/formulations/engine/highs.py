@@ -241,7 +241,7 @@ def minimise(
     if len(taken) == needed:
         termination = ended([outcome.termination for outcome in taken])
         bound = min(outcome.lower_bound for outcome in taken) - MARGIN * reference
-    elif taken and late():
+    elif (taken or infeasible) and late():
         termination = ended([*(outcome.termination for outcome in taken), Termination.TIME_LIMIT])
     else:
         termination = Termination.FAILED

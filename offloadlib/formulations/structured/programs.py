@@ -148,8 +148,11 @@ def minimise(
                 certain=True,
                 report=report,
             )
-        except highs.InfeasibleError:
+        except highs.InfeasibleError as error:
+            if search.solution is not None:
+                raise SolverError("HiGHS calls a program infeasible that a known solution keeps") from error
             search.prove(math.inf)
+            termination = Termination.FINISHED
             break
         nodes, termination = nodes + outcome.nodes, outcome.termination
         wrong += outcome.wrong

@@ -166,12 +166,14 @@ def _ask(
         except SolverError as error:
             wrong.append(str(error))
             continue
-        if finding.infeasible:
+        if finding.infeasible and search.solution is None:
             infeasible += 1
             if infeasible == 2:
                 return finding, size
             continue
         reason = _contradiction(search, encoding, finding)
+        if finding.infeasible:
+            reason = "CP-SAT calls a program infeasible that a known solution keeps"
         if reason is None:
             return finding, size
         wrong.append(reason)
