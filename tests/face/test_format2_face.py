@@ -1,0 +1,140 @@
+"""Pictures, tables and reports of instances of format 2, infeasible ones among them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brute2 import optimum
+from format2 import random_format2
+from matplotlib.collections import PathCollection, QuadMesh
+from strategies import instance_of
+
+from offloadlib.comparing import tables
+from offloadlib.comparing.run import compare
+from offloadlib.instances import Evaluation, Instance, Solution, evaluate
+from offloadlib.instances.structured.model import LOCAL, REFUSED
+from offloadlib.instances.structured.timeline import telling_device, timeline
+from offloadlib.pictures.picture import Compared
+from offloadlib.pictures.structured import device_timeline, network_map
+from offloadlib.pictures.structured.compared import pictures
+
+
+def solved(seed: int, **sizes: Any) -> tuple[Instance, Solution, dict[str, Any]] | None:
+    """An instance of format 2 and its optimum, None where it has no solution."""
+    document = random_format2(seed, **sizes)
+    instance = instance_of(document)
+    best = optimum(document)
+    if best is None or instance.version == 1:
+        return None
+    index = {name: n for n, name in enumerate(instance.points.ids)} | {None: LOCAL}
+    rows = []
+    for m, name in enumerate(instance.devices.ids):
+        places = best[1][name]
+        size = instance.groups[_group(instance, m)].application.size
+        rows.append([REFUSED] * size if places is None else [index[place] for place in places])
+    return instance, Solution.from_rows(instance, rows), document
+
+
+def _group(instance: Instance, m: int) -> int:
+    return next(g for g, group in enumerate(instance.groups) if m in group.members)
+
+
+def found(seeds: range, **sizes: Any) -> list[tuple[Instance, Solution, dict[str, Any]]]:
+    return [one for one in (solved(seed, **sizes) for seed in seeds) if one is not None]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_timeline_ends_with_the_delay(seed: int) -> None:
+    """With executions that differ by place, and latencies; a refused device does nothing."""
+    for instance, solution, _ in found(range(seed, seed + 1)):
+        evaluation = evaluate(instance, solution)
+        for m in range(instance.num_devices):
+            spans = timeline(instance, solution, m)
+            if evaluation.refused[m]:
+                assert spans == []
+            end = max((span.end for span in spans), default=0.0)
+            assert end == pytest.approx(float(evaluation.delay[m]), rel=1e-9, abs=1e-12)
+
+
+def test_a_refused_device_tells_nothing_unless_all_are() -> None:
+    served = refused = 0
+    for instance, solution, _ in found(range(200), features=["rejection", "demand", "resources"]):
+        evaluation = evaluate(instance, solution)
+        m = telling_device(instance, solution)
+        if evaluation.refused.any() and not evaluation.refused.all():
+            assert not evaluation.refused[m]
+            served += 1
+        elif evaluation.refused.all():
+            assert "refused" in device_timeline(instance, solution, "best").axes[0].get_title(loc="left")
+            refused += 1
+    assert served > 3
+    assert refused > 3
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pictures_show_every_limit(seed: int) -> None:
+    for instance, solution, document in found(range(seed, seed + 1), max_devices=3):
+        evaluation = evaluate(instance, solution)
+        one = Compared("method", evaluation.total, solution, evaluation)
+        drawn = {picture.stem: picture for picture in pictures("label", "stem", instance, [one])}
+        limited = [use for use in evaluation.uses if np.isfinite(use.size)]
+        assert ("utilisation-stem" in drawn) == bool(limited)
+        assert {"map-stem", "timeline-stem"} <= set(drawn)
+        for picture in drawn.values():
+            picture.figure.draw_without_rendering()
+        if limited:
+            axes = drawn["utilisation-stem"].figure.axes[0]
+            (mesh,) = (item for item in axes.collections if isinstance(item, QuadMesh))
+            expected = [use.used / use.size if use.size else 0.0 for use in limited]
+            assert np.asarray(mesh.get_array()).ravel().tolist() == pytest.approx(expected)
+            names = [label.get_text() for label in axes.get_xticklabels()]
+            assert names == [f"{use.name}, {use.unit}" for use in limited]
+        assert {limit["id"] for limit in document.get("limits", ())} <= {use.name for use in evaluation.uses}
+
+
+def test_the_map_marks_refused_and_late_devices() -> None:
+    refused = late = 0
+    for instance, solution, _ in found(range(60), features=["rejection", "deadline"], max_devices=3):
+        hurried = replace(instance.devices, deadline=np.full(instance.num_devices, 1e-9))
+        evaluation = evaluate(replace(instance, devices=hurried), solution)
+        assert isinstance(evaluation, Evaluation)
+        shown = [
+            len(item.get_offsets())
+            for item in network_map(evaluation.instance, solution, "").axes[0].collections
+            if isinstance(item, PathCollection) and item.get_zorder() == 4
+        ]
+        assert shown == [many for many in (evaluation.num_refused, evaluation.num_late) if many]
+        assert evaluation.num_late == int((evaluation.delay > 1e-9).sum())
+        refused += evaluation.num_refused
+        late += evaluation.num_late
+    assert refused > 3
+    assert late > 3
+
+
+def test_a_report_of_instances_with_and_without_solutions(tmp_path: Path) -> None:
+    """A report needs no solution; where there are some, it has the use of each limit."""
+    documents = [random_format2(seed) for seed in (0, 7, 9, 21)]
+    given = [instance_of(document) for document in documents]
+    frame = compare(given, "milp-arrays,cpsat", time_limit=30, output=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    sections = {section.label: section for section in tables.sections(frame)}
+    assert len(sections) == len(documents)
+    for document, instance in zip(documents, given, strict=True):
+        best, section = optimum(document), sections[instance.name]
+        rows = frame[frame["instance"] == instance.name]
+        if best is None:
+            assert set(rows["status"]) == {"infeasible"}
+            assert section.subtitle.startswith("infeasible")
+            assert rows["objective"].isna().all()
+        else:
+            assert set(rows["status"]) == {"optimal"}
+            assert rows["objective"].tolist() == pytest.approx([float(best[0])] * 2, rel=1e-6, abs=1e-9)
+            refused = sum(places is None for places in best[1].values())
+            assert ("refused" in section.table.header) == (rows["refused"].max() > 0)
+            assert refused or "late" not in section.table.header
+        for limit in document.get("limits", ()):
+            assert best is None or limit["id"] in page
