@@ -103,7 +103,7 @@ def test_the_map_marks_refused_and_late_devices() -> None:
         evaluation = evaluate(replace(instance, devices=hurried), solution)
         assert isinstance(evaluation, Evaluation)
         shown = [
-            len(item.get_offsets())
+            len(np.asarray(item.get_offsets()))
             for item in network_map(evaluation.instance, solution, "").axes[0].collections
             if isinstance(item, PathCollection) and item.get_zorder() == 4
         ]
