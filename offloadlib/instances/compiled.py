@@ -203,8 +203,7 @@ def _tuples(value: Any) -> list[Any]:
 
 def prepare(function: Callable[..., Any], problem: Any) -> None:
     """Get all kernels ready that a function may call for a problem."""
-    missing = [kernel for kernel in called_by(function) if not kernel.load()]
-    missing = [kernel for kernel in missing if kernel.needed(problem)]
+    missing = [kernel for kernel in called_by(function) if kernel.needed(problem) and not kernel.load()]
     if missing:
         announce(sum(kernel.size for kernel in missing))
         for kernel in missing:
