@@ -45,6 +45,7 @@ METHODS = (
         HEURISTIC,
         "prices on the limits, each device's best answer, repair and improvement; starts from gsod too",
         "Lagrangian relaxation of (5)",
+        supports=LIMITED,
         uses=SEED | {"threads"},
     ),
     _method(

@@ -17,8 +17,9 @@ from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
+from offloadlib.formulations.structured.limited.branch_and_price import solve_by_prices
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
-from offloadlib.instances import Budget, Result, Status, write, write_solution
+from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
 from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.instance import Instance
 from offloadlib.instances.structured.limits import Limits
@@ -48,6 +49,25 @@ def test_equals_brute_force(seed: int) -> None:
     assert result.lower_bound is not None
     assert result.lower_bound <= cost + 1e-12 * max(abs(cost), 1.0)
     assert cost - result.lower_bound <= 1e-9 * max(abs(cost), 1e-3)
+
+
+@examples(1000, 30)
+@given(seed=SEEDS)
+def test_prices_alone_claim_nothing_that_is_not_so(seed: int) -> None:
+    document = random_format2(seed)
+    instance, best = _limited(document), optimum(document)
+    if instance is None:
+        return
+    result = solve_by_prices(instance, Budget())
+    if best is None:
+        assert result.solution is None
+        return
+    cost = float(best[0])
+    slack = 1e-9 * max(abs(cost), 1.0)
+    assert result.status is not Status.INFEASIBLE
+    assert result.solution is None or evaluate(instance, result.solution).feasible
+    assert result.objective >= cost - slack
+    assert result.lower_bound is None or result.lower_bound <= cost + slack
 
 
 def _verdict(instance: Instance, proof: Proof[Any], folder: Path) -> check.Verdict:

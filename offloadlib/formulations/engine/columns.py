@@ -19,7 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 import highspy
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 from offloadlib.instances.arrays import Floats
 
@@ -108,7 +108,7 @@ class RestrictedMaster:
         lower = np.append(ones, np.full(len(limits), -np.inf))
         none, begin = np.empty(0, np.int32), np.zeros(rows, np.int32)
         lp.addRows(rows, lower, np.append(ones, limits), 0, begin, none, np.empty(0))
-        self._add(np.full(blocks, penalty * unit), csr_array(np.eye(blocks, rows)))
+        self._add(np.full(blocks, penalty * unit), csr_array(eye_array(blocks, rows)))
         if exchanges is not None:
             self._add(np.zeros(exchanges.shape[0]), exchanges)
         self._first = lp.getNumCol()

@@ -19,6 +19,7 @@ from offloadlib.formulations.structured.decomposition.limits import PricedLimits
 from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.decomposition.primal import Primal, pack
 from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
+from offloadlib.formulations.structured.limited import branch_and_price as limited
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
@@ -46,6 +47,8 @@ LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Prices, the devices' answers, repair and improvement."""
+    if instance.version > 1:
+        return limited.solve_by_prices(instance, budget)
     begun = time.perf_counter()
 
     def late() -> bool:

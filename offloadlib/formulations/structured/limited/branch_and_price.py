@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -30,6 +30,7 @@ from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import REFUSED, SUBTASKS, Places
 from offloadlib.instances.structured.options import options
+from offloadlib.instances.structured.subset import subset
 
 from ...engine import highs
 from ...engine.outcome import Run, concluded, errors
@@ -56,6 +57,12 @@ PATIENCE_AT_ROOT = 0.01
 
 ROUGH_SEARCH = 20_000
 """Effort for a device's decision at first, as for :func:`.pricing.price`."""
+
+LARGE, SAMPLE = 5000, 2000
+"""Devices from which on prices come from a sample alone, and devices in it."""
+
+IN_SAMPLE, HALFWAY = 0.3, 0.5
+"""Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""
 
 DEAR = 10.0
 """What artificial columns cost at first, relative to the greatest cost of a device alone."""
@@ -96,7 +103,26 @@ class _Reached:
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 by branch-and-price."""
     begun = time.perf_counter()
-    proof = prove(instance, budget.start, budget)
+    return _result(instance, prove(instance, budget.start, budget), begun)
+
+
+def solve_by_prices(instance: Instance, budget: Budget) -> Result:
+    """Solve an instance of format 2 by prices alone, without branches; they are a bound, too."""
+    begun = time.perf_counter()
+
+    def run(search: Search) -> Termination:
+        charge = search.begin()
+        return Termination.FINISHED if charge is None else search.improve(charge)
+
+    found = _result(instance, _searched(instance, budget.start, budget, run), begun)
+    return replace(found, termination=_without_branches(found.termination))
+
+
+def _without_branches(termination: Termination) -> Termination:
+    return Termination.FINISHED if termination is Termination.STALLED else termination
+
+
+def _result(instance: Instance, proof: Proof[Certificate], begun: float) -> Result:
     seconds = time.perf_counter() - begun
     run: dict[str, Any] = {
         "nodes": proof.nodes,
@@ -128,13 +154,19 @@ def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[C
         With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
         solution.
     """
+    return _searched(instance, start, budget, Search.run)
+
+
+def _searched(
+    instance: Instance, start: Solution | None, budget: Budget, run: Callable[[Search], Termination]
+) -> Proof[Certificate]:
     with alarm(budget.time_limit) as passed:
-        search = _Search(instance, start, budget, passed)
-        search.termination, search.failure = concluded(search.run)
+        search = Search(instance, start, budget, passed)
+        search.termination, search.failure = concluded(lambda: run(search))
     return search.proof()
 
 
-class _Search(Run[Solution | None]):
+class Search(Run[Solution | None]):
     def __init__(
         self,
         instance: Instance,
@@ -172,18 +204,19 @@ class _Search(Run[Solution | None]):
     # The search ---------------------------------------------------------------------------------------
 
     def run(self) -> Termination:
-        charge = self._alone()
+        charge = self.begin()
         if charge is None:
             return Termination.FINISHED
-        self._construct(Node(self.tree.bound, charge))
+        if self.large:
+            return self._ended()
         root = self._bound(0, (), charge, -math.inf, share=AT_ROOT)
         if root.bound < self.cutoff:
             self._construct(root.state.node)
             self._round(root.state.node)
-        if root.bound < self.cutoff:
-            self._dive(root.state)
         if self.late(AT_ROOT):
             self._again()
+        elif root.bound < self.cutoff:
+            self._dive(root.state)
         rounds = FIRST_ROUND
         for leaf in self.tree.explore(lambda: self.cutoff, self.stop):
             if self.tree.explored >= rounds:
@@ -192,6 +225,30 @@ class _Search(Run[Solution | None]):
                 self._round(leaf.state.node)
             if leaf.bound < self.cutoff:
                 self._branch(leaf)
+        return self._ended()
+
+    def begin(self) -> Charge | None:
+        """Rough prices and first solutions; None where no device can be served alone."""
+        charge = self._alone()
+        if charge is not None:
+            self._construct(Node(self.tree.bound, charge))
+            self.report()
+        return charge
+
+    def improve(self, charge: Charge) -> Termination:
+        """Better prices without branches, and solutions from them."""
+        if not self.large:
+            node = self._bound(0, (), charge, -math.inf, share=HALFWAY).state.node
+            if node.bound < self.cutoff:
+                self._construct(node)
+        return self._ended()
+
+    @property
+    def large(self) -> bool:
+        """Whether there are too many devices for a linear program of all of them."""
+        return self.instance.num_devices > LARGE and not self.instance.by_largest
+
+    def _ended(self) -> Termination:
         self.report()
         # Else pricing was cut short, and branching cannot mend that.
         return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
@@ -225,9 +282,14 @@ class _Search(Run[Solution | None]):
 
     def _rough(self, first: Bounded, charge: Charge) -> Charge:
         """Rough prices to begin with, their decisions in the master."""
-        best, bound = charge, -math.inf
-        for tried, found in rough(self.lagrangian, first, charge, self.late):
-            self._known.add(found.found, found.some)
+        best, bound, start = charge, -math.inf, None
+        if self.large:
+            start = self._sampled()
+        for tried, found in rough(self.lagrangian, first, charge, self.late, start):
+            if self.large:
+                self._known.columns.add(found.found, found.some)
+            else:
+                self._known.add(found.found, found.some)
             if found.bound > bound:
                 best, bound = tried, found.bound
         self.tree.improve(bound, best)
@@ -286,6 +348,18 @@ class _Search(Run[Solution | None]):
             self.report()
             return True
         return self.instance.evaluate(solution).feasible
+
+    def _sampled(self) -> Floats:
+        """Prices (L,) that are best for some of the devices, with their share of the limits."""
+        devices, seconds = self.instance.num_devices, IN_SAMPLE * self.left
+        some = np.sort(np.random.default_rng(self.budget.seed).permutation(devices)[:SAMPLE])
+        budget = Budget(time_limit=seconds, gap=self.budget.gap, threads=self.budget.threads)
+        sample = Search(subset(self.instance, some), None, budget, self.lagrangian.stopped)
+        sample.lagrangian.share = SAMPLE / devices
+        charge = sample._alone()
+        if charge is None:
+            return self.lagrangian.free().prices
+        return sample._known.generate((), charge, stop=sample.late).charge.prices
 
     # Branches -----------------------------------------------------------------------------------------
 
