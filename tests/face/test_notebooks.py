@@ -78,6 +78,14 @@ KEY_FIGURES = {
         "all of them are behind the equal split: True",
         "the same candidates for all test frames: True",
     ],
+    "07-limits": [
+        "deadline 0.80: together they need at least 30.014 GB, there are 30",  # nobody's fault alone
+        "deadline 0.95:    0 of 1000 orders give a solution",  # greedy
+        "deadline 0.90:  129 of 1000 orders give a solution, the best one 6.1% above the optimum",
+        "from 15 to 16 GB: 0.1196 saved per GB, prices [0.1303, 0.1303]",
+        "ud4   1.417  refused",
+        "least max: sum  8.8533, largest 0.7784  (optimal)",
+    ],
 }
 
 
