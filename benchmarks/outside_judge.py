@@ -3,14 +3,15 @@
     python benchmarks/outside_judge.py gap/*.txt mmkp/*.txt [--time-limit S] [--methods A,B] [-o DIR]
 
 Our methods get the instance that ``import gap`` and ``import mmkp`` make of a file; HiGHS, CP-SAT and SCIP
-get the textbook's model of it, which knows nothing of offloading: a binary variable for each option, one option
-for each job or group, a row for each capacity. Everybody gets the same seconds, threads and a process of his
-own, one after the other. Every answer is worth what the file says of it: its values are added up, and
+get the textbook's model of it, which knows nothing of offloading: a binary variable for each option, one
+option for each job or group, a row for each capacity. Everybody gets the same seconds, threads and a process
+of his own, one after the other. Every answer is worth what the file says of it: its values are added up, and
 its capacities counted again. A file whose first two numbers do not explain its length as a GAP is an MMKP.
 
 Values and bounds are those of the problem: costs to be small, profits to be great; the gap is their distance
 over the value. Seconds are real ones; beside them stand CPU seconds, which other work on the machine does not
-change as much.
+change as much. Rows are appended to the CSV file as they come: a run that was interrupted goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -268,6 +269,28 @@ def _cpu() -> float:
 # Tables -------------------------------------------------------------------------------------------
 
 
+def append(table: Path, row: Row) -> None:
+    """Write a row as soon as it is there."""
+    new = not table.exists()
+    with table.open("a", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(row))
+
+
+def read_rows(table: Path) -> list[Row]:
+    """The rows of a run before."""
+    if not table.exists():
+        return []
+    texts = {"file", "method"}
+    with table.open(newline="") as file:
+        return [
+            Row(**{key: text if key in texts else float(text) for key, text in line.items()})  # type: ignore[arg-type]
+            for line in csv.DictReader(file)
+        ]
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """All rows as a table."""
     lines = ["| file | method | value | bound | gap | s | CPU s |", "|---|---|---:|---:|---:|---:|---:|"]
@@ -295,19 +318,20 @@ def main() -> None:
     methods = [named.get(name, name) for name in options.methods.split(",")]
     if importlib.util.find_spec("pyscipopt") is None:
         methods = [name for name in methods if name != named["scip"]]
-    rows = []
+    options.folder.mkdir(parents=True, exist_ok=True)
+    table = options.folder / "outside-judge.csv"
+    rows = read_rows(table)
+    done = {(row.file, row.method, row.threads, row.limit) for row in rows}
     context = multiprocessing.get_context("spawn")
     for path in options.files:
         for method in methods:
+            if (path.stem, method, options.threads, options.time_limit) in done:
+                continue
             with ProcessPoolExecutor(1, mp_context=context) as apart:
                 row = apart.submit(run, path, method, options.time_limit, options.threads).result()
             rows.append(row)
             print("  ".join(f"{cell:>16}" for cell in cells(row)), flush=True)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    with (options.folder / "outside-judge.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+            append(table, row)
     header = HEADER.format(
         limit=options.time_limit, threads=options.threads, s="" if options.threads == 1 else "s"
     )
