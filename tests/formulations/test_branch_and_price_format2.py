@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from brute2 import optimum
 from counts import examples
@@ -20,6 +23,7 @@ from offloadlib.formulations.structured.decomposition.branch_and_price import pr
 from offloadlib.formulations.structured.limited.branch_and_price import solve_by_prices
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
+from offloadlib.instances.importers import import_gap
 from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.instance import Instance
 from offloadlib.instances.structured.limits import Limits
@@ -143,3 +147,32 @@ def test_any_charge_is_a_bound(seed: int) -> None:
 
 def _weights(instance: Instance, seed: int) -> Any:
     return (seed + Limits(instance).radio * 3 + 2) % 7
+
+
+@examples(300, 20)
+@given(seed=SEEDS)
+def test_where_all_decisions_are_listed_the_claim_is_what_the_tree_proves(seed: int) -> None:
+    """Assignment problems of a size that the root does not settle."""
+    rng = np.random.default_rng(seed)
+    agents, jobs = 3, 9
+    uses = rng.integers(3, 12, (agents, jobs))
+    capacities = (0.9 * uses.sum(axis=1) / agents).astype(int)
+    costs = 20 - uses + rng.integers(-2, 3, (agents, jobs))
+    instance = assignment(costs.tolist(), uses.tolist(), capacities.tolist())
+    result, proof = solve(instance, Budget()), prove(instance, None, Budget())
+    if proof.solution is None:
+        assert result.status is Status.INFEASIBLE
+        return
+    assert result.objective == proof.objective
+    assert result.lower_bound == pytest.approx(proof.certificate.lower_bound, rel=1e-8)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= result.objective
+
+
+def assignment(costs: list[list[int]], uses: list[list[int]], capacities: list[int]) -> Instance:
+    """Every job on one agent."""
+    numbers = [len(costs), len(costs[0]), *chain(*costs), *chain(*uses), *capacities]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "gap.txt"
+        file.write_text(" ".join(map(str, numbers[:2])) + "\n" + " ".join(map(str, numbers[2:])))
+        return import_gap(file)[0]

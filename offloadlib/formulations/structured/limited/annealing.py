@@ -159,6 +159,7 @@ def annealed(
     chosen: Ints,
     seconds: float,
     seed: int = 0,
+    most: int = MOST_SWEEPS,
 ) -> Ints | None:
     """The cheapest choice found that keeps all limits in binary64, (M,) columns; None where there is none.
 
@@ -174,6 +175,8 @@ def annealed(
         Time for it, roughly.
     seed
         The same seed and seconds give the same choice.
+    most
+        Sweeps, whatever the seconds.
     """
     some, finite, devices = _some(columns, prices, chosen), lagrangian.finite, len(chosen)
     some = some[np.argsort(columns.device[some], kind="stable")]
@@ -195,7 +198,7 @@ def annealed(
     state = position[chosen]
     best, used = state.copy(), np.asarray(use[state].sum(axis=0), dtype=np.float64)
     heat = float(_reduced(columns, prices)[some].max()) or 1.0
-    sweeps = min(max(int(seconds * RATE / max(len(several), 1)), 1), MOST_SWEEPS)
+    sweeps = min(max(int(seconds * RATE / max(len(several), 1)), 1), most)
     schedule = Schedule(sweeps, HOT * heat, COLD * heat, seed)
     found = anneal(moves, schedule, state, best, used, read_only(lagrangian.stopped))
     return some[best] if found < np.inf else None

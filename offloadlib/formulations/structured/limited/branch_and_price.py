@@ -6,6 +6,12 @@ column generation (:mod:`.master`). Where it has to be divided, a subtask of a d
 splits is at a place or not, or the device is refused or not. A node is infeasible where its charge proves
 that without costs, and a tree of such nodes alone proves that there is no solution.
 
+**All decisions.** Where all tasks have one subtask, as in assignment problems, pricing adds nothing to the
+bound of a linear program, and branching raises it slowly. But decisions are few there: all that can be part
+of a better solution than the incumbent go into the master, whose mixed-integer program is the whole instance
+then. What HiGHS says of that is a bound too, but a claim, which a certificate cannot state: only
+:func:`solve` counts it.
+
 **Sums that are too large by a hair.** Limits are exact, the master has tolerances. A whole solution of the
 master that breaks a limit is none: prices on that limit alone prove it where no other decisions use less, and
 else a subtask that is not settled yet is branched on.
@@ -26,7 +32,7 @@ from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.run import OPTIMAL_GAP
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import REFUSED, SUBTASKS, Places
 from offloadlib.instances.structured.options import options
@@ -39,7 +45,9 @@ from ...proofs.nodes import Proof, claim
 from ..certificate import WHOLE, Certificate, Charge, Refused
 from ..certificate import Places as Branch
 from ..decomposition.pricing import NEVER, alarm
-from .annealing import annealed
+from .annealing import MOST_SWEEPS, annealed
+from .columns import valued
+from .decisions import Lister, TooManyDecisions
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, SPLIT, Master, Node, Step, branches
 from .misses import nearest_misses
@@ -82,11 +90,21 @@ CANDIDATES = 8
 ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
 """Of the time that is left, and at the most, for the mixed-integer program over the known columns."""
 
+MOST_LISTED = 20_000
+"""Decisions of all devices together, subtasks times places, of which the program is made complete."""
+
+COMPLETE_SHARE = 0.8
+"""Of the time that is left, for that program where it is complete and its bound counts."""
+
 HIGH = 2.0**20
 """A price at which a hair is something."""
 
 ANNEALING, MOST_ANNEALING = 0.1, 5.0
 """Share of the time that is left for annealing, and seconds at the most."""
+
+PATIENT_SWEEPS = 8000
+"""Of annealing, for each device, over all decisions: several limits on few devices, as in knapsacks of many
+dimensions, are met by slow cooling alone."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
@@ -103,7 +121,7 @@ class _Reached:
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 by branch-and-price."""
     begun = time.perf_counter()
-    return _result(instance, prove(instance, budget.start, budget), begun)
+    return _result(instance, _searched(instance, budget.start, budget, Search.run, certify=False), begun)
 
 
 def solve_by_prices(instance: Instance, budget: Budget) -> Result:
@@ -114,15 +132,17 @@ def solve_by_prices(instance: Instance, budget: Budget) -> Result:
         charge = search.begin()
         return Termination.FINISHED if charge is None else search.improve(charge)
 
-    found = _result(instance, _searched(instance, budget.start, budget, run), begun)
-    return replace(found, termination=_without_branches(found.termination))
+    result = _result(instance, _searched(instance, budget.start, budget, run), begun)
+    return replace(result, termination=_without_branches(result.termination))
 
 
 def _without_branches(termination: Termination) -> Termination:
     return Termination.FINISHED if termination is Termination.STALLED else termination
 
 
-def _result(instance: Instance, proof: Proof[Certificate], begun: float) -> Result:
+def _result(instance: Instance, search: Search, begun: float) -> Result:
+    proof = search.proof()
+    bound = max(proof.certificate.lower_bound, min(search.claimed, search.objective))
     seconds = time.perf_counter() - begun
     run: dict[str, Any] = {
         "nodes": proof.nodes,
@@ -130,7 +150,6 @@ def _result(instance: Instance, proof: Proof[Certificate], begun: float) -> Resu
         **proof.told,
         **errors((proof.failure,) if proof.failure else ()),
     }
-    bound = proof.certificate.lower_bound
     if proof.solution is None:
         return Result.nothing(seconds, bound, proof.termination, **run)
     return Result.of(instance, proof.solution, seconds, bound, proof.termination, **run)
@@ -154,16 +173,20 @@ def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[C
         With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
         solution.
     """
-    return _searched(instance, start, budget, Search.run)
+    return _searched(instance, start, budget, Search.run).proof()
 
 
 def _searched(
-    instance: Instance, start: Solution | None, budget: Budget, run: Callable[[Search], Termination]
-) -> Proof[Certificate]:
+    instance: Instance,
+    start: Solution | None,
+    budget: Budget,
+    run: Callable[[Search], Termination],
+    certify: bool = True,
+) -> Search:
     with alarm(budget.time_limit) as passed:
-        search = Search(instance, start, budget, passed)
+        search = Search(instance, start, budget, passed, certify=certify)
         search.termination, search.failure = concluded(lambda: run(search))
-    return search.proof()
+    return search
 
 
 class Search(Run[Solution | None]):
@@ -173,9 +196,11 @@ class Search(Run[Solution | None]):
         start: Solution | None,
         budget: Budget,
         stopped: NDArray[np.bool_] = NEVER,
+        certify: bool = True,
     ) -> None:
         super().__init__(instance, budget, start)
-        self.instance = instance
+        self.instance, self.certify, self._stopped = instance, certify, stopped
+        self.claimed = -math.inf
         self.lagrangian = Lagrangian(Limits(instance), stopped, budget.threads, effort=ROUGH_SEARCH)
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
@@ -211,8 +236,14 @@ class Search(Run[Solution | None]):
             return self._ended()
         root = self._bound(0, (), charge, -math.inf, share=AT_ROOT)
         if root.bound < self.cutoff:
-            self._construct(root.state.node)
-            self._round(root.state.node)
+            complete = self._complete(root.state.node)
+            self._construct(
+                root.state.node, PATIENT_SWEEPS * self.instance.num_devices if complete else MOST_SWEEPS
+            )
+            self._round(root.state.node, complete and not self.certify)
+            if self.lower_bound >= self.cutoff:
+                self.report()
+                return Termination.FINISHED
         if self.late(AT_ROOT):
             self._again()
         elif root.bound < self.cutoff:
@@ -444,8 +475,8 @@ class Search(Run[Solution | None]):
 
     # Incumbents ---------------------------------------------------------------------------------------
 
-    def _construct(self, node: Node) -> None:
-        """A solution from the likeliest column of each device, repaired and improved."""
+    def _construct(self, node: Node, sweeps: int = MOST_SWEEPS) -> None:
+        """A solution from the likeliest column of each device, repaired and improved, and by annealing."""
         columns, priced = self._known.columns, self._priced(node.charge)
         weight = np.zeros(len(columns))
         weight[node.used] = node.weights
@@ -460,7 +491,7 @@ class Search(Run[Solution | None]):
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
         seconds = min(ANNEALING * self.left, MOST_ANNEALING)
-        chosen = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed)
+        chosen = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
         if chosen is not None:
             self._offer(columns.table[chosen])
 
@@ -501,9 +532,42 @@ class Search(Run[Solution | None]):
         for k, place in enumerate(row[:size]):
             yield device, k, frozenset([place]), True
 
-    def _round(self, node: Node) -> None:
-        """The mixed-integer program over the known columns, started from the incumbent."""
+    def _complete(self, node: Node) -> bool:
+        """Know every decision that can be part of a better solution; whether that was possible."""
+        known, columns = self._known, self._known.columns
+        instance = self.instance
+        few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
+        if instance.by_largest or columns.table.shape[1] > 1 or not few:
+            return False
+        gap, lister = self.objective - node.bound, Lister(self.instance, self._stopped)
+        priced = self._priced(node.charge)
+        order = np.lexsort((priced, columns.device))
+        cheapest = order[np.searchsorted(columns.device[order], np.arange(instance.num_devices))]
+        dear = (priced[cheapest] + gap * (1 + ROUNDING)).tolist()
+        lists: list[Places] = []
+        try:
+            for m, top in enumerate(dear):
+                if self.late():
+                    return False
+                found = lister.fitting(m, node.charge.prices, top, known.limits.right, MOST_LISTED)
+                lists.append(found.places)
+        except (TooManyDecisions, OutOfTime):
+            return False
+        table = columns.table[cheapest]
+        for number in range(max(map(len, lists))):
+            some = np.array([len(places) > number for places in lists])
+            for m in np.flatnonzero(some).tolist():
+                table[m] = lists[m][number]
+            known.add(valued(known.limits, known.limits.solution(table)), some)
+        return True
+
+    def _round(self, node: Node, complete: bool = False) -> None:
+        """The mixed-integer program over the known columns, started from the incumbent.
+
+        Where these are ``complete``, what HiGHS says of it bounds all solutions.
+        """
         known = self._known
+        most, share = (math.inf, COMPLETE_SHARE) if complete else (ROUND_SECONDS, ROUND_SHARE)
         if self.solution is not None:
             known.take(self.solution)
         for tighter in TIGHTER:
@@ -522,7 +586,7 @@ class Search(Run[Solution | None]):
                         seed=self.budget.seed,
                         threads=self.budget.threads,
                     ),
-                    time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
+                    time_limit=min(share * self.left, most),
                     start=start,
                     known=least,
                     reference=max(
@@ -531,6 +595,8 @@ class Search(Run[Solution | None]):
                 )
             except highs.InfeasibleError:
                 return
+            if complete and not tighter:
+                self.claimed = max(self.claimed, outcome.lower_bound)
             if outcome.values is None or self._offer(
                 self._table(some[np.flatnonzero(outcome.values[: len(some)] > 0.5)])
             ):
@@ -580,12 +646,12 @@ class Search(Run[Solution | None]):
 
     @property
     def lower_bound(self) -> float:
-        """What the tree proves, at most the incumbent's cost."""
-        return min(self.tree.bound, self.objective)
+        """What the tree proves or HiGHS claims, at most the incumbent's cost."""
+        return min(max(self.tree.bound, self.claimed), self.objective)
 
     def proof(self) -> Proof[Certificate]:
         """What is known."""
-        bound = self.lower_bound
+        bound = min(self.tree.bound, self.objective)
         return Proof(
             self.solution,
             self.objective,
