@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
@@ -47,14 +48,17 @@ LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
 
 def solve(instance: Instance, budget: Budget) -> Result:
     """Prices, the devices' answers, repair and improvement."""
-    if instance.version > 1:
-        return limited.solve_by_prices(instance, budget)
     begun = time.perf_counter()
+    if instance.version > 1:
+        start = _start(instance, budget)
+        left = max(budget.time_limit - (time.perf_counter() - begun), 0.0)
+        found = limited.solve_by_prices(instance, replace(budget, start=start, time_limit=left))
+        return replace(found, runtime=time.perf_counter() - begun)
 
     def late() -> bool:
         return time.perf_counter() - begun > budget.time_limit
 
-    start = _start(instance, budget)
+    start = _start(instance, budget) or Solution.all_local(instance)
     with alarm(budget.time_limit) as stopped:
         return _solve(
             instance,
@@ -65,10 +69,14 @@ def solve(instance: Instance, budget: Budget) -> Result:
         )
 
 
-def _start(instance: Instance, budget: Budget) -> Solution:
-    """The best that is known before anything else: it is there at any time limit."""
+def _start(instance: Instance, budget: Budget) -> Solution | None:
+    """The best that is known before anything else: it is there at any time limit. None where nothing is."""
     known = [method(instance, budget).solution for method in (gsod.solve_difference, gsod.solve_ratio)]
     known.append(budget.start or Solution.all_local(instance))
+    if instance.version > 1:  # where none of it need be a solution
+        known = [item for item in known if item is not None and evaluate(instance, item).feasible]
+    if not known:
+        return None
     start: Solution = min(known, key=lambda solution: exact.cost(instance, solution))
     if budget.on_progress is not None:
         budget.on_progress(Progress(0.0, evaluate(instance, start).total, None, lambda: start))
