@@ -41,7 +41,8 @@ HEADER = """\
 Generalised assignment problems and multiple-choice multidimensional knapsacks ([formats](../formats.md)),
 solved as instances of this package, and by general solvers on the textbook's models of the same files; made
 by `benchmarks/outside_judge.py`, {limit:g} s a solve, {threads} thread{s}. Values and bounds are the
-problem's own (GAP: cost, least; MMKP: profit, greatest); their gap is relative to the value.
+problem's own (GAP: cost, least; MMKP: profit, greatest); their gap is relative to the value. Bounds are what
+each program claims.
 """
 
 
@@ -294,7 +295,9 @@ def read_rows(table: Path) -> list[Row]:
 def markdown(rows: Sequence[Row]) -> str:
     """All rows as a table."""
     lines = ["| file | method | value | bound | gap | s | CPU s |", "|---|---|---:|---:|---:|---:|---:|"]
-    lines += [f"| {' | '.join(cells(row))} |" for row in rows]
+    files = list(dict.fromkeys(row.file for row in rows))
+    ordered = sorted(rows, key=lambda row: files.index(row.file))
+    lines += [f"| {' | '.join(cells(row))} |" for row in ordered]
     return "\n".join(lines) + "\n"
 
 
