@@ -80,15 +80,20 @@ class Limit:
     saved_at_most
         What one more can save at the most, by the bound of the trial; equal to ``saved`` (within the gap)
         where the trial ended with a proof.
+    unit
+        What one more is one of, where the instance is of format 2; the limit may also be one on a
+        ``resource``, one of the ``limits`` that points share, or one of the ``totals`` then, and the point
+        is what it is called.
     """
 
     point: str
     kind: str
-    size: int
-    used: int
+    size: float
+    used: float
     price: float | None
     saved: float | None = None
     saved_at_most: float | None = None
+    unit: str = ""
 
     @property
     def binds(self) -> bool:
@@ -99,6 +104,32 @@ class Limit:
     def worth(self) -> float:
         """The price, or 0 where nothing is priced."""
         return self.price or 0.0
+
+
+@dataclass(frozen=True)
+class OwnLimit:
+    """A deadline or an energy budget of a device, and what it is worth.
+
+    Attributes
+    ----------
+    device
+        Its id.
+    kind, unit
+        ``deadline`` in s, or ``energy budget`` in mJ.
+    size, used
+        The limit, and what the solution uses of it.
+    price
+        What one s or mJ more is worth at the prices of the shared limits: the least cost plus prices of the
+        device, less the same with one more, in the unit of the objective. The bound at these prices falls by
+        just that.
+    """
+
+    device: str
+    kind: str
+    unit: str
+    size: float
+    used: float
+    price: float
 
 
 @dataclass(frozen=True)
@@ -152,6 +183,8 @@ class Explanation:
         What was not computed, in words.
     interrupted
         Whether Ctrl-C ended it.
+    own
+        Deadlines and energy budgets that have a price, the dearest first.
     """
 
     instance: Instance
@@ -165,17 +198,20 @@ class Explanation:
     choices: tuple[Choice, ...]
     missing: tuple[str, ...] = ()
     interrupted: bool = False
+    own: tuple[OwnLimit, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON can hold of it: names and numbers, no decisions."""
         places = [*self.instance.points.ids, None]
+        known = {} if self.instance.version == 1 else {"own_limits": [asdict(limit) for limit in self.own]}
         return {
             "instance": {"name": self.instance.name, "sha256": self.instance.fingerprint},
             "objective": self.objective,
             "best_objective": self.best_objective,
             "lower_bound": self.lower_bound,
             "price_bound": self.price_bound,
-            "limits": [{**asdict(limit), "binds": limit.binds} for limit in self.limits],
+            "limits": [_stated(limit) for limit in self.limits],
+            **known,
             "device": self.device,
             "choices": [
                 {
@@ -197,6 +233,13 @@ class Explanation:
         }
 
 
+def _stated(limit: Limit) -> dict[str, Any]:
+    stated = {**asdict(limit), "binds": limit.binds}
+    if not limit.unit:
+        del stated["unit"]
+    return stated
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -208,7 +251,7 @@ def _lacking(alone: float, reduced: float) -> list[str]:
 
 def explain(
     instance: Instance,
-    solution: Solution,
+    solution: Solution | None,
     *,
     device: str | None = None,
     time_limit: float = 60.0,
@@ -238,8 +281,10 @@ def explain(
     Raises
     ------
     InputError
-        If the solution breaks a limit, or there is no such device.
+        If there is no solution, it breaks a limit, or there is no such device.
     """
+    if solution is None:
+        raise InputError("explain", [("solution", "there is none: an instance without one has no prices")])
     evaluation = evaluate(instance, solution)
     problems = [("solution", f"breaks a limit: {violation}") for violation in evaluation.violations]
     if device is not None and device not in instance.devices.ids:
@@ -248,7 +293,13 @@ def explain(
         problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
     if problems:
         raise InputError("explain", problems)
-    work = _Work(instance, solution, device, time_limit, on_progress)
+    work: _Work
+    if instance.version == 1:
+        work = _Work(instance, solution, device, time_limit, on_progress)
+    else:
+        from offloadlib.explaining_limits import LimitedWork
+
+        work = LimitedWork(instance, solution, device, time_limit, on_progress)
     parts = {"bounds": work.find_bounds, "choices": work.explain_choices, "limits": work.try_limits}
     for name, step in parts.items():
         if not work.interrupted:
@@ -281,15 +332,30 @@ class _Work:
         self._instance, self._given, self._on_progress = instance, solution, on_progress
         self._evaluation = evaluate(instance, solution)
         m = telling_device(instance, solution) if device is None else instance.devices.ids.index(device)
-        self._device = _Device(instance, solution, m)
+        self._device = self._one(instance, solution, m)
         self.interrupted = False
         self._name = instance.devices.ids[m]
         self._prices: Prices | None = None
         self._price_bound: float | None = None
         self._solution, self._objective = solution, self._evaluation.total
-        self._bound = simple_bound(instance)
+        self._bound = self._simple(instance)
         self._solved = False
-        self._tried: dict[tuple[str, str], Limit] = {}
+        self._tried: dict[tuple[str, str, str], Limit] = {}
+
+    def _one(self, instance: Instance, solution: Solution, m: int) -> Device:
+        """The device whose choices are explained."""
+        return Device(instance, solution, m)
+
+    _nothing = 0.0
+    """A bound where a solver has none."""
+
+    def _simple(self, instance: Instance) -> float:
+        """A bound to begin with."""
+        return simple_bound(instance)
+
+    def _own(self) -> tuple[OwnLimit, ...]:
+        """What devices have of their own, and what that is worth."""
+        return ()
 
     def _left(self, share: float = 1.0) -> float:
         """Seconds that are left of a share of the time limit."""
@@ -320,10 +386,14 @@ class _Work:
             begin = limits.prices(dual.vector) if dual.evaluations else Prices.zero(self._instance)
             self._take(dual.bound, begin)
             self._take(*best_prices(self._instance, self._given, late, stopped, begin))
+        self._find_optimum()
+
+    def _find_optimum(self) -> None:
+        """The optimum, or what is known of it."""
         result = self._solve(self._instance, "as it is", self._left(0.5))
         if result is not None:
             self._solution, self._objective = result.solution, result.objective
-            self._bound = min(max(self._bound, result.lower_bound or 0.0), self._objective)
+            self._bound = min(max(self._bound, result.lower_bound or self._nothing), self._objective)
             self._solved = True
             self._stop_after(result)
 
@@ -358,24 +428,29 @@ class _Work:
         for limit in self._limits():
             if limit.price is None or limit.price <= self._least:
                 continue
-            points = self._instance.points
-            more = getattr(points, limit.kind).copy()
-            more[points.ids.index(limit.point)] += 1
-            changed: dict[str, Any] = {limit.kind: frozen(more, np.int64)}
-            relaxed = replace(self._instance, points=replace(points, **changed))
-            result = self._solve(relaxed, f"one more at {limit.point} ({limit.kind})", self._left())
+            what = f"one more at {limit.point} ({limit.kind})"
+            result = self._solve(self._relaxed(limit), what, self._left())
             if result is None:
                 return
             self._stop_after(result)
-            self._tried[limit.point, limit.kind] = replace(
+            bound = result.lower_bound if result.lower_bound is not None else self._nothing
+            self._tried[limit.point, limit.kind, limit.unit] = replace(
                 limit,
                 saved=self._objective - result.objective,
-                saved_at_most=self._objective - (result.lower_bound or 0.0),
+                saved_at_most=None if math.isinf(bound) else self._objective - bound,
             )
+
+    def _relaxed(self, limit: Limit) -> Instance:
+        """The instance with one more of a limit."""
+        points = self._instance.points
+        more = getattr(points, limit.kind).copy()
+        more[points.ids.index(limit.point)] += 1
+        changed: dict[str, Any] = {limit.kind: frozen(more, np.int64)}
+        return replace(self._instance, points=replace(points, **changed))
 
     @property
     def _least(self) -> float:
-        return WORTHLESS * self._evaluation.total / self._instance.num_devices
+        return WORTHLESS * abs(self._evaluation.total) / self._instance.num_devices
 
     def _limits(self) -> list[Limit]:
         evaluation = self._evaluation
@@ -383,7 +458,9 @@ class _Work:
 
     def explanation(self) -> Explanation:
         """What is known."""
-        limits = tuple(self._tried.get((limit.point, limit.kind), limit) for limit in self._limits())
+        limits = tuple(
+            self._tried.get((limit.point, limit.kind, limit.unit), limit) for limit in self._limits()
+        )
         choices = tuple(self._device.choices(self._prices))
         return Explanation(
             self._instance,
@@ -397,10 +474,11 @@ class _Work:
             choices,
             tuple(self._missing(limits, choices)),
             self.interrupted,
+            self._own(),
         )
 
     def _missing(self, limits: tuple[Limit, ...], choices: tuple[Choice, ...]) -> Iterator[str]:
-        if self._prices is None:
+        if self._price_bound is None:
             yield "prices"
         if not self._solved:
             yield "the optimum"
@@ -430,7 +508,7 @@ def _limits(instance: Instance, used: Any, channels_used: Any, prices: Prices | 
     return sorted(found, key=lambda limit: -limit.worth)
 
 
-class _Device:
+class Device:
     """One device beside the others, which stay as they are."""
 
     def __init__(self, instance: Instance, solution: Solution, m: int) -> None:

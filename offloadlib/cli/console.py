@@ -282,14 +282,23 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
     from offloadlib.instances.errors import counted
 
     numbered = ("size", "used", "price of one more", "saved when tried", "at most")
-    table = _listing(("offload point", "limit"), numbered)
+    of_2 = explanation.instance.version > 1
+    table = _listing(("name", "limit", "unit") if of_2 else ("offload point", "limit"), numbered)
     shown = [limit for limit in explanation.limits if limit.binds or limit.worth > 0]
     digits = numbers.decimals([limit.price for limit in shown])
     for limit in shown:
         worths = (limit.price, limit.saved, limit.saved_at_most)
         cells = [numbers.fixed(value, digits) for value in worths]
-        table.add_row(limit.point, limit.kind, str(limit.size), str(limit.used), *cells)
+        names = (limit.point, limit.kind, limit.unit) if of_2 else (limit.point, limit.kind)
+        table.add_row(*names, f"{limit.size:.6g}", f"{limit.used:.6g}", *cells)
     console.print(table)
+    if explanation.own:
+        console.print()
+        table = _listing(("device", "limit"), ("size", "used", "worth of one more"))
+        for own in explanation.own:
+            sizes = (f"{value:.6g} {own.unit}" for value in (own.size, own.used))
+            table.add_row(own.device, own.kind, *sizes, f"{own.price:.4g} a {own.unit}")
+        console.print(table)
     free = len(explanation.limits) - len(shown)
     if free:
         console.print(f"  {counted(free, 'further limit')} with room: one more is worth nothing")

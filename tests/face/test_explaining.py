@@ -219,7 +219,7 @@ def test_an_interrupt_keeps_what_is_known(stage: int, monkeypatch: pytest.Monkey
     if stage == 0:
         monkeypatch.setattr(tatonnement, "rough", interrupted)
     elif stage == 3:
-        monkeypatch.setattr(explaining._Device, "compute", interrupted)
+        monkeypatch.setattr(explaining.Device, "compute", interrupted)
     else:
         monkeypatch.setattr(branch_and_price, "solve", answering)
     found = explain(instance, optimum(instance))
@@ -242,7 +242,7 @@ def test_an_interrupted_command_shows_what_is_known(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(explaining._Device, "compute", interrupted)
+    monkeypatch.setattr(explaining.Device, "compute", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert cli.main(["explain", str(WORKED), str(solution_file("worked-example"))]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from strategies import instance_of
 
 from offloadlib.comparing import tables
 from offloadlib.comparing.run import compare
-from offloadlib.instances import Evaluation, Instance, Solution, evaluate
+from offloadlib.explaining import explain
+from offloadlib.instances import Evaluation, InputError, Instance, Solution, evaluate
 from offloadlib.instances.structured.model import LOCAL, REFUSED
 from offloadlib.instances.structured.timeline import telling_device, timeline
 from offloadlib.pictures.picture import Compared
@@ -138,3 +141,47 @@ def test_a_report_of_instances_with_and_without_solutions(tmp_path: Path) -> Non
             assert refused or "late" not in section.table.header
         for limit in document.get("limits", ()):
             assert best is None or limit["id"] in page
+
+
+def test_worths_bound_what_more_of_a_limit_saves() -> None:
+    """By enumeration: one more of a limit, or of a deadline or budget, saves its price and a gap."""
+    tried = owned = 0
+    drawn = found(range(300, 330), max_devices=3, max_points=2)
+    own_limits = ["deadline", "energy_budget", "rejection", "channels"]
+    drawn += found(range(30), features=own_limits, max_devices=3, max_points=2)
+    for instance, solution, document in drawn:
+        told = explain(instance, solution, time_limit=30)
+        if told.price_bound is None:
+            continue
+        best = evaluate(instance, solution).total
+        slack = 1e-6 * max(abs(best), 1e-3)
+        assert told.objective == best
+        assert told.price_bound <= best + slack
+        assert {limit.unit for limit in told.limits} <= {
+            "subtasks",
+            "devices",
+            "s",
+            "mJ",
+            *instance.resources,
+        }
+        for limit in told.limits:
+            assert limit.price is not None
+            if limit.saved is not None:
+                assert limit.saved <= limit.price + best - told.price_bound + slack
+                tried += 1
+        for own in told.own:
+            more = copy.deepcopy(document)
+            device = next(item for item in more["devices"] if item["id"] == own.device)
+            device[own.kind.replace(" ", "_")] += 1.0
+            saving = best - float((optimum(more) or (best,))[0])
+            assert saving <= own.price + best - told.price_bound + slack
+            owned += 1
+        assert json.loads(json.dumps(told.as_dict(), allow_nan=False))["own_limits"] is not None
+    assert tried > 3
+    assert owned
+
+
+def test_nothing_is_explained_without_a_solution() -> None:
+    instance = instance_of(random_format2(0))
+    with pytest.raises(InputError, match="solution: there is none"):
+        explain(instance, None)

@@ -31,6 +31,10 @@ def prices(explanation: Explanation) -> Figure:
     return figure
 
 
+def _counted(limit: Limit) -> str:
+    return limit.unit or ("places" if limit.kind == "capacity" else "channels")
+
+
 def _draw_prices(axes: Axes, limits: Sequence[Limit]) -> None:
     rows = np.arange(len(limits))
     axes.barh(rows, [limit.worth for limit in limits], color=BLUE, height=0.65, label="price")
@@ -45,10 +49,7 @@ def _draw_prices(axes: Axes, limits: Sequence[Limit]) -> None:
             markeredgecolor="white",
             label="saved when tried",
         )
-    names = [
-        f"{limit.point}, {'places' if limit.kind == 'capacity' else 'channels'} {limit.used}/{limit.size}"
-        for limit in limits
-    ]
+    names = [f"{limit.point}, {_counted(limit)} {limit.used:.6g}/{limit.size:.6g}" for limit in limits]
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)

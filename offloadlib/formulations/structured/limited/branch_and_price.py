@@ -189,6 +189,20 @@ def _searched(
     return search
 
 
+def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[float, Charge] | None:
+    """The best bound without branches that was found in time, and its prices; None where there are none."""
+    with alarm(budget.time_limit) as passed:
+        search = Search(instance, start, budget, passed)
+        try:
+            charge = search._alone()
+            if charge is None:
+                return None
+            node = search._bound(0, (), charge, -math.inf).state.node
+        except OutOfTime:
+            return None
+    return (node.bound, node.charge) if math.isfinite(node.bound) else None
+
+
 class Search(Run[Solution | None]):
     def __init__(
         self,

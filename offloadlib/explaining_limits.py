@@ -1,0 +1,197 @@
+"""What prices tell of an instance of format 2: the worth of every limit, and of what is a device's own.
+
+The Lagrangian is that of :mod:`.explaining`, with a price on each limit of
+:class:`~.instances.structured.limits.Limits`, whose unit is that of the objective for one unit of the limit;
+for ``max``, with the shares of the devices. A second more for the deadline of a device, or a mJ more for its
+energy budget, is worth what the least cost plus prices of that device falls by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from offloadlib.explaining import NOT_COMPUTED, WORTHLESS, Choice, Device, Limit, OwnLimit, _amount, _Work
+from offloadlib.formulations.structured.certificate import WHOLE, Charge
+from offloadlib.formulations.structured.decomposition.pricing import alarm
+from offloadlib.formulations.structured.limited.pricing import Asked, Branches, price
+from offloadlib.fronts.front import resized
+from offloadlib.instances import LOCAL, Budget, Instance, Solution, evaluate
+from offloadlib.instances.arrays import Floats
+from offloadlib.instances.structured.limits import Limits, Rates
+from offloadlib.instances.structured.model import REFUSED
+
+MOST_SHOWN = 24
+"""Deadlines and energy budgets that are told of."""
+
+
+class LimitedWork(_Work):
+    """The same as for format 1, with prices on all limits."""
+
+    _nothing = -np.inf
+    _charge: Charge | None = None
+    _worths: tuple[OwnLimit, ...] = ()
+
+    def _one(self, instance: Instance, solution: Solution, m: int) -> Device:
+        return _LimitedDevice(instance, solution, m)
+
+    def _simple(self, instance: Instance) -> float:
+        return self._nothing
+
+    @property
+    def _asked(self) -> Asked | None:
+        """The prices, as the pricing problems have them."""
+        if self._charge is None:
+            return None
+        share = self._instance.devices.weight
+        if self._charge.shares is not None:
+            share = share * (self._charge.shares / WHOLE)
+        return Asked(Limits(self._instance).rates(self._charge.prices), share)
+
+    def find_bounds(self) -> None:
+        """Prices, then the optimum."""
+        from offloadlib.formulations.structured.limited.branch_and_price import best_prices
+
+        self._begin("prices")
+        found = best_prices(self._instance, self._given, Budget(time_limit=max(self._left(0.25), 1e-3)))
+        if found is not None:
+            self._price_bound, self._charge = found
+            self._bound = max(self._bound, min(found[0], self._objective))
+        self._find_optimum()
+
+    def explain_choices(self) -> None:
+        """Of the device; then what devices have of their own."""
+        self._begin(f"the choices of {self._name}")
+        device, asked = self._device, self._asked
+        assert isinstance(device, _LimitedDevice)
+        device.explain(asked, 0.3 * self._left())
+        if asked is not None:
+            self._worths = tuple(self._price_own(asked))
+
+    def _price_own(self, asked: Asked) -> Iterator[OwnLimit]:
+        devices, evaluation = self._instance.devices, self._evaluation
+        found = []
+        with alarm(0.3 * self._left()) as passed:
+            whole = price(self._instance, asked, stopped=passed)
+            for kind, unit, name, used in (
+                ("deadline", "s", "deadline", evaluation.delay),
+                ("energy budget", "mJ", "energy_budget", evaluation.energy),
+            ):
+                size: Floats = getattr(devices, name)
+                if not np.isfinite(size).any() or passed[0]:
+                    continue
+                changed: dict[str, Any] = {name: size + 1.0}
+                more = price(
+                    replace(self._instance, devices=replace(devices, **changed)), asked, stopped=passed
+                )
+                worth = np.where(whole.relaxed | more.relaxed, 0.0, whole.value - more.value)
+                for m in np.flatnonzero(np.isfinite(size) & (worth > self._least)).tolist():
+                    figures = float(size[m]), float(used[m]), float(worth[m])
+                    found.append(OwnLimit(devices.ids[m], kind, unit, *figures))
+        yield from sorted(found, key=lambda limit: -limit.price)[:MOST_SHOWN]
+
+    def _own(self) -> tuple[OwnLimit, ...]:
+        return self._worths
+
+    def _limits(self) -> list[Limit]:
+        limits = Limits(self._instance)
+        prices = [None] * len(limits) if self._charge is None else self._charge.prices.tolist()
+        found = [
+            Limit(title, name[0], size, used, worth, unit=unit)
+            for (title, unit), name, size, used, worth in zip(
+                limits.titles,
+                limits.names,
+                limits.right.tolist(),
+                self._evaluation.use.tolist(),
+                prices,
+                strict=True,
+            )
+            if np.isfinite(size)
+        ]
+        return sorted(found, key=lambda limit: -limit.worth)
+
+    def _relaxed(self, limit: Limit) -> Instance:
+        limits = Limits(self._instance)
+        told = limit.point, limit.unit
+        name = next(
+            name
+            for name, title in zip(limits.names, limits.titles, strict=True)
+            if (name[0], title) == (limit.kind, told)
+        )
+        return resized(self._instance, name, limit.size + 1)
+
+
+class _LimitedDevice(Device):
+    """One device beside the others, under what it has of its own."""
+
+    def __init__(self, instance: Instance, solution: Solution, m: int) -> None:
+        super().__init__(instance, solution, m)
+        self.instance, self.solution, self.m = instance, solution, m
+        self.cost *= float(instance.devices.weight[m])
+        self.refused = self.row[0] == REFUSED
+
+    def explain(self, asked: Asked | None, seconds: float) -> None:
+        """What each subtask's other places change; then, where there are prices, their reduced costs."""
+        with alarm(seconds) as passed:
+            for k in range(len(self.row)):
+                if passed[0]:
+                    return
+                self.change[k] = [self._cost(self._moved(k, n)) - self.cost for n in self._places]
+            if asked is None:
+                return
+            own = Asked(Rates(*asked.rates), asked.share[self.m : self.m + 1])
+            whole = price(self.alone, own, stopped=passed)
+            for k in range(len(self.row)):
+                for n in self._places:
+                    left = Branches(self.alone)
+                    left.divide(0, k, frozenset([n]), True)
+                    left.serve(0)
+                    found = price(self.alone, own, left, stopped=passed)
+                    if passed[0]:
+                        return
+                    if not (found.relaxed[0] or whole.relaxed[0]):
+                        self.reduced[k, n] = found.value[0] - whole.value[0]
+
+    def _moved(self, k: int, place: int) -> list[int]:
+        return [place] * len(self.row) if self.refused else super()._moved(k, place)
+
+    def _cost(self, row: list[int]) -> float:
+        """Weighted; infinite where the device may not decide so, whatever the others do."""
+        evaluation = evaluate(self.alone, Solution.from_rows(self.alone, [row]))
+        return np.inf if evaluation.violations else evaluation.total
+
+    def choices(self, prices: Any) -> Iterator[Choice]:
+        """One for each subtask."""
+        for k, place in enumerate(self.row):
+            name = "refused" if self.refused else None if place == LOCAL else self.points.ids[place]
+            known = not np.isnan(self.change[k]).any()
+            reason = self._why(k) if known else NOT_COMPUTED
+            yield Choice(self.task.subtasks[k], name, self.change[k].copy(), self.reduced[k].copy(), reason)
+
+    def _why(self, k: int) -> str:
+        if self.refused:
+            return f"the device is refused, which costs {_amount(self.cost)}"
+        others = [n for n in self._places if n != self.row[k] and np.isfinite(self.change[k, n])]
+        if not others:
+            return "alone, it may be nowhere else"
+        best = min(others, key=lambda n: float(self.change[k, n]))
+        name = "its device" if best == LOCAL else self.points.ids[best]
+        gain = -float(self.change[k, best])
+        if abs(gain) <= WORTHLESS * abs(self.cost):
+            return f"cheapest here; {name} costs the same"
+        if gain < 0:
+            return f"cheapest here; {name} costs {_amount(-gain)} more"
+        broken = self._broken(self._moved(k, best))
+        if broken:
+            return f"{name} costs {_amount(gain)} less, but breaks {broken[0]}"
+        return f"{name} has room and costs {_amount(gain)} less: the solution can be improved"
+
+    def _broken(self, row: list[int]) -> list[str]:
+        """The limits that another decision of the device would break beside those of the others."""
+        places = [of.copy() for of in self.solution.places]
+        for group, of in zip(self.instance.groups, places, strict=True):
+            of[group.members == self.m] = row if len(row) == of.shape[1] else of[group.members == self.m]
+        return [str(violation) for violation in evaluate(self.instance, Solution(tuple(places))).violations]
