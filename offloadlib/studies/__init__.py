@@ -30,6 +30,7 @@ STUDIES: Mapping[str, str] = {
     "ddto": "offloadlib.studies.ddto.study",
     "ratios": "offloadlib.studies.ratios",
     "adversary": "offloadlib.studies.adversary.study",
+    "limits": "offloadlib.studies.limits",
 }
 """The module of each study."""
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from offloadlib.formulations.catalogue import LIMITED
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove
-from offloadlib.instances import Budget, Instance, Result, Solution
+from offloadlib.instances import Budget, Instance, Result
 from offloadlib.methods import Family, Method
 from offloadlib.proofs import judge
 
@@ -21,6 +22,7 @@ OPTIMUM = Method(
     Family.EXACT,
     "branch-and-price with a certificate that the checker accepts",
     "Dantzig-Wolfe decomposition of (5)",
+    supports=LIMITED,
     grace=CERTIFYING + 30.0,
 )
 
@@ -39,9 +41,13 @@ def solve(instance: Instance, budget: Budget) -> Result:
         If the checker accepts no certificate in time.
     """
     begun = time.perf_counter()
-    proof = prove(instance, budget.start or Solution.all_local(instance), budget)
+    proof = prove(instance, budget.start, budget)
     runtime = time.perf_counter() - begun
-    found = Result.of(instance, proof.solution, runtime, proof.certificate.lower_bound, proof.termination)
+    bound = proof.certificate.lower_bound
+    if proof.solution is None:
+        found = Result.nothing(runtime, bound, proof.termination)
+    else:
+        found = Result.of(instance, proof.solution, runtime, bound, proof.termination)
     with TemporaryDirectory(prefix="offloadlib-") as folder:
         path = Path(folder) / "certificate.json"
         stored, accepted = judge(instance, found.stored(OPTIMUM.name), proof, path, CERTIFYING)
@@ -52,4 +58,6 @@ def solve(instance: Instance, budget: Budget) -> Result:
         "columns": proof.columns,
         "certifying": time.perf_counter() - begun - runtime,
     }
+    if proof.solution is not None and instance.version > 1:
+        record["refused"] = instance.evaluate(proof.solution).num_refused
     return replace(found, lower_bound=stored.lower_bound, run=record)
