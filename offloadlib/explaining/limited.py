@@ -1,6 +1,6 @@
 """What prices tell of an instance of format 2: the worth of every limit, and of what is a device's own.
 
-The Lagrangian is that of :mod:`.explaining`, with a price on each limit of
+The Lagrangian is that of :mod:`.work`, with a price on each limit of
 :class:`~.instances.structured.limits.Limits`, whose unit is that of the objective for one unit of the limit;
 for ``max``, with the shares of the devices. A second more for the deadline of a device, or a mJ more for its
 energy budget, is worth what the least cost plus prices of that device falls by.
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from offloadlib.explaining import NOT_COMPUTED, WORTHLESS, Choice, Device, Limit, OwnLimit, _amount, _Work
 from offloadlib.formulations.structured.certificate import WHOLE, Charge
 from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.limited.pricing import Asked, Branches, price
@@ -24,11 +23,13 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.limits import Limits, Rates
 from offloadlib.instances.structured.model import REFUSED
 
+from .work import NOT_COMPUTED, WORTHLESS, Choice, Device, Limit, OwnLimit, Work, amount
+
 MOST_SHOWN = 24
 """Deadlines and energy budgets that are told of."""
 
 
-class LimitedWork(_Work):
+class LimitedWork(Work):
     """The same as for format 1, with prices on all limits."""
 
     _nothing = -np.inf
@@ -173,7 +174,7 @@ class _LimitedDevice(Device):
 
     def _why(self, k: int) -> str:
         if self.refused:
-            return f"the device is refused, which costs {_amount(self.cost)}"
+            return f"the device is refused, which costs {amount(self.cost)}"
         others = [n for n in self._places if n != self.row[k] and np.isfinite(self.change[k, n])]
         if not others:
             return "alone, it may be nowhere else"
@@ -183,11 +184,11 @@ class _LimitedDevice(Device):
         if abs(gain) <= WORTHLESS * abs(self.cost):
             return f"cheapest here; {name} costs the same"
         if gain < 0:
-            return f"cheapest here; {name} costs {_amount(-gain)} more"
+            return f"cheapest here; {name} costs {amount(-gain)} more"
         broken = self._broken(self._moved(k, best))
         if broken:
-            return f"{name} costs {_amount(gain)} less, but breaks {broken[0]}"
-        return f"{name} has room and costs {_amount(gain)} less: the solution can be improved"
+            return f"{name} costs {amount(gain)} less, but breaks {broken[0]}"
+        return f"{name} has room and costs {amount(gain)} less: the solution can be improved"
 
     def _broken(self, row: list[int]) -> list[str]:
         """The limits that another decision of the device would break beside those of the others."""

@@ -37,7 +37,6 @@ from offloadlib.instances import (
     LOCAL,
     UNLIMITED,
     Budget,
-    InputError,
     Instance,
     Progress,
     Result,
@@ -249,70 +248,7 @@ def _lacking(alone: float, reduced: float) -> list[str]:
     return [name for name, value in values if math.isnan(value)]
 
 
-def explain(
-    instance: Instance,
-    solution: Solution | None,
-    *,
-    device: str | None = None,
-    time_limit: float = 60.0,
-    on_progress: Callable[[str, Progress | None], None] | None = None,
-    on_part: Callable[[str, Explanation], None] | None = None,
-) -> Explanation:
-    """Price the limits of an instance, try the dear ones with one more, and explain a device's choices.
-
-    Parameters
-    ----------
-    instance, solution
-        A solution that keeps all limits.
-    device
-        Id of the device to explain; by default the one whose task uses the most places.
-    time_limit
-        Seconds for everything: the dearest limits are tried first.
-    on_progress
-        Called with what is solved, and None at its beginning or its progress.
-    on_part
-        Called with ``bounds``, ``choices`` and ``limits`` as soon as these are known, and with what is known.
-
-    Returns
-    -------
-    Explanation
-        At the time limit and after Ctrl-C, what is known by then.
-
-    Raises
-    ------
-    InputError
-        If there is no solution, it breaks a limit, or there is no such device.
-    """
-    if solution is None:
-        raise InputError("explain", [("solution", "there is none: an instance without one has no prices")])
-    evaluation = evaluate(instance, solution)
-    problems = [("solution", f"breaks a limit: {violation}") for violation in evaluation.violations]
-    if device is not None and device not in instance.devices.ids:
-        problems.append(("device", f"{device!r} is not in the instance"))
-    if not time_limit > 0:
-        problems.append(("time_limit", f"must be positive, not {time_limit!r}"))
-    if problems:
-        raise InputError("explain", problems)
-    work: _Work
-    if instance.version == 1:
-        work = _Work(instance, solution, device, time_limit, on_progress)
-    else:
-        from offloadlib.explaining_limits import LimitedWork
-
-        work = LimitedWork(instance, solution, device, time_limit, on_progress)
-    parts = {"bounds": work.find_bounds, "choices": work.explain_choices, "limits": work.try_limits}
-    for name, step in parts.items():
-        if not work.interrupted:
-            try:
-                step()
-            except KeyboardInterrupt:
-                work.interrupted = True
-        if on_part is not None:
-            on_part(name, work.explanation())
-    return work.explanation()
-
-
-class _Work:
+class Work:
     """The prices, the optimum or what is known of it, the device's choices, and the optimum with one more of
     a limit."""
 
@@ -591,21 +527,21 @@ class Device:
         if abs(gain) <= WORTHLESS * abs(self.cost):
             return f"cheapest here; {name} costs the same"
         if gain < 0:
-            return f"cheapest here; {name} costs {_amount(-gain)} more"
+            return f"cheapest here; {name} costs {amount(-gain)} more"
         starts = all(place == LOCAL for place in self.row)
         if self.free[best] > 0 and not (starts and self.free_radio <= 0):
-            return f"{name} has room and costs {_amount(gain)} less: the solution can be improved"
+            return f"{name} has room and costs {amount(gain)} less: the solution can be improved"
         full = f"{name} is full" if self.free[best] <= 0 else "all radio channels are taken"
-        less = f"{name} costs {_amount(gain)} less, but {full}"
+        less = f"{name} costs {amount(gain)} less, but {full}"
         if prices is None:
             return less
         dearer = self._paid(self._moved(k, best), prices) - self._paid(self.row, prices)
         if dearer >= gain:
-            return f"{less}, and worth {_amount(dearer)} more than what is used now"
+            return f"{less}, and worth {amount(dearer)} more than what is used now"
         if dearer <= 0:
             return f"{less}, though it is worth no more than what is used now"
-        return f"{less}, though it is worth only {_amount(dearer)} more than what is used now"
+        return f"{less}, though it is worth only {amount(dearer)} more than what is used now"
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
     return f"{value:.3g}"
