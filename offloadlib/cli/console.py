@@ -196,19 +196,21 @@ def _figures(
         ),
         ("gap", numbers.percent(distance, 4) or "unknown", "" if bound is None else "(cost - bound)/cost"),
     ]
+    worse: list[tuple[str, str, str]] = []
     if evaluation.local.feasible:
+        devices = counted(evaluation.instance.num_devices, "device")
         rows += [
             ("all local", numbers.fixed(local, digits), ""),
             ("saving", numbers.percent(evaluation.saving, 2), "against all local"),
         ]
+        worse = [("worse off", str(evaluation.worse_off), f"of {devices}")]
     else:
         rows.append(("all local", "none", f"it breaks {counted(len(evaluation.local.violations), 'limit')}"))
-    devices = counted(evaluation.instance.num_devices, "device")
     return [
         *rows,
         ("utilisation", numbers.percent(evaluation.utilisation, 1), evaluation.usage),
         *((use.name, "", str(use)) for use in evaluation.uses if use.common),
-        ("worse off", str(evaluation.worse_off), f"of {devices}"),
+        *worse,
     ]
 
 

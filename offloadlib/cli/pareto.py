@@ -32,6 +32,9 @@ def pareto(
 ) -> None:
     """Trace a front: the least of one thing for each amount of another, each point with a certified bound.
 
+    Delay against energy counts the delay of all devices alike: none may be refused there, fees and weights
+    do not count. With --limit the cost is that of the instance.
+
     Interrupted, the same command goes on from the points that are in DIR.
     """
     from offloadlib.cli import console
@@ -46,6 +49,8 @@ def pareto(
     if not isinstance(data, Instance):
         raise InputError(instance, [("kind", f"must be {shown(Instance.kind)}, not {shown(data.kind)}")])
     found: Front = DelayEnergy.of_instance(data) if limit is None else CostLimit.of_instance(data, limit)
+    if isinstance(found, DelayEnergy) and found.left_out:
+        say(f"on the front of delay against energy {found.left_out}")
     output.mkdir(parents=True, exist_ok=True)
     with console.Display() as display:
 

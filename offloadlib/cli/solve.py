@@ -160,7 +160,10 @@ def _start(path: Path, instance: AnyInstance) -> Any:
     """The decisions of a solution file, which must keep every limit."""
     from offloadlib.instances import InputError, read_solution
 
-    solution = read_solution(path, instance).solution
+    stored = read_solution(path, instance)
+    solution = stored.solution
+    if solution is None:
+        raise InputError(path, [("", f"holds no decisions ({stored.status}): it cannot be a start")])
     broken = instance.evaluate(solution).violations
     if broken:
         raise InputError(path, [("", f"cannot be a start: {violation}") for violation in broken])

@@ -60,7 +60,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
             saving=evaluation.saving if evaluation.local.feasible else None,
             utilisation=evaluation.utilisation,
             fairness=evaluation.fairness if evaluation.local.feasible else None,
-            worse_off=evaluation.worse_off,
+            worse_off=evaluation.worse_off if evaluation.local.feasible else None,
             refused=evaluation.num_refused,
             late=evaluation.num_late,
         )

@@ -71,6 +71,19 @@ class DelayEnergy(Front):
     is a cap on the energy. Fees and weights do not count, and no device may be refused, as refusing all would
     take no time."""
 
+    @property
+    def left_out(self) -> str:
+        """What of the instance does not count on this front, in words; empty where that is nothing."""
+        devices, points = self.instance.devices, self.instance.points
+        fees = bool((points.fee_subtask != 0).any() or (points.fee_work != 0).any())
+        fees |= any((~np.isnan(group.exceptions.fee)).any() for group in self.instance.groups)
+        said = {
+            "no device may be refused": bool((~np.isnan(devices.rejection)).any()),
+            "fees do not count": fees,
+            "weights do not count": bool((devices.weight != 1).any()),
+        }
+        return ", ".join(text for text, holds in said.items() if holds)
+
     @classmethod
     def of_instance(cls, instance: Instance) -> DelayEnergy:
         """The front of an instance."""

@@ -4,9 +4,9 @@ run goes on."""
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,23 @@ from offloadlib.instances import (
     Budget,
     InputError,
     Instance,
+    Result,
     Solution,
     Status,
-    Termination,
+    StoredSolution,
     evaluate,
     gap,
     write,
     write_solution,
 )
 from offloadlib.instances.files.document import replacing
+from offloadlib.methods import Method
 from offloadlib.proofs import certify, default_time, kept_proof, proving
 from offloadlib.registry import find
+from offloadlib.running import workers
+from offloadlib.running.interrupts import Interrupts, counted_interrupts
 from offloadlib.running.records import stored
-from offloadlib.solving import admit, attempt
+from offloadlib.solving import admit
 
 from .front import Front
 
@@ -151,18 +155,13 @@ class Tracer:
         files = [self.folder / f"{stem}{ending}" for ending in (".json", ".sol.json", ".cert.json")]
         kept = self.folder / f".{stem}.proof"
         chosen = proving(method, instance.kind, kept)
-        begun = time.perf_counter()
         try:
-            result = attempt(chosen, instance, budget)
-            seconds = time.perf_counter() - begun
-            if result.termination is Termination.INTERRUPTED:
-                raise KeyboardInterrupt
-            solution, certified = stored(result, self.method, budget), False
-            if result.status is not Status.UNKNOWN:
-                allowed = default_time(budget.time_limit) if self.proof_time is None else self.proof_time
-                solution, certified = certify(
-                    instance, solution, files[2], allowed, budget.gap, kept_proof(kept)
+            with counted_interrupts(patient=False) as interrupts:
+                result, solution, certified = self._certified(
+                    chosen, instance, budget, files[2], kept, interrupts
                 )
+                if interrupts.count:
+                    raise KeyboardInterrupt
         finally:
             kept.unlink(missing_ok=True)
         write(instance, files[0])
@@ -183,10 +182,41 @@ class Tracer:
             gap=math.nan if distance is None else distance,
             status=str(solution.status),
             certified=certified,
-            time=seconds,
+            time=result.runtime,
             sha256=instance.fingerprint,
             stem=stem,
         )
+
+    def _certified(
+        self,
+        method: Method,
+        instance: Instance,
+        budget: Budget[Any],
+        path: Path,
+        kept: Path,
+        interrupts: Interrupts,
+    ) -> tuple[Result[Any], StoredSolution[Any], bool]:
+        """A solve and its proof, each in a process of its own, which Ctrl-C ends."""
+        outcome = workers.run(method, instance, budget, interrupts=interrupts)
+        if isinstance(outcome.error, InputError):
+            raise outcome.error
+        if outcome.result is None:
+            if interrupts.count:
+                raise KeyboardInterrupt
+            raise RuntimeError(outcome.message)
+        result: Result[Any] = outcome.result
+        solution, certified = stored(result, self.method, budget), False
+        if result.status is Status.UNKNOWN or interrupts.count:
+            return result, solution, False
+        allowed = default_time(budget.time_limit) if self.proof_time is None else self.proof_time
+        proof = kept_proof(kept)
+        job = partial(certify, instance, solution, path, allowed, budget.gap, proof)
+        ending, value, _ = workers.aside(job, "offloadlib certificate", interrupts)
+        if isinstance(value, InputError):
+            raise value
+        if ending is workers.Ending.DONE:
+            solution, certified = value
+        return result, solution, certified
 
     def _start(self, instance: Instance) -> Solution | None:
         """The best of the solutions before that keeps the limits of this instance."""

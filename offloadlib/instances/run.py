@@ -18,6 +18,9 @@ Decisions = TypeVar("Decisions", default=Any)
 OPTIMAL_GAP = 1e-9
 """The largest relative gap at which a solution is called optimal."""
 
+NOTHING = 1e-9
+"""What a cost of 0 counts as where something is relative to it."""
+
 
 class Termination(StrEnum):
     """Why a method stopped."""
@@ -135,15 +138,15 @@ class StoredSolution(Generic[Decisions]):
 
 
 def gap(objective: float, lower_bound: float | None) -> float | None:
-    """Relative gap (objective - lower bound)/|objective|; 0 where they are equal, None without a bound or a
-    solution."""
+    """Relative gap (objective - lower bound)/|objective|, an objective of 0 counting as :data:`NOTHING`; 0
+    where they are equal, None without a bound or a solution."""
     if lower_bound is None:
         return None
     if objective == lower_bound:
         return 0.0
     if math.isinf(objective):
         return None
-    return (objective - lower_bound) / abs(objective) if objective else math.inf
+    return (objective - lower_bound) / (abs(objective) or NOTHING)
 
 
 @dataclass(frozen=True)

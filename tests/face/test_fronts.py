@@ -10,14 +10,13 @@ from brute import brute_force
 from folders import LIBRARY
 from strategies import DOCUMENT, changed, instance_of, put
 
-from offloadlib import solving
 from offloadlib.cli.app import main
-from offloadlib.fronts import trace
 from offloadlib.fronts.front import CostLimit, resized
 from offloadlib.fronts.trace import TABLE, Tracer, read_table
 from offloadlib.instances import Budget, InputError, read, read_solution
 from offloadlib.pictures.front import front as draw
 from offloadlib.pictures.style import save
+from offloadlib.running import workers
 
 BUDGET: Budget[Any] = Budget(time_limit=10.0, gap=1e-9)
 
@@ -44,7 +43,7 @@ def test_a_later_run_solves_nothing_again(tmp_path: Path, monkeypatch: pytest.Mo
     front = CostLimit.of_instance(instance_of(DOCUMENT), "capacity:op1")
     points = Tracer(tmp_path, budget=BUDGET).trace(front, 3)
     assert read_table(tmp_path / TABLE) == points
-    monkeypatch.setattr(trace, "attempt", None)
+    monkeypatch.setattr(workers, "run", None)
     told: list[bool] = []
     again = Tracer(tmp_path, budget=BUDGET, on_point=lambda point, known: told.append(known)).trace(front, 3)
     assert again == points
@@ -53,15 +52,15 @@ def test_a_later_run_solves_nothing_again(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_is_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     front = CostLimit.of_instance(instance_of(DOCUMENT), "capacity:op1")
-    real, calls = solving.attempt, []
+    real, calls = workers.run, []
 
-    def twice(*arguments: Any) -> Any:
+    def twice(*arguments: Any, **named: Any) -> Any:
         calls.append(arguments)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **named)
 
-    monkeypatch.setattr(trace, "attempt", twice)
+    monkeypatch.setattr(workers, "run", twice)
     with pytest.raises(KeyboardInterrupt):
         Tracer(tmp_path, budget=BUDGET).trace(front, 3)
     kept = read_table(tmp_path / TABLE)

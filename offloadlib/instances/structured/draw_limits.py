@@ -34,8 +34,10 @@ class LimitSetting:
         What each subtask demands of each resource.
     room
         What each offload point has of each resource.
-    deadline, energy_budget
-        Of each device, as multiples of its all-local delay and energy.
+    deadline
+        Of each device, as a multiple of its all-local delay.
+    energy_budget
+        Of each device, as a multiple of its all-local energy.
     rejection
         What refusing a device costs, as a multiple of its all-local cost.
     weight
@@ -50,8 +52,10 @@ class LimitSetting:
         Share of all subtasks and offload points at which the execution is faster, ...
     speedup
         ... so many times.
-    total_delay, total_energy
-        Caps on the delay and the energy of all devices, as multiples of those of all-local.
+    total_delay
+        Cap on the delay of all devices, as a multiple of that of all-local.
+    total_energy
+        Cap on the energy of all devices, as a multiple of that of all-local.
     objective
         The sum of the costs, or the largest.
     """
@@ -241,6 +245,8 @@ def limit_problems(setting: LimitSetting) -> Iterator[Problem]:
         elif name in setting.resources[:i]:
             yield f"resources[{i}]", f"names {shown(name)} again"
     for name in ("demand", "room"):
+        if not setting.resources and getattr(setting, name) != getattr(LimitSetting(), name):
+            yield name, "says nothing without the name of a resource"
         yield from range_problems(name, getattr(setting, name), 0, LARGEST)
     for name in ("deadline", "energy_budget", "rejection", "weight", "latency", "fee"):
         if getattr(setting, name) is not None:
