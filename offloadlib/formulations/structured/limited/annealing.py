@@ -179,6 +179,7 @@ def annealed(
         Sweeps, whatever the seconds.
     """
     some, finite, devices = _some(columns, prices, chosen), lagrangian.finite, len(chosen)
+    size = min(int(CHOICE * devices), len(columns) - 1)
     some = some[np.argsort(columns.device[some], kind="stable")]
     first = np.searchsorted(columns.device[some], np.arange(devices + 1))
     several = np.flatnonzero(np.diff(first) > 1)
@@ -197,7 +198,7 @@ def annealed(
     position[some] = np.arange(len(some))
     state = position[chosen]
     best, used = state.copy(), np.asarray(use[state].sum(axis=0), dtype=np.float64)
-    heat = float(_reduced(columns, prices)[some].max()) or 1.0
+    heat = float(np.partition(_reduced(columns, prices), size)[size]) or 1.0
     sweeps = min(max(int(seconds * RATE / max(len(several), 1)), 1), most)
     schedule = Schedule(sweeps, HOT * heat, COLD * heat, seed)
     found = anneal(moves, schedule, state, best, used, read_only(lagrangian.stopped))

@@ -42,7 +42,7 @@ from ...engine import highs
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Proof, claim
-from ..certificate import WHOLE, Certificate, Charge, Refused
+from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
 from ..certificate import Places as Branch
 from ..decomposition.pricing import NEVER, alarm
 from .annealing import MOST_SWEEPS, annealed
@@ -63,11 +63,14 @@ AT_ROOT = 0.3
 PATIENCE_AT_ROOT = 0.01
 """As above, when it goes on."""
 
-ROUGH_SEARCH = 20_000
-"""Effort for a device's decision at first, as for :func:`.pricing.price`."""
+ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
+"""Effort for a device's decision at first, as for :func:`.pricing.price`, and for a bound of many devices."""
 
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample alone, and devices in it."""
+
+PARTS, GAINS = 200, (2.0, 1.5, 1.0, 1.0, 0.7, 0.5)
+"""Parts in which many devices are asked, and how much a price grows, relatively, with what is used beyond."""
 
 IN_SAMPLE, HALFWAY = 0.3, 0.5
 """Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""
@@ -219,6 +222,7 @@ class Search(Run[Solution | None]):
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
         self.master: Master | None = None
+        self._first_choice: Ints | None = None
 
     def _first_shares(self, device: int = 0) -> Ints | None:
         """All of the objective is a device's, where the largest cost counts."""
@@ -327,14 +331,11 @@ class Search(Run[Solution | None]):
 
     def _rough(self, first: Bounded, charge: Charge) -> Charge:
         """Rough prices to begin with, their decisions in the master."""
-        best, bound, start = charge, -math.inf, None
+        best, bound = charge, -math.inf
         if self.large:
-            start = self._sampled()
-        for tried, found in rough(self.lagrangian, first, charge, self.late, start):
-            if self.large:
-                self._known.columns.add(found.found, found.some)
-            else:
-                self._known.add(found.found, found.some)
+            return self._spread()
+        for tried, found in rough(self.lagrangian, first, charge, self.late):
+            self._known.add(found.found, found.some)
             if found.bound > bound:
                 best, bound = tried, found.bound
         self.tree.improve(bound, best)
@@ -394,17 +395,59 @@ class Search(Run[Solution | None]):
             return True
         return self.instance.evaluate(solution).feasible
 
-    def _sampled(self) -> Floats:
-        """Prices (L,) that are best for some of the devices, with their share of the limits."""
-        devices, seconds = self.instance.num_devices, IN_SAMPLE * self.left
-        some = np.sort(np.random.default_rng(self.budget.seed).permutation(devices)[:SAMPLE])
-        budget = Budget(time_limit=seconds, gap=self.budget.gap, threads=self.budget.threads)
+    def _spread(self) -> Charge:
+        """Prices that are best for some of the devices, and a first choice for all.
+
+        At any one set of prices nearly all devices want the same few points. So a few devices at a time are
+        asked, and what those before them have used more or less than their part of a limit moves its price:
+        limits are used evenly, at prices that are all near the best ones.
+        """
+        devices, draw = self.instance.num_devices, np.random.default_rng(self.budget.seed)
+        some = np.sort(draw.permutation(devices)[:SAMPLE])
+        budget = Budget(time_limit=IN_SAMPLE * self.left, gap=self.budget.gap, threads=self.budget.threads)
         sample = Search(subset(self.instance, some), None, budget, self.lagrangian.stopped)
         sample.lagrangian.share = SAMPLE / devices
         charge = sample._alone()
         if charge is None:
-            return self.lagrangian.free().prices
-        return sample._known.generate((), charge, stop=sample.late).charge.prices
+            return self.lagrangian.free()
+        charge = sample._known.generate((), charge, stop=sample.late).charge
+        for gain in GAINS:
+            self._take_in(charge)
+            base, charge = charge, self._in_turn(charge, gain, draw)
+            self._construct(Node(self.tree.bound, base))
+            if self.lower_bound >= self.cutoff or self.late(HALFWAY):
+                break
+        self.lagrangian.effort = FINER_SEARCH
+        self._take_in(charge)
+        return charge
+
+    def _take_in(self, charge: Charge) -> None:
+        """The bound at a charge, and what all devices want there."""
+        found = self.lagrangian.evaluate(charge)
+        self.tree.improve(found.bound, charge)
+        self._known.columns.add(found.found, found.some)
+        self.report()
+
+    def _in_turn(self, charge: Charge, gain: float, draw: np.random.Generator) -> Charge:
+        """Ask a few devices at a time, which leaves a choice; returns the mean of their prices."""
+        devices, lagrangian, columns = self.instance.num_devices, self.lagrangian, self._known.columns
+        scale = np.where(lagrangian.right > 0, lagrangian.right, 1.0)
+        choice, used = np.zeros(devices, dtype=np.int64), np.zeros(len(scale))
+        asked, mean = 0, np.zeros(len(scale))
+        for part in np.array_split(draw.permutation(devices), PARTS):
+            members = np.sort(part)
+            over = (used - asked / devices * lagrangian.right) / scale
+            prices = charge.prices * np.exp(np.clip(gain * over, -1.0, 1.0))
+            limits = Limits(subset(self.instance, members))
+            few = Lagrangian(limits, lagrangian.stopped, lagrangian.threads, effort=lagrangian.effort)
+            found = few.evaluate(Charge(shortened(prices)))
+            columns.add(found.found, None, members)
+            choice[members] = columns.of(found.found.table, members)
+            used += found.found.use.sum(axis=0)
+            asked += len(members)
+            mean += prices * len(members) / devices
+        self._first_choice = choice
+        return Charge(shortened(mean))
 
     # Branches -----------------------------------------------------------------------------------------
 
@@ -498,16 +541,18 @@ class Search(Run[Solution | None]):
         first = np.searchsorted(columns.device[order], np.arange(self.instance.num_devices))
         prices = node.charge.prices
         repair = Repair(self.lagrangian, columns, prices, late=self.late)
-        repair.begin(order[first])
+        chosen = order[first] if self._first_choice is None else self._first_choice
+        repair.begin(chosen)
         if repair.repaired():
             repair.improved()
             self._offer(columns.table[repair.chosen])
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
-        seconds = min(ANNEALING * self.left, MOST_ANNEALING)
-        chosen = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
-        if chosen is not None:
-            self._offer(columns.table[chosen])
+        most = MOST_ANNEALING if self._first_choice is None else math.inf
+        seconds = min(ANNEALING * self.left, most)
+        best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
+        if best is not None:
+            self._offer(columns.table[best])
 
     def _priced(self, charge: Charge) -> Floats:
         """(P,) what known columns cost with prices."""

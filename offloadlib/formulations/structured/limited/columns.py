@@ -13,7 +13,7 @@ from offloadlib.instances import Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.cost import spent
 from offloadlib.instances.structured.limits import Limits, demands
-from offloadlib.instances.structured.model import Places
+from offloadlib.instances.structured.model import LOCAL, Places
 from offloadlib.instances.structured.sides import side
 
 
@@ -78,7 +78,7 @@ class Columns:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._known: dict[tuple[int, bytes], int] = {}
-        width = max(group.work.shape[1] for group in limits.instance.groups)
+        self._width = width = max(group.work.shape[1] for group in limits.instance.groups)
         self._device: list[Ints] = [np.empty(0, np.int64)]
         self._table: list[Places] = [np.empty((0, width), np.int32)]
         self._cost: list[Floats] = [np.empty(0)]
@@ -87,27 +87,46 @@ class Columns:
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, found: Valued, wanted: NDArray[np.bool_] | None = None) -> slice:
-        """Add the decisions of some devices, all by default, that are new; returns where they are."""
+    def add(
+        self, found: Valued, wanted: NDArray[np.bool_] | None = None, devices: Ints | None = None
+    ) -> slice:
+        """Add the decisions of some devices, all by default, that are new; returns where they are.
+
+        Parameters
+        ----------
+        found, wanted
+            Decisions, and the rows of them that are to be added.
+        devices
+            Whose decisions they are; those of all devices by default.
+        """
         first = len(self)
         some = range(len(found.table)) if wanted is None else np.flatnonzero(wanted).tolist()
+        names = range(len(found.table)) if devices is None else devices.tolist()
         new = []
-        for m in some:
-            key = m, found.table[m].tobytes()
+        for row in some:
+            key = names[row], self._padded(found.table[row]).tobytes()
             if key not in self._known:
                 self._known[key] = len(self._known)
-                new.append(m)
+                new.append(row)
         if new:
             at = np.array(new)
-            self._device.append(at)
-            self._table.append(found.table[at])
+            self._device.append(at if devices is None else devices[at])
+            self._table.append(np.array([self._padded(row) for row in found.table[at]]))
             self._cost.append(found.cost[at])
             self._use.append(found.use[at])
         return slice(first, len(self))
 
-    def of(self, table: Places) -> Ints:
-        """(M,) the columns of a table of decisions, which must be known."""
-        return np.array([self._known[m, row.tobytes()] for m, row in enumerate(table)])
+    def of(self, table: Places, devices: Ints | None = None) -> Ints:
+        """The columns of a table of decisions of some devices, all by default, which must be known."""
+        names = range(len(table)) if devices is None else devices.tolist()
+        rows = zip(names, table, strict=True)
+        return np.array([self._known[m, self._padded(row).tobytes()] for m, row in rows])
+
+    def _padded(self, row: Places) -> Places:
+        """A decision in a table of the widest tasks."""
+        if len(row) == self._width:
+            return row
+        return np.append(row, np.full(self._width - len(row), LOCAL, np.int32))
 
     @property
     def device(self) -> Ints:

@@ -29,9 +29,6 @@ TURNS = 20
 FIRST_STEP = 0.05
 """What a price changes by, relatively, where there is no use, or twice too much."""
 
-FEW_TURNS, NEAR = 6, 0.2
-"""Evaluations, and times the step, where there are good prices to begin with."""
-
 LONGER, SHORTER = 1.2, 0.6
 """What becomes of a step that raises the bound, or does not."""
 
@@ -41,7 +38,6 @@ def rough(
     first: Bounded,
     charge: Charge,
     late: Callable[[], bool],
-    start: Floats | None = None,
 ) -> Iterator[tuple[Charge, Bounded]]:
     """Charges that come nearer to balance, and what pricing says at each.
 
@@ -51,8 +47,6 @@ def rough(
         The limits, and what pricing says of them at a charge without prices.
     late
         Asked before each evaluation whether to end.
-    start
-        Prices (L,) to begin with, which need no level.
     """
     right = lagrangian.right
     used = _used(first)
@@ -62,10 +56,10 @@ def rough(
     unit = _alike(lagrangian, scale) * (np.abs(first.found.cost).sum() or 1.0)
     level, below, above = 1.0, 0.0, np.inf
     prices = unit
-    for _ in range(LEVELS if start is None else 1):
+    for _ in range(LEVELS):
         if late():
             return
-        prices = level * unit if start is None else start
+        prices = level * unit
         charge = Charge(shortened(prices), charge.shares)
         found = lagrangian.evaluate(charge)
         yield charge, found
@@ -81,9 +75,7 @@ def rough(
         else:
             level = np.sqrt(below * above)
     best, bound, step, over = prices, found.bound, FIRST_STEP, (used - right) / scale
-    if start is not None:
-        step *= NEAR
-    for _ in range(TURNS if start is None else FEW_TURNS):
+    for _ in range(TURNS):
         if late():
             return
         prices = best * np.exp(step * np.clip(over, -1.0, 1.0))
