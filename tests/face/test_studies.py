@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import odd_methods
@@ -29,7 +30,7 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import find
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
-from offloadlib.studies import STUDIES, Options, StudyRow
+from offloadlib.studies import STUDIES, Options, StudyRow, jobs
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Alike, Pace, conduct, locally, perform
@@ -163,6 +164,9 @@ def test_a_timed_method_runs_until_its_time_is_known(seconds: float, ended: Term
     method = replace(find("local"), path="small_study:tunable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_study, "tunable", function)
+        # As if the process always had the processor.
+        clock = SimpleNamespace(perf_counter=time.perf_counter, process_time=time.perf_counter)
+        patch.setattr(jobs, "time", clock)
         found = Job(RECIPE, method).prepared().load()(RECIPE.instance(), Budget(seed=3))
     assert calls == [3] * runs
     assert found.run["timed_runs"] == max(runs - 1, 1)
