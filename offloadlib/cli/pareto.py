@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .options import InstanceFile, Seed
-from .status import say
+from .status import INTERRUPTED, say
 
 
 def pareto(
@@ -41,7 +41,7 @@ def pareto(
     from offloadlib.fronts.front import CostLimit, DelayEnergy, Front
     from offloadlib.fronts.trace import Point, Tracer
     from offloadlib.instances import Budget, InputError, Instance, read
-    from offloadlib.instances.errors import shown
+    from offloadlib.instances.errors import counted, shown
     from offloadlib.pictures.front import front as draw
     from offloadlib.pictures.style import save
 
@@ -60,7 +60,12 @@ def pareto(
         budget = Budget(time_limit, gap, seed, on_progress=display.update)
         display.begin(f"{data.name}  {found.name}")
         tracer = Tracer(output, method, budget, on_point=tell)
-        traced = tracer.trace(found, points)
+        try:
+            traced = tracer.trace(found, points)
+        except KeyboardInterrupt:
+            kept = counted(len(tracer.points), "point")
+            say(f"interrupted: {output} has {kept}, and the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
     console.show_front(found, traced)
     picture = output / f"{found.name}.png"
     save(draw(found, traced), picture)

@@ -106,3 +106,15 @@ def test_the_command_writes_a_table_and_a_picture(tmp_path: Path, capsys: pytest
     assert main(["pareto", str(LIBRARY / "worked-example.json"), "-o", str(tmp_path), *options]) == 0
     assert {TABLE, "cost-capacity-op1.png"} <= {path.name for path in tmp_path.iterdir()}
     assert "certified" in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_kept_when_it_is_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "run", interrupted)
+    options = ["--limit", "capacity:op1", "--points", "2"]
+    assert main(["pareto", str(LIBRARY / "worked-example.json"), "-o", str(tmp_path), *options]) == 130
+    assert f"interrupted: {tmp_path} has 0 points, and the same command goes on" in capsys.readouterr().err
