@@ -162,14 +162,13 @@ class CostLimit(Front):
             known = ", ".join(list(names)[:8]) + (", ..." if len(names) > 8 else "")
             raise InputError("limit", [("", f"{text!r} is none of this instance's; there are {known}")])
         part = names[text][0]
-        limit = names[text]
-        limits = Limits(instance)
-        if math.isinf(limits.right[limits.names.index(limit)]):
-            raise InputError("limit", [("", f"{text} has no size in this instance")])
         unit = {"capacity": "subtasks", "channels": "devices", "totals": "s" if "delay" in text else "mJ"}
         x = f"size of {text}" + (f" in {unit[part]}" if part in unit else "")
         name = f"cost-{text}".replace(":", "-").replace("/", "-")
-        return cls(instance, name, x, "cost", part in ("capacity", "channels"), names[text])
+        front = cls(instance, name, x, "cost", part in ("capacity", "channels"), names[text])
+        if math.isinf(front.size):
+            raise InputError("limit", [("", f"{text} has no size in this instance")])
+        return front
 
     @property
     def size(self) -> float:

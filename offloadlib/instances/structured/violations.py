@@ -138,27 +138,29 @@ def demand_entries(instance: Instance, solution: Solution) -> list[tuple[Ints, F
 
 def late(instance: Instance, solution: Solution, delay: Floats, energy: Floats) -> Iterator[Violation]:
     """Served devices beyond their deadline, or their energy budget."""
-    devices = instance.devices
-    doubt = np.zeros(instance.num_devices, dtype=np.bool_)
-    for value, most in ((delay, devices.deadline), (energy, devices.energy_budget)):
-        doubt |= np.isfinite(most) & (value >= most * (1 - DOUBT))
-    if not doubt.any():
-        return
-    for m, spent in exact.spent(instance, solution, np.flatnonzero(doubt)).items():
-        if _refused(instance, solution, m):
-            continue
-        allowances = float(devices.deadline[m]), float(devices.energy_budget[m])
-        for limit, exactly, allowed in zip(OWN, spent, allowances, strict=True):
-            if exactly > allowed:
-                yield Violation(limit, devices.ids[m], float(exactly), allowed)
+    devices, kept = instance.devices, served(instance, solution)
+    parts = (
+        ("deadline", delay, devices.deadline),
+        ("energy budget", energy, devices.energy_budget),
+    )
+    near, beyond = (np.zeros(instance.num_devices, dtype=np.bool_) for _ in range(2))
+    for _, value, most in parts:
+        near |= kept & np.isfinite(most) & (abs(value - most) <= most * DOUBT)
+        beyond |= kept & (value > most)
+    spent = exact.spent(instance, solution, np.flatnonzero(near)) if near.any() else {}
+    for m in np.flatnonzero(near | beyond).tolist():
+        for number, (limit, value, most) in enumerate(parts):
+            used = spent[m][number] if m in spent else float(value[m])
+            if used > most[m]:
+                yield Violation(limit, devices.ids[m], float(used), float(most[m]))
 
 
-def _refused(instance: Instance, solution: Solution, device: int) -> bool:
+def served(instance: Instance, solution: Solution) -> NDArray[np.bool_]:
+    """(M,) the devices that are not refused."""
+    found = np.ones(instance.num_devices, dtype=np.bool_)
     for group, places in zip(instance.groups, solution.places, strict=True):
-        row = np.flatnonzero(group.members == device)
-        if len(row):
-            return bool(places[row[0], 0] == REFUSED)
-    return False
+        found[group.members] = places[:, 0] != REFUSED
+    return found
 
 
 def beyond_totals(
@@ -170,9 +172,6 @@ def beyond_totals(
     ):
         if not math.isfinite(most) or (total := math.fsum(value.tolist())) < most * (1 - DOUBT):
             continue
-        served = np.ones(instance.num_devices, dtype=np.bool_)
-        for group, places in zip(instance.groups, solution.places, strict=True):
-            served[group.members] = places[:, 0] != REFUSED
-        spent = exact.spent(instance, solution, np.flatnonzero(served)).values()
+        spent = exact.spent(instance, solution, np.flatnonzero(served(instance, solution))).values()
         if sum(pair[number] for pair in spent) > most:
             yield Violation("total", name, total, most)
