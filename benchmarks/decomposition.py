@@ -34,7 +34,7 @@ from offloadlib.cli import console
 from offloadlib.instances import Budget, Instance, Progress, gap, read
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pictures import style
-from offloadlib.registry import METHODS
+from offloadlib.registry import find
 from offloadlib.running import workers
 
 OURS, MILP = "branch-and-price", "milp-arrays"
@@ -188,7 +188,7 @@ def measure(case: Case, method: str, limit: float) -> Row:
     clock = _Clock()
     instance = case.make()
     budget = Budget(time_limit=limit, gap=TARGETS[-1], on_progress=clock)
-    outcome = workers.run(METHODS[method], instance, budget)
+    outcome = workers.run(find(method), instance, budget)
     objective, bound, ending = math.nan, math.nan, outcome.message or str(outcome.ending)
     if outcome.result is not None:
         result = outcome.result
@@ -351,7 +351,7 @@ def main(arguments: Sequence[str]) -> None:
     docs = Path(__file__).resolve().parent.parent / "docs"
     parser.add_argument("-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/")
     options = parser.parse_args(arguments)
-    methods = [method for method in options.methods.split(",") if method in METHODS]
+    methods = [find(method).name for method in options.methods.split(",")]
     wanted = [
         case for case in cases() if options.only in case.name and (not options.quick or case.name in QUICK)
     ]

@@ -24,6 +24,7 @@ from offloadlib import METHODS
 from offloadlib.instances import Application, HybridInstance, Instance
 from offloadlib.instances.hybrid import generate as hybrid
 from offloadlib.instances.structured import generate, graphs
+from offloadlib.registry import find
 
 DEVICES, POINTS, SIZES = 4, 4, (20, 200, 2000)
 
@@ -64,7 +65,7 @@ def measured(method: str, shape: str, size: int, limit: float) -> dict[str, Any]
 
     warm = 6 if shape != "hybrid" else 9
     for small in (problem(shape, warm), problem("fork-join" if shape != "hybrid" else shape, warm)):
-        if METHODS[method].applies_to(small) is None:
+        if find(method).applies_to(small) is None:
             offloadlib.solve(small, method, time_limit=20.0)
     instance = problem(shape, size)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kind = "hybrid" if shape == "hybrid" else "structured"
         for size in options.sizes:
             for name in options.methods:
-                if kind in METHODS[name].kinds:
+                if kind in find(name).kinds:
                     print(row(name, shape, size, options.limit), flush=True)
 
 

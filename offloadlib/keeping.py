@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from threading import Lock
@@ -134,21 +134,30 @@ class Keeper(Generic[Decisions]):
         )
 
     def verified(self, result: Any) -> Result[Decisions]:
-        """A method's result with exact figures, and with the start where that is better.
+        """A method's result, or its solution alone, with exact figures, and with the start where that is
+        better.
 
         Raises
         ------
         FalseResult
             If something of it is not true.
         """
+        seconds = time.perf_counter() - self._begun
+        solution = kind_named(self._instance.kind).solution
+        unclaimed = isinstance(result, solution)
+        if unclaimed:
+            result = Result(result, math.nan, None, seconds)
         if not isinstance(result, Result):
-            raise self._false(f"returned {type(result).__name__}, not a Result")
+            raise self._false(f"returned {type(result).__name__}, not a Result or a {solution.__name__}")
+        if not isinstance(result.run, Mapping) or not isinstance(result.runtime, Real):
+            raise self._false(f"returned {result.run!r} and {result.runtime!r} as its record and its runtime")
         if result.solution is None:
             return self._without_solution(result)
         found, fault = self._costed(result.solution)
         if found is None or fault:
             raise self._false(fault)
-        cost, claimed, bound = found.objective, result.objective, result.lower_bound
+        cost, bound = found.objective, result.lower_bound
+        claimed = cost if unclaimed else result.objective
         if not isinstance(claimed, Real) or not isinstance(bound, Real | None):
             self._told, self._bound = found.solution, -math.inf
             raise self._false(f"returned {claimed!r} and {bound!r} as its objective and lower bound")

@@ -1,7 +1,8 @@
-"""What a method is: a name, where its function is, and what it promises.
+"""What a method is: a name, its function, and what it promises.
 
-A method is a function ``(instance, budget) -> Result``. It is imported when it is first asked for, so that
-a fast heuristic does not wait for a modelling language.
+A method is a function ``(instance, budget) -> Result``, or one that returns the solution alone. Those of the
+package are imported when they are first asked for, so that a fast heuristic does not wait for a modelling
+language. What makes a method of somebody else's function is in :mod:`.own`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from offloadlib.formulations.catalogue import imported
-from offloadlib.instances import AnyInstance, Budget, InputError, Result
+from offloadlib.instances import AnyInstance, Budget, HybridSolution, InputError, Result, Solution
 from offloadlib.instances.features import FORMAT_1, Feature
 
 Function = Callable[[Any, Budget[Any]], Result[Any]]
 """It takes an instance of a kind that its method solves, and gives a solution of that kind."""
+
+OwnFunction = Callable[[Any, Budget[Any]], Result[Any] | Solution | HybridSolution]
+"""One that may also return a solution without a record of how it was found."""
 
 OPTIONS = ("gap", "seed", "threads", "solver")
 """The options of a budget that not every method has a use for."""
@@ -37,8 +41,8 @@ class Method:
     ----------
     name
         What users call it.
-    path
-        ``module:function`` of its function.
+    function
+        ``module:function``, or the function itself.
     family
         Heuristic or exact.
     summary
@@ -62,10 +66,10 @@ class Method:
     """
 
     name: str
-    path: str
+    function: str | OwnFunction
     family: Family
-    summary: str
-    source: str
+    summary: str = ""
+    source: str = ""
     kinds: frozenset[str] = frozenset({"structured"})
     supports: frozenset[Feature] = FORMAT_1
     obstacle: str = ""
@@ -74,9 +78,9 @@ class Method:
     scheme: bool = False
 
     @property
-    def module(self) -> str:
-        """Where its function is."""
-        return self.path.split(":")[0]
+    def is_packaged(self) -> bool:
+        """Whether its function is one of this package."""
+        return isinstance(self.function, str) and self.function.startswith(f"{__package__}.")
 
     def load(self) -> Function:
         """The method's function, imported.
@@ -86,10 +90,13 @@ class Method:
         InputError
             If there is none under its path.
         """
+        if not isinstance(self.function, str):
+            return cast(Function, self.function)
         try:
-            loaded: Function = imported(self.path)
+            loaded: Function = imported(self.function)
         except (ImportError, AttributeError, ValueError) as error:
-            raise InputError("method", [("", f"{self.name}: no function {self.path!r} ({error})")]) from error
+            what = f"{self.name}: no function {self.function!r} ({error})"
+            raise InputError("method", [("", what)]) from error
         return loaded
 
     def prepared(self, instance: AnyInstance) -> Function:

@@ -17,14 +17,14 @@ from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import face
 from offloadlib.methods import Family, Function, Method
-from offloadlib.registry import find
+from offloadlib.registry import AnyMethod, find
 
 Decisions = TypeVar("Decisions")
 
 
 def solve(
     instance: AnyInstance | str | Path,
-    method: str | Method = "milp",
+    method: AnyMethod = "milp",
     *,
     time_limit: float = math.inf,
     gap: float = OPTIMAL_GAP,
@@ -41,9 +41,11 @@ def solve(
     instance
         From :func:`offloadlib.read` or a generator, or the file of one.
     method
-        A name from :data:`offloadlib.METHODS`.
+        A name from :data:`offloadlib.METHODS`, or of a method that an installed package has added;
+        ``module:function``; or a function ``(instance, budget) -> solution or Result`` of your own.
     time_limit
-        Seconds; at the limit the best solution and bound so far are returned.
+        Seconds; at the limit the best solution and bound so far are returned. A function of your own is told
+        of it, but runs in this process, where nothing can end it; :func:`compare` and the command line can.
     gap
         Relative gap at which an exact method may stop.
     seed
@@ -79,7 +81,7 @@ def solve(
     RuntimeWarning
         If the method failed; what is returned is the best solution that it had found.
     """
-    chosen = method if isinstance(method, Method) else find(method)
+    chosen = find(method)
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
     given: AnyInstance = read(instance) if isinstance(instance, str | Path) else instance
     admit(given, chosen, budget)
@@ -151,7 +153,7 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
             keeper = Keeper(method.name, instance, start, budget.on_progress)
             keeper(Progress(0.0, instance.evaluate(start).total, None, Made(start)))
             budget = replace(budget, start=start)
-        result = function(instance, replace(budget, on_progress=keeper))
+        result = _called(function, instance, replace(budget, on_progress=keeper))
     except (KeyboardInterrupt, OutOfTime) as end:
         how = Termination.TIME_LIMIT if isinstance(end, OutOfTime) else Termination.INTERRUPTED
         kept = keeper.best(how)
@@ -168,6 +170,14 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
             raise
         return kept
     return keeper.verified(result)
+
+
+def _called(function: Function, instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]:
+    """What a method returns; it must not end Python."""
+    try:
+        return function(instance, budget)
+    except SystemExit as end:
+        raise RuntimeError(f"it called sys.exit({end.code!r})") from end
 
 
 def prepared(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Function:

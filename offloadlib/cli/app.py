@@ -48,6 +48,8 @@ def everything(
     ] = False,
 ) -> None:
     """Solve, check and compare offloading decisions for structured tasks."""
+    if "" not in sys.path:
+        sys.path.append("")  # module:function may be in the current folder: last, so that it hides nothing
 
 
 for command in (solve, check, export, compare, explain, pareto, methods, study):
@@ -109,7 +111,7 @@ def _failed(error: Exception) -> int:
         say(f"offloadlib: {error}")
         return UNUSABLE
     if isinstance(error, Failure):
-        say(f"offloadlib: internal error: {error}")
+        say(f"offloadlib: {error}")
     elif os.environ.get(DEBUG):
         traceback.print_exception(error)
     else:

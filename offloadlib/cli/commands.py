@@ -80,7 +80,7 @@ def export(
 def compare(
     instances: InstanceFiles,
     methods: Annotated[
-        str, typer.Option(metavar="A,B,C", help="Names, or 'all', 'exact', 'heuristics'.")
+        str, typer.Option(metavar="A,B,C", help="Names, module:function, or 'all', 'exact', 'heuristics'.")
     ] = "all",
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each solve.")] = 60.0,
     seed: Seed = 0,
@@ -183,11 +183,12 @@ def explain(
 
 
 def methods() -> None:
-    """List the methods."""
+    """List the methods, those of installed packages last."""
+    from offloadlib import own
     from offloadlib.cli import console
     from offloadlib.registry import METHODS
 
-    console.show_methods(METHODS.values())
+    console.show_methods([*METHODS.values(), *own.listed()])
 
 
 def generate(

@@ -29,7 +29,9 @@ def _positive(value: float | None) -> float | None:
 
 def solve(
     instance: InstanceFile,
-    method: Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'.")],
+    method: Annotated[
+        str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'; or module:function.")
+    ],
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds.")] = float("inf"),
     gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
     seed: Seed = 0,
@@ -90,10 +92,13 @@ def solve(
         if isinstance(outcome.error, InputError):
             raise outcome.error
         result = outcome.result or (known(data, budget) if outcome.interrupted else None)
-        if isinstance(outcome.error, FalseResult):
-            say(f"offloadlib: {outcome.error}")
+        packaged = chosen.is_packaged
+        false = isinstance(outcome.error, FalseResult)
         if result is None:
-            raise Failure(outcome.message)
+            what = "internal error: " if packaged else "" if false else f"{chosen.name} failed: "
+            raise Failure(f"{what}{outcome.message}")
+        if false:
+            say(f"offloadlib: {outcome.error}")
         if (why := console.ended(result, interrupts.last)) is not None:
             say(why)
         for reason in result.run.get("reasons", ()):
@@ -115,7 +120,7 @@ def solve(
                 print(json.dumps(fields, allow_nan=False))
             else:
                 console.show_result(data, solution, evaluation, result.runtime, certified)
-    if isinstance(outcome.error, FalseResult):
+    if false:
         raise typer.Exit(INTERNAL)
 
 

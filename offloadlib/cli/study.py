@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offloadlib.instances.errors import counted
-from offloadlib.studies import STUDIES
+from offloadlib.studies import COMPARING, STUDIES
 
 from .options import Seed
 from .status import INTERRUPTED, say
@@ -30,6 +30,13 @@ def study(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Do those solves on a Dask cluster instead.")
     ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Beside its own methods, as for 'solve'; of {', '.join(sorted(COMPARING))}. Repeatable.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Run a study, or go on with it where it stopped, and write a page that shows what comes of it.
@@ -40,6 +47,7 @@ def study(
 
     from offloadlib.cli import console
     from offloadlib.instances import InputError
+    from offloadlib.registry import select
     from offloadlib.running.interrupts import counted_interrupts
     from offloadlib.studies import Options, find
     from offloadlib.studies.report import PAGE, write_report
@@ -50,7 +58,9 @@ def study(
     if not 0 <= seed < 2**31:
         raise InputError("study", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
     usual = chosen.QUICK_REPETITIONS if quick else chosen.REPETITIONS
-    options = Options(quick, repetitions or usual, seed)
+    if method and name not in COMPARING:
+        raise InputError("study", [("method", f"{name} has its own methods alone")])
+    options = Options(quick, repetitions or usual, seed, tuple(select(method) if method else ()))
     settings = {"study": name, "quick": quick, "seed": seed}
     with Store(output, settings) as store, console.Display() as display:
 

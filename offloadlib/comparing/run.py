@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from offloadlib.instances import Budget, InputError, Progress
 from offloadlib.methods import Family, Method
-from offloadlib.registry import select
+from offloadlib.registry import AnyMethod, select
 from offloadlib.running import workers
 from offloadlib.running.workers import Ended
 
@@ -31,7 +31,7 @@ OnProgress = Callable[[str, str, Progress | None], None]
 
 def compare(
     instances: Iterable[Given] | Given,
-    methods: Sequence[str | Method] | str | None = None,
+    methods: Sequence[AnyMethod] | AnyMethod | None = None,
     *,
     time_limit: float = TIME_LIMIT,
     seed: int = 0,
@@ -52,8 +52,10 @@ def compare(
     instances
         Files, or instances.
     methods
-        Names, ``all``, ``exact`` or ``heuristics`` (also as one string with commas), or methods of
-        your own; all by default. A group leaves out methods for other kinds of instances than there are.
+        Names, ``all``, ``exact`` or ``heuristics`` (also as one string with commas), or methods of your own
+        as for :func:`.solving.solve`; all of the package's own by default. A group leaves out methods for
+        other kinds of instances than there are. A function of a notebook or a script is sent to its process
+        with all that it uses; where that cannot be sent, the row says so.
     time_limit
         Seconds for each solve.
     seed

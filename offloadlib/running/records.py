@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from offloadlib.instances import AnyEvaluation, AnyInstance, Budget, Result, StoredSolution, gap
+from offloadlib.instances.files.document import plain
 from offloadlib.instances.files.solutions import solution_version
 from offloadlib.solving import versions
 
@@ -54,14 +53,3 @@ def summary(
         }
     )
     return fields
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it: a number that is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -15,6 +15,7 @@ import contextlib
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -136,7 +137,11 @@ def run(
     if interrupts is not None and interrupts.count:
         return Ended(Ending.INTERRUPTED, message="did not begin", interrupted=True)
     keeper = Keeper(method.name, instance, budget.start, budget.on_progress)
-    job = partial(_solved, method, instance, replace(budget, on_progress=None))
+    try:
+        packed = _packed(method)
+    except InputError as unsendable:
+        return Ended(Ending.FAILED, message=str(unsendable), error=unsendable)
+    job = partial(_solved, packed, instance, replace(budget, on_progress=None))
     watch = _Watch(budget.time_limit, grace, keeper, interrupts)
     ending, value, message = watch.over(job, f"offloadlib {method.name}")
     error = value if isinstance(value, BaseException) else None
@@ -207,15 +212,41 @@ def _context(modules: Sequence[str]) -> tuple[Any, bool]:
 
 
 def _start(job: _Job, name: str) -> tuple[BaseProcess, Connection]:
-    context, _ = _context(
-        [*_SLOW_IMPORTS, *(known.module for known in METHODS.values()), "offloadlib.instances.cached"]
-    )
+    context, _ = _context([*_SLOW_IMPORTS, *_modules(), "offloadlib.instances.cached"])
     receiver, sender = context.Pipe(duplex=False)
     process: BaseProcess = context.Process(target=_child, args=(sender, job), name=name)
     with _main_hidden():
         process.start()
     sender.close()
     return process, receiver
+
+
+def _modules() -> Iterator[str]:
+    """Where the package's methods are."""
+    for method in METHODS.values():
+        if isinstance(method.function, str):
+            yield method.function.partition(":")[0]
+
+
+def _packed(method: Method) -> bytes:
+    """A method for another process: by its name, or with all that its function is made of, where that is one
+    of a notebook or a script, which no other process can import.
+
+    Raises
+    ------
+    InputError
+        If something of it cannot be sent.
+    """
+    if isinstance(method.function, str):
+        return pickle.dumps(method)
+    import cloudpickle
+
+    try:
+        packed: bytes = cloudpickle.dumps(method)
+    except Exception as error:  # whatever its parts raise
+        what = f"{method.name} cannot be sent to a process of its own ({described(error)})"
+        raise InputError("method", [("", f"{what}: what it uses is to be made inside of it")]) from error
+    return packed
 
 
 @contextlib.contextmanager
@@ -389,9 +420,14 @@ class _Raised:
     text: str
 
 
-def _solved(method: Method, instance: AnyInstance, budget: Budget[Any], sender: _Sender) -> Result[Any]:
+def _solved(packed: bytes, instance: AnyInstance, budget: Budget[Any], sender: _Sender) -> Result[Any]:
     from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
 
+    try:
+        method: Method = pickle.loads(packed)
+    except Exception as error:
+        what = f"it cannot be had in a process of its own ({described(error)})"
+        raise InputError("method", [("", what)]) from error
     compiled.say = lambda text: sender.send(_Said(text))
     prepared(method, instance, budget)
     sender.send(None)

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from offloadlib.methods import Method
     from offloadlib.pages.page import Page
 
     from .jobs import Job
@@ -35,6 +36,10 @@ STUDIES: Mapping[str, str] = {
 """The module of each study."""
 
 
+COMPARING = frozenset({"ratios", "limits"})
+"""Studies that take methods of the user's beside their own."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a study may be told.
@@ -47,11 +52,14 @@ class Options:
         Instances per setting.
     seed
         For everything random.
+    methods
+        Of the user's, beside the study's own (:data:`COMPARING`).
     """
 
     quick: bool = False
     repetitions: int = 30
     seed: int = 0
+    methods: tuple[Method, ...] = ()
 
 
 class Study(Protocol):

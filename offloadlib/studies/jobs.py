@@ -17,6 +17,7 @@ from offloadlib.instances.draws import recorded
 from offloadlib.instances.structured.generate import VERSION as GENERATOR
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Function, Method
+from offloadlib.own import digest
 from offloadlib.solving import versions
 
 REPEATS = 9
@@ -98,6 +99,7 @@ class Job:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything that the result depends on."""
+        own = {} if self.method.is_packaged else {"code": digest(self.method)}
         return {
             "instance": self.source.identity,
             "method": self.method.name,
@@ -105,6 +107,7 @@ class Job:
             "seed": self.seed,
             "time_limit": self.time_limit,
             "version": versions()["offloadlib"],
+            **own,
         }
 
     @cached_property

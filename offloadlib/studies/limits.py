@@ -86,7 +86,7 @@ def points(options: Options) -> Iterator[Point]:
     for r in range(options.repetitions):
         for t in tightness:
             late = replace(SETTING, deadline=(t, t))
-            for method in [*chosen, OPTIMUM]:
+            for method in [*chosen, *options.methods, OPTIMUM]:
                 yield _point(options, DEADLINE, t, r, late, method)
             yield _point(options, REFUSAL, t, r, replace(late, rejection=(REJECTION, REJECTION)), OPTIMUM)
         for q in rooms:

@@ -92,20 +92,20 @@ def points(options: Options) -> Iterator[Point]:
     kinds = {name: KINDS[name] for name in QUICK_KINDS} if options.quick else KINDS
     for r in range(options.repetitions):
         for name, setting in kinds.items():
-            for method in methods():
+            for method in methods(options):
                 source = Generated(setting, options.seed + r)
                 job = Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
                 yield Point(name, 0.0, r, job)
 
 
-def methods() -> list[Method]:
-    """All heuristics of the registry for structured tasks, and the certified optimum."""
+def methods(options: Options) -> list[Method]:
+    """All heuristics of the registry for structured tasks, the user's methods, and the certified optimum."""
     heuristics = [
         method
         for method in METHODS.values()
         if method.family is Family.HEURISTIC and "structured" in method.kinds
     ]
-    return [*heuristics, OPTIMUM]
+    return [*heuristics, *options.methods, OPTIMUM]
 
 
 # What is shown ------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from offloadlib.comparing.judging import judged
 from offloadlib.comparing.rows import Case
 from offloadlib.instances import Budget, write
+from offloadlib.instances.files.document import plain
 from offloadlib.methods import Family
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
-from offloadlib.running.records import plain
 from offloadlib.solving import first
 
 from . import Stages, StudyRow

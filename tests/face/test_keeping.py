@@ -167,7 +167,7 @@ def _written(tmp_path: Path, instance: str) -> dict[str, Any]:
             "ended by an error (its process was killed by SIGSEGV): the best solution so far, gap 50",
         ),
         ("liar", 3, "offloadlib: liar says that its solution costs 73.77, and it costs 72.77"),
-        ("fail", 3, "offloadlib: internal error: ValueError: no luck today"),
+        ("fail", 3, "offloadlib: fail failed: ValueError: no luck today"),
     ],
 )
 def test_what_a_method_does_wrong(tmp_path: Path, name: str, status: int, said: str) -> None:

@@ -352,7 +352,7 @@ def test_ratios_are_over_the_optimum(tmp_path: Path, monkeypatch: pytest.MonkeyP
     names = ("gsod-i", "local", "gaod+ls")
     monkeypatch.setattr(ratios, "KINDS", KINDS)
     monkeypatch.setattr(ratios, "QUICK_KINDS", tuple(KINDS))
-    monkeypatch.setattr(ratios, "methods", lambda: [*map(find, names), OPTIMUM])
+    monkeypatch.setattr(ratios, "methods", lambda options: [*map(find, names), OPTIMUM])
     text = _study("ratios", tmp_path, "--seed", "5")
     assert "4 instances; with a certified optimum: 4." in text
     frame = ratios.measured(Options(True, 2, 5), {row["key"]: row for row in _rows(tmp_path)})
@@ -374,7 +374,7 @@ def test_recipes_make_the_instances_again() -> None:
 
 
 def test_all_heuristics_take_part_on_all_kinds() -> None:
-    names = {method.name for method in ratios.methods()}
+    names = {method.name for method in ratios.methods(Options())}
     assert {*adversary.TARGETS, "local", "evolution", "gaod+ls", "optimum"} <= names
     assert not any(name.startswith("hybrid") for name in names)
     assert not names & {"milp", "branch-and-price", "btod"}
@@ -386,7 +386,7 @@ def test_all_heuristics_take_part_on_all_kinds() -> None:
 
 def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratios, "KINDS", {"few": KINDS["few"]})
-    monkeypatch.setattr(ratios, "methods", lambda: [find("gsod-i"), find("gsod-ii"), OPTIMUM])
+    monkeypatch.setattr(ratios, "methods", lambda options: [find("gsod-i"), find("gsod-ii"), OPTIMUM])
     options = Options(False, 1, 0)
     rows = {}
     for job in (point.job for point in ratios.points(options)):

@@ -161,7 +161,7 @@ def test_a_timed_method_runs_until_its_time_is_known(seconds: float, ended: Term
         calls.append(budget.seed)
         return Result.of(instance, Solution.all_local(instance), seconds, termination=ended)
 
-    method = replace(find("local"), path="small_study:tunable")
+    method = replace(find("local"), function="small_study:tunable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_study, "tunable", function)
         # As if the process always had the processor.

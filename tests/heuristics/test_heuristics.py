@@ -52,7 +52,7 @@ HEURISTICS = [
     for name, method in METHODS.items()
     if method.family is Family.HEURISTIC
     and "structured" in method.kinds
-    and method.path.startswith("offloadlib.heuristics.")
+    and str(method.function).startswith("offloadlib.heuristics.")
 ]
 
 # Subroutines are for kernels alone; these are the same, for Python.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gc
 import json
+import math
 import os
 import re
 import secrets
@@ -13,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
+
+import numpy as np
 
 from ..errors import InputError, Problem, os_reason, place, shown
 
@@ -164,6 +167,20 @@ def lines(document: Document, key: str, items: Iterator[str], brackets: str = "[
         yield separator + item
         separator = ",\n  "
     yield f"\n {brackets[1]}\n}}\n"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: numpy's numbers as Python's, what is not finite as null, the rest as it
+    is or as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def without_nulls(item: Mapping[str, Any]) -> Document:

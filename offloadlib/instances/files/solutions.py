@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import InputError, Problem, shown
 from ..kind import AnyInstance, kind_named
 from ..run import Status, StoredSolution
-from .document import Document, collector_paused, lines, parse_json, read_bytes, replacing
+from .document import Document, collector_paused, lines, parse_json, plain, read_bytes, replacing
 from .migrate import current
 from .schema import SolutionFile, SolutionFile2
 from .validate import free_data, structure
@@ -39,7 +37,7 @@ def write_solution(stored: StoredSolution[Any], instance: AnyInstance, path: str
         "objective": None if none else stored.objective,
         "lower_bound": None if none else stored.lower_bound,
         "status": stored.status,
-        "run": _recorded(stored.run),
+        "run": plain(stored.run),
         **({"decisions": None} if none else form.solution_keys(stored.solution, instance)),
     }
     with replacing(path) as file:
@@ -57,19 +55,6 @@ def solution_version(stored: StoredSolution[Any], instance: AnyInstance) -> int:
     if stored.solution is None:
         return 2
     return int(kind_named(instance.kind).form.solution_keys(stored.solution, instance).get("version", 1))
-
-
-def _recorded(value: Any) -> Any:
-    """A run record as JSON can hold it: numpy's numbers as Python's, no limit (infinity) as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _recorded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_recorded(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def read_solution(path: str | Path, instance: AnyInstance) -> StoredSolution[Any]:
