@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         write,
         write_solution,
     )
+    from offloadlib.instances.importers import from_networkx, from_tables
     from offloadlib.keeping import FalseResult
     from offloadlib.methods import Family, Method
     from offloadlib.registry import METHODS
@@ -61,6 +62,8 @@ __all__ = [
     "compare",
     "evaluate",
     "explain",
+    "from_networkx",
+    "from_tables",
     "read",
     "read_solution",
     "solve",
@@ -75,6 +78,8 @@ _HERE = {
     "Method": "methods",
     "compare": "comparing.run",
     "explain": "explaining",
+    "from_networkx": "instances.importers",
+    "from_tables": "instances.importers",
     "solve": "solving",
 }
 

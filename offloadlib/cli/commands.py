@@ -208,8 +208,24 @@ def generate(
 
 IMPORTERS = {
     "wfformat": (
-        "offloadlib.cli.wfformat:import_wfformat",
+        "offloadlib.cli.graphs:import_wfformat",
         "Make an instance of WfCommons workflows, and of sites and users on a map.",
+    ),
+    "dot": (
+        "offloadlib.cli.graphs:import_dot",
+        "Make an instance of task graphs in Graphviz' DOT, as daggen and metarl-offloading write them.",
+    ),
+    "dagbench": (
+        "offloadlib.cli.graphs:import_dagbench",
+        "Make an instance of DAGBench's task graphs, by default on the network of the file.",
+    ),
+    "dax": (
+        "offloadlib.cli.graphs:import_dax",
+        "Make an instance of Pegasus workflows in DAX (XML, versions 2 and 3).",
+    ),
+    "stg": (
+        "offloadlib.cli.graphs:import_stg",
+        "Make an instance of graphs of the Standard Task Graph Set.",
     ),
     "gap": (
         "offloadlib.cli.assignment:import_gap",

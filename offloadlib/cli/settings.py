@@ -89,8 +89,9 @@ def _entry(path: tuple[str, ...], hint: Any, default: Any, text: str, panel: str
         settings |= {"metavar": "NAME", "help": f"{settings['help']} Repeatable."}
     elif get_origin(kind) is tuple:
         settings |= {"metavar": "LOW HIGH"}
-    elif kind in (int, float) and NoneType in members:
-        settings |= {"metavar": "NUMBER|none", "parser": _number_or_none(kind)}
+    elif kind in (int, float, str) and NoneType in members:
+        metavar = "NAME|none" if kind is str else "NUMBER|none"
+        settings |= {"metavar": metavar, "parser": _or_none(kind)}
     elif kind in (int, float):
         settings |= {"metavar": "NUMBER"}
     elif get_origin(kind) is not Literal and kind is not bool:
@@ -106,8 +107,8 @@ def _entry(path: tuple[str, ...], hint: Any, default: Any, text: str, panel: str
     return _Entry(path, parameter)
 
 
-def _number_or_none(kind: type[int] | type[float]) -> Callable[[Any], int | float | None]:
-    def number(text: Any) -> int | float | None:
+def _or_none(kind: type[Any]) -> Callable[[Any], Any]:
+    def value(text: Any) -> Any:
         if text is None or text == "none":
             return None
         try:
@@ -116,7 +117,7 @@ def _number_or_none(kind: type[int] | type[float]) -> Callable[[Any], int | floa
             what = "a whole number" if kind is int else "a number"
             raise typer.BadParameter(f"{text!r} is neither {what} nor 'none'") from None
 
-    return number
+    return value
 
 
 def _plain(text: str) -> str:

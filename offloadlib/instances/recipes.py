@@ -14,7 +14,7 @@ from typing import Any
 from .draws import restored
 from .errors import InputError
 from .files.instances import read, write
-from .importers import ImportSetting, import_wfformat
+from .importers import FORMATS, MADE_IN_PYTHON, import_graphs
 from .kind import AnyInstance, kind_named
 
 LIBRARY = Path(__file__).with_name("library")
@@ -41,7 +41,7 @@ def made_again(instance: AnyInstance, data: Path | None = None) -> AnyInstance |
         If the instance has no recipe, or a file is not there.
     """
     source: Mapping[str, Any] = getattr(instance, "source", None) or {}
-    if "parameters" not in source:
+    if "parameters" not in source or source.get("format") in MADE_IN_PYTHON:
         raise InputError(instance.name, [("source", "does not say how it was made")])
     about = {
         "seed": source["seed"],
@@ -57,11 +57,15 @@ def made_again(instance: AnyInstance, data: Path | None = None) -> AnyInstance |
     files = [next(data.rglob(file["name"]), data / file["name"]) for file in source["files"]]
     maps = [file for file in files if file.suffix == ".csv"]
     sites, users = maps or (None, None)
-    imported, _ = import_wfformat(
+    base = source.get("base")
+    format = source.get("format", next(iter(FORMATS)))
+    imported, _ = import_graphs(
+        format,
         [file for file in files if file not in maps],
         sites=sites,
         users=users,
-        setting=restored(ImportSetting, source["parameters"]),
+        base=None if base is None else next(data.rglob(base["name"]), LIBRARY / base["name"]),
+        setting=restored(FORMATS[format].setting, source["parameters"]),
         licences=source["licences"],
         **about,
     )

@@ -19,6 +19,7 @@ COMMANDS = {
     "solve, certificate": ["solve", "mine.json", "-m", "local", "--certificate", "OUT"],
     "export": ["export", "mine.json", "--formulation", "milp", "--format", "lp", "-o", "OUT"],
     "import": ["import", "wfformat", "mine.json", "-o", "OUT"],
+    "import dot": ["import", "dot", "mine.json", "-o", "OUT"],
     "import gap": ["import", "gap", "mine.json", "-o", "OUT"],
     "import mmkp": ["import", "mmkp", "mine.json", "-o", "OUT"],
 }
@@ -77,6 +78,7 @@ def test_an_input_is_never_written_over(
         (["explain", "mine.json", "old.png", "-o", "old.png"], None),
         (["export", "old.mps.names.json", "--formulation", "milp", "-o", "old.mps"], None),
         (["import", "wfformat", "mine.json", "--users", "users.csv", "-o", "users.csv"], None),
+        (["import", "stg", "users.csv", "--base", "mine.json", "-o", "mine.json"], None),
         (["compare", "out/solutions/mine.json", "--methods", "local", "-o", "out"], None),
         (["compare", "out/table.csv", "--methods", "local", "-o", "out"], None),
     ],

@@ -35,7 +35,7 @@ from offloadlib.cli import console
 from offloadlib.comparing import judging
 from offloadlib.comparing import run as comparing
 from offloadlib.instances import read_solution
-from offloadlib.instances.importers import ImportSetting
+from offloadlib.instances.importers import FORMATS
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.registry import METHODS, select
 
@@ -70,7 +70,7 @@ def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
         "generate",
         "methods",
         "import",
-        "import wfformat",
+        *(f"import {name}" for name in FORMATS),
         "import gap",
     ],
 )
@@ -448,7 +448,8 @@ def test_ctrl_c_during_compare_keeps_the_rows(tmp_path: Path, name: str, rows: i
 
 def test_every_parameter_of_a_setting_is_an_option(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    for command, setting in (("generate", Setting), ("import wfformat", ImportSetting)):
+    commands: dict[str, Any] = {f"import {name}": kind.setting for name, kind in FORMATS.items()}
+    for command, setting in {"generate": Setting, **commands}.items():
         _, out, _ = run(*command.split(), "--help")
         for field in fields(setting):
             option = f"--{field.name.replace('_', '-')}"
@@ -582,6 +583,41 @@ def test_import_refuses_bad_options(run: Any, arguments: list[str], message: str
     assert (status, out) == (2, "")
     assert message in err
     assert not Path("a.json").exists()
+
+
+def test_task_graphs_are_imported_from_any_format(run: Any) -> None:
+    Path("graphs").mkdir()
+    Path("graphs/a.gv").write_text('digraph { a [w=1]; b [w="2"]; a -> b [d=3] }')
+    status, out, err = run(
+        *("import", "dot", "graphs", "--work-attribute", "w", "--data-attribute", "d"),
+        *("--output-attribute", "none", "--devices", 2, "--scale", "none", "-o", "a.json"),
+    )
+    assert status == 0, err
+    assert "work: attribute w of nodes, taken as MI" in out.splitlines()
+    assert read_structured("a.json").groups[0].work[0].tolist() == [1, 2]
+    Path("graphs/b.gv").write_text("digraph {\na -> a }")
+    status, out, err = run("import", "dot", "graphs/b.gv", "-o", "b.json")
+    message = 'offloadlib: graphs/b.gv: line 2, arc "a" -> "a": joins "a" to itself\n'
+    assert (status, out, err) == (2, "", message)
+    status, out, err = run("import", "dot", "graphs/a.gv", "--base", "a.json", "-o", "graphs/a.gv")
+    assert (status, out, err) == (
+        2,
+        "",
+        "offloadlib: graphs/a.gv: is an input, which would be written over\n",
+    )
+    Path("g.stg").write_text("2\n0 0 0\n1 5 1 0\n2 6 1 1\n3 0 1 2\n")
+    status, out, err = run("import", "stg", "g.stg", "--base", "a.json", "-o", "c.json")
+    assert status == 0, err
+    assert read_structured("c.json").points.ids == read_structured("a.json").points.ids
+    network = {"nodes": [{"name": "phone", "speed": 1}, {"name": "edge", "speed": 9}]}
+    graph = {"tasks": [{"name": "t", "cost": 4}]}
+    Path("d.json").write_text(json.dumps({"task_graph": graph, "network": network}))
+    status, out, err = run("import", "dagbench", "d.json", "--device-node", "edge", "-o", "e.json")
+    assert status == 0, err
+    assert read_structured("e.json").points.ids == ("phone",)
+    status, out, err = run("import", "dagbench", "d.json", "--device-node", "edg", "-o", "f.json")
+    assert (status, out) == (2, "")
+    assert err == "offloadlib: d.json: network: 'edg' is not known; did you mean edge?\n"
 
 
 def test_problems_of_operations_research_are_imported(run: Any) -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from reading import read_structured
 from offloadlib import instances
 from offloadlib.instances import LOCAL, InputError, Solution, evaluate, read
 from offloadlib.instances.draws import parameter_help
-from offloadlib.instances.importers import ImportSetting, import_wfformat
+from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.importers.eua import local_metres, read_locations
-from offloadlib.instances.importers.wfformat import Workflow, read_workflow, scaled
+from offloadlib.instances.importers.task_graph import TaskGraph, completed, scaled
+from offloadlib.instances.importers.wfformat import read_workflow
 from offloadlib.instances.recipes import LIBRARY, made_again
 from offloadlib.instances.structured.radio import link_rates
 
@@ -37,6 +39,8 @@ WORKFLOWS = tuple(
         "srasearch-chameleon-10a-001",
     )
 )
+
+import_wfformat = partial(import_graphs, "wfformat")
 
 needs_data = pytest.mark.skipif(not (DATA / SITES).exists(), reason="the real data are not here")
 
@@ -150,12 +154,11 @@ V16 = {**copy.deepcopy(V15), "schemaVersion": "1.6"}
 V16["workflow"]["specification"]["metrics"] = {"numberOfTasks": 4}
 
 
-def workflow_of(document: Document, clock: float = 1000.0, outside: bool = False) -> Workflow:
+def workflow_of(document: Document, clock: float = 1000.0, outside: bool = False) -> TaskGraph:
     """The workflow of a document; run times that are missing are 1, 2, 3, ... s."""
     content = json.dumps(document).encode()
-    return read_workflow(
-        content, "file.json", clock, "app", lambda count: np.arange(1.0, count + 1), outside=outside
-    )
+    graph = read_workflow(content, "file.json", "app", clock=clock, outside=outside)
+    return completed(graph, clock, lambda count: np.arange(1.0, count + 1), np.ones)
 
 
 def edited(document: Document, change: Callable[[Document], Any]) -> Document:
@@ -448,7 +451,7 @@ def test_malformed_workflows(
 )
 def test_files_that_are_no_workflows(text: bytes, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        read_workflow(text, "file.json", 1.0, "app", np.ones)
+        read_workflow(text, "file.json", "app", clock=1.0)
 
 
 def test_all_problems_of_a_workflow_at_once() -> None:
@@ -861,7 +864,8 @@ def test_metres() -> None:
 )
 def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: int) -> None:
     path = DATA / "wfinstances" / f"{name}.json"
-    facts = read_workflow(path.read_bytes(), path, 2400.0, name, np.ones).facts
+    graph = read_workflow(path.read_bytes(), path, name, clock=2400.0)
+    facts = completed(graph, 2400.0, np.ones, np.ones).facts
     assert (facts["tasks"], facts["arcs"]) == (tasks, arcs)
     assert facts["tasks_without_work"] == idle
     assert facts["bytes_from_outside_to_tasks_with_parents"] == homeless
@@ -872,7 +876,7 @@ def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: i
 def test_a_real_task() -> None:
     """Skewer of bacass: 208 s at 97.2%, reads 117 MB from outside, its R1, R2 files go to Unicycler."""
     path = DATA / WORKFLOWS[0]
-    workflow = read_workflow(path.read_bytes(), path, 2400.0, "bacass", np.ones)
+    workflow = read_workflow(path.read_bytes(), path, "bacass", clock=2400.0)
     k, successor = (workflow.application.subtasks.index(name) for name in ("SKEWER_1", "UNICYCLER_5"))
     assert workflow.work[k] == pytest.approx(208 * 0.972 * 2400)
     assert workflow.input[k] == pytest.approx((57604034 + 59494461) * 8e-6)

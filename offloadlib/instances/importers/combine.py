@@ -1,17 +1,16 @@
-"""Workflows on devices, on a map: real data become one instance.
+"""Task graphs on devices: files of any format become one instance.
 
-Every workflow becomes an application; the devices run them in turn, or draw one. With a site file and a
-user file the sites are the offload points and the users the devices: each user is connected to the
-nearest site within reach, at rates that follow from the distance (:mod:`.structured.radio`). Without
-them the network is that of :mod:`.structured.generate`. Speeds, powers and weights are drawn as there:
-no data set has them.
+Every task graph becomes an application; the devices run them in turn, or draw one. Devices, offload points
+and the network between them come from elsewhere (:mod:`.importers.surroundings`). Speeds, powers and weights
+are drawn as in a random instance where nothing says them: hardly any data set has them.
 
 Files from outside that a task with parents reads are on the device: a subtask without work stands for
-them, with an arc to each reader. Its place is its device, which version 1 of the file format cannot say;
-so its input is made so large that sending it would cost the device alone :data:`PINNED` times what all
-of its task costs at home. An optimum without that exists, and the input is never sent.
+them, with an arc to each reader. Its place is its device. An instance that is of format 2 anyway says so
+(``allowed``). Format 1 has no word for it; so its input is made so large that sending it would cost the
+device alone :data:`PINNED` times what all of its task costs at home. An optimum without that exists, for
+all-local is allowed there, and the input is never sent.
 
-Workflows of minutes and gigabytes are brought to mobile size by two linear factors each, so that a
+Task graphs of minutes and gigabytes are brought to mobile size by two linear factors each, so that a
 mean subtask has ``mean_work`` and a mean transfer ``mean_data``. What was assumed, counted, left out
 or scaled stands in the instance's ``source`` and, in words, in the :class:`Report`.
 """
@@ -20,45 +19,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 
 from ..arrays import Floats, Ints
-from ..draws import (
-    Range,
-    number_problems,
-    range_problems,
-    recorded,
-    seed_problems,
-    storable,
-    uniform,
-    whole_problems,
-)
-from ..errors import InputError, Problem, counted
+from ..draws import recorded, seed_problems, storable, uniform
+from ..errors import InputError, Problem
 from ..files.archive import Columns
 from ..files.document import read_bytes
-from ..files.schema import LARGEST, SMALLEST
-from ..structured.generate import (
-    Environment,
-    Network,
-    assemble,
-    draw_devices,
-    draw_points,
-    drawn_network,
-    environment_problems,
-    radio_network,
-)
+from ..files.instances import read
+from ..structured.draw_limits import LimitSetting
+from ..structured.form import header_and_columns, validated, versioned
+from ..structured.generate import Environment, assemble
 from ..structured.instance import Instance
 from ..structured.model import LOCAL
-from ..structured.radio import nearest_points
 from ..structured.sides import heaviest_path
-from .eua import Locations, centre, local_metres, read_locations
+from .dagbench import Nodes, of_network, read_network, same
+from .formats import FORMATS, Format
 from .report import File, Report, provenance
-from .wfformat import Workflow, read_workflow, scaled
+from .setting import DagbenchSetting, GraphSetting, changed, setting_problems
+from .surroundings import Streams, Surroundings, drawn, of_instance, on_a_map
+from .task_graph import TaskGraph, completed, scaled
+from .telling import conversions, lines
 
 VERSION = 2
 """Raised when the same files, seed and parameters no longer give the same instance."""
@@ -71,84 +57,34 @@ PINNED = 2.0
 """What sending the input of the subtask for files from outside costs, in all-local costs of its device.
 Any factor of at least 1 makes all-local no worse, whatever the rest of the decision."""
 
-DEFAULT_COUNT = 10
-"""Devices and offload points where no file says how many."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImportSetting(Environment):
-    """How real data become an instance.
-
-    Parameters
-    ----------
-    devices, offload_points
-        How many; none: all users and all sites of the files, 10 of each without them.
-    reach
-        Largest distance in metres between a user and its site (150 m: 99% of EUA's users in Melbourne's
-        centre have a site within it); none: no limit.
-    user_choice
-        ``sample``: draw the users; ``first``: take the first of the file.
-    site_choice
-        ``busiest``: take the sites that are the nearest of most users; ``sample``: draw them.
-    covered_only
-        Take users within reach of a chosen site alone; otherwise those out of reach become devices
-        without a connection.
-    workflow_choice
-        ``in-turn``: the workflows go round over the devices; ``sample``: each device draws one.
-    outside
-        ``send``: what a task with parents reads from outside comes from the device, as input of a head
-        does; ``leave-out``: such data are only counted.
-    run_time
-        Run times in seconds for workflows without any (``execution`` is optional).
-    clock
-        Nominal clock in MIPS that run times are multiplied with (2400: 2.4 GHz, an instruction per
-        cycle).
-    mean_work
-        Mean work in MI that the tasks of each workflow are scaled to (2: the paper's).
-    mean_data
-        Mean transfer in Mbit that the data of each workflow are scaled to; none: 0.6, the paper's,
-        without a map and 10 with one.
-    variation
-        Half-width v of the factors, drawn from U[1-v, 1+v], that each device's work and data are
-        multiplied with, so that devices with the same workflow differ; 0: they do not.
-    """
-
-    devices: int | None = None
-    offload_points: int | None = None
-    reach: float | None = 150.0
-    user_choice: Literal["sample", "first"] = "sample"
-    site_choice: Literal["busiest", "sample"] = "busiest"
-    covered_only: bool = False
-    workflow_choice: Literal["in-turn", "sample"] = "in-turn"
-    outside: Literal["send", "leave-out"] = "send"
-    run_time: Range = (1.0, 3.0)
-    clock: float = 2400.0
-    mean_work: float = 2.0
-    mean_data: float | None = None
-    variation: float = 0.0
-
-
-def import_wfformat(
+def import_graphs(
+    format: str,
     files: Sequence[str | Path],
     *,
     sites: str | Path | None = None,
     users: str | Path | None = None,
-    setting: ImportSetting | None = None,
+    base: str | Path | None = None,
+    setting: GraphSetting | None = None,
     seed: int = 0,
     name: str | None = None,
     description: str | None = None,
     licences: Sequence[str] = (),
 ) -> tuple[Instance, Report]:
-    """An instance of real workflows, on real or drawn devices and offload points.
+    """An instance of task graphs, on real or drawn devices and offload points.
 
     Parameters
     ----------
+    format
+        One of :data:`~.importers.formats.FORMATS`.
     files
-        Workflows in WfFormat 1.0 to 1.6 (:mod:`.instances.importers.wfformat`).
+        Task graphs in that format, and folders of them.
     sites, users
         CSV files (:mod:`.instances.importers.eua`), both or neither.
+    base
+        An instance whose devices, offload points and radio are taken.
     setting
-        Everything else.
+        Everything else, of the format's type.
     seed
         Whole number; equal files, settings and seeds give equal instances.
     name, description
@@ -168,113 +104,159 @@ def import_wfformat(
     InputError
         With everything that is wrong with the setting, or else with the files.
     """
-    setting = setting or ImportSetting()
-    problems = list(_setting_problems(setting, files, sites, users, seed))
+    kind = FORMATS[format]
+    setting = setting or kind.setting()
+    given = Given(sites, users, base)
+    problems = [*setting_problems(setting), *seed_problems(seed), *_given_problems(setting, given)]
+    if not files:
+        problems.append(("files", f"must name at least one {kind.noun}"))
     if problems:
         raise InputError("import", problems)
-    mean_data = setting.mean_data or (DATA_DRAWN if sites is None else DATA_ON_A_MAP)
-    setting = replace(setting, mean_data=mean_data)
-    sources = [(Path(path), read_bytes(path)) for path in files]
-    streams = np.random.default_rng(seed).spawn(6)
-    for_points, for_devices, for_network, for_tasks, for_times, for_limits = streams
-    workflows = _read_workflows(sources, setting, mean_data, for_times)
-    if sites is None or users is None:
-        facts: dict[str, Any] = {}
-        devices = draw_devices(setting, setting.devices or DEFAULT_COUNT, for_devices)
-        points = setting.offload_points or DEFAULT_COUNT
-        network = drawn_network(setting, points, devices["power.send"], for_network)
-    else:
-        site_file, user_file = ((Path(path), read_bytes(path)) for path in (sites, users))
-        sources += [site_file, user_file]
-        network, devices, facts = _map(setting, site_file, user_file, for_devices, for_network)
-    facts = {
-        "devices": len(network.connected_to),
-        "offload_points": len(network.ids),
-        "devices_without_connection": int((network.connected_to == LOCAL).sum()),
-        **facts,
-    }
-    source = {
-        "importer": "offloadlib",
-        "version": VERSION,
-        "seed": seed,
-        "parameters": recorded(setting),
-        "files": [provenance(file) for file in sources],
+    sources = [(path, read_bytes(path)) for path in expanded(format, files)]
+    draws = Draws(seed)
+    graphs = _read_graphs(kind, sources, setting)
+    maps = [(Path(path), read_bytes(path)) for path in (sites, users) if path is not None]
+    about = {
+        **({} if kind is next(iter(FORMATS.values())) else {"format": format}),
+        "files": [provenance(file) for file in (*sources, *maps)],
+        **({} if base is None else {"base": provenance((Path(base), read_bytes(base)))}),
         "licences": list(licences),
-        "conversions": list(_conversions(setting, workflows, on_a_map=sites is not None)),
-        "workflows": [dict(workflow.facts) for workflow in workflows],
-        "network": facts,
     }
-    columns = devices | _tasks(setting, workflows, facts["devices"], for_tasks)
-    assembled = partial(
-        assemble,
-        name=name or f"workflows-m{facts['devices']}-n{facts['offload_points']}-seed{seed}",
-        description=description,
-        source=source,
-        environment=setting,
-        points=draw_points(setting, network, for_points),
-        network=network,
-        applications=[workflow.application for workflow in workflows],
-        rng=for_limits,
+    own = None
+    if isinstance(setting, DagbenchSetting) and setting.network == "file" and not maps and base is None:
+        own = _one_network(sources)
+    around = _surroundings(setting, maps, base, own, sources[0][0], draws)
+    native = own is not None
+    return combined(
+        kind, graphs, around, setting, draws, native=native, about=about, name=name, description=description
     )
-    instance = assembled(columns=columns)
-    pins = dict(_pins(instance, workflows))
-    if pins:
-        instance = assembled(columns=columns | pins)
-    return instance, Report(tuple(_lines(source, setting)))
 
 
-def _setting_problems(
-    setting: ImportSetting,
-    files: Sequence[str | Path],
-    sites: str | Path | None,
-    users: str | Path | None,
-    seed: int,
-) -> Iterator[Problem]:
-    yield from environment_problems(setting)
-    yield from seed_problems(seed)
-    for key in ("devices", "offload_points"):
-        if getattr(setting, key) is not None:
-            yield from whole_problems(key, getattr(setting, key), 1, 10_000_000)
-    hints = get_type_hints(ImportSetting)
-    for key in ("user_choice", "site_choice", "workflow_choice", "outside"):
-        if getattr(setting, key) not in (choices := get_args(hints[key])):
-            yield key, f"must be one of {', '.join(choices)}, not {getattr(setting, key)!r}"
-    yield from range_problems("run_time", setting.run_time, 0, 1e15)
-    for key in ("clock", "mean_work", "mean_data"):
-        if getattr(setting, key) is not None:
-            yield from number_problems(key, getattr(setting, key), SMALLEST, LARGEST)
-    yield from number_problems("variation", setting.variation, 0, 0.99)
-    if not files:
-        yield "files", "must name at least one workflow"
-    if (sites is None) != (users is None):
-        yield "sites" if sites is None else "users", "is needed too: a site and a user file go together"
-    if sites is not None and setting.area is not None:
+@dataclass(frozen=True)
+class Given:
+    """Files beside the task graphs."""
+
+    sites: str | Path | None = None
+    users: str | Path | None = None
+    base: str | Path | Instance | None = None
+
+
+def expanded(format: str, files: Sequence[str | Path]) -> list[Path]:
+    """The files, and in place of each folder those in it whose names end as the format's do, by name.
+
+    Raises
+    ------
+    InputError
+        If a folder has none.
+    """
+    found: list[Path] = []
+    for path in map(Path, files):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        endings = FORMATS[format].endings
+        inside = sorted(file for file in path.iterdir() if file.suffix in endings and file.is_file())
+        if not inside:
+            ends = " or ".join(f"*{ending}" for ending in endings)
+            raise InputError(path, [("", f"is a folder without {ends}")])
+        found += inside
+    return found
+
+
+class Draws:
+    """Sources of all draws of an import."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        streams = np.random.default_rng(seed).spawn(7)
+        points, devices, network, self.tasks, self.times, self.limits, self.data = streams
+        self.surroundings = Streams(points, devices, network)
+
+
+def _given_problems(setting: GraphSetting, given: Given) -> Iterator[Problem]:
+    if (given.sites is None) != (given.users is None):
+        yield (
+            "sites" if given.sites is None else "users",
+            "is needed too: a site and a user file go together",
+        )
+    if given.sites is not None and setting.area is not None:
         yield "area", "cannot be given with a site and a user file, which have positions"
+    limits = {item.name for item in fields(LimitSetting)}
+    environment = [item.name for item in fields(Environment) if item.name not in limits]
+    if given.base is not None:
+        if given.sites is not None:
+            yield "base", "cannot be given with a site and a user file"
+        for key in changed(setting, (*environment, "devices", "offload_points")):
+            yield key, "cannot be given with a base instance, which says it"
+    elif isinstance(setting, DagbenchSetting) and setting.network == "file" and given.sites is None:
+        said = ("device_cpu", "point_cpu", "uplink", "downlink", "unconnected", "area", "reach", "radio")
+        for key in changed(setting, (*said, "offload_points")):
+            yield key, "cannot be given with the network of the file, which says it (network is 'file')"
 
 
-def _read_workflows(
-    files: list[File], setting: ImportSetting, mean_data: float, for_times: np.random.Generator
-) -> list[Workflow]:
-    """The workflows in mobile size, or the problems of all files together."""
+def _surroundings(
+    setting: GraphSetting,
+    maps: list[File],
+    base: str | Path | None,
+    own: Nodes | None,
+    path: Path,
+    draws: Draws,
+) -> Surroundings:
+    if base is not None:
+        return based(read(base), base, setting)
+    if maps:
+        return on_a_map(setting, maps[0], maps[1], draws.surroundings)
+    if own is not None:
+        assert isinstance(setting, DagbenchSetting)
+        return of_network(own, setting, path, draws.surroundings)
+    return drawn(setting, draws.surroundings)
+
+
+def based(base: Any, path: str | Path, setting: GraphSetting) -> Surroundings:
+    """The surroundings of a base instance.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind, or of format 2 while more of that is to be drawn.
+    """
+    if not isinstance(base, Instance):
+        raise InputError(path, [("kind", "must be structured: it has no offload points")])
+    around = of_instance(base)
+    if setting.used and header_and_columns(base)[0]["version"] == 2:
+        raise InputError(path, [("version", "is 2: it has limits of its own, and none can be drawn")])
+    return around
+
+
+def _one_network(files: list[File]) -> Nodes:
+    """The network that all files have.
+
+    Raises
+    ------
+    InputError
+        If they do not have the same one.
+    """
+    networks = [read_network(content, path) for path, content in files]
+    if not same(networks):
+        what = "differ: give files with one network, or take another one (network is 'drawn')"
+        raise InputError("import", [("files", f"their networks {what}")])
+    return networks[0]
+
+
+def _read_graphs(kind: Format, files: list[File], setting: GraphSetting) -> list[TaskGraph]:
+    """The task graphs, or the problems of all files together."""
     stems = Counter[str]()
-    workflows: list[Workflow] = []
+    graphs: list[TaskGraph] = []
     errors: list[InputError] = []
     for path, content in files:
         stems[path.stem] += 1
         name = path.stem if stems[path.stem] == 1 else f"{path.stem}-{stems[path.stem]}"
         try:
-            workflow = read_workflow(
-                content,
-                path,
-                setting.clock,
-                name,
-                partial(uniform, for_times, setting.run_time),
-                outside=setting.outside == "send",
-            )
-            if setting.normalise == "local" and not workflow.work.any():
+            graph = kind.read(content, path, name, setting)
+            if setting.normalise == "local" and not graph.work.any():
                 what = "no task has any work, which cannot normalise (normalise is 'local')"
                 raise InputError(path, [("", what)])
-            workflows.append(scaled(workflow, setting.mean_work, mean_data))
+            graphs.append(graph)
         except InputError as error:
             errors.append(error)
     if len(errors) == 1:
@@ -285,97 +267,138 @@ def _read_workflows(
             "import",
             [(f"{file}: {place}" if place else file, what) for file, (place, what) in pairs],
         )
-    return workflows
+    return graphs
 
 
-def _map(
-    setting: ImportSetting,
-    site_file: File,
-    user_file: File,
-    for_devices: np.random.Generator,
-    for_network: np.random.Generator,
-) -> tuple[Network, Columns, dict[str, Any]]:
-    """The network of sites and users, the devices' columns, and what was counted."""
-    sites = read_locations(site_file[1], site_file[0], "site")
-    users = read_locations(user_file[1], user_file[0], "user")
-    origin = centre(sites.degrees)
-    site_position = local_metres(sites.degrees, origin)
-    user_position = local_metres(users.degrees, origin)
-    chosen_sites = _choose_sites(setting, sites, site_position, user_position, site_file[0], for_network)
-    nearest, _ = nearest_points(site_position[chosen_sites], user_position, setting.reach)
-    candidates = np.flatnonzero((nearest != LOCAL) | (not setting.covered_only))
-    chosen_users = _choose_users(setting, candidates, user_file[0], for_network)
-    devices = draw_devices(setting, len(chosen_users), for_devices)
-    network = radio_network(
-        setting,
-        tuple(sites.ids[n] for n in chosen_sites.tolist()),
-        site_position[chosen_sites],
-        user_position[chosen_users],
-        devices["power.send"],
-        for_network,
-    )
+def combined(
+    kind: Format,
+    graphs: Sequence[TaskGraph],
+    around: Surroundings,
+    setting: GraphSetting,
+    draws: Draws,
+    *,
+    native: bool,
+    about: dict[str, Any],
+    name: str | None,
+    description: str | None,
+    runs: Ints | None = None,
+) -> tuple[Instance, Report]:
+    """The instance of task graphs and what is around them.
+
+    Parameters
+    ----------
+    kind
+        Their format.
+    graphs
+        As read.
+    around
+        Devices, offload points and the network.
+    setting, draws
+        How, and sources of the draws.
+    native
+        Whether work and data are in MI and Mbit, or at least of one size with the network, so that they are
+        not scaled by default.
+    about
+        What ``source`` says of files.
+    name, description
+        Of the instance.
+    runs
+        (M,) numbers of the graphs that the devices run; none: as the setting says.
+    """
+    mean_data = setting.mean_data or (DATA_ON_A_MAP if around.has_map else DATA_DRAWN)
+    setting = replace(setting, mean_data=mean_data)
+    scales = setting.scale == "means" or (setting.scale is None and not native)
+    graphs = [_sized(graph, setting, mean_data, scales, draws) for graph in graphs]
     facts = {
-        "sites_in_file": len(sites.ids),
-        "users_in_file": len(users.ids),
-        "users_in_file_within_reach": int((nearest != LOCAL).sum()),
-        "sites_sharing_a_position": len(chosen_sites) - len(np.unique(site_position[chosen_sites], axis=0)),
-        "origin_in_degrees": origin.tolist(),
+        "devices": len(around.network.connected_to),
+        "offload_points": len(around.network.ids),
+        "devices_without_connection": int((around.network.connected_to == LOCAL).sum()),
+        **around.facts,
     }
-    return network, devices, facts
+    source = {
+        "importer": "offloadlib",
+        "version": VERSION,
+        "seed": draws.seed,
+        "parameters": recorded(setting),
+        **about,
+        "workflows": [dict(graph.facts) for graph in graphs],
+        "network": facts,
+    }
+    environment = setting if around.normalise is None else replace(setting, normalise=around.normalise)
+    columns = around.devices | _tasks(setting, graphs, facts["devices"], draws.tasks, runs)
+    assembling = partial(
+        assemble,
+        name=name or f"{kind.noun}s-m{facts['devices']}-n{facts['offload_points']}-seed{draws.seed}",
+        description=description,
+        source={},
+        environment=environment,
+        points=around.points,
+        network=around.network,
+        applications=[graph.application for graph in graphs],
+        rng=draws.limits,
+    )
+    instance = assembling(columns=columns)
+    header, made = header_and_columns(instance)
+    second = header["version"] == 2
+    if any(graph.outside for graph in graphs):
+        if second:
+            made |= dict(_kept_local(instance, graphs, made))
+            instance = validated(versioned(header, made), made, instance.name)
+        else:
+            instance = assembling(columns=columns | dict(_pins(instance, graphs)))
+    source["conversions"] = list(conversions(kind, setting, graphs, around, scales, second))
+    report = Report(tuple(lines(kind, setting, graphs, around, source, scales)))
+    return replace(instance, source=source), report
 
 
-def _choose_sites(
-    setting: ImportSetting,
-    sites: Locations,
-    site_position: Floats,
-    user_position: Floats,
-    path: Path,
-    rng: np.random.Generator,
-) -> Ints:
-    """Numbers of the sites that become offload points, ascending."""
-    count = len(sites.ids) if setting.offload_points is None else setting.offload_points
-    if count > len(sites.ids):
-        raise InputError(path, [("", f"has {counted(len(sites.ids), 'site')}; wanted: {count:,}")])
-    if setting.site_choice == "sample":
-        rank = rng.random(len(sites.ids))
-    else:
-        nearest, _ = nearest_points(site_position, user_position, setting.reach)
-        rank = -np.bincount(nearest[nearest != LOCAL], minlength=len(sites.ids)).astype(np.float64)
-    return np.sort(np.argsort(rank, kind="stable")[:count])
+def _sized(
+    graph: TaskGraph, setting: GraphSetting, mean_data: float, scales: bool, draws: Draws
+) -> TaskGraph:
+    """A graph with all that is not said, in mobile size if that is wanted."""
+    said = graph.mobile_data[~np.isnan(graph.mobile_data)].any()
 
+    def data(count: int) -> Floats:
+        return uniform(draws.data, setting.data, count) * (1.0 if said else mean_data)
 
-def _choose_users(setting: ImportSetting, candidates: Ints, path: Path, rng: np.random.Generator) -> Ints:
-    """Numbers of the users that become devices, ascending."""
-    count = len(candidates) if setting.devices is None else setting.devices
-    if count > len(candidates) or count == 0:
-        which = " within reach of a chosen site" if setting.covered_only else ""
-        raise InputError(
-            path, [("", f"has {counted(len(candidates), 'user')}{which}; wanted: {max(count, 1):,}")]
-        )
-    if setting.user_choice == "first":
-        return candidates[:count]
-    return np.sort(candidates[np.argsort(rng.random(len(candidates)), kind="stable")[:count]])
+    whole = completed(graph, setting.clock, partial(uniform, draws.times, setting.run_time), data)
+    return scaled(whole, setting.mean_work, mean_data) if scales else scaled(whole, None, None)
 
 
 def _tasks(
-    setting: ImportSetting, workflows: list[Workflow], devices: int, rng: np.random.Generator
+    setting: GraphSetting,
+    graphs: Sequence[TaskGraph],
+    devices: int,
+    rng: np.random.Generator,
+    runs: Ints | None,
 ) -> Columns:
-    """Who runs which workflow, with its work and data times each device's own factors."""
-    count = len(workflows)
-    number = np.arange(devices) % count
-    if setting.workflow_choice == "sample":
+    """Who runs which task graph, with its work and data times each device's own factors."""
+    count = len(graphs)
+    number = np.arange(devices) % count if runs is None else runs
+    if setting.workflow_choice == "sample" and runs is None:
         number = rng.integers(count, size=devices)
     factors = 1 + setting.variation * (2 * rng.random((devices, 2)) - 1)
     columns: Columns = {"application": number}
     for i in np.unique(number).tolist():
         of_work, of_data = factors[number == i, :1], factors[number == i, 1:]
-        columns[f"work.{i}"] = storable(of_work * workflows[i].work)
+        columns[f"work.{i}"] = storable(of_work * graphs[i].work)
         for key in ("input", "output", "edge_data"):
-            columns[f"{key}.{i}"] = storable(of_data * getattr(workflows[i], key))
+            columns[f"{key}.{i}"] = storable(of_data * getattr(graphs[i], key))
     return columns
 
 
-def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, Floats]]:
+def _kept_local(
+    instance: Instance, graphs: Sequence[TaskGraph], columns: Columns
+) -> Iterator[tuple[str, Any]]:
+    """``allowed`` of each application that has a subtask for files from outside, so that it stays local."""
+    for group in instance.groups:
+        i = int(instance.devices.application[group.members[0]])
+        if graphs[i].outside:
+            kept = {group.application.subtasks[-1]: [None]}
+            given = columns.get(f"allowed.{i}") or [None] * len(group)
+            yield f"allowed.{i}", [{**(allowed or {}), **kept} for allowed in given]
+
+
+def _pins(instance: Instance, graphs: Sequence[TaskGraph]) -> Iterator[tuple[str, Floats]]:
     """The inputs of each application that has a subtask for files from outside, so that it stays local.
 
     With the weights a, b of delay and energy, sending for t seconds costs a t + b t p^send, and nothing
@@ -385,9 +408,9 @@ def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, 
     """
     for term in instance.terms:
         i = int(instance.devices.application[term.group.members[0]])
-        if not workflows[i].outside:
+        if not graphs[i].outside:
             continue
-        group, head = term.group, workflows[i].size
+        group, head = term.group, graphs[i].size
         held = group.edge_data[:, [j == head for j, _ in group.application.edges]].sum(axis=1)
         local = term.delay_weight * heaviest_path(group, term.local)
         local += term.energy_weight * term.execute * term.local.sum(axis=1)
@@ -397,120 +420,3 @@ def _pins(instance: Instance, workflows: list[Workflow]) -> Iterator[tuple[str, 
         inputs = group.input.copy()
         inputs[:, head] = storable(np.maximum(held, pinned * uplink))
         yield f"input.{i}", inputs
-
-
-def _conversions(setting: ImportSetting, workflows: list[Workflow], on_a_map: bool) -> Iterator[str]:
-    if any(workflow.facts["tasks_without_run_time"] for workflow in workflows):
-        low, high = setting.run_time
-        drawn = f"drawn from U[{low:g}, {high:g}] s" if low < high else f"taken as {low:g} s"
-        yield f"run times: {drawn} for the workflows that have none"
-    yield (
-        f"work: run time x avgCPU x a nominal clock of {setting.clock:g} MIPS, "
-        f"scaled to a mean of {setting.mean_work:g} MI in each workflow"
-    )
-    empty = [workflow for workflow in workflows if not workflow.mobile_data.any()]
-    if len(empty) < len(workflows):
-        which = " that has data" if empty else ""
-        yield (
-            f"data: file sizes, scaled to a mean transfer of {setting.mean_data:g} Mbit "
-            f"in each workflow{which}"
-        )
-    else:
-        yield "data: none, so that no transfer takes time or energy"
-    if any(workflow.outside for workflow in workflows):
-        yield (
-            "files from outside: held by the subtask 'outside', with so large an input that it stays on "
-            "its device"
-        )
-    if on_a_map:
-        yield "positions: degrees to metres on a plane around the mean of the sites (equirectangular)"
-    if on_a_map or setting.area is not None:
-        yield "rates: from distance by log-distance path loss and Shannon's formula"
-
-
-_COUNTED = {
-    "arcs_said_by_one_end": "arcs said by parents or children alone, kept",
-    "tasks_without_run_time": "tasks without run time, which are given one",
-    "tasks_without_work": "tasks without work, kept at 0",
-    "tasks_without_avgCPU": "tasks without avgCPU, taken as 100%",
-    "files_of_zero_bytes": "files of 0 bytes",
-    "arcs_without_data": "arcs without data, kept at 0",
-    "values_rounded_to_zero": f"values below {SMALLEST:g} after scaling, set to 0",
-}
-"""Fact of a workflow -> in words; those that are 0 are not printed."""
-
-
-def _lines(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
-    for facts in source["workflows"]:
-        yield "; ".join(_workflow_facts(facts, setting))
-    yield from source["conversions"]
-    yield from _network_lines(source["network"], setting)
-    yield f"drawn with seed {source['seed']}: {', '.join(_drawn(source, setting))}"
-    for licence in source["licences"]:
-        yield f"licence: {licence}"
-
-
-def _workflow_facts(facts: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
-    """What is to be said of one workflow."""
-    size = f"{counted(facts['tasks'], 'task')}, {counted(facts['arcs'], 'arc')}"
-    yield f"{facts['application']} (WfFormat {facts['schema']}): {size}"
-    sent, outside = facts["bytes_that_may_be_sent"], facts["bytes_from_outside_to_tasks_with_parents"]
-    apart = facts["bytes_between_tasks_without_an_arc"]
-    everything = sent + outside + apart
-    idle = facts["tasks_without_work"] == facts["tasks"]
-    yield "no work" if idle else f"work scaled by {facts['work_factor']:.4g}"
-    yield "no data" if not everything else f"data scaled by {facts['data_factor']:.4g}"
-    yield from (f"{words}: {facts[key]:,}" for key, words in _COUNTED.items() if facts[key])
-    what = "left out" if setting.outside == "leave-out" else "sent from their device"
-    if outside:
-        share = _share(outside, everything)
-        yield f"bytes from outside read by tasks with parents, {what}: {outside:,} ({share} of all)"
-    if apart:
-        share = _share(apart, everything)
-        yield f"bytes between tasks that no arc joins, left out: {apart:,} ({share} of all)"
-
-
-def _drawn(source: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
-    """What no file says and nothing fixes."""
-    yield from ("speeds", "powers", "weights")
-    network = source["network"]
-    if "sites_in_file" not in network:
-        yield "positions" if setting.area is not None else "connections and rates"
-    else:
-        if setting.user_choice == "sample" and setting.devices is not None:
-            yield "users"
-        if setting.site_choice == "sample" and setting.offload_points is not None:
-            yield "sites"
-    if setting.unconnected:
-        yield "devices without a connection"
-    yield from setting.used
-    if setting.workflow_choice == "sample":
-        yield "workflows of the devices"
-    if setting.variation:
-        yield "variation of work and data"
-    low, high = setting.run_time
-    if low < high and any(facts["tasks_without_run_time"] for facts in source["workflows"]):
-        yield "run times"
-
-
-def _share(part: int, whole: int) -> str:
-    """In percent; what is too small to show is not shown as 0."""
-    return f"{100 * part / whole:.1f} %" if part >= whole / 1000 else "<0.1 %"
-
-
-def _network_lines(network: dict[str, Any], setting: ImportSetting) -> Iterator[str]:
-    apart = network["devices_without_connection"]
-    yield (
-        f"{counted(network['devices'], 'device')}, {apart:,} of them without a connection, "
-        f"and {counted(network['offload_points'], 'offload point')}"
-    )
-    if "sites_in_file" not in network:
-        return
-    reach = "at any distance" if setting.reach is None else f"within {setting.reach:g} m"
-    yield (
-        f"map: {network['users_in_file_within_reach']} of {network['users_in_file']} users have one of "
-        f"the {network['offload_points']} sites taken (of {network['sites_in_file']}) {reach}"
-    )
-    if network["sites_sharing_a_position"]:
-        again = network["sites_sharing_a_position"]
-        yield f"sites where another one stands already, whose users take them in turn: {again}"

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import InputError, Problem, counted, shown
+from .report import text_of
 
 EARTH = 6371008.8
 """Mean radius of the earth in metres."""
@@ -65,14 +66,10 @@ def read_locations(content: bytes, path: str | Path, prefix: str) -> Locations:
         With every problem of the file, each with its line.
     """
     try:
-        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        rows = csv.reader(io.StringIO(text_of(content, path), newline=""), strict=True)
         lines = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
-    except UnicodeDecodeError as error:
-        raise InputError(path, [("", f"is not UTF-8 text (byte {error.start})")]) from None
     except csv.Error as error:
         raise InputError(path, [(f"line {rows.line_num}", str(error))]) from None
-    if not lines:
-        raise InputError(path, [("", "is empty")])
     columns = _columns(lines[0][1], path)
     problems: list[Problem] = []
     names: dict[str, int] = {}

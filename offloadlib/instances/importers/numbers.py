@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError, Problem, counted, shown
 from ..files.schema import LARGEST, SMALLEST
+from .report import text_of
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
@@ -28,19 +29,13 @@ class Numbers:
     """
 
     def __init__(self, content: bytes, path: str | Path) -> None:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(path, [("", f"is not UTF-8 text (byte {error.start})")]) from None
-        lines = [line.split() for line in text.splitlines()]
+        lines = [line.split() for line in text_of(content, path).splitlines()]
         self.path = path
         self.first = next((len(words) for words in lines if words), 0)
         """How many numbers stand on the first line that has any."""
         self._words = [(number, word) for number, words in enumerate(lines, start=1) for word in words]
         self._next = 0
         self._problems: list[Problem] = []
-        if not self._words:
-            raise InputError(path, [("", "is empty")])
 
     def count(self, what: str) -> int:
         """A whole number of at least 1: how many of something there are.

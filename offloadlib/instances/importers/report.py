@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InputError
+
 File = tuple[Path, bytes]
 """Where a file is, and what it holds."""
 
@@ -18,6 +20,23 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+
+def text_of(content: bytes, path: str | Path) -> str:
+    """The text of a file.
+
+    Raises
+    ------
+    InputError
+        If it is no UTF-8 text, or empty.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(path, [("", f"is not UTF-8 text (byte {error.start})")]) from None
+    if not text.strip():
+        raise InputError(path, [("", "is empty")])
+    return text
 
 
 def provenance(file: File) -> dict[str, str]:

@@ -25,61 +25,25 @@ A task becomes a subtask:
   ``speedInMHz`` is not used: it is what a core happened to run at when it was asked. Run times are
   optional in the schemas; a file without any gets drawn ones, and one with some of them is refused.
   So is the list of files from 1.5 on: without it their sizes are 0.
-- an arc joins two tasks that ``parents`` or ``children`` joins; it carries the files that the parent
-  writes and the child reads. A file that goes to several children counts on each of their arcs.
-- output = all files that the task writes; for a tail, this returns to the device.
-- input = all files that the task reads; for a head, only those that no task writes.
-
-Files from outside that a task with parents reads come from the device, too. A further subtask, ``outside``,
-states this: a head without work, with an arc to each reader. It must stay on the device, for it stands
-for data that are there; :mod:`.instances.importers.combine` gives it an input for that.
-
-The model has no place for files written by a task that is no parent of the reader: these are counted in
-bytes and reported. Zero work and zero sizes are kept as zeros and counted.
+- arcs, data and files from outside: :mod:`.instances.importers.dataflow`.
 
 WfInstances, the public collection of such workflows, is under LGPL-3.0.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ..arrays import Floats
 from ..errors import InputError, Problem, shown
 from ..files.document import Document, parse_json
-from ..files.schema import SMALLEST, Id
+from ..files.schema import Id
 from ..files.validate import duplicates, structure
-from ..structured.model import Application
-from ..structured.rules import acyclic
-
-MBIT = 8e-6
-"""Mbit in a byte."""
-
-OUTSIDE = "outside"
-"""Name of the subtask that stands for files from outside."""
-
-_LARGEST = 1e15
-"""Bytes and seconds beyond this are slips (a petabyte; 30 million years)."""
-
-
-def _amount(value: float) -> float:
-    if value < 0:
-        raise ValueError("is negative")
-    if value > _LARGEST:
-        raise ValueError(f"is above {_LARGEST:g}")
-    return value
-
-
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_amount)]
-_Bytes = Annotated[int, Field(strict=True), AfterValidator(_amount)]
+from .dataflow import Task, Workflow, task_graph
+from .task_graph import Amount, Bytes, TaskGraph
 
 
 class _Part(BaseModel):
@@ -93,9 +57,9 @@ def _together(tasks: str, runtime: str, size: str) -> type[BaseModel]:
         return create_model("_Together", __base__=_Part, **keys)
 
     names: Any = (list[str], [])
-    amount = (_Number | None, None)
+    amount = (Amount | None, None)
     file = part(
-        name=(Id, ...), path=(str, ""), link=(Literal["input", "output"], ...), **{size: (_Bytes, ...)}
+        name=(Id, ...), path=(str, ""), link=(Literal["input", "output"], ...), **{size: (Bytes, ...)}
     )
     task = part(
         name=(Id, ...),
@@ -112,7 +76,7 @@ def _together(tasks: str, runtime: str, size: str) -> type[BaseModel]:
 
 class _File15(_Part):
     id: Id
-    sizeInBytes: _Bytes
+    sizeInBytes: Bytes
 
 
 class _Task15(_Part):
@@ -130,8 +94,8 @@ class _Specification15(_Part):
 
 class _Run15(_Part):
     id: Id
-    runtimeInSeconds: _Number
-    avgCPU: _Number | None = None
+    runtimeInSeconds: Amount
+    avgCPU: Amount | None = None
 
 
 class _Execution15(_Part):
@@ -171,82 +135,9 @@ _LAYOUTS = {
 }
 
 
-@dataclass(frozen=True)
-class Workflow:
-    """A workflow as an application with one set of task data.
-
-    Attributes
-    ----------
-    application
-        Its graph; the subtasks are the tasks in file order, and last the one that stands for files from
-        outside, where there is one.
-    work
-        (K,) MI.
-    input, output
-        (K,) Mbit.
-    edge_data
-        (A,) Mbit.
-    outside
-        Whether the last subtask stands for files from outside.
-    facts
-        What was counted and assumed: key -> number or text.
-    """
-
-    application: Application
-    work: Floats
-    input: Floats
-    output: Floats
-    edge_data: Floats
-    outside: bool
-    facts: Mapping[str, Any]
-
-    @property
-    def size(self) -> int:
-        """Number of subtasks that are tasks of the file."""
-        return self.application.size - self.outside
-
-    @property
-    def mobile_data(self) -> Floats:
-        """What may cross a radio, in Mbit: heads' inputs, arcs, tails' outputs."""
-        heads, tails = self.application.heads[: self.size], self.application.tails[: self.size]
-        return np.concatenate(
-            [self.input[: self.size][heads], self.edge_data, self.output[: self.size][tails]]
-        )
-
-
-@dataclass
-class _Task:
-    """A task of any version; ``where`` is its path in the file."""
-
-    where: str
-    name: str
-    parents: list[str]
-    children: list[str]
-    runtime: float | None
-    cpu: float | None
-    reads: list[str] = field(default_factory=list)
-    writes: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Content:
-    """What all versions say: tasks, how they are referred to, sizes of files in bytes, problems."""
-
-    tasks: list[_Task]
-    index: dict[str, int]
-    sizes: dict[str, int]
-    problems: list[Problem]
-
-
 def read_workflow(
-    content: bytes,
-    path: str | Path,
-    clock: float,
-    name: str,
-    run_times: Callable[[int], Floats],
-    *,
-    outside: bool = True,
-) -> Workflow:
+    content: bytes, path: str | Path, name: str, *, clock: float, outside: bool = True
+) -> TaskGraph:
     """Read one workflow.
 
     Parameters
@@ -255,12 +146,10 @@ def read_workflow(
         The text of the file.
     path
         Where it came from, for messages.
-    clock
-        Nominal clock in MIPS.
     name
         Id of the application.
-    run_times
-        Gives so many run times in seconds, for a file that has none.
+    clock
+        Nominal clock in MIPS.
     outside
         Whether a subtask stands for the files from outside that tasks with parents read; otherwise
         these files are left out.
@@ -276,23 +165,13 @@ def read_workflow(
     problems = structure(layout.model, document)
     if problems:
         raise InputError(path, problems)
-    workflow = (_read_together if layout.runtime else _read_apart)(document["workflow"], layout)
-    problems = [*workflow.problems, *_reference_problems(workflow)]
-    if not problems:
-        arcs, said_once = _arcs(workflow)
-        problems = list(_cycles(workflow, arcs, layout))
-    if problems:
+    workflow = (_read_together if layout.runtime else _read_apart)(document["workflow"], layout, clock)
+    graph, problems = task_graph(
+        workflow, name, outside=outside, whole=layout.tasks, facts={"schema": version}
+    )
+    if graph is None:
         raise InputError(path, problems)
-    missing = [task for task in workflow.tasks if task.runtime is None]
-    for task, seconds in zip(missing, run_times(len(missing)).tolist(), strict=True):
-        task.runtime = seconds
-    facts = {
-        "application": name,
-        "schema": version,
-        "arcs_said_by_one_end": said_once,
-        "tasks_without_run_time": len(missing),
-    }
-    return _converted(workflow, arcs, clock, name, outside, facts)
+    return graph
 
 
 def _version(document: Any, path: str | Path) -> str:
@@ -306,16 +185,16 @@ def _version(document: Any, path: str | Path) -> str:
     return version
 
 
-def _read_together(workflow: Document, layout: _Layout) -> _Content:
+def _read_together(workflow: Document, layout: _Layout, clock: float) -> Workflow:
     """Versions until 1.4: each task has its run time and its files."""
     items = workflow[layout.tasks.rpartition(".")[2]]
-    tasks: list[_Task] = []
+    tasks: list[Task] = []
     sizes: dict[str, int] = {}
     first: dict[str, str] = {}
     problems: list[Problem] = []
     for k, item in enumerate(items):
         where = f"{layout.tasks}[{k}]"
-        task = _task(where, item["name"], item, item, layout.runtime)
+        task = _task(where, item["name"], item, item, layout.runtime, clock)
         for i, file in enumerate(item.get("files", ())):
             name = file.get("path", "") + file["name"]
             (task.reads if file["link"] == "input" else task.writes).append(name)
@@ -328,16 +207,16 @@ def _read_together(workflow: Document, layout: _Layout) -> _Content:
     index = {item["id"]: k for k, item in enumerate(items) if item.get("id") is not None}
     index |= {task.name: k for k, task in enumerate(tasks)}
     problems += duplicates((f"{task.where}.name", task.name) for task in tasks)
-    if any(task.runtime is not None for task in tasks):
+    if any(task.work is not None for task in tasks):
         what = "is missing, while other tasks have one"
-        problems += [(f"{task.where}.{layout.runtime}", what) for task in tasks if task.runtime is None]
-    return _Content(tasks, index, sizes, problems)
+        problems += [(f"{task.where}.{layout.runtime}", what) for task in tasks if task.work is None]
+    return Workflow(tasks, index, sizes, problems)
 
 
 _FILE_KEYS = ("inputFiles", "outputFiles")
 
 
-def _read_apart(workflow: Document, layout: _Layout) -> _Content:
+def _read_apart(workflow: Document, layout: _Layout, clock: float) -> Workflow:
     """Versions from 1.5 on: what is to be done, and how it once went, which may be left out."""
     items, files = workflow["specification"]["tasks"], workflow["specification"].get("files")
     if files is None:  # optional, too: a list would say the sizes
@@ -362,169 +241,23 @@ def _read_apart(workflow: Document, layout: _Layout) -> _Content:
         if execution is not None and item["id"] not in run_of:
             problems.append((where, f"task {shown(item['id'])} is missing in workflow.execution.tasks"))
             continue
-        task = _task(where, item["id"], item, run_of.get(item["id"], {}), "runtimeInSeconds")
+        task = _task(where, item["id"], item, run_of.get(item["id"], {}), "runtimeInSeconds", clock)
         for key, names in zip(_FILE_KEYS, (task.reads, task.writes), strict=True):
             for i, name in enumerate(item.get(key, ())):
                 names.append(name)
                 if name not in sizes:
                     problems.append((f"{where}.{key}[{i}]", f"unknown file {shown(name)}"))
         tasks.append(task)
-    return _Content(tasks, index, sizes, problems)
+    return Workflow(tasks, index, sizes, problems)
 
 
-def _task(where: str, name: str, item: Document, run: Document, runtime: str) -> _Task:
-    return _Task(
+def _task(where: str, name: str, item: Document, run: Document, runtime: str, clock: float) -> Task:
+    seconds, cpu = run.get(runtime), run.get("avgCPU")
+    return Task(
         where=where,
         name=name,
         parents=item.get("parents", []),
         children=item.get("children", []),
-        runtime=run.get(runtime),
-        cpu=run.get("avgCPU"),
+        work=None if seconds is None else seconds * (100.0 if cpu is None else cpu) / 100 * clock,
+        cpu=cpu,
     )
-
-
-def _reference_problems(workflow: _Content) -> Iterator[Problem]:
-    for task in workflow.tasks:
-        for key, names in (("parents", task.parents), ("children", task.children)):
-            for i, name in enumerate(names):
-                if name not in workflow.index:
-                    yield f"{task.where}.{key}[{i}]", f"unknown task {shown(name)}"
-
-
-def _arcs(workflow: _Content) -> tuple[list[tuple[int, int]], int]:
-    """The arcs, each once, and how many of them only one of their ends says.
-
-    Files that name no children anywhere (1.4 has no such key) leave nothing to disagree with.
-    """
-    index = workflow.index
-    up = {(index[name], k) for k, task in enumerate(workflow.tasks) for name in task.parents}
-    down = {(k, index[name]) for k, task in enumerate(workflow.tasks) for name in task.children}
-    return sorted(up | down), len(up ^ down) if up and down else 0
-
-
-def _cycles(workflow: _Content, arcs: list[tuple[int, int]], layout: _Layout) -> Iterator[Problem]:
-    names = [task.name for task in workflow.tasks]
-    edges = [[names[j], names[k]] for j, k in arcs]
-    yield from ((layout.tasks, what) for _, what in acyclic({"applications": [{"edges": edges}]}))
-
-
-def _converted(
-    workflow: _Content,
-    arcs: list[tuple[int, int]],
-    clock: float,
-    name: str,
-    outside: bool,
-    facts: dict[str, Any],
-) -> Workflow:
-    tasks, drawn = workflow.tasks, facts["tasks_without_run_time"] > 0
-    reads = [set(task.reads) for task in tasks]
-    writes = [set(task.writes) for task in tasks]
-    written = set().union(*writes)
-    parents, children = defaultdict(set), defaultdict(set)
-    for j, k in arcs:
-        parents[k].add(j)
-        children[j].add(k)
-    unlinked = 0
-    for k, names in enumerate(reads):
-        sent = set().union(*(writes[j] for j in parents[k]))
-        unlinked += _total(workflow, (names & written) - sent - writes[k])
-    inputs = [_total(workflow, names if parents[k] else names - written) for k, names in enumerate(reads)]
-    outputs = [_total(workflow, names) for names in writes]
-    work = [(task.runtime or 0.0) * (100.0 if task.cpu is None else task.cpu) / 100 * clock for task in tasks]
-    edge_data = [_total(workflow, writes[j] & reads[k]) for j, k in arcs]
-    homeless = {k: _total(workflow, names - written) for k, names in enumerate(reads) if parents[k]}
-    homeless = {k: size for k, size in homeless.items() if size}
-    at_ends = sum(inputs[k] for k in range(len(tasks)) if not parents[k]) + sum(
-        outputs[k] for k in range(len(tasks)) if not children[k]
-    )
-    facts |= {
-        "tasks": len(tasks),
-        "arcs": len(arcs),
-        "tasks_without_work": sum(w == 0 for w in work),
-        "tasks_without_avgCPU": sum(task.cpu is None for task in tasks if not drawn),
-        "files_of_zero_bytes": sum(size == 0 for size in workflow.sizes.values()),
-        "arcs_without_data": sum(size == 0 for size in edge_data),
-        "bytes_that_may_be_sent": at_ends + sum(edge_data),
-        "bytes_from_outside_to_tasks_with_parents": sum(homeless.values()),
-        "bytes_between_tasks_without_an_arc": unlinked,
-    }
-    subtasks = _short_names([task.name for task in tasks])
-    outside = outside and bool(homeless)
-    if outside:
-        subtasks = (*subtasks, _new_name(subtasks))
-        arcs = [*arcs, *((len(tasks), k) for k in homeless)]
-        edge_data += homeless.values()
-        work, inputs, outputs = [*work, 0.0], [*inputs, 0], [*outputs, 0]
-    return Workflow(
-        application=Application(name, subtasks, tuple(arcs)),
-        work=np.array(work, np.float64),
-        input=_mbit(inputs),
-        output=_mbit(outputs),
-        edge_data=_mbit(edge_data),
-        outside=outside,
-        facts=facts,
-    )
-
-
-def _total(workflow: _Content, names: set[str]) -> int:
-    return sum(workflow.sizes[name] for name in names)
-
-
-def _mbit(sizes: list[int]) -> Floats:
-    return np.array(sizes, np.float64) * MBIT
-
-
-def _short_names(names: list[str]) -> tuple[str, ...]:
-    """The last part of each dotted name, as far as that keeps them apart: ``A.B.FASTQC_2`` is FASTQC_2."""
-    short = [name.rpartition(".")[2] for name in names]
-    twice = {name for name in short if not name or short.count(name) > 1}
-    return tuple(name if last in twice else last for name, last in zip(names, short, strict=True))
-
-
-def _new_name(names: tuple[str, ...]) -> str:
-    """The name of the subtask for files from outside, which no task has."""
-    name, number = OUTSIDE, 1
-    while name in names:
-        number += 1
-        name = f"{OUTSIDE}-{number}"
-    return name
-
-
-def scaled(workflow: Workflow, mean_work: float, mean_data: float) -> Workflow:
-    """The workflow in another size: all work times one factor, all data times another.
-
-    Parameters
-    ----------
-    workflow
-        As measured: minutes of server time and gigabytes.
-    mean_work
-        Wanted mean work of a task in MI.
-    mean_data
-        Wanted mean in Mbit of what may cross a radio (:attr:`Workflow.mobile_data`).
-
-    Returns
-    -------
-    Workflow
-        Proportions within work and within data stay as measured, heavy tails included; the
-        proportion between work and data does not. The factors are among its facts. A workflow
-        without work, or without data, keeps the factor 1.
-    """
-    work_factor = _factor(workflow.work[: workflow.size], mean_work)
-    data_factor = _factor(workflow.mobile_data, mean_data)
-    work, input, output, edge_data = (
-        workflow.work * work_factor,
-        *(data * data_factor for data in (workflow.input, workflow.output, workflow.edge_data)),
-    )
-    values = np.concatenate([work, input, output, edge_data])
-    facts = {
-        **workflow.facts,
-        "work_factor": work_factor,
-        "data_factor": data_factor,
-        "values_rounded_to_zero": int(((values > 0) & (values < SMALLEST)).sum()),
-    }
-    return replace(workflow, work=work, input=input, output=output, edge_data=edge_data, facts=facts)
-
-
-def _factor(values: Floats, mean: float) -> float:
-    total = math.fsum(values.tolist())
-    return mean * len(values) / total if total else 1.0

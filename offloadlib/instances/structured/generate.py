@@ -26,7 +26,7 @@ from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from . import graphs
 from .draw_limits import LimitSetting, draw_limits, limit_problems
-from .form import header_of, validated
+from .form import header_of, validated, versioned
 from .instance import Instance
 from .model import LOCAL, Application, Normalise
 from .radio import Radio, link_rates, nearest_points, radio_problems
@@ -345,7 +345,8 @@ def assemble(
     applications
         The graphs.
     columns
-        The devices' own columns and those of their tasks (:mod:`.structured.columns`).
+        The devices' own columns and those of their tasks (:mod:`.structured.columns`); ids are made up
+        where there are none.
     rng
         Source of the draws of format 2; it stays as it is.
 
@@ -357,12 +358,15 @@ def assemble(
     header = header_of(
         applications, points, environment.normalise, name=name, description=description, source=source
     )
-    columns = columns | {
-        "id": [f"ud{m + 1}" for m in range(len(network.connected_to))],
-        "connected_to": network.connected_to,
-        "uplink": network.uplink,
-        "downlink": network.downlink,
-    }
+    columns = (
+        {"id": [f"ud{m + 1}" for m in range(len(network.connected_to))]}
+        | columns
+        | {
+            "connected_to": network.connected_to,
+            "uplink": network.uplink,
+            "downlink": network.downlink,
+        }
+    )
     if network.device_position is not None:
         columns["position"] = network.device_position
     if environment.used:
@@ -371,7 +375,7 @@ def assemble(
         )
         header |= {**added, "cost": {**header["cost"], "objective": environment.objective}}
         columns |= more
-    return validated(header, columns, name)
+    return validated(header if environment.used else versioned(header, columns), columns, name)
 
 
 def environment_problems(environment: Environment) -> Iterator[Problem]:
