@@ -96,7 +96,7 @@ def export(instance: AnyProblem, formulation: str, path: str | Path, form: str |
     form = format_of(path, form)
     data: Instance = only(instance, [catalogue.find(formulation).kind], "export")
     model = _model(data, formulation)
-    model.name = _short(_escape(data.name), LONGEST) or "unnamed"
+    model.name = _short(escaped(data.name), LONGEST) or "unnamed"
     left_out = unconnected_cost(data) if data.version == 1 else constant(data)
     note = (
         f"{_COMMENT[form]} offloadlib: {formulation} of instance {model.name} (sha256 "
@@ -189,14 +189,14 @@ def full_name(component: Any) -> str:
     prefix = "" if above is None or above.parent_block() is None else f"{full_name(above)}."
     family = component.parent_component()
     if not family.is_indexed():
-        return prefix + _escape(family.local_name)
+        return prefix + escaped(family.local_name)
     index = component.index()
     keys = index if isinstance(index, tuple) else (index,)
-    return f"{prefix}{_escape(family.local_name)}({','.join(_escape(str(key)) for key in keys)})"
+    return f"{prefix}{escaped(family.local_name)}({','.join(escaped(str(key)) for key in keys)})"
 
 
-def _escape(text: str) -> str:
-    """As in a URL, except that - and ~ are escaped too: in an LP file x-1 is a difference."""
+def escaped(text: str) -> str:
+    """An id as in a URL, except that - and ~ are escaped too: in an LP file x-1 is a difference."""
     return quote(text, safe="").replace("-", "%2D").replace("~", "%7E")
 
 

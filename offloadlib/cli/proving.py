@@ -1,0 +1,50 @@
+"""The command ``offloadlib export-proof``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from offloadlib.apart import keep_apart
+
+from .options import InstanceFile, SolutionFile, writable
+from .status import say
+
+FORMAT = "vipr"
+
+
+def _known(form: str) -> str:
+    if form != FORMAT:
+        raise typer.BadParameter(f"{form!r} is not known; there is {FORMAT}")
+    return form
+
+
+def export_proof(
+    instance: InstanceFile,
+    solution: SolutionFile,
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A proof of a lower bound.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", metavar="FILE", callback=writable, help="Where to write; *.gz: compressed."),
+    ],
+    form: Annotated[
+        str, typer.Option("--format", metavar=FORMAT, callback=_known, help="Kind of file.")
+    ] = FORMAT,
+) -> None:
+    """Write solution and certificate as a proof for checkers of VIPR files, which know nothing of ours."""
+    from offloadlib.cli import console
+    from offloadlib.vipr import export_proof as write
+
+    keep_apart([instance, solution, certificate], [output])
+    with console.Display() as display:
+
+        def watch(done: int, of: int) -> None:
+            display.tell(f"{done} of {of} devices at leaves are proven")
+
+        found = write(instance, solution, certificate, output, watch)
+    lower, upper = float(found.lower_bound), float(found.upper_bound)
+    print(f"{output}: the least cost is between {lower!r} and {upper!r}, in {found.lines} lines")
+    if found.left_out:
+        say(f"patterns are left out; with them the certificate proves {float(found.claim)!r}")
