@@ -2,8 +2,8 @@
 
     python benchmarks/vipr.py [NAME ...]
 
-Times are CPU seconds. "below" is how far the bound in the file is below the cost of the solution, and below the
-certificate's claim (negative: above it), relatively.
+Times are CPU seconds. Cost and claim: how far the bound in the file is below the cost of the solution, and below
+the certificate's claim (negative: above it), relatively.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def checked(path: Path) -> str:
 def line(name: str, folder: Path) -> int:
     """Print a line; returns the size of the compressed file."""
     base, path = library(), folder / f"{name}.vipr"
-    solution, certificate = base / "solutions" / f"{name}.sol.json", base / "certificates" / f"{name}.cert.json"
+    solution = base / "solutions" / f"{name}.sol.json"
+    certificate = base / "certificates" / f"{name}.cert.json"
     begun = time.process_time()
     found = export_proof(base / f"{name}.json", solution, certificate, path)
     seconds = time.process_time() - begun
