@@ -2,8 +2,8 @@
 
     python benchmarks/vipr.py [NAME ...]
 
-Times are CPU seconds. Cost and claim: how far the bound in the file is below the cost of the solution, and below
-the certificate's claim (negative: above it), relatively.
+Times are CPU seconds. Cost and claim: how far the bound in the file is below the cost of the solution, and
+below the claim of the certificate (negative: above it), relatively.
 """
 
 from __future__ import annotations
