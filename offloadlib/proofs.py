@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,7 @@ from offloadlib import check
 from offloadlib.instances import (
     AnyInstance,
     Budget,
+    InputError,
     Result,
     Status,
     StoredSolution,
@@ -88,7 +90,7 @@ def certify(
     gap
         The relative gap that is enough.
     proof
-        Of a solve by the prover itself (:func:`proving`), if there is one.
+        Of a solve by the prover itself (:func:`keeping_proof`), if there is one.
 
     Returns
     -------
@@ -131,12 +133,17 @@ def judge(
         return (stored, False) if judging.best is None else (judging.best, True)
 
 
-def proving(method: Method, kind: str, kept: Path) -> Method:
+def keeping_proof(method: Method, kind: str, kept: Path, largest: float = math.inf) -> Method:
     """The method; if it is the prover of a kind of instances, it keeps its proof in a file.
 
-    The solve may be in another process: :func:`kept_proof` reads the file.
+    The solve may be in another process: :func:`kept_proof` reads the file. Where no device may cost more than
+    ``largest``, solution and bound are those below it: then only the prover will do, from a start.
     """
-    return _Proving(**vars(method), kept=kept) if method.name == face(kind).prover else method
+    if method.name == face(kind).prover:
+        return _Proving(**vars(method), kept=kept, largest=largest)
+    if math.isfinite(largest):
+        raise InputError("method", [("", f"{method.name} keeps no costs below a limit of their own")])
+    return method
 
 
 def kept_proof(kept: Path) -> Any:
@@ -149,11 +156,14 @@ class _Proving(Method):
     """The prover of a kind of instances, which keeps what it proves."""
 
     kept: Path = Path()
+    largest: float = math.inf
 
     def load(self) -> Function:
         """The method's function, by way of a proof."""
         (kind,) = self.kinds
         prove = face(kind).function("prove")
+        if math.isfinite(self.largest):
+            prove = partial(face(kind).function("prove_below"), self.largest)
 
         def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
             begun = time.perf_counter()
@@ -263,7 +273,10 @@ class _Judging:
             return None
         files = [self.folder / name for name in ("instance.json", "solution.sol.json", "certificate.json")]
         face(self.instance.kind).function("write_certificate")(certificate, self.instance, files[2])
-        write_solution(self._bounded(certificate), self.instance, files[1])
+        stored = self._bounded(certificate)
+        if getattr(certificate, "largest", math.inf) < math.inf:
+            stored = without_bound(stored)
+        write_solution(stored, self.instance, files[1])
         command = [sys.executable, "-I", "-S", check.__path__[0], "--json"]
         command += [f"--certificate={files[2]}", "--", *map(str, files[:2])]
         timeout = seconds if math.isfinite(seconds) else None
@@ -298,6 +311,11 @@ class _Judging:
                 "certificate_nodes": len(certificate.nodes),
             },
         )
+
+
+def without_bound(stored: StoredSolution[Any]) -> StoredSolution[Any]:
+    """A solution as its file has it where the bound is about some solutions alone."""
+    return replace(stored, lower_bound=None, status=Status.FEASIBLE)
 
 
 _PROVEN = re.compile(r"proven (-?[0-9][^,\s]*)")

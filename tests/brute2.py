@@ -219,13 +219,19 @@ class _State(NamedTuple):
     chosen: tuple[Places | None, ...]
 
 
-def optimum(document: Document) -> tuple[Fraction, dict[str, list[str | None] | None]] | None:
-    """The least objective with decisions as in a solution file; None where the instance has none."""
+def optimum(
+    document: Document, ceiling: Fraction | None = None
+) -> tuple[Fraction, dict[str, list[str | None] | None]] | None:
+    """The least objective with decisions as in a solution file; None where the instance has none.
+
+    With a ceiling no device may cost more, its weight included.
+    """
     largest = document["cost"].get("objective") == "max"
     most = [there for _, there in limits(document)]
     states = [_State(ZERO, (ZERO,) * len(most), ())]
     for number, device in enumerate(document["devices"]):
-        menu = list(_undominated(_State(d.cost, d.use, (d.places,)) for d in decisions(document, device)))
+        known = (d for d in decisions(document, device) if ceiling is None or d.cost <= ceiling)
+        menu = list(_undominated(_State(d.cost, d.use, (d.places,)) for d in known))
         joined = (
             _State(
                 max(state.cost, one.cost) if largest and number else state.cost + one.cost,

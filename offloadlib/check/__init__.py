@@ -28,6 +28,7 @@ status          "optimal" is stated only with a relative gap of at most 1e-9, "i
                 certificate that proves it; "unknown" claims nothing
 certificate     the certificate is for this instance, one tree, without a negative or unknown price
 claim           the lower bound that it claims is at most the one that it proves (no tolerance)
+largest         where the claim is about solutions in which no device costs more: the solution is one of them
 proven_bound    the solution's lower bound is at most the proven one, with the tolerance as above
 consistency     the proven bound is at most the exact cost of a feasible solution: or this file is wrong
 ==============  ====================================================================================

@@ -114,7 +114,8 @@ class Cut(NamedTuple):
 class Certificate(NamedTuple):
     """What a certificate file claims: a lower bound, or that the instance is infeasible.
 
-    `units` are those of each device's tasks (hybrid).
+    `units` are those of each device's tasks (hybrid). With `largest` the claim is about the solutions in
+    which no device costs more, its weight included (version 2).
     """
 
     sha256: str
@@ -124,6 +125,7 @@ class Certificate(NamedTuple):
     cuts: Sequence[Cut] = ()
     version: int = 1
     infeasible: bool = False
+    largest: Fraction | None = None
 
 
 # Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
@@ -258,7 +260,7 @@ _REFUSAL = Record(
     {},
 )
 _BODY_2 = {key: parser for key, parser in _CERTIFICATE.required.items() if key != "lower_bound"}
-_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {})
+_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {"largest": _decimal})
 _CLAIM_2 = Record({**_BODY_2, "claim": one_of("infeasible")}, {})
 
 
@@ -312,6 +314,7 @@ def _second(problems: list[Problem], document: dict[str, Any], file: str) -> Cer
         [node for node in nodes if node],
         version=2,
         infeasible=infeasible,
+        largest=fields.get("largest"),
     )
 
 

@@ -60,6 +60,8 @@ class Verdict:
     certified_gap : float or None
         (cost - certified bound)/|cost| (in version 2 over at least 1e-9), in exact arithmetic, rounded
         upwards; None without a finite certified bound or a feasible solution.
+    certified_largest : float or None
+        The bound is about the solutions in which no device costs more; None: about all.
     """
 
     accepted: bool
@@ -67,6 +69,7 @@ class Verdict:
     objective: float
     certified_bound: float | None = None
     certified_gap: float | None = None
+    certified_largest: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON can hold it (a number that is not finite becomes None)."""
@@ -234,10 +237,15 @@ class StructuredCase(Case):
     @cached_property
     def total(self) -> Total:
         """The exact cost."""
-        return Total(
-            lambda: map(self._device_cost, self.instance.devices, self.places),
-            greatest=self.instance.objective == "max",
-        )
+        return self._total(greatest=self.instance.objective == "max")
+
+    @cached_property
+    def greatest(self) -> Total:
+        """What the dearest device costs, exactly."""
+        return self._total(greatest=True)
+
+    def _total(self, greatest: bool) -> Total:
+        return Total(lambda: map(self._device_cost, self.instance.devices, self.places), greatest)
 
     def _device_cost(self, device: Device, places: list[int] | None) -> Ratio:
         return device_cost(self.instance, device, places)
@@ -530,10 +538,20 @@ def _shown(bound: Bound) -> str:
     return "that there is no solution" if bound > 0 else "nothing"
 
 
-def rule_proven_bound(case: Case, bound: Bound) -> Rule:
+def rule_largest(case: StructuredCase, largest: Fraction) -> Rule:
+    """The solution is among those that the certificate is about: no device costs more than it says."""
+    ok = case.greatest.settle(lambda cost: cost <= largest)
+    message = f"the dearest device costs {case.greatest.settle(float)!r}"
+    return Rule("largest", ok, f"{message}, {'at' if ok else 'not at'} most {float(largest)!r}")
+
+
+def rule_proven_bound(case: Case, bound: Bound, largest: Fraction | None = None) -> Rule:
     """The stated lower bound is at most the proven one, with the same tolerance as the objective."""
     if case.solution.lower_bound is None:
         return Rule("proven_bound", True, "none stated")
+    if largest is not None:
+        message = f"stated {case.solution.lower_bound!r}, and what is proven is not about all solutions"
+        return Rule("proven_bound", False, message)
     stated = Fraction(case.solution.lower_bound)
     ok = case.total.settle(lambda cost: stated <= bound + _slack(cost))
     message = f"stated {case.solution.lower_bound!r}, proven {float_below(bound)!r}"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from os import PathLike
 
-from .certificate import read_certificate
+from .certificate import Certificate, read_certificate
 from .data import HybridInstance, Unusable
 from .files import read_instance, read_solution
 from .rules import (
@@ -26,6 +26,7 @@ from .rules import (
     rule_consistency,
     rule_decisions,
     rule_fingerprint,
+    rule_largest,
     rule_lower_bound,
     rule_objective,
     rule_proven_bound,
@@ -73,30 +74,38 @@ def check(
         rules += [rule_objective(case), rule_lower_bound(case)]
     more: list[Rule] = []
     bound: Bound | None = None
+    certificate: Certificate | None = None
     if certificate_path is not None:
-        more, bound = _check_certificate(case, certificate_path)
-    rules += [rule_status(case, impossible=bound == math.inf), *more]
+        certificate = read_certificate(certificate_path)
+        more, bound = _check_certificate(case, certificate)
+    largest = None if certificate is None or bound is None else certificate.largest
+    rules += [rule_status(case, impossible=bound == math.inf and largest is None), *more]
+    within = case.feasible and all(rule.ok for rule in more if rule.name == "largest")
     return Verdict(
         accepted=all(rule.ok for rule in rules),
         rules=tuple(rules),
         objective=case.objective if case.has_cost else math.nan,
         certified_bound=None if bound is None else float_below(bound),
-        certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and case.feasible else None,
+        certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and within else None,
+        certified_largest=None if largest is None else float(largest),
     )
 
 
-def _check_certificate(case: Case, path: str | PathLike[str]) -> tuple[list[Rule], Bound | None]:
+def _check_certificate(case: Case, certificate: Certificate) -> tuple[list[Rule], Bound | None]:
     """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
-    certificate = read_certificate(path)
     rules = [rule_certificate(case, certificate)]
     if not rules[0].ok:
         return rules, None
     bound = tree_bound(case.instance, certificate)
     claim = rule_claim(certificate, bound)
     rules.append(claim)
+    within = case.feasible
     if case.has_cost:
-        rules.append(rule_proven_bound(case, bound.value))
-    if case.feasible:
+        if certificate.largest is not None and isinstance(case, StructuredCase):
+            rules.append(rule_largest(case, certificate.largest))
+            within &= rules[-1].ok
+        rules.append(rule_proven_bound(case, bound.value, certificate.largest))
+    if within:
         rules.append(rule_consistency(case, bound.value))
     return rules, bound.value if claim.ok else None
 
@@ -120,9 +129,10 @@ def _say(verdict: Verdict) -> str:
         summary.append(f"exact cost {verdict.objective!r}")
     if verdict.certified_bound is not None:
         impossible = verdict.certified_bound == math.inf
-        summary.append(
-            "certified infeasible" if impossible else f"certified bound {verdict.certified_bound!r}"
-        )
+        told = "certified infeasible" if impossible else f"certified bound {verdict.certified_bound!r}"
+        if verdict.certified_largest is not None:
+            told += f" where no device costs more than {verdict.certified_largest!r}"
+        summary.append(told)
     if verdict.certified_gap is not None:
         summary.append(f"certified gap {verdict.certified_gap:.3g}")
     return "\n".join([*lines, ", ".join(summary)])

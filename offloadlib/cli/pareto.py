@@ -19,7 +19,8 @@ def pareto(
         typer.Option(
             metavar="NAME",
             help="Cost against the size of this limit (capacity:op1, resource:op1:memory, limits:site, "
-            "channels:op1, totals:energy); by default total delay against total energy.",
+            "channels:op1, totals:energy), or, with 'largest', the sum of the costs against the largest of "
+            "them; by default total delay against total energy.",
         ),
     ] = None,
     points: Annotated[int, typer.Option(metavar="N", min=2, help="Points of the front.")] = 11,
@@ -33,12 +34,14 @@ def pareto(
     """Trace a front: the least of one thing for each amount of another, each point with a certified bound.
 
     Delay against energy counts the delay of all devices alike: none may be refused there, fees and weights
-    do not count. With --limit the cost is that of the instance.
+    do not count. With --limit the cost is that of the instance. With --limit largest the front is that of
+    the sum against min-max: a point's bound is about the solutions in which no device costs more than its
+    limit, and so is its certificate.
 
     Interrupted, the same command goes on from the points that are in DIR.
     """
     from offloadlib.cli import console
-    from offloadlib.fronts.front import CostLimit, DelayEnergy, Front
+    from offloadlib.fronts.front import CostLimit, DelayEnergy, Front, SumLargest
     from offloadlib.fronts.trace import Point, Tracer
     from offloadlib.instances import Budget, InputError, Instance, read
     from offloadlib.instances.errors import counted, shown
@@ -48,7 +51,13 @@ def pareto(
     data = read(instance)
     if not isinstance(data, Instance):
         raise InputError(instance, [("kind", f"must be {shown(Instance.kind)}, not {shown(data.kind)}")])
-    found: Front = DelayEnergy.of_instance(data) if limit is None else CostLimit.of_instance(data, limit)
+    found: Front
+    if limit is None:
+        found = DelayEnergy.of_instance(data)
+    elif limit == "largest":
+        found = SumLargest.of_instance(data)
+    else:
+        found = CostLimit.of_instance(data, limit)
     if isinstance(found, DelayEnergy) and found.left_out:
         say(f"on the front of delay against energy {found.left_out}")
     output.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +17,7 @@ from .options import InstanceFile, Json, Seed, writable
 from .status import INTERNAL, Failure, say
 
 if TYPE_CHECKING:
-    from offloadlib.instances import AnyInstance, StoredSolution
+    from offloadlib.instances import AnyInstance
 
 
 def _positive(value: float | None) -> float | None:
@@ -68,9 +67,9 @@ def solve(
         from offloadlib.cli import console
         from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
         from offloadlib.keeping import FalseResult
-        from offloadlib.proofs import proving
+        from offloadlib.proofs import keeping_proof
         from offloadlib.registry import find
-        from offloadlib.running import workers
+        from offloadlib.running import proving, workers
         from offloadlib.running.records import stored, summary
         from offloadlib.solving import admit, known
 
@@ -85,7 +84,7 @@ def solve(
             say(f"{chosen.name} ignores {', '.join(f'--{name}' for name in ignored)}")
         kept = Path(scratch) / "proof"
         if certificate is not None:
-            chosen = proving(chosen, data.kind, kept)
+            chosen = keeping_proof(chosen, data.kind, kept)
         with console.following(f"{data.name}  {chosen.name}") as on_progress:
             told = replace(budget, on_progress=on_progress)
             outcome = workers.run(chosen, data, told, interrupts=interrupts)
@@ -109,10 +108,13 @@ def solve(
             if output is not None:
                 write_solution(solution, data, output)
             if certificate is not None:
-                solution, certified = _certified(
+                solution, why = proving.certified(
                     data, solution, certificate, kept, budget, proof_time, interrupts
                 )
-                if certified and output is not None:
+                certified = not why
+                if why:
+                    say(f"{certificate}: {why}")
+                elif output is not None:
                     write_solution(solution, data, output)
         finally:  # what was found is told even where it cannot be written
             if as_json:
@@ -122,43 +124,6 @@ def solve(
                 console.show_result(data, solution, evaluation, result.runtime, certified)
     if false:
         raise typer.Exit(INTERNAL)
-
-
-def _certified(
-    instance: AnyInstance,
-    solution: Any,
-    path: Path,
-    kept: Path,
-    budget: Any,
-    proof_time: float | None,
-    interrupts: Any,
-) -> tuple[StoredSolution[Any], bool]:
-    """The solution with the bound of a proof, and whether the checker accepts that; as it is where not."""
-    from offloadlib.instances import InputError, Status
-    from offloadlib.proofs import certify, default_time, kept_proof
-    from offloadlib.running import workers
-
-    if interrupts.count:
-        say(f"{path}: no certificate is made after {interrupts.last.name}")
-        return solution, False
-    if solution.status is Status.UNKNOWN:
-        say(f"{path}: no certificate is made, as there is no solution, and no proof that there is none")
-        return solution, False
-    seconds = default_time(budget.time_limit) if proof_time is None else proof_time
-    job = partial(certify, instance, solution, path, seconds, budget.gap, kept_proof(kept))
-    ending, value, message = workers.aside(job, "offloadlib certificate", interrupts)
-    if isinstance(value, InputError):
-        raise value
-    solution, certified = value if ending is workers.Ending.DONE else (solution, False)
-    if certified:
-        return solution, True
-    what = f"no proof that the checker accepts in {seconds:g} s"
-    if interrupts.count:
-        what = f"the proof was ended by {interrupts.last.name}"
-    elif ending is not workers.Ending.DONE:
-        what = f"the proof failed ({message})"
-    say(f"{path}: {what}; the bound is the method's own")
-    return solution, False
 
 
 def _start(path: Path, instance: AnyInstance) -> Any:

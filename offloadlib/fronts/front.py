@@ -56,6 +56,14 @@ class Front(ABC):
     def at(self, size: float) -> Instance:
         """The instance in which the limit is so large; infinite: there is none."""
 
+    def largest(self, size: float) -> float:
+        """The most that each device may cost, its weight included; infinite: there is no such limit."""
+        return math.inf
+
+    def stem(self, size: float) -> str:
+        """What the names of a point's files begin with, besides the instance's fingerprint."""
+        return self.name
+
     @abstractmethod
     def used(self, evaluation: Evaluation) -> float:
         """How much of the limit decisions use."""
@@ -133,6 +141,43 @@ class LeastEnergy(DelayEnergy):
 
     def at(self, size: float) -> Instance:
         return self._counting(alpha=0.0, totals=self.instance.totals)
+
+
+class SumLargest(Front):
+    """The sum of the devices' costs, their weights included, against the largest of them: how much it costs
+    all together that nobody pays too much. The limit is no part of the instance: it is the certificates that
+    say that they are about solutions in which no device costs more."""
+
+    @classmethod
+    def of_instance(cls, instance: Instance) -> SumLargest:
+        """The front of an instance."""
+        return cls(instance, "sum-largest", "largest cost of a device", "sum of all costs")
+
+    def at(self, size: float) -> Instance:
+        return replace(self.instance, objective="sum")
+
+    def largest(self, size: float) -> float:
+        return size
+
+    def stem(self, size: float) -> str:
+        return f"{self.name}-{size!r}" if math.isfinite(size) else self.name
+
+    @property
+    def least(self) -> Front:
+        return LeastLargest(self.instance, "least-largest", self.x, self.x)
+
+    def used(self, evaluation: Evaluation) -> float:
+        return evaluation.largest
+
+
+class LeastLargest(Front):
+    """The largest cost alone: where the front of the sum against it begins."""
+
+    def at(self, size: float) -> Instance:
+        return replace(self.instance, objective="max")
+
+    def used(self, evaluation: Evaluation) -> float:
+        return evaluation.largest
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,23 @@ from offloadlib.instances import (
     Instance,
     Result,
     Solution,
-    Status,
-    StoredSolution,
     evaluate,
     gap,
+    read_solution,
     write,
     write_solution,
 )
 from offloadlib.instances.files.document import replacing
-from offloadlib.methods import Method
-from offloadlib.proofs import certify, default_time, kept_proof, proving
+from offloadlib.proofs import keeping_proof, without_bound
 from offloadlib.registry import find
-from offloadlib.running import workers
+from offloadlib.running import proving, workers
 from offloadlib.running.interrupts import Interrupts, counted_interrupts
 from offloadlib.running.records import stored
 from offloadlib.solving import admit
 
 from .front import Front
 
-TABLE = "front.csv"
+TABLE, SOLUTION = "front.csv", ".sol.json"
 
 ROUNDING = 1e-9
 """Relative."""
@@ -111,7 +108,7 @@ class Tracer:
     def __post_init__(self) -> None:
         self.points: list[Point] = []
         self._solutions: list[Solution] = []
-        self._known = {(point.front, point.sha256): point for point in read_table(self.folder / TABLE)}
+        self._known = {(point.stem, point.sha256): point for point in read_table(self.folder / TABLE)}
 
     def trace(self, front: Front, points: int) -> list[Point]:
         """The points of a front, ascending in their limit; where it begins is found out first.
@@ -127,7 +124,8 @@ class Tracer:
             sizes = front.sizes(0.0, front.size, points)
         else:
             # Exact sums may be above their rounded values, by which the limit would leave nothing.
-            low = self._solve(front.least, math.inf).y * (1 + ROUNDING)
+            low = self._solve(front.least, math.inf).y
+            low += ROUNDING * abs(low)
             high = self._solve(front, math.inf).x
             sizes = front.sizes(low, high, points)[:-1] if high > low else []
         for size in sizes:
@@ -140,32 +138,43 @@ class Tracer:
             f", {front.x} at most {size:.10g}" if math.isfinite(size) else ""
         )
         instance = replace(front.at(size), name=name)
-        known = self._known.get((front.name, instance.fingerprint))
-        point = self._solved(front, size, instance) if known is None else known
+        stem, sha256 = "-".join([front.stem(size), instance.fingerprint[:10]]), instance.fingerprint
+        known = self._known.get((stem, sha256))
+        point = self._solved(front, size, instance, stem) if known is None else known
+        if known is not None and not math.isnan(known.y):
+            self._recall(known, instance)
         self.points.append(point)
         self._write(sorted(self.points, key=_size))
         self.on_point(point, known is not None)
         return point
 
-    def _solved(self, front: Front, size: float, instance: Instance) -> Point:
-        method = find(self.method)
-        budget = replace(self.budget, start=self._start(instance))
+    def _recall(self, point: Point, instance: Instance) -> None:
+        """Start from the solution of an earlier run, too, if its file is still there."""
+        path = self.folder / f"{point.stem}{SOLUTION}"
+        if path.exists() and (solution := read_solution(path, instance).solution) is not None:
+            self._solutions.append(solution)
+
+    def _solved(self, front: Front, size: float, instance: Instance, stem: str) -> Point:
+        method, largest = find(self.method), front.largest(size)
+        budget = replace(self.budget, start=self._start(instance, largest))
         admit(instance, method, budget)
-        stem = f"{front.name}-{instance.fingerprint[:10]}"
-        files = [self.folder / f"{stem}{ending}" for ending in (".json", ".sol.json", ".cert.json")]
+        files = [self.folder / f"{stem}{ending}" for ending in (".json", SOLUTION, ".cert.json")]
         kept = self.folder / f".{stem}.proof"
-        chosen = proving(method, instance.kind, kept)
+        chosen = keeping_proof(method, instance.kind, kept, largest)
         try:
             with counted_interrupts(patient=False) as interrupts:
-                result, solution, certified = self._certified(
-                    chosen, instance, budget, files[2], kept, interrupts
+                outcome = workers.run(chosen, instance, budget, interrupts=interrupts)
+                result = _result(outcome, interrupts)
+                solution, why = proving.certified(
+                    *(instance, stored(result, self.method, budget), files[2], kept, budget),
+                    *(self.proof_time, interrupts),
                 )
                 if interrupts.count:
                     raise KeyboardInterrupt
         finally:
             kept.unlink(missing_ok=True)
         write(instance, files[0])
-        write_solution(solution, instance, files[1])
+        write_solution(without_bound(solution) if largest < math.inf else solution, instance, files[1])
         bound = -math.inf if solution.lower_bound is None else solution.lower_bound
         x = y = math.nan
         if result.solution is not None:
@@ -181,52 +190,46 @@ class Tracer:
             lower_bound=bound,
             gap=math.nan if distance is None else distance,
             status=str(solution.status),
-            certified=certified,
+            certified=not why,
             time=result.runtime,
             sha256=instance.fingerprint,
             stem=stem,
         )
 
-    def _certified(
-        self,
-        method: Method,
-        instance: Instance,
-        budget: Budget[Any],
-        path: Path,
-        kept: Path,
-        interrupts: Interrupts,
-    ) -> tuple[Result[Any], StoredSolution[Any], bool]:
-        """A solve and its proof, each in a process of its own, which Ctrl-C ends."""
-        outcome = workers.run(method, instance, budget, interrupts=interrupts)
-        if isinstance(outcome.error, InputError):
-            raise outcome.error
-        if outcome.result is None:
-            if interrupts.count:
-                raise KeyboardInterrupt
-            raise RuntimeError(outcome.message)
-        result: Result[Any] = outcome.result
-        solution, certified = stored(result, self.method, budget), False
-        if result.status is Status.UNKNOWN or interrupts.count:
-            return result, solution, False
-        allowed = default_time(budget.time_limit) if self.proof_time is None else self.proof_time
-        proof = kept_proof(kept)
-        job = partial(certify, instance, solution, path, allowed, budget.gap, proof)
-        ending, value, _ = workers.aside(job, "offloadlib certificate", interrupts)
-        if isinstance(value, InputError):
-            raise value
-        if ending is workers.Ending.DONE:
-            solution, certified = value
-        return result, solution, certified
-
-    def _start(self, instance: Instance) -> Solution | None:
-        """The best of the solutions before that keeps the limits of this instance."""
-        costed = ((instance.evaluate(solution), solution) for solution in self._solutions)
-        sound = [(found.total, solution) for found, solution in costed if found.feasible]
+    def _start(self, instance: Instance, largest: float) -> Solution | None:
+        """The best of the solutions before that keeps the limits of this instance and of all costs."""
+        costed = ((evaluate(instance, solution), solution) for solution in self._solutions)
+        sound = [
+            (found.total, solution)
+            for found, solution in costed
+            if found.feasible and found.largest <= largest
+        ]
         return min(sound, key=lambda pair: pair[0], default=(0.0, None))[1]
 
     def _write(self, points: list[Point]) -> None:
         with replacing(self.folder / TABLE) as file:
             file.write(table(points).to_csv(index=False).encode())
+
+
+def _result(outcome: workers.Ended, interrupts: Interrupts) -> Result[Any]:
+    """What a solve has found.
+
+    Raises
+    ------
+    InputError
+        If the method cannot solve the instance.
+    KeyboardInterrupt
+        If Ctrl-C has ended it with nothing.
+    RuntimeError
+        If it has failed with nothing.
+    """
+    if isinstance(outcome.error, InputError):
+        raise outcome.error
+    if outcome.result is None:
+        if interrupts.count:
+            raise KeyboardInterrupt
+        raise RuntimeError(outcome.message)
+    return outcome.result
 
 
 def _size(point: Point) -> tuple[str, float]:

@@ -38,6 +38,9 @@ class Face:
     prove
         ... its function (instance, solution, budget) -> proof, which has ``certificate`` (with its claim,
         ``lower_bound``), ``nodes`` and ``termination``, ...
+    prove_below
+        ... the same, (limit, instance, solution, budget), of the solutions in which no device costs more;
+        empty: there is none, ...
     write_certificate
         ... and (certificate, instance, path), which writes one.
     pictures
@@ -56,6 +59,7 @@ class Face:
     tried: tuple[str, ...]
     prover: str = ""
     prove: str = ""
+    prove_below: str = ""
     write_certificate: str = ""
     pictures: str = ""
     explain: str = ""

@@ -181,6 +181,7 @@ FACE = Face(
     tried=("gsod-i", "gsod-ii", "milp-arrays", "branch-and-price"),
     prover="branch-and-price",
     prove="offloadlib.formulations.structured.decomposition.branch_and_price:prove",
+    prove_below="offloadlib.formulations.structured.limited.ceiling:prove",
     write_certificate="offloadlib.formulations.structured.certificate:write_certificate",
     pictures="offloadlib.pictures.structured.compared:pictures",
     explain="offloadlib.explaining:explain",

@@ -43,13 +43,20 @@ seeds = st.integers(0, 2**31 - 1)
 
 
 class Reference:
-    """An instance with all decisions of each device, each subtask and limit taken alone, and refusal."""
+    """An instance with all decisions of each device, each subtask and limit taken alone, and refusal.
 
-    def __init__(self, document: Document) -> None:
+    With ``largest`` no device may cost more, its weight included.
+    """
+
+    def __init__(self, document: Document, largest: Fraction | None = None) -> None:
         self.document = document
         self.limits = limits(document)
         self.decisions = {
-            device["id"]: (device, list(self._decisions(device))) for device in document["devices"]
+            device["id"]: (
+                device,
+                [one for one in self._decisions(device) if largest is None or one.cost <= largest],
+            )
+            for device in document["devices"]
         }
 
     def _decisions(self, device: Document) -> Iterator[Decision]:
@@ -405,6 +412,81 @@ def test_the_bound_is_that_of_enumeration(tmp_path: Path, seed: int) -> None:
         above = bound.value + max(abs(bound.value) / 10**9, SLACK)
         verdict = files.check(solution, files.certificate(nodes, text(above + 2 * SLACK)))
         assert failed(verdict) == ["claim"]
+
+
+def some_largest(document: Document, draw: random.Random) -> Fraction:
+    """A cost below which some decisions are, as a decimal: one of theirs, or near the middle of two."""
+    costs = sorted({one.cost for _, menu in Reference(document).decisions.values() for one in menu} | {0})
+    i = draw.randrange(len(costs))
+    middle = (costs[i] + costs[max(i - 1, 0)]) / 2
+    return Fraction(f"{float(draw.choice([costs[i], middle])):.12f}")
+
+
+@examples(2000, base=FOLDER)
+@given(seeds)
+def test_the_bound_below_a_largest_cost_is_that_of_enumeration(tmp_path: Path, seed: int) -> None:
+    document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    document["cost"].pop("objective", None)
+    largest = some_largest(document, draw)
+    reference, files = Reference(document, largest), Files(tmp_path, document)
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3]))
+    exact = reference.bound(nodes, hopeless=False)
+    certificate = files.certificate(nodes, "0") | {"largest": f"{float(largest):.12f}"}
+    bound = computed(document, certificate, tmp_path)
+    assert near(bound.value, exact)
+    assert bound.limited == []
+    found = optimum(document, largest)
+    assert found is None or bound.value <= found[0]
+    if not isinstance(bound.value, Fraction):
+        return
+    certificate["lower_bound"] = text(bound.value)
+    solution = files.solution(found[1] if found else None)
+    verdict = files.check(solution, certificate)
+    assert verdict.accepted
+    assert verdict.certified_largest == float(largest)
+    above = bound.value + max(abs(bound.value) / 10**9, SLACK)
+    assert failed(files.check(solution, certificate | {"lower_bound": text(above + 2 * SLACK)})) == ["claim"]
+    if found:  # what is proven of some solutions is no bound on all
+        stated = files.solution(found[1], lower_bound=float(bound.value) - 1.0)
+        assert failed(files.check(stated, certificate)) == ["proven_bound"]
+
+
+def test_a_largest_cost_is_kept_by_the_solution(tmp_path: Path) -> None:
+    document = random_format2(3, ["weight"])
+    files = Files(tmp_path, document)
+    found = optimum(document)
+    assert found is not None
+    cost, rows = found
+    most = max(cost_of(document | {"devices": [device]}, rows) for device in document["devices"])
+    for slack, wrong in ((Fraction(1, 1000), []), (Fraction(-1, 1000), ["largest"])):
+        largest = f"{float(most + slack):.12f}"
+        certificate = files.certificate([{"prices": {}}], "-1e9") | {"largest": largest}
+        verdict = files.check(files.solution(rows), certificate)
+        assert failed(verdict) == wrong
+        assert (verdict.certified_gap is None) == bool(wrong)
+    assert cost >= most or len(document["devices"]) > 1
+
+
+def test_a_largest_cost_does_not_prove_that_there_is_no_solution(tmp_path: Path) -> None:
+    document = random_format2(3, ["weight"])
+    files = Files(tmp_path, document)
+    certificate = files.certificate([{"prices": {}}], "0") | {"largest": "-1"}
+    verdict = files.check(files.solution(None, status="infeasible"), certificate)
+    assert failed(verdict) == ["status"]
+    assert verdict.certified_bound == math.inf
+    with pytest.raises(checker.Unusable, match="largest"):
+        files.check(files.solution(None), files.certificate([{"prices": {}}], None) | {"largest": "1"})
+
+
+def test_a_largest_cost_is_for_sums(tmp_path: Path) -> None:
+    document = random_format2(3, ["weight"])
+    document["cost"]["objective"] = "max"
+    files = Files(tmp_path, document)
+    leaf = {"prices": {}, "shares": {document["devices"][0]["id"]: "1"}}
+    certificate = files.certificate([leaf], "0") | {"largest": "1"}
+    verdict = files.check(files.solution(None), certificate)
+    assert failed(verdict) == ["certificate"]
+    assert "which is the objective itself" in verdict.rules[-1].message
 
 
 # --- proofs -----------------------------------------------------------------------------------------

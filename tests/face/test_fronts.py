@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from brute import brute_force
+from brute2 import optimum
 from folders import LIBRARY
+from format2 import random_format2
 from strategies import DOCUMENT, changed, instance_of, put
 
+from offloadlib import check
 from offloadlib.cli.app import main
-from offloadlib.fronts.front import CostLimit, resized
+from offloadlib.fronts.front import CostLimit, SumLargest, resized
 from offloadlib.fronts.trace import TABLE, Tracer, read_table
 from offloadlib.instances import Budget, InputError, read, read_solution
 from offloadlib.pictures.front import front as draw
@@ -37,6 +42,42 @@ def test_cost_against_a_capacity(tmp_path: Path) -> None:
     assert [point.y for point in points] == sorted((point.y for point in points), reverse=True)
     save(draw(front, points), tmp_path / "front.png")
     assert (tmp_path / "front.png").stat().st_size > 10_000
+
+
+def test_the_sum_against_the_largest_cost(tmp_path: Path) -> None:
+    document = random_format2(274)
+    document["cost"].pop("objective", None)
+    front = SumLargest.of_instance(instance_of(document))
+    points = Tracer(tmp_path, budget=BUDGET).trace(front, 4)
+    assert len({point.y for point in points}) >= 2
+    for point in points:
+        largest = None if math.isinf(point.size) else Fraction(point.size)
+        best = optimum(document, largest)
+        assert best is not None
+        assert point.y == pytest.approx(float(best[0]), rel=1e-9)
+        assert point.lower_bound <= float(best[0]) * (1 + 1e-12)
+        assert point.gap <= 1e-6
+        assert point.certified
+        assert point.x <= point.size
+        files = [tmp_path / f"{point.stem}{ending}" for ending in (".json", ".sol.json", ".cert.json")]
+        verdict = check.check(*files)
+        assert verdict.accepted
+        assert verdict.certified_largest == (None if largest is None else point.size)
+    least = optimum(document | {"cost": document["cost"] | {"objective": "max"}})
+    assert least is not None
+    assert points[0].size == pytest.approx(float(least[0]), rel=1e-8)
+    told: list[bool] = []
+    again = Tracer(tmp_path, budget=BUDGET, on_point=lambda point, known: told.append(known))
+    assert again.trace(front, 4) == points
+    assert all(told)
+    save(draw(front, points), tmp_path / "front.png")
+
+
+def test_only_the_prover_keeps_costs_below_a_limit(tmp_path: Path) -> None:
+    document = random_format2(274)
+    document["cost"].pop("objective", None)
+    with pytest.raises(InputError, match="milp-arrays keeps no costs below a limit"):
+        Tracer(tmp_path, "milp-arrays", BUDGET).trace(SumLargest.of_instance(instance_of(document)), 3)
 
 
 def test_a_later_run_solves_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +147,15 @@ def test_the_command_writes_a_table_and_a_picture(tmp_path: Path, capsys: pytest
     assert main(["pareto", str(LIBRARY / "worked-example.json"), "-o", str(tmp_path), *options]) == 0
     assert {TABLE, "cost-capacity-op1.png"} <= {path.name for path in tmp_path.iterdir()}
     assert "certified" in capsys.readouterr().out
+
+
+def test_the_command_draws_the_sum_against_the_largest_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--limit", "largest", "--points", "3", "--time-limit", "5"]
+    assert main(["pareto", str(LIBRARY / "worked-example.json"), "-o", str(tmp_path), *options]) == 0
+    assert {TABLE, "sum-largest.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert "largest cost of a device" in capsys.readouterr().out
 
 
 def test_the_command_says_what_is_kept_when_it_is_interrupted(

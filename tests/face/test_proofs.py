@@ -187,9 +187,9 @@ def test_the_proof_of_a_solve_is_used_again(
 ) -> None:
     instance, _ = branched
     kept = tmp_path / "kept"
-    assert proofs.proving(find("milp"), "structured", kept) is find("milp")
+    assert proofs.keeping_proof(find("milp"), "structured", kept) is find("milp")
     assert proofs.kept_proof(kept) is None
-    method = pickle.loads(pickle.dumps(proofs.proving(find("branch-and-price"), "structured", kept)))
+    method = pickle.loads(pickle.dumps(proofs.keeping_proof(find("branch-and-price"), "structured", kept)))
     result = solve(instance, method)
     proof = proofs.kept_proof(kept)
     stored, accepted = proofs.certify(instance, result.stored("x"), tmp_path / "proof.json", 1e6, proof=proof)

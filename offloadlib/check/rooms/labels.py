@@ -1,4 +1,5 @@
-"""Certificates of version 2: the least cost of a task under a deadline and an energy budget.
+"""Certificates of version 2: the least cost of a task under a deadline, an energy budget and a ceiling on
+what it costs without prices.
 
 Subtasks are decided one after another, parents first. What is known of some decisions is a label: its cost
 and energy, the delay of what is finished, and for each subtask that is not decided and has a decided parent
@@ -23,7 +24,7 @@ from .menu import Options
 # The first one only finds a good decision: with it most labels are dropped at once.
 _WIDTHS = (3, 50, 500, 2000)
 _MOST_WIDTH = 60_000  # over subtasks and arcs
-_START = 3  # cost, energy, delay: what a label has before its open subtasks
+_START = 4  # cost, energy, delay, fees below the ceiling: what a label has before its open subtasks
 _OPEN = 7  # numbers for each: start, then time, cost and energy to add if local, if offloaded
 Label = list[int]
 
@@ -116,8 +117,14 @@ def always_kept(plan: Plan, options: Options) -> bool:
     everything = [stay + leave for stay, leave in options.of_subtasks]
     times = [max([option.time for option in some], default=0) for some in everything]
     energy += sum([max([option.energy for option in some], default=0) for some in everything])
-    return (options.deadline is None or plan.latest(times, most) <= options.deadline) and (
-        options.budget is None or energy <= options.budget
+    if options.deadline is None and options.ceiling is None:
+        return options.budget is None or energy <= options.budget
+    latest = plan.latest(times, most)
+    fees = sum([max([option.fee for option in some], default=0) for some in everything])
+    return (
+        (options.deadline is None or latest <= options.deadline)
+        and (options.budget is None or energy <= options.budget)
+        and (options.ceiling is None or not options.ceiling.exceeded(latest, energy, fees))
     )
 
 
@@ -144,17 +151,18 @@ class _Search:
             self._after[k] = max(
                 [self._after[c] + min(self._local[c], self._away[c]) for c in plan.children[k]], default=0
             )
-        self._rest: list[tuple[int, int]] = [(0, 0)]  # after each step the least cost and energy
+        self._rest: list[tuple[int, int, int]] = [(0, 0, 0)]  # after each step the least cost, energy, fees
         for step in reversed(plan.steps[1:]):
             some = everything[step.subtask]
-            cost, energy = self._rest[-1]
+            cost, energy, fees = self._rest[-1]
             cost += min([option.cost for option in some])
-            self._rest.append((cost, energy + min([option.energy for option in some])))
+            energy += min([option.energy for option in some])
+            self._rest.append((cost, energy, fees + min([option.fee for option in some])))
         self._rest.reverse()
 
     def run(self, width: int) -> int | None:
         """Search; return the least that a label dropped for want of room could lead to, None if none was."""
-        labels: list[Label] = [[0, 0, 0]]
+        labels: list[Label] = [[0] * _START]
         dropped: int | None = None
         for number in range(len(self._plan.steps)):
             found = self._extended(number, labels)
@@ -174,8 +182,8 @@ class _Search:
         """Return the labels after a step, each with the least cost that it can lead to."""
         step, options = self._plan.steps[number], self._options
         sides = options.of_subtasks[step.subtask]
-        deadline, budget, best = options.deadline, options.budget, self.best
-        rest_cost, rest_energy = self._rest[number]
+        deadline, budget, ceiling, best = options.deadline, options.budget, options.ceiling, self.best
+        rest_cost, rest_energy, rest_fees = self._rest[number]
         places = [
             (_START + _OPEN * i, self._local[k], self._away[k], self._after[k])
             for i, k in enumerate(step.open)
@@ -213,12 +221,18 @@ class _Search:
                     delay = max(latest, finish + after)
                     if deadline is not None and delay > deadline:
                         continue
+                    fees = label[3] + option.fee
+                    if ceiling is not None and ceiling.exceeded(
+                        delay, energy + option.energy + more_energy, fees + rest_fees
+                    ):
+                        continue
                     bound = cost + option.cost + more_cost + options.cost_of(delay)
                     if best is not None and bound >= best:
                         continue
                     one = new[:]
                     one[0] = cost + option.cost
                     one[1] = energy + option.energy
+                    one[3] = fees
                     for slot in slots:
                         if one[slot] < finish:
                             one[slot] = finish

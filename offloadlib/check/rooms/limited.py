@@ -38,6 +38,8 @@ def limited_faults(instance: Instance, certificate: Certificate) -> list[str]:
     devices = {device.id: device for device in instance.devices}
     points = {point.id: point for point in instance.points}
     faults = []
+    if certificate.largest is not None and instance.objective == "max":
+        faults.append("it is about solutions below a largest cost, which is the objective itself")
     for i, node in enumerate(certificate.nodes):
         found: list[str] = []
         if isinstance(node, Branch):
@@ -112,7 +114,7 @@ def limited_tree_bound(
     bounder = _Bounder(instance)
     bits = {None: bit_of(LOCAL)} | {point.id: bit_of(n) for n, point in enumerate(instance.points)}
     for device in instance.devices:
-        menu = Menu(instance, device)
+        menu = Menu(instance, device, certificate.largest)
         known: dict[tuple[int, Left], int | None] = {}
         for i, left in enumerate(_left(nodes, menu, bits)):
             total, key = totals[i], (id(rates[i]), left)
@@ -149,7 +151,7 @@ def _left(nodes: Sequence[TreeNode], menu: Menu, bits: Mapping[str | None, int])
     """Yield for each leaf what the branches leave to a device: a refused one is at no place."""
     device = menu.device
     position = {name: k for k, name in enumerate(device.application.subtasks)}
-    everything: Left = (menu.possible, device.terms.rejection is not None)
+    everything: Left = (menu.possible, menu.may_refuse)
     nowhere = (0,) * len(position)
     left = {0: everything}
     for i, node in enumerate(nodes):  # a parent stands before its children
@@ -210,7 +212,7 @@ class _Bounder:
         if not all(stay or leave for stay, leave in options.of_subtasks):
             return None
         plan = self._plans[device.application.id]
-        if options.deadline is None is options.budget or always_kept(plan, options):
+        if options.unlimited or always_kept(plan, options):
             return self._unlimited(device, options)
         least, sure = plan.least(options)
         if sure or least is None:

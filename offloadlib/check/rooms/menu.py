@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import accumulate
 from typing import NamedTuple
 
 from ..certificate import Leaf
@@ -21,11 +20,29 @@ _SHARE_OF_COST = RATE + TIME - FINE
 
 
 class Option(NamedTuple):
-    """A way to execute a subtask, or a transfer: time, cost and energy on their grids."""
+    """A way to execute a subtask, or a transfer: time, cost and energy on their grids.
+
+    `fee` is the part of it that counts below a ceiling, with the device's weight.
+    """
 
     time: int
     cost: int
     energy: int
+    fee: int = 0
+
+
+class Ceiling(NamedTuple):
+    """The most that a device may cost, its weight included and whatever the prices; and what counts for it: a
+    second, a mJ."""
+
+    most: int
+    second: int
+    millijoule: int
+
+    def exceeded(self, time: int, energy: int, fees: int) -> bool:
+        """Tell whether a device costs more than that."""
+        spent = (self.second * time >> _SHARE_OF_COST) + (self.millijoule * energy >> _SHARE_OF_COST)
+        return spent + fees > self.most
 
 
 class Options(NamedTuple):
@@ -41,6 +58,8 @@ class Options(NamedTuple):
         What a second of delay costs.
     deadline, budget : int or None
         The most time and energy.
+    ceiling : Ceiling or None
+        The most that it may cost.
     """
 
     of_subtasks: list[tuple[list[Option], list[Option]]]
@@ -48,6 +67,12 @@ class Options(NamedTuple):
     second: int
     deadline: int | None
     budget: int | None
+    ceiling: Ceiling | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether the device has no limits of its own."""
+        return self.deadline is None and self.budget is None and self.ceiling is None
 
     def cost_of(self, time: int) -> int:
         """Return what a delay costs."""
@@ -150,9 +175,11 @@ class Menu:
     possible : tuple of int
         For each subtask the places where it may run, as bits: those allowed, without offload points that its
         demand alone is too much for.
+    may_refuse : bool
+        Whether the device may be refused.
     """
 
-    def __init__(self, instance: Instance, device: Device) -> None:
+    def __init__(self, instance: Instance, device: Device, largest: Fraction | None = None) -> None:
         self.device = device
         self._instance = instance
         # The time unit of these is 1 s over the speed of the device.
@@ -187,6 +214,12 @@ class Menu:
             for limit in (terms.deadline, terms.energy_budget)
         )
         self.possible = self._possible()
+        self._ceiling: Ceiling | None = None
+        weight, rejection = Fraction(device.terms.weight), device.terms.rejection
+        self.may_refuse = rejection is not None
+        if largest is not None:
+            self._ceiling = Ceiling(rounded_up(largest), *self._rates(weight))
+            self.may_refuse &= rejection is not None and weight * Fraction(rejection) <= largest
 
     def _spending(self, time: int, power: float) -> tuple[int, int]:
         return time, time * exact(power) >> SHIFT
@@ -245,14 +278,14 @@ class Menu:
     def options(self, rates: Rates, allowed: Sequence[int]) -> Options:
         """Return the ways to execute each subtask at the places allowed to it, at these prices.
 
-        Of the ways to offload a subtask those that another one beats in time and cost are left out.
+        Of the ways to offload a subtask those that another one beats in time, cost and fee are left out.
         """
         device, instance = self.device, self._instance
         share = rates.share(device)
-        over, under = share.numerator, share.denominator
-        second = (over * self._second << RATE) // (under * self._denominator) + rates.delay
-        millijoule = (over * self._millijoule << RATE) // (under * self._denominator) + rates.energy
-        paying = over << FINE, under << 2 * SHIFT
+        second, millijoule = self._rates(share)
+        second, millijoule = second + rates.delay, millijoule + rates.energy
+        paying, counted = _paying(share), _paying(Fraction(device.terms.weight))
+        limited = self._ceiling is not None
 
         def cost_of(energy: int) -> int:
             return millijoule * energy >> _SHARE_OF_COST
@@ -263,7 +296,8 @@ class Menu:
             if places & bit_of(LOCAL):
                 time, energy = self._local[k]
                 fee = scaled_fee(instance, device, k, LOCAL)
-                stay.append(Option(time, cost_of(energy) + fee * paying[0] // paying[1], energy))
+                cost = cost_of(energy) + fee * paying[0] // paying[1]
+                stay.append(Option(time, cost, energy, fee * counted[0] // counted[1] if limited else 0))
             wait, spent = self._ends[k]
             pay = cost_of(spent)
             found = []
@@ -276,14 +310,27 @@ class Menu:
                 for resource, price in rates.demands[n]:
                     if demand := demand_of(device, k, n, resource):
                         cost += price * exact(demand) >> SHIFT
-                found.append((self._at(n)[k] + wait, cost))
-            found.sort()
-            cheaper = accumulate((cost for _, cost in found), min)
-            leave = [
-                Option(time, cost, spent)
-                for i, ((time, cost), least) in enumerate(zip(found, [None, *cheaper], strict=False))
-                if i == 0 or (least is not None and cost < least)
-            ]
-            options.append((stay, leave))
+                below = fee * counted[0] // counted[1] if limited and fee else 0
+                found.append(Option(self._at(n)[k] + wait, cost, spent, below))
+            options.append((stay, _unbeaten(found)))
         arcs = [Option(time, cost_of(energy), energy) for time, energy in self._arcs]
-        return Options(options, arcs, second, self._deadline, self._budget)
+        return Options(options, arcs, second, self._deadline, self._budget, self._ceiling)
+
+    def _rates(self, share: Fraction) -> tuple[int, int]:
+        """Return what a second and a mJ cost where the device's cost counts so much."""
+        over, under = share.numerator << RATE, share.denominator * self._denominator
+        return over * self._second // under, over * self._millijoule // under
+
+
+def _paying(share: Fraction) -> tuple[int, int]:
+    """Return what brings a fee to the grid where it counts so much: a factor, and a divisor."""
+    return share.numerator << FINE, share.denominator << 2 * SHIFT
+
+
+def _unbeaten(found: list[Option]) -> list[Option]:
+    """Return the options, of equal energy, that no other one equals or undercuts in all."""
+    kept: list[Option] = []
+    for option in sorted(found):
+        if not any(other.cost <= option.cost and other.fee <= option.fee for other in reversed(kept)):
+            kept.append(option)
+    return kept

@@ -81,10 +81,11 @@ def write_proof(
 
 def decimals(values: Mapping[str, float]) -> dict[str, str]:
     """The positive ones of some prices, in decimal digits, few enough for the checker."""
-    return {name: _plain(value) for name, value in values.items() if value > 0}
+    return {name: decimal(value) for name, value in values.items() if value > 0}
 
 
-def _plain(value: float) -> str:
+def decimal(value: float) -> str:
+    """A number in decimal digits, few enough for the checker where there are such."""
     plain = f"{Decimal(repr(value)):f}"
     return plain if len(plain) <= LONGEST else repr(value)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,7 +19,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.limits import Limits
 
 from ..proofs import nodes
-from ..proofs.write import DIGITS, Record, decimals, write_proof
+from ..proofs.write import DIGITS, Record, decimal, decimals, write_proof
 from .decomposition.pricing import Prices
 
 
@@ -103,9 +104,12 @@ class Certificate(nodes.Certificate[Charged | Charge]):
     ----------
     cuts
         Those that prices below enumerations may be on.
+    largest
+        The claim is about the solutions in which no device costs more, its weight included.
     """
 
     cuts: Sequence[Cut] = ()
+    largest: float = math.inf
 
 
 def rounded(prices: Prices) -> Prices:
@@ -169,7 +173,10 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         }
         for cut in certificate.cuts
     ]
-    write_proof(certificate, instance, path, prices, branch, cuts, beside)
+    header: Record = {}
+    if math.isfinite(certificate.largest):  # which version 1 cannot say
+        header = {"version": 2, "largest": decimal(certificate.largest)}
+    write_proof(certificate, instance, path, prices, branch, cuts, beside, **header)
 
 
 def _by_part(instance: Instance, prices: Floats) -> Record:

@@ -142,8 +142,14 @@ class Evaluation(AnyEvaluation):
     @property
     def total(self) -> float:
         """F: the weighted sum, or the largest, of the devices' costs."""
-        weighted = self.cost * self.instance.devices.weight
-        return float(weighted.max()) if self.instance.objective == "max" else math.fsum(weighted.tolist())
+        if self.instance.objective == "max":
+            return self.largest
+        return math.fsum((self.cost * self.instance.devices.weight).tolist())
+
+    @property
+    def largest(self) -> float:
+        """The largest of the devices' weighted costs."""
+        return float((self.cost * self.instance.devices.weight).max())
 
     @cached_property
     def use(self) -> Floats:

@@ -299,9 +299,13 @@ class StructuredTree2(Part):
 
 
 class StructuredCertificate2(StructuredTree2):
-    """offloadlib-certificate, version 2: a tree that proves a lower bound. Node 0 is the root."""
+    """offloadlib-certificate, version 2: a tree that proves a lower bound. Node 0 is the root.
+
+    With ``largest`` the bound is about the solutions in which no device costs more, its weight included.
+    """
 
     lower_bound: Decimal
+    largest: Decimal | None = None
 
 
 class InfeasibilityCertificate(StructuredTree2):

@@ -26,7 +26,7 @@ from offloadlib.instances.structured.limits import Limits
 from ..certificate import WHOLE, Charge, shortened
 from ..decomposition.pricing import NEVER
 from .columns import Valued, valued
-from .pricing import LARGEST_SEARCH, Asked, Branches, price
+from .pricing import LARGEST_SEARCH, Asked, Branches, Priced, price
 
 ROUNDING = 2.0**-44
 """Of all that is added up and taken off, in absolute terms: a bound may be wrong by so much."""
@@ -106,6 +106,18 @@ class Lagrangian:
         shares[np.argmax(shares)] += WHOLE - int(shares.sum())
         return shares
 
+    def price(self, asked: Asked, branches: Branches | None, tolerance: float) -> Priced:
+        """Each device's least; up to a tolerance."""
+        return price(
+            self.limits.instance,
+            asked,
+            branches,
+            largest_search=self.effort,
+            tolerance=tolerance,
+            stopped=self.stopped,
+            threads=self.threads,
+        )
+
     def evaluate(
         self,
         charge: Charge,
@@ -118,15 +130,8 @@ class Lagrangian:
         share = np.zeros(instance.num_devices) if costless else instance.devices.weight
         if not costless and charge.shares is not None:
             share = share * (charge.shares / WHOLE)
-        found = price(
-            instance,
-            Asked(self.limits.rates(charge.prices), share),
-            branches,
-            largest_search=self.effort,
-            tolerance=tolerance / instance.num_devices,
-            stopped=self.stopped,
-            threads=self.threads,
-        )
+        asked = Asked(self.limits.rates(charge.prices), share)
+        found = self.price(asked, branches, tolerance / instance.num_devices)
         known = valued(self.limits, found.solution)
         some = np.isfinite(found.found)
         if np.isinf(found.value).any():
