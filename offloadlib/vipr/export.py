@@ -131,6 +131,9 @@ def _certificate(
         raise InputError(path, [("instance.sha256", "is that of another instance")])
     if faults:
         raise InputError(path, [("", fault) for fault in faults])
+    if certificate.largest is not None:
+        what = "a claim about the solutions in which no device costs more cannot be exported"
+        raise InputError(path, [("largest", what)])
     return certificate.lower_bound, certificate.nodes
 
 
