@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from offloadlib.instances.importers import from_networkx, from_tables
     from offloadlib.keeping import FalseResult
+    from offloadlib.loading import library, load
     from offloadlib.methods import Family, Method
     from offloadlib.registry import METHODS
     from offloadlib.solving import solve
@@ -64,6 +65,8 @@ __all__ = [
     "explain",
     "from_networkx",
     "from_tables",
+    "library",
+    "load",
     "read",
     "read_solution",
     "solve",
@@ -80,6 +83,8 @@ _HERE = {
     "explain": "explaining",
     "from_networkx": "instances.importers",
     "from_tables": "instances.importers",
+    "library": "loading",
+    "load": "loading",
     "solve": "solving",
 }
 

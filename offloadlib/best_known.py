@@ -21,12 +21,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from offloadlib import __version__
+from offloadlib import __version__, shelf
 from offloadlib.instances import AnyInstance, InputError
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 from offloadlib.instances.run import OPTIMAL_GAP
@@ -56,7 +55,7 @@ class BestKnown:
 
 def library() -> Path:
     """The folder of the instances that come with the package."""
-    return Path(str(files("offloadlib.instances"))) / "library"
+    return shelf.FOLDER
 
 
 def read_best_known(path: str | Path | None = None) -> dict[str, BestKnown]:
@@ -67,7 +66,7 @@ def read_best_known(path: str | Path | None = None) -> dict[str, BestKnown]:
     InputError
         If the file is there and cannot be used.
     """
-    path = library() / "best_known.json" if path is None else Path(path)
+    path = library() / shelf.BEST_KNOWN if path is None else Path(path)
     if not path.exists():
         return {}
     document = parse_json(read_bytes(path), path)
@@ -175,16 +174,13 @@ def _write(entries: Mapping[str, BestKnown]) -> None:
     document = {stem: asdict(entry) for stem, entry in sorted(entries.items())}
     for entry in document.values():
         del entry["stem"]
-    with replacing(library() / "best_known.json") as file:
+    with replacing(library() / shelf.BEST_KNOWN) as file:
         file.write((json.dumps(document, indent=1) + "\n").encode())
 
 
 def main(arguments: Sequence[str]) -> None:
     """Improve the entries of some stems, or of the whole library."""
-    stems = arguments or sorted(
-        path.stem for path in library().glob("*.json") if path.name != "best_known.json"
-    )
-    for stem in stems:
+    for stem in arguments or shelf.names():
         entry = improve(stem, time_limit=float(os.environ.get("TIME_LIMIT", "60")))
         objective = entry.objective.value if entry.objective else None
         bound = entry.lower_bound.value if entry.lower_bound else None

@@ -18,6 +18,7 @@ from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import face
 from offloadlib.methods import Family, Function, Method
 from offloadlib.registry import AnyMethod, find
+from offloadlib.shelf import located
 
 Decisions = TypeVar("Decisions")
 
@@ -39,7 +40,7 @@ def solve(
     Parameters
     ----------
     instance
-        From :func:`offloadlib.read` or a generator, or the file of one.
+        From :func:`offloadlib.read` or a generator, the file of one, or a name of the library.
     method
         A name from :data:`offloadlib.METHODS`, or of a method that an installed package has added;
         ``module:function``; or a function ``(instance, budget) -> solution or Result`` of your own.
@@ -83,7 +84,7 @@ def solve(
     """
     chosen = find(method)
     budget = Budget(time_limit, gap, seed, threads, solver, start, on_progress)
-    given: AnyInstance = read(instance) if isinstance(instance, str | Path) else instance
+    given: AnyInstance = read(located(instance)) if isinstance(instance, str | Path) else instance
     admit(given, chosen, budget)
     if ignored := chosen.ignored(budget):
         warnings.warn(f"{chosen.name} ignores {', '.join(ignored)}", UserWarning, stacklevel=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -99,16 +100,20 @@ def compare(
 
     done: list[Row] = []
     total = 0
-    with console.Display() as display:
+    with console.Display() as display, warnings.catch_warnings():
 
         def begin(number: int) -> None:
             nonlocal total
             total = number
 
+        def show_warning(message: object, *_: object, **__: object) -> None:
+            display.say(str(message))
+
         def show_row(row: Row) -> None:
             done.append(row)
             display.say(console.row_line(row, len(done), total))
 
+        warnings.showwarning = show_warning
         frame = run(
             instances,
             methods,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from offloadlib.shelf import located
+
 
 def writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before hours of work are put into it."""
@@ -21,9 +23,25 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
-InstanceFile = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, JSON or columnar.")]
+def _all_located(paths: list[Path]) -> list[Path]:
+    return [located(path) for path in paths]
+
+
+InstanceFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INSTANCE",
+        callback=located,
+        help="Instance file, or a name of the library.",
+    ),
+]
 SolutionFile = Annotated[Path, typer.Argument(metavar="SOLUTION", help="Solution file.")]
-InstanceFiles = Annotated[list[Path], typer.Argument(metavar="INSTANCE...", help="Instance files.")]
+InstanceFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INSTANCE...", callback=_all_located, help="Instance files, or names of the library."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="For everything random.")]
 NewInstance = Annotated[

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from offloadlib.apart import keep_apart
 from offloadlib.best_known import best_known
 from offloadlib.instances import AnyInstance, InputError, read, write
+from offloadlib.instances.errors import OtherFile
+from offloadlib.shelf import located
 
 from .rows import Case
 
@@ -59,8 +63,7 @@ def cases_of(given: Sequence[Given], folder: Path) -> list[Case]:
     """Read every instance before anything runs; write down those that have no file."""
     if not given:
         raise InputError("compare", [("instances", "must name at least one")])
-    paths = [Path(item) if isinstance(item, str | Path) else None for item in given]
-    read_in: list[AnyInstance] = [read(item) if isinstance(item, str | Path) else item for item in given]
+    read_in, paths = _read(given)
     cases: list[Case] = []
     taken: set[str] = set()
     for label, instance, path in zip(_labels(read_in, paths), read_in, paths, strict=True):
@@ -71,6 +74,39 @@ def cases_of(given: Sequence[Given], folder: Path) -> list[Case]:
             write(instance, path)
         cases.append(Case(label, stem, instance, path, best_known(instance)))
     return cases
+
+
+def _read(given: Sequence[Given]) -> tuple[list[AnyInstance], list[Path | None]]:
+    """The instances, and their files where they have any.
+
+    Of several files, those that are something else are left out with a warning, as ``*`` names all that is in
+    a folder.
+    """
+    found: list[AnyInstance] = []
+    paths: list[Path | None] = []
+    others: list[InputError] = []
+    for item in given:
+        path = None if isinstance(item, AnyInstance) else located(item)
+        try:
+            found.append(read(path) if path is not None else cast(AnyInstance, item))
+        except InputError as error:
+            if path is None or len(given) == 1 or not _something_else(path, error):
+                raise
+            others.append(error)
+        else:
+            paths.append(path)
+    if not found:
+        raise others[0]
+    for other in others:
+        warnings.warn(f"left out, as it is no instance: {other}", UserWarning, stacklevel=4)
+    return found, paths
+
+
+def _something_else(path: Path, error: InputError) -> bool:
+    """Whether a path that cannot be read is no attempt at an instance: it has another format, or is a folder,
+    or neither its content nor its name is like one."""
+    named = path.suffix.lower() in (".json", ".zip") or not path.exists()
+    return isinstance(error, OtherFile) or path.is_dir() or not named
 
 
 def _labels(given: Sequence[AnyInstance], paths: Sequence[Path | None]) -> list[str]:

@@ -50,7 +50,8 @@ def compare(
     Parameters
     ----------
     instances
-        Files, or instances.
+        Files, names of the library, or instances. Of several files, those that are no instances are left out
+        with a warning.
     methods
         Names, ``all``, ``exact`` or ``heuristics`` (also as one string with commas), or methods of your own
         as for :func:`.solving.solve`; all of the package's own by default. A group leaves out methods for

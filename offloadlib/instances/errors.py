@@ -48,6 +48,10 @@ class InputError(ValueError):
         return type(self), (self.source, self.problems)
 
 
+class OtherFile(InputError):
+    """A file that is none of the kind that is read, whatever else it may be."""
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not known: it names the nearest, whatever their case, or else all."""
     by_lower = {item.lower(): item for item in known}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, shown
+from ..errors import InputError, OtherFile, shown
 from .document import Document
 
 CURRENT: dict[str, tuple[int, ...]] = {"offloadlib-instance": (1, 2), "offloadlib-solution": (1, 2)}
@@ -41,16 +41,19 @@ def current(document: Any, expected: str, source: str | Path) -> Document:
 
     Raises
     ------
+    OtherFile
+        If this is not a file of the expected format.
     InputError
-        If this is not a file of the expected format, in a version that this release reads.
+        If it is in a version that this release does not read.
     """
     if not isinstance(document, dict):
-        problem = ("", f"must be an object, not {shown(document)}")
-    elif "format" not in document:
-        problem = ("format", "is missing")
-    elif document["format"] != expected:
-        problem = ("format", f"must be {shown(expected)}, not {shown(document['format'])}")
-    elif "version" not in document:
+        raise OtherFile(source, [("", f"must be an object, not {shown(document)}")])
+    if "format" not in document:
+        raise OtherFile(source, [("format", "is missing")])
+    if document["format"] != expected:
+        what = f"must be {shown(expected)}, not {shown(document['format'])}"
+        raise OtherFile(source, [("format", what)])
+    if "version" not in document:
         problem = ("version", "is missing")
     elif document["version"] not in (known := readable(expected)) or isinstance(document["version"], bool):
         these = f"version {known[0]}" if len(known) == 1 else f"versions {known[0]} to {known[-1]}"
