@@ -58,7 +58,7 @@ def made_again(instance: AnyInstance, data: Path | None = None) -> AnyInstance |
     maps = [file for file in files if file.suffix == ".csv"]
     sites, users = maps or (None, None)
     base = source.get("base")
-    format = source.get("format", next(iter(FORMATS)))
+    format = source.get("format", "wfformat")  # until version 2 of the importer there was no other
     imported, _ = import_graphs(
         format,
         [file for file in files if file not in maps],

@@ -68,6 +68,7 @@ def test_what_looks_like_a_graph_becomes_an_application() -> None:
         "work: attribute work of nodes, taken as MI",
         "data: attribute data of arcs, taken as Mbit",
         "2 devices, 0 of them without a connection, and 3 offload points",
+        "at each offload point: room for 20 subtasks",
         "drawn with seed 4: speeds, powers, weights, connections and rates",
     )
     again, _ = from_networkx([CHAIN], setting=GraphSetting(devices=2, offload_points=3), seed=4)
@@ -228,7 +229,7 @@ def test_what_tables_do_not_say_is_drawn() -> None:
         "powers (receive), weights, connections, uplink rates of offload points, downlink rates of offload "
         "points, run times, data that are not said"
     )
-    assert "capacity: 20 subtasks at each offload point, of the setting" in report.lines
+    assert "at each offload point: room for 20 subtasks" in report.lines
     some, report = from_tables(*tables(devices__send=None, points__cpu=None, applications__input=None))
     assert (
         "drawn with seed 0: speeds of offload points, powers (send), data that are not said" in report.lines

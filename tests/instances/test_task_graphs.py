@@ -287,7 +287,7 @@ def test_dax_files_of_known_figures(text: str) -> None:
     assert left.application.edges == ((0, 1),)
 
 
-def test_what_dax_need_not_say_is_drawn() -> None:
+def test_what_dax_need_not_say_is_drawn(tmp_path: Path) -> None:
     text = DAX2.replace(' runtime="13.5"', "").replace(' runtime="4"', "")
     for size in (1000, 250, 40, 125):
         text = text.replace(f' size="{size}"', "")
@@ -297,6 +297,11 @@ def test_what_dax_need_not_say_is_drawn() -> None:
     assert made.facts["tasks_without_run_time"] == 2
     assert made.facts["arcs_with_drawn_data"] == 2
     assert (made.facts["heads_with_drawn_input"], made.facts["tails_with_drawn_output"]) == (1, 1)
+    left = "files from outside read by tasks with parents, left out, with sizes that are not said: 1"
+    _, report = imported("dax", text, tmp_path, setting=ImportSetting(outside="leave-out"))
+    assert "data that are not said: drawn from U[0.5, 1.5]" in report
+    assert left in report
+    assert left not in imported("dax", text, tmp_path)[1]
     # Of an arc that carries several files each must be said.
     some = graph_of("dax", DAX2.replace(' size="250"', ""))
     assert np.isnan(some.edge_data).tolist() == [True, False]

@@ -46,7 +46,7 @@ from .surroundings import Streams, Surroundings, drawn, of_instance, on_a_map
 from .task_graph import TaskGraph, completed, scaled
 from .telling import conversions, lines
 
-VERSION = 2
+VERSION = 3
 """Raised when the same files, seed and parameters no longer give the same instance."""
 
 DATA_DRAWN, DATA_ON_A_MAP = 0.6, 10.0
@@ -107,7 +107,7 @@ def import_graphs(
     kind = FORMATS[format]
     setting = setting or kind.setting()
     given = Given(sites, users, base)
-    problems = [*setting_problems(setting), *seed_problems(seed), *_given_problems(setting, given)]
+    problems = [*setting_problems(setting), *seed_problems(seed), *given_problems(setting, given)]
     if not files:
         problems.append(("files", f"must name at least one {kind.noun}"))
     if problems:
@@ -115,18 +115,19 @@ def import_graphs(
     sources = [(path, read_bytes(path)) for path in expanded(format, files)]
     draws = Draws(seed)
     graphs = _read_graphs(kind, sources, setting)
-    maps = [(Path(path), read_bytes(path)) for path in (sites, users) if path is not None]
+    maps = given.maps
     about = {
-        **({} if kind is next(iter(FORMATS.values())) else {"format": format}),
+        "format": format,
         "files": [provenance(file) for file in (*sources, *maps)],
         **({} if base is None else {"base": provenance((Path(base), read_bytes(base)))}),
         "licences": list(licences),
     }
-    own = None
+    native = False
     if isinstance(setting, DagbenchSetting) and setting.network == "file" and not maps and base is None:
-        own = _one_network(sources)
-    around = _surroundings(setting, maps, base, own, sources[0][0], draws)
-    native = own is not None
+        around = of_network(_one_network(sources), setting, sources[0][0], draws.surroundings)
+        native = True
+    else:
+        around = surroundings(setting, given, draws)
     return combined(
         kind, graphs, around, setting, draws, native=native, about=about, name=name, description=description
     )
@@ -134,11 +135,24 @@ def import_graphs(
 
 @dataclass(frozen=True)
 class Given:
-    """Files beside the task graphs."""
+    """What an importer is given beside task graphs, of which the first two go together.
+
+    Attributes
+    ----------
+    sites, users
+        CSV files (:mod:`.instances.importers.eua`).
+    base
+        An instance, or its file, whose devices, offload points and radio are taken.
+    """
 
     sites: str | Path | None = None
     users: str | Path | None = None
     base: str | Path | Instance | None = None
+
+    @property
+    def maps(self) -> list[File]:
+        """The first two, read."""
+        return [(Path(path), read_bytes(path)) for path in (self.sites, self.users) if path is not None]
 
 
 def expanded(format: str, files: Sequence[str | Path]) -> list[Path]:
@@ -173,7 +187,8 @@ class Draws:
         self.surroundings = Streams(points, devices, network)
 
 
-def _given_problems(setting: GraphSetting, given: Given) -> Iterator[Problem]:
+def given_problems(setting: GraphSetting, given: Given) -> Iterator[Problem]:
+    """What of a setting and files beside the task graphs does not go together."""
     if (given.sites is None) != (given.users is None):
         yield (
             "sites" if given.sites is None else "users",
@@ -194,38 +209,28 @@ def _given_problems(setting: GraphSetting, given: Given) -> Iterator[Problem]:
             yield key, "cannot be given with the network of the file, which says it (network is 'file')"
 
 
-def _surroundings(
-    setting: GraphSetting,
-    maps: list[File],
-    base: str | Path | None,
-    own: Nodes | None,
-    path: Path,
-    draws: Draws,
-) -> Surroundings:
-    if base is not None:
-        return based(read(base), base, setting)
-    if maps:
-        return on_a_map(setting, maps[0], maps[1], draws.surroundings)
-    if own is not None:
-        assert isinstance(setting, DagbenchSetting)
-        return of_network(own, setting, path, draws.surroundings)
-    return drawn(setting, draws.surroundings)
-
-
-def based(base: Any, path: str | Path, setting: GraphSetting) -> Surroundings:
-    """The surroundings of a base instance.
+def surroundings(setting: GraphSetting, given: Given, draws: Draws) -> Surroundings:
+    """Devices, offload points and radio, from what is given beside the task graphs.
 
     Raises
     ------
     InputError
-        If it is of another kind, or of format 2 while more of that is to be drawn.
+        With what is wrong with a file, or with a base of another kind, or of format 2 while more of that is
+        to be drawn.
     """
+    if given.base is None:
+        maps = given.maps
+        if not maps:
+            return drawn(setting, draws.surroundings)
+        sites, users = maps
+        return on_a_map(setting, sites, users, draws.surroundings)
+    path = given.base.name if isinstance(given.base, Instance) else given.base
+    base = given.base if isinstance(given.base, Instance) else read(given.base)
     if not isinstance(base, Instance):
         raise InputError(path, [("kind", "must be structured: it has no offload points")])
-    around = of_instance(base)
     if setting.used and header_and_columns(base)[0]["version"] == 2:
         raise InputError(path, [("version", "is 2: it has limits of its own, and none can be drawn")])
-    return around
+    return of_instance(base)
 
 
 def _one_network(files: list[File]) -> Nodes:
@@ -321,6 +326,7 @@ def combined(
         "seed": draws.seed,
         "parameters": recorded(setting),
         **about,
+        "conversions": [],
         "workflows": [dict(graph.facts) for graph in graphs],
         "network": facts,
     }

@@ -29,7 +29,7 @@ from ..files.validate import duplicates, structure
 from ..structured.generate import Network, draw_devices, draw_points
 from ..structured.model import LOCAL
 from .setting import DagbenchSetting
-from .surroundings import Streams, Surroundings
+from .surroundings import Streams, Surroundings, places
 from .task_graph import GREATEST, Amount, Part, TaskGraph, assembled
 
 
@@ -239,6 +239,7 @@ def of_network(nodes: Nodes, setting: DagbenchSetting, path: str | Path, streams
         told.append(f"each of {counted(count, 'device')} is one of these nodes, in turn")
     if slower:
         told.append(f"devices with slower links to some offload points, which count as the fastest: {slower}")
+    told.append(places(setting))
     return Surroundings(
         points=points,
         network=network,

@@ -16,7 +16,7 @@ bytes and reported. Zero work and zero sizes are kept as zeros and counted.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,6 +149,9 @@ def _converted(
         "bytes_from_outside_to_tasks_with_parents": sum(_total(known, files) for files in homeless.values()),
         "bytes_between_tasks_without_an_arc": sum(_total(known, files) for files in apart),
     }
+    for key, lists in (("from_outside", homeless.values()), ("between_tasks_without_an_arc", apart)):
+        if unsaid := sum(math.isnan(sizes[file]) for files in lists for file in files):
+            facts[f"files_without_size_{key}"] = unsaid
     subtasks = _short_names([task.name for task in tasks])
     outer = {k: size for k, files in homeless.items() if (size := _total(sizes, files))} if outside else {}
     work = [math.nan if task.work is None else task.work for task in tasks]
@@ -182,7 +185,8 @@ def _mbit(sizes: list[float]) -> Floats:
 def _short_names(names: list[str]) -> tuple[str, ...]:
     """The last part of each dotted name, as far as that keeps them apart: ``A.B.FASTQC_2`` is FASTQC_2."""
     short = [name.rpartition(".")[2] for name in names]
-    twice = {name for name in short if not name or short.count(name) > 1}
+    times = Counter(short)
+    twice = {name for name in short if not name or times[name] > 1}
     return tuple(name if last in twice else last for name, last in zip(names, short, strict=True))
 
 

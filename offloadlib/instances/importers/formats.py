@@ -105,4 +105,4 @@ FORMATS = {
         data=lambda setting: "costs of communication",
     ),
 }
-"""``import NAME``: its format. The first is what a ``source`` without a format means."""
+"""``import NAME``: its format."""

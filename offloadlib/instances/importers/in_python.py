@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,16 @@ import pandas as pd
 
 from ..arrays import Floats, Ints
 from ..draws import seed_problems
-from ..errors import InputError, Problem, counted, shown
+from ..errors import InputError, Problem, shown
 from ..files.archive import Columns
 from ..files.schema import LARGEST, SMALLEST
 from ..files.validate import duplicates
 from ..structured.columns import POWER
 from ..structured.instance import Instance
 from ..structured.model import LOCAL
-from .combine import Draws, based, combined
+from .combine import Draws, Given, combined, given_problems, surroundings
 from .formats import Format
-from .report import Report
+from .report import Report, provenance
 from .setting import GraphSetting, setting_problems
 from .surroundings import Surroundings, drawn
 from .task_graph import Part, TaskGraph, amount, assembled
@@ -42,7 +43,9 @@ def from_networkx(
     output: str | None = "output",
     data: str | None = "data",
     setting: GraphSetting | None = None,
-    base: Instance | None = None,
+    sites: str | Path | None = None,
+    users: str | Path | None = None,
+    base: str | Path | Instance | None = None,
     seed: int = 0,
     name: str | None = None,
     description: str | None = None,
@@ -63,8 +66,10 @@ def from_networkx(
         Attribute of arcs: Mbit.
     setting
         Devices, offload points, radio, and ranges of what is not said; the paper's by default.
+    sites, users
+        CSV files (:mod:`.instances.importers.eua`), both or neither.
     base
-        An instance whose devices, offload points and radio are taken instead.
+        An instance, or its file, whose devices, offload points and radio are taken.
     seed
         Whole number; equal arguments give equal instances.
     name, description
@@ -84,7 +89,10 @@ def from_networkx(
         node or arc. An attribute must be there for all or for none.
     """
     setting = setting or GraphSetting()
-    _refuse("from_networkx", [*setting_problems(setting), *seed_problems(seed)])
+    given = Given(sites, users, base)
+    _refuse(
+        "from_networkx", [*setting_problems(setting), *seed_problems(seed), *given_problems(setting, given)]
+    )
     attributes = {"work": work, "input": input, "output": output}
     problems: list[Problem] = []
     read: list[TaskGraph] = []
@@ -97,7 +105,7 @@ def from_networkx(
         problems.append(("graphs", "must be at least one graph"))
     _refuse("from_networkx", problems)
     draws = Draws(seed)
-    around = drawn(setting, draws.surroundings) if base is None else based(base, "base", setting)
+    around = surroundings(setting, given, draws)
     kind = Format(
         title="networkx",
         files="",
@@ -107,7 +115,7 @@ def from_networkx(
         work=lambda _: "as given" if work is None else f"attribute {work} of nodes",
         data=lambda _: "as given" if data is None else f"attribute {data} of arcs",
     )
-    about = {"format": "networkx", "files": [], "licences": []}
+    about = {"format": "networkx", "files": [provenance(file) for file in given.maps], "licences": []}
     return combined(
         kind, read, around, setting, draws, native=True, about=about, name=name, description=description
     )
@@ -463,14 +471,13 @@ def _around(
     runs = None
     if devices.given:
         runs, network = _devices(devices, columns, network, applications, said, problems)
-    told = f"capacity: {counted(setting.capacity, 'subtask')} at each offload point, of the setting"
     return (
         replace(
             base,
             points=items,
             network=network,
             devices=columns,
-            told=() if "points.capacity" in said else (told,),
+            told=() if "points.capacity" in said else base.told,
             drawn=tuple(_drawn(said)),
         ),
         runs,

@@ -89,8 +89,15 @@ def drawn(setting: GraphSetting, streams: Streams) -> Surroundings:
         network=network,
         devices=devices,
         conversions=(_RATES,) if area else (),
+        told=(places(setting),),
         drawn=("speeds", "powers", "weights", "positions" if area else "connections and rates"),
     )
+
+
+def places(setting: GraphSetting) -> str:
+    """What the setting says of each offload point, in words."""
+    channels = "" if setting.channels is None else f" and {counted(setting.channels, 'channel')}"
+    return f"at each offload point: room for {counted(setting.capacity, 'subtask')}{channels}"
 
 
 _RATES = "rates: from distance by log-distance path loss and Shannon's formula"
@@ -143,7 +150,7 @@ def on_a_map(setting: GraphSetting, site_file: File, user_file: File, streams: S
             "positions: degrees to metres on a plane around the mean of the sites (equirectangular)",
             _RATES,
         ),
-        told=tuple(_map_lines(facts, len(network.ids), setting)),
+        told=(*_map_lines(facts, len(network.ids), setting), places(setting)),
         drawn=tuple(drawn),
         has_map=True,
     )

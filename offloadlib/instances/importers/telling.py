@@ -56,6 +56,12 @@ _DRAWN = {
 }
 """Fact of a task graph -> in words."""
 
+_UNSIZED = {
+    "files_without_size_from_outside": "files from outside read by tasks with parents",
+    "files_without_size_between_tasks_without_an_arc": "files between tasks that no arc joins",
+}
+"""Fact of a task graph -> in words, where their share of all data cannot be told."""
+
 _COUNTED = {
     "arcs_said_by_one_end": "arcs said by parents or children alone, kept",
     "arcs_listed_again": "arcs listed again, merged",
@@ -126,6 +132,9 @@ def _of_graph(kind: Format, graph: TaskGraph, setting: GraphSetting, scales: boo
     if outside:
         share = _share(outside, everything)
         yield f"bytes from outside read by tasks with parents, {what}: {outside:,} ({share} of all)"
+    for key, words in _UNSIZED.items():
+        if facts.get(key) and (key.endswith("arc") or what == "left out"):
+            yield f"{words}, left out, with sizes that are not said: {facts[key]:,}"
     if apart:
         share = _share(apart, everything)
         yield f"bytes between tasks that no arc joins, left out: {apart:,} ({share} of all)"
