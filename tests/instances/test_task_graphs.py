@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from counts import FOLDER, examples
 from folders import CASES, DATA, LIBRARY
+from fuzzing import real_graphs
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import read_structured
@@ -157,6 +158,8 @@ TEXTS = {
     "dagbench": json.dumps(DAGBENCH),
 }
 
+_MORE = {"stg": (STG_WITH_COSTS,), "dax": (DAX3,)}
+
 needs_data = pytest.mark.skipif(not (DATA / "metarl").exists(), reason="the real data are not here")
 
 
@@ -217,13 +220,13 @@ def test_the_language_of_dot() -> None:
         "a b" [label = <<b>x &gt; y</b>>, size = "3"]; größe /* a comment
         over lines */ -> "a b":port:ne -> -.5;
         subgraph cluster_0 { node [size=9]; x; y } -> { größe z } [size = "4" + "2"]
-        node [size = 8]
+        node [size = 8] SUBGRAPH leer {} "subgraph" [size = 0]
         w -> größe
     }"""
     graph = graph_of("dot", text)
     names, work = graph.application.subtasks, graph.work.tolist()
     assert dict(zip(names, work, strict=True)) == {
-        "a b": 3, "größe": 1.5, "-.5": 1.5, "x": 9, "y": 9, "z": 1.5, "w": 8,
+        "a b": 3, "größe": 1.5, "-.5": 1.5, "x": 9, "y": 9, "z": 1.5, "w": 8, "subgraph": 0,
     }  # fmt: skip
     arcs = {
         (names[j], names[k]): data
@@ -235,6 +238,8 @@ def test_the_language_of_dot() -> None:
         **{(j, k): pytest.approx(42 * BITS) for j in ("x", "y") for k in ("größe", "z")},
         ("w", "größe"): pytest.approx(2 * BITS),
     }
+    # Tasks with a statement of their own come first, in that order.
+    assert names[:6] == ("a b", "x", "y", "größe", "z", "subgraph")
 
 
 def test_repeated_arcs_keep_the_largest_data() -> None:
@@ -645,6 +650,49 @@ def test_networks_that_cannot_be_used(text: str, place: str, what: str) -> None:
     assert any(where == place and what in message for where, message in error.value.problems), error.value
 
 
+_PIECES = (
+    "",
+    " ",
+    "\n",
+    "-1",
+    "nan",
+    "1e400",
+    "1e-320",
+    "9" * 25,
+    "0",
+    "null",
+    "é",
+    "\0",
+    "->",
+    *'"{}[]<>=;:#&+/',
+)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@examples(400, base=FOLDER)
+@given(data=st.data())
+def test_whatever_a_file_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, format: str, data: st.DataObject
+) -> None:
+    """Pieces of sound files taken out, repeated, put elsewhere, replaced, in other encodings."""
+    text = data.draw(st.sampled_from(sorted({TEXTS[format], *_MORE.get(format, ())})))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start, stop = sorted(data.draw(st.integers(0, len(text))) for _ in range(2))
+        stop = min(stop, start + data.draw(st.sampled_from([1, 8, 60])))
+        piece = data.draw(st.sampled_from([*_PIECES, text[start:stop] * 2]))
+        text = data.draw(st.sampled_from([text[:start] + piece + text[stop:], text[:start]]))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-16", "latin-1", "utf-8-sig"]))
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(text.encode(encoding, errors="replace"))
+    try:
+        instance, _ = import_graphs(format, [path])
+    except InputError as error:
+        assert all(what for _, what in error.problems)
+        assert str(error).startswith((f"{path}: ", "import: "))
+    else:
+        assert math.isfinite(instance.evaluate(instance.all_local).total)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_shares_devices_points_and_radio(format: str, tmp_path: Path) -> None:
     """The same surroundings whatever the format: drawn, on a map, and those of a base instance."""
@@ -767,6 +815,32 @@ def test_real_graphs_of_metarl() -> None:
     instance, _ = import_graphs("dot", files, setting=DotSetting(devices=len(files), input_attribute="size"))
     assert len(instance.groups) == len(files)
     assert all(group.work.mean() == pytest.approx(2) for group in instance.groups)
+
+
+@needs_data
+def test_real_graphs_are_what_a_second_reading_finds() -> None:
+    """The tests have readers of their own, which bring work and data to a mean of 1."""
+    read = {graph.name: graph for graph in real_graphs()}
+    for format, pattern in (("dot", "metarl/*.gv"), ("dagbench", "dagbench/*.json")):
+        for path in sorted(DATA.glob(pattern)):
+            graph, other = graph_of(format, path.read_bytes()), read[path.stem]
+            assert graph.work / graph.work.mean() == pytest.approx(np.array(other.work) / np.mean(other.work))
+            mine = dict(zip(graph.application.edges, graph.edge_data.tolist(), strict=True))
+            assert mine.keys() == set(other.arcs)
+            data = np.array([mine[arc] for arc in other.arcs])
+            if data.any():
+                assert data / data.mean() == pytest.approx(np.array(other.data) / np.mean(other.data))
+
+
+@needs_data
+def test_recipes_of_real_graphs() -> None:
+    """A folder, and the network of the file: each ``source`` makes its instance again."""
+    setting = DotSetting(devices=30, input_attribute="size", variation=0.2, deadline=(1.0, 2.0))
+    many, _ = import_graphs("dot", [DATA / "metarl"], setting=setting, seed=2, licences=["none stated"])
+    chess, _ = import_graphs("dagbench", [DATA / "dagbench" / "mec-sleipnir_chess.json"], seed=3)
+    for instance in (many, chess):
+        again: Any = made_again(instance, DATA)
+        assert (again.fingerprint, again.source) == (instance.fingerprint, instance.source)
 
 
 @needs_data

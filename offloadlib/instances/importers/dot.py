@@ -100,6 +100,7 @@ class _Parser:
         self.at = 0
         self.depth = 0
         self.nodes: dict[str, _Node] = {}
+        self.stated: dict[str, int] = {}
         self.arcs: list[tuple[str, str, int, dict[str, tuple[str, int]]]] = []
         self.named: dict[str, dict[str, None]] = {}
 
@@ -119,6 +120,11 @@ class _Parser:
         self._statements(_Scope())
         if self._peek().kind != "end":
             self._fail("nothing may follow the graph")
+
+    def ordered(self) -> dict[str, _Node]:
+        """The nodes: those with a statement of their own in the order of these, then the others as named."""
+        stated = {name: _Node(line, self.nodes[name].attributes) for name, line in self.stated.items()}
+        return stated | {name: node for name, node in self.nodes.items() if name not in stated}
 
     def _statements(self, scope: _Scope) -> None:
         self.depth += 1
@@ -144,6 +150,7 @@ class _Parser:
             self.at += 2  # an attribute of the graph
             self._name()
             return
+        of_a_node = not self._subgraph_follows
         ends = [self._end(scope)]
         while self._peek().kind == "arrow":
             arrow = self._next()
@@ -152,15 +159,17 @@ class _Parser:
             ends.append(self._end(scope))
         given = self._attributes()
         if len(ends) == 1:
-            if token.text not in ("{", "subgraph"):
-                self.nodes[ends[0][0]].attributes.update(given)
+            if of_a_node:
+                name = ends[0][0]
+                self.nodes[name].attributes.update(given)
+                self.stated.setdefault(name, token.line)
             return
         for before, after in pairwise(ends):
             self.arcs += [(j, k, token.line, {**scope.edge, **given}) for j in before for k in after]
 
     def _end(self, scope: _Scope) -> list[str]:
         """What stands at one end of an arc, or alone: a node, or all nodes of a subgraph."""
-        if self._word("subgraph") or self._at("{"):
+        if self._subgraph_follows:
             inner = _Scope(dict(scope.node), dict(scope.edge))
             name = None
             if self._word("subgraph"):
@@ -184,6 +193,10 @@ class _Parser:
             self.nodes[token.text] = _Node(token.line, dict(scope.node))
         scope.members[token.text] = None
         return [token.text]
+
+    @property
+    def _subgraph_follows(self) -> bool:
+        return self._word("subgraph") or self._at("{")
 
     def _attributes(self) -> dict[str, tuple[str, int]]:
         found: dict[str, tuple[str, int]] = {}
@@ -273,7 +286,7 @@ def read_dot(content: bytes, path: str | Path, name: str, setting: DotSetting) -
                 problems=problems,
             ),
         )
-        for node, item in parser.nodes.items()
+        for node, item in parser.ordered().items()
     }
     if "" in tasks:
         problems.append((tasks[""].where, "the name of a node must not be empty"))
