@@ -522,7 +522,7 @@ def test_every_graph_becomes_an_instance_that_is_its_own_recipe(
     setting = FORMATS[format].setting(devices=3, **drawn_network)
     instance, report = import_graphs(format, [path], setting=setting, seed=seed)
     assert instance.evaluate(instance.all_local).total == pytest.approx(3)
-    assert str(report).startswith(f"graph ({FORMATS[format].title}")
+    assert str(report).startswith(f"graph ({FORMATS[format].words(setting).title}")
     again: Any = made_again(instance, folder)
     assert (again.fingerprint, again.source) == (instance.fingerprint, instance.source)
 

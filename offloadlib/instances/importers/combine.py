@@ -39,7 +39,7 @@ from ..structured.instance import Instance
 from ..structured.model import LOCAL
 from ..structured.sides import heaviest_path
 from .dagbench import Nodes, of_network, read_network, same
-from .formats import FORMATS, Format
+from .formats import FORMATS, Format, Words
 from .report import File, Report, provenance
 from .setting import DagbenchSetting, GraphSetting, changed, setting_problems
 from .surroundings import Streams, Surroundings, drawn, of_instance, on_a_map
@@ -106,10 +106,11 @@ def import_graphs(
     """
     kind = FORMATS[format]
     setting = setting or kind.setting()
+    words = kind.words(setting)
     given = Given(sites, users, base)
     problems = [*setting_problems(setting), *seed_problems(seed), *given_problems(setting, given)]
     if not files:
-        problems.append(("files", f"must name at least one {kind.noun}"))
+        problems.append(("files", f"must name at least one {words.noun}"))
     if problems:
         raise InputError("import", problems)
     sources = [(path, read_bytes(path)) for path in expanded(format, files)]
@@ -129,7 +130,7 @@ def import_graphs(
     else:
         around = surroundings(setting, given, draws)
     return combined(
-        kind, graphs, around, setting, draws, native=native, about=about, name=name, description=description
+        words, graphs, around, setting, draws, native=native, about=about, name=name, description=description
     )
 
 
@@ -276,7 +277,7 @@ def _read_graphs(kind: Format, files: list[File], setting: GraphSetting) -> list
 
 
 def combined(
-    kind: Format,
+    words: Words,
     graphs: Sequence[TaskGraph],
     around: Surroundings,
     setting: GraphSetting,
@@ -292,8 +293,8 @@ def combined(
 
     Parameters
     ----------
-    kind
-        Their format.
+    words
+        How they are told.
     graphs
         As read.
     around
@@ -334,7 +335,7 @@ def combined(
     columns = around.devices | _tasks(setting, graphs, facts["devices"], draws.tasks, runs)
     assembling = partial(
         assemble,
-        name=name or f"{kind.noun}s-m{facts['devices']}-n{facts['offload_points']}-seed{draws.seed}",
+        name=name or f"{words.noun}s-m{facts['devices']}-n{facts['offload_points']}-seed{draws.seed}",
         description=description,
         source={},
         environment=environment,
@@ -352,8 +353,8 @@ def combined(
             instance = validated(versioned(header, made), made, instance.name)
         else:
             instance = assembling(columns=columns | dict(_pins(instance, graphs)))
-    source["conversions"] = list(conversions(kind, setting, graphs, around, scales, second))
-    report = Report(tuple(lines(kind, setting, graphs, around, source, scales)))
+    source["conversions"] = list(conversions(words, setting, graphs, around, scales, second))
+    report = Report(tuple(lines(words, setting, graphs, around, source, scales)))
     return replace(instance, source=source), report
 
 

@@ -25,7 +25,7 @@ from ..structured.columns import POWER
 from ..structured.instance import Instance
 from ..structured.model import LOCAL
 from .combine import Draws, Given, combined, given_problems, surroundings
-from .formats import Format
+from .formats import Words
 from .report import Report, provenance
 from .setting import GraphSetting, setting_problems
 from .surroundings import Surroundings, drawn
@@ -106,18 +106,14 @@ def from_networkx(
     _refuse("from_networkx", problems)
     draws = Draws(seed)
     around = surroundings(setting, given, draws)
-    kind = Format(
-        title="networkx",
-        files="",
-        endings=(),
-        read=lambda *_: read[0],
-        setting=GraphSetting,
-        work=lambda _: "as given" if work is None else f"attribute {work} of nodes",
-        data=lambda _: "as given" if data is None else f"attribute {data} of arcs",
+    words = Words(
+        "networkx",
+        "drawn" if work is None else f"attribute {work} of nodes",
+        "drawn" if data is None else f"attribute {data} of arcs",
     )
     about = {"format": "networkx", "files": [provenance(file) for file in given.maps], "licences": []}
     return combined(
-        kind, read, around, setting, draws, native=True, about=about, name=name, description=description
+        words, read, around, setting, draws, native=True, about=about, name=name, description=description
     )
 
 
@@ -274,18 +270,10 @@ def from_tables(
         problems,
     )
     _refuse("from_tables", problems)
-    kind = Format(
-        title="tables",
-        files="",
-        endings=(),
-        read=lambda *_: graphs[0],
-        setting=GraphSetting,
-        work=lambda _: "column work of applications",
-        data=lambda _: "column data of arcs",
-    )
+    words = Words("tables", "column work of applications", "column data of arcs")
     about = {"format": "tables", "files": [], "licences": []}
     return combined(
-        kind,
+        words,
         graphs,
         around,
         setting,

@@ -7,14 +7,14 @@ from typing import Any
 
 from ..errors import counted
 from ..files.schema import SMALLEST
-from .formats import Format
+from .formats import Words
 from .setting import GraphSetting
 from .surroundings import Surroundings
 from .task_graph import TaskGraph
 
 
 def conversions(
-    kind: Format,
+    words: Words,
     setting: GraphSetting,
     graphs: Sequence[TaskGraph],
     around: Surroundings,
@@ -25,18 +25,18 @@ def conversions(
     if any(graph.facts["tasks_without_run_time"] for graph in graphs):
         low, high = setting.run_time
         drawn = f"drawn from U[{low:g}, {high:g}] s" if low < high else f"taken as {low:g} s"
-        yield f"run times: {drawn} for the {kind.noun}s that have none"
-    work = f"scaled to a mean of {setting.mean_work:g} MI in each {kind.noun}" if scales else "taken as MI"
-    yield f"work: {kind.work(setting)}, {work}"
+        yield f"run times: {drawn} for the {words.noun}s that have none"
+    work = f"scaled to a mean of {setting.mean_work:g} MI in each {words.noun}" if scales else "taken as MI"
+    yield f"work: {words.work}, {work}"
     empty = [graph for graph in graphs if not graph.mobile_data.any()]
     if len(empty) == len(graphs):
         yield "data: none, so that no transfer takes time or energy"
     elif scales:
         which = " that has data" if empty else ""
-        mean = f"scaled to a mean transfer of {setting.mean_data:g} Mbit in each {kind.noun}{which}"
-        yield f"data: {kind.data(setting)}, {mean}"
+        mean = f"scaled to a mean transfer of {setting.mean_data:g} Mbit in each {words.noun}{which}"
+        yield f"data: {words.data}, {mean}"
     else:
-        yield f"data: {kind.data(setting)}, taken as Mbit"
+        yield f"data: {words.data}, taken as Mbit"
     if any(graph.facts.get(key) for graph in graphs for key in _DRAWN):
         low, high = setting.data
         unit = "times the mean of the data that are said, or the mean transfer where none are"
@@ -80,7 +80,7 @@ _COUNTED = {
 
 
 def lines(
-    kind: Format,
+    words: Words,
     setting: GraphSetting,
     graphs: Sequence[TaskGraph],
     around: Surroundings,
@@ -89,7 +89,7 @@ def lines(
 ) -> Iterator[str]:
     """Everything that there is to say, a line each."""
     for graph in graphs:
-        yield "; ".join(_of_graph(kind, graph, setting, scales))
+        yield "; ".join(_of_graph(words, graph, setting, scales))
     yield from source["conversions"]
     network = source["network"]
     apart = network["devices_without_connection"]
@@ -99,19 +99,19 @@ def lines(
     )
     yield from around.told
     if network["devices"] < len(graphs) and setting.workflow_choice == "in-turn":
-        yield f"{kind.noun}s that no device runs, for there are too few: {len(graphs) - network['devices']}"
-    drawn = ", ".join(_drawn(kind, setting, graphs, around))
+        yield f"{words.noun}s that no device runs, for there are too few: {len(graphs) - network['devices']}"
+    drawn = ", ".join(_drawn(words, setting, graphs, around))
     if drawn:
         yield f"drawn with seed {source['seed']}: {drawn}"
     for licence in source["licences"]:
         yield f"licence: {licence}"
 
 
-def _of_graph(kind: Format, graph: TaskGraph, setting: GraphSetting, scales: bool) -> Iterator[str]:
+def _of_graph(words: Words, graph: TaskGraph, setting: GraphSetting, scales: bool) -> Iterator[str]:
     """What is to be said of one task graph."""
     facts = graph.facts
     size = f"{counted(facts['tasks'], 'task')}, {counted(facts['arcs'], 'arc')}"
-    written = " ".join(filter(None, (kind.title, facts.get("schema"))))
+    written = " ".join(filter(None, (words.title, facts.get("schema"))))
     yield f"{facts['application']} ({written}): {size}"
     sent, outside, apart = (
         facts.get(f"bytes_{key}", 0)
@@ -127,14 +127,14 @@ def _of_graph(kind: Format, graph: TaskGraph, setting: GraphSetting, scales: boo
         yield "no data"
     elif scales:
         yield f"data scaled by {facts['data_factor']:.4g}"
-    yield from (f"{words}: {facts[key]:,}" for key, words in _COUNTED.items() if facts.get(key))
+    yield from (f"{text}: {facts[key]:,}" for key, text in _COUNTED.items() if facts.get(key))
     what = "sent from their device" if getattr(setting, "outside", "") == "send" else "left out"
     if outside:
         share = _share(outside, everything)
         yield f"bytes from outside read by tasks with parents, {what}: {outside:,} ({share} of all)"
-    for key, words in _UNSIZED.items():
+    for key, text in _UNSIZED.items():
         if facts.get(key) and (key.endswith("arc") or what == "left out"):
-            yield f"{words}, left out, with sizes that are not said: {facts[key]:,}"
+            yield f"{text}, left out, with sizes that are not said: {facts[key]:,}"
     if apart:
         share = _share(apart, everything)
         yield f"bytes between tasks that no arc joins, left out: {apart:,} ({share} of all)"
@@ -146,7 +146,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _drawn(
-    kind: Format, setting: GraphSetting, graphs: Sequence[TaskGraph], around: Surroundings
+    words: Words, setting: GraphSetting, graphs: Sequence[TaskGraph], around: Surroundings
 ) -> Iterator[str]:
     """What no file says and nothing fixes."""
     yield from around.drawn
@@ -154,7 +154,7 @@ def _drawn(
         yield "devices without a connection"
     yield from setting.used
     if setting.workflow_choice == "sample":
-        yield f"{kind.noun}s of the devices"
+        yield f"{words.noun}s of the devices"
     if setting.variation:
         yield "variation of work and data"
     low, high = setting.run_time
