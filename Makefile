@@ -13,8 +13,9 @@ COMPARED := worked-example paper-m040 melbourne-s
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=offloadlib/instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
 
-study: $(READY)  ## a first look at the paper's experiments and at DDTO, in minutes
+study: $(READY)  ## a first look at the paper's experiments, at deadlines and memory, and at DDTO, in minutes
 	$(BIN)/offloadlib study paper --quick -o $(REPORT)/study-paper
+	$(BIN)/offloadlib study limits --quick -o $(REPORT)/study-limits
 	$(BIN)/offloadlib study ddto --quick -o $(REPORT)/study-ddto
 
 test: $(READY)  ## the test suite

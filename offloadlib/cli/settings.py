@@ -17,19 +17,25 @@ import typer
 from rich.markup import escape
 
 from offloadlib.instances.draws import parameter_help, restored
+from offloadlib.instances.errors import InputError
 from offloadlib.instances.structured.draw_limits import LimitSetting
 from offloadlib.instances.structured.generate import Environment
 
+SETTINGS = ("generate", "import")
+"""What errors call a setting, whose places are its fields."""
+
+_INDEX = re.compile(r"\[\d+\]$")
 _ENVIRONMENT = "Devices, offload points and network"
 _LIMITS = "Limits of the real world (format 2); by default none"
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One option: the path of its field in the setting, and its parameter in a function's signature."""
+    """One option: the path of its field in the setting, its parameter in a function's signature, its name."""
 
     path: tuple[str, ...]
     parameter: inspect.Parameter
+    option: str
 
 
 def with_setting(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -38,6 +44,11 @@ def with_setting(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..
     The command takes the setting as its keyword ``setting``; typer sees one parameter a field instead.
     """
     entries = list(_entries(kind, ()))
+    names = {".".join(entry.path): entry.option for entry in entries}
+
+    def option(where: str) -> str:
+        """The option of a place in the setting; any other place as it is."""
+        return names.get(_INDEX.sub("", where), where)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
@@ -51,7 +62,13 @@ def with_setting(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..
                 reduce(lambda part, name: part.setdefault(name, {}), above, given)[last] = values.pop(
                     entry.parameter.name
                 )
-            command(setting=restored(kind, given), **values)
+            try:
+                command(setting=restored(kind, given), **values)
+            except InputError as error:
+                if error.source not in SETTINGS:
+                    raise
+                problems = [(option(where), what) for where, what in error.problems]
+                raise InputError(error.source, problems) from None
 
         parameters = [*kept, *(entry.parameter for entry in entries)]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -104,7 +121,7 @@ def _entry(path: tuple[str, ...], hint: Any, default: Any, text: str, panel: str
             kind | None if NoneType in members else kind, typer.Option(f"--{name}", **settings)
         ],
     )
-    return _Entry(path, parameter)
+    return _Entry(path, parameter, f"--{name}")
 
 
 def _or_none(kind: type[Any]) -> Callable[[Any], Any]:

@@ -55,6 +55,14 @@ def test_equals_brute_force(seed: int) -> None:
     assert cost - result.lower_bound <= 1e-9 * max(abs(cost), 1e-3)
 
 
+def test_an_optimum_of_nothing_is_called_one() -> None:
+    document = random_format2(33)
+    best = optimum(document)
+    assert best is not None
+    assert best[0] == 0
+    assert solve(from_document(document), Budget()).status is Status.OPTIMAL
+
+
 @examples(1000, 30)
 @given(seed=SEEDS)
 def test_prices_alone_claim_nothing_that_is_not_so(seed: int) -> None:

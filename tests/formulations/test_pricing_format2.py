@@ -225,6 +225,17 @@ def test_a_deadline_is_kept_to_the_last_bit(deadline: float, executions: list[fl
     assert (miss is None) is meets
 
 
+def test_a_miss_by_a_hair_is_told_with_as_many_digits_as_it_takes() -> None:
+    for deadline, told in (
+        (2.9999999, "deadline of 2.9999999 s; the fastest takes 3 s"),
+        (2.99999999999, "deadline of 2.99999999999 s; the fastest takes 3 s"),
+        (2.5, "deadline of 2.5 s; the fastest takes 3 s"),
+    ):
+        miss = nearest_miss(chain(deadline, [1.0, 2.0]), 0)
+        assert miss is not None
+        assert told in miss
+
+
 def test_refusal_wins_where_it_costs_less() -> None:
     document = random_format2(3, {"rejection"})
     for device in document["devices"]:

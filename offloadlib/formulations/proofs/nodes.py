@@ -17,8 +17,8 @@ from offloadlib.instances import Termination
 SLACK = 1e-11
 """A claim is lowered by this much, relatively, to survive roundings here and in the checker."""
 
-SMALLEST = 1e-6
-"""Bounds below this are lowered by as much as this is."""
+SMALLEST = 1e-8
+"""Bounds below this are lowered by as much as this is; little enough for an optimum of 0 to be one."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ class Setting(Environment):
     devices, offload_points
         How many, M and N.
     applications
-        Names of :mod:`.structured.graphs`; each device draws one of them uniformly.
+        Names of graphs, face, chain-K, fork-join-B, layered-K[-WIDTH[-P]] or series-parallel-K[-P]; each
+        device draws one of them uniformly.
     work
         Workload of each subtask in MI.
     input, output

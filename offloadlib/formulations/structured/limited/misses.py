@@ -115,27 +115,31 @@ def _rates(alone: Instance, delay: float = 0.0, energy: float = 0.0) -> Rates:
 
 def _late(alone: Instance, what: str, deadline: float) -> Iterator[str]:
     if deadline < math.inf and _least(alone, _rates(alone), deadline) == math.inf:
-        fastest = _least(alone, _rates(alone, delay=1.0))
-        yield f"no decision meets {what} of {deadline:g} s; the fastest takes {_above(fastest, deadline)} s"
+        most, fastest = _apart(deadline, _least(alone, _rates(alone, delay=1.0)))
+        yield f"no decision meets {what} of {most} s; the fastest takes {fastest} s"
 
 
 def _hungry(alone: Instance, what: str, budget: float) -> Iterator[str]:
     if budget < math.inf and _least(alone, _rates(alone), budget=budget) == math.inf:
-        least = _least(alone, _rates(alone, energy=1.0))
-        yield f"no decision keeps {what} of {budget:g} mJ; the least takes {_above(least, budget)} mJ"
+        most, least = _apart(budget, _least(alone, _rates(alone, energy=1.0)))
+        yield f"no decision keeps {what} of {most} mJ; the least takes {least} mJ"
 
 
 def _late_or_hungry(alone: Instance, deadline: float, budget: float) -> Iterator[str]:
     if max(deadline, budget) < math.inf and _least(alone, _rates(alone), deadline, budget) == math.inf:
-        fastest = _above(_least(alone, _rates(alone, delay=1.0), budget=budget), deadline)
-        limits = f"{deadline:g} s and {budget:g} mJ"
+        most, fastest = _apart(deadline, _least(alone, _rates(alone, delay=1.0), budget=budget))
+        limits = f"{most} s and {budget:g} mJ"
         yield f"no decision keeps both its limits of {limits}; the fastest of that energy takes {fastest} s"
 
 
-def _above(value: float, limit: float) -> str:
-    """A value with as many digits as tell it from a limit below it."""
-    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
-    return next((text for text in texts if float(text) > limit), f"{value:.17g}")
+def _apart(limit: float, value: float) -> tuple[str, str]:
+    """A limit and a value above it, with as many digits as it takes to see that."""
+    for digits in range(6, 18):
+        most = f"{limit:.{digits}g}"
+        for text in (f"{value:.{digits}g}" for digits in range(3, 18)):
+            if float(text) > max(limit, float(most)):
+                return most, text
+    return f"{limit:.17g}", f"{value:.17g}"
 
 
 def _homeless(alone: Instance) -> Iterator[str]:
@@ -191,7 +195,8 @@ def _nearest_room(alone: Instance, subtask: int, allowed: list[int]) -> str:
         for n in allowed
     ]
     _, takes, room = min(misses)
-    return f"takes {_above(takes, room.most)} {room.text}, where there is {room.most:g}"
+    there, least = _apart(room.most, takes)
+    return f"takes {least} {room.text}, where there is {there}"
 
 
 def _greedy(capped: Instance) -> Iterator[str]:
@@ -206,5 +211,5 @@ def _greedy(capped: Instance) -> Iterator[str]:
         rates.places[room.resource, room.points] = 1.0
         takes = _least(capped, rates, float(devices.deadline[0]), float(devices.energy_budget[0]))
         if room.most * (1.0 + HAIR) < takes < math.inf:
-            least = _above(takes, room.most)
-            yield f"each decision takes at least {least} {room.text}, where there is {room.most:g}"
+            there, least = _apart(room.most, takes)
+            yield f"each decision takes at least {least} {room.text}, where there is {there}"
