@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from offloadlib.comparing.run import compare
+    from offloadlib.formulating import formulate, read_back
     from offloadlib.instances import (
         LOCAL,
         Evaluation,
@@ -63,11 +64,13 @@ __all__ = [
     "compare",
     "evaluate",
     "explain",
+    "formulate",
     "from_networkx",
     "from_tables",
     "library",
     "load",
     "read",
+    "read_back",
     "read_solution",
     "solve",
     "write",
@@ -81,6 +84,8 @@ _HERE = {
     "Method": "methods",
     "compare": "comparing.run",
     "explain": "explaining",
+    "formulate": "formulating",
+    "read_back": "formulating",
     "from_networkx": "instances.importers",
     "from_tables": "instances.importers",
     "library": "loading",

@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote
 
+from offloadlib.formulating import WHOLE, decisions, stated
 from offloadlib.formulations import catalogue
 from offloadlib.formulations.structured.metered import constant
-from offloadlib.formulations.structured.search import can_offload, unconnected_cost
+from offloadlib.formulations.structured.search import unconnected_cost
 from offloadlib.instances import (
     InputError,
     Instance,
@@ -47,9 +48,6 @@ from offloadlib.kinds import only
 Format = Literal["mps", "lp"]
 
 FORMATS: tuple[Format, ...] = ("mps", "lp")
-
-WHOLE = 1e-5
-"""How far from a whole number the value of an integer variable may be: the solvers' default tolerance."""
 
 LONGEST = 100
 """Characters of a name that every solver reads: CBC in LP files. In MPS files it is 159, for GLPK 255."""
@@ -159,12 +157,8 @@ def _write_names(model: Any, path: str | Path) -> Path | None:
 
 
 def _model(instance: Instance, formulation: str) -> Any:
-    found = catalogue.find(formulation)
-    if instance.version > 1 and (reason := instance.beyond(found.supports)) is not None:
-        raise InputError(formulation, [("", reason)])
-    if instance.version == 1 and not can_offload(instance):
-        raise InputError(formulation, [("", "nothing can be offloaded: there is nothing to decide")])
-    return found.model(instance)
+    found, data = stated(instance, formulation)
+    return found.model(data)
 
 
 def name_of(component: Any) -> str:
@@ -355,24 +349,7 @@ def _problem(
 
 
 def _decisions(path: str | Path, instance: Instance, model: Any, values: Mapping[str, float]) -> Solution:
-    """The place of each subtask: local, or the one where it is placed; or that its device is refused."""
-    from offloadlib.formulations.structured.milp.pyomo_run import read_places
-
-    problems: list[Problem] = []
+    """The solution that values stand for."""
     for variable in (*model.local.values(), *model.place.values(), *model.served.values()):
         variable.set_value(values.get(name_of(variable), 0), skip_validation=True)
-    for m, k in model.SUBTASKS:
-        chosen = [model.local[m, k], *(model.place[m, k, n] for n in model.POINTS)]
-        places = [name_of(variable) for variable in chosen if variable.value]
-        needed = model.served[m].value if m in model.REFUSABLE else 1
-        if len(places) != needed or any(variable.value not in (0, 1) for variable in chosen):
-            found = ", ".join(places) or "none"
-            problems.append(
-                (
-                    name_of(model.local[m, k]),
-                    f"the subtask needs {'one' if needed else 'no'} place, and has {found}",
-                )
-            )
-    if problems:
-        raise InputError(path, problems)
-    return read_places(model, instance)
+    return decisions(model, instance, path, name_of)

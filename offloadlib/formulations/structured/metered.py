@@ -148,8 +148,8 @@ def away_parts(instance: Instance, term: Terms, at: Any = slice(None)) -> tuple[
 
 def inside(instance: Instance, devices: Any) -> NDArray[np.bool_]:
     """Which of some devices are in programs: those with a radio link, as the others have one decision alone;
-    in format 2 all, as they may be refused, late, or the dearest."""
-    if instance.version > 1:
+    in format 2 all, as they may be refused, late, or the dearest, and with :class:`Metered` terms."""
+    if instance.version > 1 or isinstance(instance.terms[0], Metered):
         return np.ones(len(devices), dtype=np.bool_)
     linked: NDArray[np.bool_] = instance.devices.connected_to[devices] != LOCAL
     return linked

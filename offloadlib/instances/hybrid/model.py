@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ from numpy.typing import NDArray
 from ..arrays import Floats, frozen
 from ..errors import counted
 from ..kind import AnyInstance
+
+if TYPE_CHECKING:
+    from .cost import HybridEvaluation
+    from .solution import HybridSolution
 
 TaskPlaces = NDArray[np.int8]
 """Decisions: (..., N, M) places of tasks."""
@@ -136,6 +140,15 @@ class HybridInstance(AnyInstance):
         return replace(
             self, devices=self.devices[devices], sizes=self.sizes[devices], weight=self.weight[devices]
         )
+
+    @property
+    def all_local(self) -> HybridSolution:
+        """The solution that offloads nothing."""
+        return cast("HybridSolution", super().all_local)
+
+    def evaluate(self, solution: HybridSolution) -> HybridEvaluation:
+        """What a solution costs and uses."""
+        return cast("HybridEvaluation", super().evaluate(solution))
 
     @property
     def summary(self) -> str:

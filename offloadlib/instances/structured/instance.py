@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import counted
 from ..features import FORMAT_2
@@ -22,6 +22,10 @@ from .model import (
     Totals,
 )
 from .sides import Terms, terms_of
+
+if TYPE_CHECKING:
+    from .cost import Evaluation
+    from .solution import Solution
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +86,15 @@ class Instance(AnyInstance):
                 (self.num_subtasks, "subtask"),
             )
         )
+
+    @property
+    def all_local(self) -> Solution:
+        """The solution that offloads nothing."""
+        return cast("Solution", super().all_local)
+
+    def evaluate(self, solution: Solution) -> Evaluation:
+        """What a solution costs and uses."""
+        return cast("Evaluation", super().evaluate(solution))
 
     @cached_property
     def terms(self) -> tuple[Terms, ...]:

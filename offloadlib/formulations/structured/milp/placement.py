@@ -255,7 +255,8 @@ def _beyond(instance: Instance, term: Metered, row: int) -> Beyond:
 def placement_model(instance: Instance) -> pyo.ConcreteModel:
     """The shared part of the model, complete but for what holds ``delay`` up.
 
-    Terms of an instance of format 2 are :func:`..metered.metered`; else they are in seconds and mJ.
+    Terms of an instance of format 2 are :func:`..metered.metered`; else they are in seconds and mJ. Those of
+    format 1 may be: then all is stated as in format 2.
 
     Returns
     -------
@@ -264,7 +265,7 @@ def placement_model(instance: Instance) -> pyo.ConcreteModel:
         and constraints above, expressions ``offloaded[m, k]``, ``g[m, k]`` and ``energy[m, k]`` (the
         weighted delay and energy of a subtask), and the objective.
     """
-    limited = instance.version > 1
+    limited = instance.version > 1 or isinstance(instance.terms[0], Metered)
     if limited and not isinstance(instance.terms[0], Metered):
         instance = metered(instance)
     model = pyo.ConcreteModel(name=instance.name)
