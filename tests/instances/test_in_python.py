@@ -101,16 +101,18 @@ def test_graphs_of_networkx_and_their_attributes_by_name() -> None:
     graph.add_node("t", mips=6.0)
     graph.add_edge("s", "t", bits=1.0)
     graph.add_edge("s", "t", bits=3.0)
-    instance, report = from_networkx(
-        [graph, networkx.path_graph(3, networkx.DiGraph)], work="mips", data="bits"
-    )
-    assert [application.id for application in instance.applications] == ["graph1", "graph2"]
+    instance, report = from_networkx(graph, work="mips", data="bits")
     assert instance.groups[0].work[0].tolist() == [4, 6]
     assert instance.groups[0].edge_data[0].tolist() == [3]
     assert "arcs listed again, merged: 1; arcs listed again with other data, the largest kept: 1" in str(
         report
     )
-    assert instance.applications[1].edges == ((0, 1), (1, 2))
+    path = networkx.path_graph(3, networkx.DiGraph)
+    several, _ = from_networkx([graph, path])
+    assert [application.id for application in several.applications] == ["graph1", "graph2"]
+    assert several.applications[1].edges == ((0, 1), (1, 2))
+    with pytest.raises(InputError, match='graph2: no node has the attribute "mips"; with none it is drawn'):
+        from_networkx([graph, path], work="mips")
     with pytest.raises(InputError, match=r"graphs\[0\]: is not directed"):
         from_networkx(networkx.path_graph(3))
 

@@ -193,7 +193,7 @@ def test_a_dot_file_of_known_figures() -> None:
 
 def test_attributes_of_dot_by_option() -> None:
     text = "digraph { a [w=3, in=100]; b [w=4]; c [w=5 in=50]; a -> b [d=70]; c -> b [d=80] }"
-    setting = DotSetting(work_attribute="w", data_attribute="d", input_attribute="in", output_attribute="o")
+    setting = DotSetting(work_attribute="w", data_attribute="d", input_attribute="in")
     graph = graph_of("dot", text, setting)
     assert graph.work.tolist() == [3, 4, 5]
     assert graph.input[[0, 2]] == pytest.approx(np.array([100, 50]) * BITS)
@@ -210,6 +210,18 @@ def test_attributes_of_dot_by_option() -> None:
     assert made.edge_data.tolist() == [0.5, 0.5]
     assert made.input.tolist() == [0.5, 1.0, 0.5]
     assert made.output.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_attributes_that_are_asked_for_must_be_there() -> None:
+    text = "digraph { a [w=3] }"
+    assert np.isnan(graph_of("dot", text).work).all()
+    assert (
+        graph_of("dot", text, DotSetting(data_attribute="d")).size == 1
+    )  # there is no arc that could have it
+    with pytest.raises(InputError, match='no node has the attribute "x"; with none it is drawn'):
+        graph_of("dot", text, DotSetting(work_attribute="x"))
+    with pytest.raises(InputError, match='no arc has the attribute "d"'):
+        graph_of("dot", "digraph { a -> b }", DotSetting(data_attribute="d"))
 
 
 def test_the_language_of_dot() -> None:
@@ -360,6 +372,14 @@ def test_dagbench_on_the_network_of_the_file(tmp_path: Path) -> None:
     )
     assert (drawn.num_devices, drawn.num_points) == (10, 10)
     assert "speeds, powers, weights, connections and rates" in text
+
+
+def test_what_does_not_go_with_the_network_of_the_file(tmp_path: Path) -> None:
+    text = json.dumps(DAGBENCH)
+    with pytest.raises(InputError, match="import: uplink: cannot be given with the network of the file"):
+        imported("dagbench", text, tmp_path, setting=DagbenchSetting(uplink=(1.0, 2.0)))
+    with pytest.raises(InputError, match="device_nodes: says nothing of another network"):
+        imported("dagbench", text, tmp_path, setting=DagbenchSetting(network="drawn", device_nodes=("edge",)))
 
 
 @pytest.mark.parametrize(

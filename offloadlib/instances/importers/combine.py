@@ -208,6 +208,9 @@ def given_problems(setting: GraphSetting, given: Given) -> Iterator[Problem]:
         said = ("device_cpu", "point_cpu", "uplink", "downlink", "unconnected", "area", "reach", "radio")
         for key in changed(setting, (*said, "offload_points")):
             yield key, "cannot be given with the network of the file, which says it (network is 'file')"
+        return
+    if isinstance(setting, DagbenchSetting) and setting.device_nodes:
+        yield "device_nodes", "says nothing of another network than that of the file"
 
 
 def surroundings(setting: GraphSetting, given: Given, draws: Draws) -> Surroundings:
@@ -229,7 +232,7 @@ def surroundings(setting: GraphSetting, given: Given, draws: Draws) -> Surroundi
     base = given.base if isinstance(given.base, Instance) else read(given.base)
     if not isinstance(base, Instance):
         raise InputError(path, [("kind", "must be structured: it has no offload points")])
-    if setting.used and header_and_columns(base)[0]["version"] == 2:
+    if setting.used and base.version == 2:
         raise InputError(path, [("version", "is 2: it has limits of its own, and none can be drawn")])
     return of_instance(base)
 
@@ -345,10 +348,10 @@ def combined(
         rng=draws.limits,
     )
     instance = assembling(columns=columns)
-    header, made = header_and_columns(instance)
-    second = header["version"] == 2
+    second = instance.version == 2
     if any(graph.outside for graph in graphs):
         if second:
+            header, made = header_and_columns(instance)
             made |= dict(_kept_local(instance, graphs, made))
             instance = validated(versioned(header, made), made, instance.name)
         else:

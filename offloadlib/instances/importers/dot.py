@@ -301,7 +301,13 @@ def read_dot(content: bytes, path: str | Path, name: str, setting: DotSetting) -
         )
         for j, k, line, given in parser.arcs
     ]
-    graph, more = assembled(name, tasks, arcs)
+    usual = DotSetting()
+    asked = {
+        key: wanted
+        for key in ("work", "data", "input", "output")
+        if (wanted := getattr(setting, f"{key}_attribute")) not in (None, getattr(usual, f"{key}_attribute"))
+    }
+    graph, more = assembled(name, tasks, arcs, asked=asked)
     if graph is None or problems:
         raise InputError(path, [*problems, *more])
     return graph

@@ -166,7 +166,9 @@ def _of_networkx(
         part = Part(f"{name}: arc {shown(str(source))} -> {shown(str(target))}")
         _take(given, data, "data", part, problems)
         arcs.append((str(source), str(target), part))
-    found, more = assembled(name, tasks, arcs, whole=name)
+    wanted = {**attributes, "data": data}
+    asked = {key: attribute for key, attribute in wanted.items() if attribute not in (None, key)}
+    found, more = assembled(name, tasks, arcs, whole=name, asked=asked)
     problems += more
     return (None if problems else found), problems
 

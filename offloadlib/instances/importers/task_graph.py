@@ -218,6 +218,7 @@ def assembled(
     arcs: Iterable[tuple[str, str, Part]],
     *,
     whole: str = "",
+    asked: Mapping[str, str] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> tuple[TaskGraph | None, list[Problem]]:
     """The graph of tasks and arcs with amounts of their own.
@@ -232,6 +233,8 @@ def assembled(
         From, to, and what is said of it. Arcs between the same two tasks are one, with the largest data.
     whole
         Place of all arcs in the file, for messages.
+    asked
+        Amounts that were asked for by the name of an attribute: one task or arc must have it.
     facts
         More of them.
 
@@ -259,17 +262,21 @@ def assembled(
             joined[source, target] = arc
     if not tasks:
         problems.append((whole, "has no task"))
+    for key, attribute in (asked or {}).items():
+        of, parts = ("arc", list(joined.values())) if key == "data" else ("node", list(tasks.values()))
+        if parts and not any(key in part.amounts for part in parts):
+            problems.append((whole, f"no {of} has the attribute {shown(attribute)}; with none it is drawn"))
     problems = problems or list(cycles(whole, joined))
     if problems:
         return None, problems
     number = {task: k for k, task in enumerate(tasks)}
     graph = Application(name, tuple(tasks), tuple((number[j], number[k]) for j, k in joined))
-    parts = list(tasks.values())
-    everything = np.ones(len(parts), np.bool_)
-    work = _amounts("work", parts, everything, problems)
+    nodes = list(tasks.values())
+    everything = np.ones(len(nodes), np.bool_)
+    work = _amounts("work", nodes, everything, problems)
     input, output = (
-        _amounts("input", parts, graph.heads, problems),
-        _amounts("output", parts, graph.tails, problems),
+        _amounts("input", nodes, graph.heads, problems),
+        _amounts("output", nodes, graph.tails, problems),
     )
     edge_data = _amounts("data", list(joined.values()), np.ones(len(joined), np.bool_), problems)
     if problems:
