@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from counts import count
 from format2 import random_format2
 
 from offloadlib.formulations.structured.decomposition.pricing import NEVER
+from offloadlib.formulations.structured.limited import pricing, tables
 from offloadlib.formulations.structured.limited.misses import nearest_miss, nearest_misses
 from offloadlib.formulations.structured.limited.pricing import Asked, Branches, Priced, price
-from offloadlib.instances import Instance
+from offloadlib.instances import Application, Instance
 from offloadlib.instances.structured import form
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import REFUSED
@@ -144,6 +146,52 @@ def check(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(count(2000, 100)))
 def test_pricing_finds_the_least_of_an_enumeration(seed: int) -> None:
     check(seed)
+
+
+def series_parallel(draw: Random, names: list[str]) -> tuple[list[list[str]], list[str], list[str]]:
+    """Random edges between subtasks, in series and in parallel; the first and the last subtasks."""
+    if len(names) == 1:
+        return [], names, names
+    middle = draw.randint(1, len(names) - 1)
+    edges, first, last = series_parallel(draw, names[:middle])
+    more, begin, end = series_parallel(draw, names[middle:])
+    if draw.random() < 0.4:
+        return edges + more, first + begin, last + end
+    return edges + more + [[j, k] for j in last for k in begin], first, end
+
+
+@pytest.mark.parametrize("seed", range(count(1000, 60)))
+def test_labels_of_series_parallel_tasks_find_what_a_search_finds(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = {"deadline", "fee", "demand", "at", "latency"}
+    features |= {"energy_budget"} if seed % 3 == 0 else set()
+    document, draw = random_format2(seed, features, max_subtasks=8, max_points=4), Random(seed)
+    for app in document["applications"]:
+        app["edges"] = series_parallel(draw, app["subtasks"])[0]
+    for device in document["devices"]:
+        device.pop("edge_data", None)
+        for limit in (
+            "deadline",
+            "energy_budget",
+        ):  # no decision misses them by a hair: these are searched for
+            if limit in device:
+                device[limit] *= 1.0007
+    instance = form.from_document(document)
+    known, rng = Limits(instance), np.random.default_rng(seed)
+    prices = np.where(np.isfinite(known.right), drawn_prices(instance, rng), 0.0)
+    asked = Asked(known.rates(prices), drawn_share(instance, rng))
+    # A search of no effort ends at once: nothing but labels can find the least.
+    found = price(instance, asked, largest_search=0)
+    assert not found.relaxed.any()
+    kept(instance, found)
+    none = tables.plan_for(Application("n", tuple("abcd"), ((0, 2), (0, 3), (1, 3))))
+    assert not len(none.steps)
+    monkeypatch.setattr(pricing, "plan_for", lambda _: none)
+    searched = price(instance, asked)
+    assert not searched.relaxed.any()
+    np.testing.assert_allclose(found.value, searched.value, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.found, searched.found, rtol=1e-9, atol=1e-9)
 
 
 def test_a_tolerance_and_a_stop_leave_bounds() -> None:

@@ -10,6 +10,8 @@ cheapest decision of one device can be put together from labels of its blocks. A
 Series adds: (d1 + p1 + d2, p2, c1 + c2). Parallel takes the longest: (max d, sum p, sum c). A label
 that another one beats in all three is dropped. A block in the outermost series lies on every path, so
 its delay goes straight into c and one label is left; so does the p of what ends just before such a block.
+Where a deadline holds, delays have to be known to the end: a plan that is not *folded* keeps d everywhere,
+and adds p to it as soon as all is there that the same subtask follows.
 
 Transfers couple subtasks: arc (j, k) costs something where exactly one of its ends is offloaded. It is
 charged
@@ -52,8 +54,8 @@ class Plan(NamedTuple):
     Attributes
     ----------
     steps
-        (S, 6): kind, subtask (leaf), whether d goes into c, whether p goes into c, first list, number
-        of lists.
+        (S, 6): kind, subtask (leaf), whether d goes into c, whether p goes into c (or, of a parallel step,
+        into d), first list, number of lists.
     options
         For each list of a leaf (E, 2): own decision if shared (0, 1) or -1, and the decisions of the
         other ends of its arcs as bits.
@@ -87,10 +89,10 @@ PLAN = named(
 )
 
 
-@lru_cache(maxsize=256)
-def plan(application: Application) -> Plan | None:
+@lru_cache(maxsize=512)
+def plan(application: Application, folded: bool = True) -> Plan | None:
     """The plan of an application, made once; None where there is none."""
-    return plan_of(application)
+    return plan_of(application, folded)
 
 
 def labelled(application: Application) -> bool:
@@ -112,6 +114,7 @@ class _Block:
 @dataclass
 class _Maker:
     application: Application
+    folded: bool
     needs: dict[int, set[int]] = field(default_factory=dict)
     charged: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     steps: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
@@ -123,15 +126,23 @@ class _Maker:
     has_p: list[int] = field(default_factory=list)
 
 
-def plan_of(application: Application) -> Plan | None:
-    """The plan of an application, or None where it is not series-parallel or shares too much."""
+def plan_of(application: Application, folded: bool = True) -> Plan | None:
+    """The plan of an application, or None where it is not series-parallel or shares too much.
+
+    Parameters
+    ----------
+    application
+        The application.
+    folded
+        Whether the delay of what lies on every path may be forgotten as soon as it is paid.
+    """
     tree = decompose(application)
     if tree is None:
         return None
-    maker = _Maker(application)
+    maker = _Maker(application, folded)
     _charge(maker, tree)
     try:
-        _block(maker, tree, fold=True, pay=True)
+        _block(maker, tree, fold=folded, pay=folded)
     except _TooWide:
         return None
     return Plan(
@@ -180,20 +191,28 @@ def _charge(maker: _Maker, tree: Node) -> None:
         maker.needs.setdefault(other, {other}).add(at)
 
 
-def _block(maker: _Maker, node: Node, fold: bool, pay: bool) -> _Block:
-    """The steps of a block; ``fold``: d goes into c; ``pay``: p goes into c."""
+def _block(maker: _Maker, node: Node, fold: bool, pay: bool, add: bool = False) -> _Block:
+    """The steps of a block; ``fold``: d goes into c; ``pay``: p goes into c; ``add``: into d, at its end."""
     if isinstance(node, Leaf):
         return _leaf(maker, node.subtask, fold, pay)
     series = isinstance(node, Series)
     kind = SERIES if series else PARALLEL
     last = len(node.parts) - 1
     blocks = [
-        _block(maker, part, fold and series, pay and (not series or fold or i == last))
+        _block(
+            maker,
+            part,
+            fold and series,
+            pay and (not series or fold or i == last),
+            series and not maker.folded and i < last,
+        )
         for i, part in enumerate(node.parts)
     ]
     result = blocks[0]
     for i, block in enumerate(blocks[1:], start=1):
-        result = _join(maker, kind, result, block, fold and (series or i == last))
+        result = _join(
+            maker, kind, result, block, fold and (series or i == last), add and not series and i == last
+        )
     return result
 
 
@@ -227,7 +246,7 @@ def _step(maker: _Maker, kind: int, k: int, fold: bool, pay: bool, block: _Block
     maker.has_p.append(int(block.ahead))
 
 
-def _join(maker: _Maker, kind: int, left: _Block, right: _Block, fold: bool) -> _Block:
+def _join(maker: _Maker, kind: int, left: _Block, right: _Block, fold: bool, add: bool) -> _Block:
     inside = left.members | right.members
     context = _context(maker, inside)
     tried = sorted(set(left.context) | set(right.context))
@@ -235,7 +254,7 @@ def _join(maker: _Maker, kind: int, left: _Block, right: _Block, fold: bool) -> 
     if len(tried) > LARGEST_CONTEXT:
         raise _TooWide
     ahead = right.ahead if kind == SERIES else left.ahead or right.ahead
-    block = _Block(inside, context, len(maker.options), ahead)
+    block = _Block(inside, context, len(maker.options), ahead and not add)
     for number in range(2 ** len(context)):
         maker.options.append((-1, 0))
         maker.pair_start.append(len(maker.pairs))
@@ -243,7 +262,7 @@ def _join(maker: _Maker, kind: int, left: _Block, right: _Block, fold: bool) -> 
         for attempt in range(2 ** len(free)):
             value |= {v: attempt >> i & 1 for i, v in enumerate(free)}
             maker.pairs.append((_list(left, value), _list(right, value)))
-    _step(maker, kind, -1, fold, False, block)
+    _step(maker, kind, -1, fold, add, block)
     return block
 
 

@@ -1,4 +1,5 @@
-"""The compiled kernel that prices devices with deadlines and energy budgets: multipliers, then a search.
+"""The compiled kernel that prices devices with deadlines and energy budgets: multipliers, then labels or a
+search.
 
 The bounds are those of :mod:`.bounds`.
 """
@@ -12,11 +13,20 @@ from numba import types
 
 from offloadlib.instances.compiled import kernel, subroutine
 
+from ..decomposition.plan import PLAN
 from .bounds import ROUNDING, Work, ascend, begin, enter, evaluate, expand, fill_menu, take, work_for
+from .labels import by_labels, labels_for
 from .tables import ANSWERS, EFFORT, GRAPH, TASKS, of_format_2
 
 LOOSE = 1e-12
 """Deadlines and budgets are loosened by this share here, more than the rounding of any sum of delays."""
+
+
+@subroutine
+def _slack(found: float, effort: Any) -> float:
+    """What need not be found any more."""
+    slack: float = max(ROUNDING * abs(found) if found < np.inf else 0.0, effort.tolerance)
+    return slack
 
 
 @subroutine
@@ -25,8 +35,7 @@ def _search(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: An
     menu, stack, decision, limits = work.menu, work.stack, work.decision, work.limits
     size = len(graph.order)
     pruned, step, nodes = np.inf, 0, 0
-    slack = ROUNDING * abs(answers.found[g]) if answers.found[g] < np.inf else 0.0
-    slack = max(slack, effort.tolerance)
+    slack = _slack(answers.found[g], effort)
     begin(tasks, g, graph, work)
     while step >= 0:
         k = graph.order[step]
@@ -60,15 +69,17 @@ def _search(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: An
     return pruned
 
 
-@kernel(types.void(TASKS, GRAPH, EFFORT, ANSWERS), of_format_2)
-def price_devices(tasks: Any, graph: Any, effort: Any, answers: Any) -> None:
-    """Price some devices of a group: fill in the answers.
+@kernel(types.void(TASKS, GRAPH, PLAN, EFFORT, ANSWERS), of_format_2)
+def price_devices(tasks: Any, graph: Any, plan: Any, effort: Any, answers: Any) -> None:
+    """Price some devices of a group: fill in the answers. A plan without steps is none.
 
     ``answers.found`` is what the decisions cost that are found, ``answers.value`` a bound on what all cost.
     """
     size = len(graph.order)
     work = work_for(size, len(graph.into), tasks.seconds.shape[2] - 1)
     menu, decision, limits = work.menu, work.decision, work.limits
+    labels = labels_for(plan, size)
+    labelled = len(plan.steps) > 0 and len(effort.banned) == 0
     for g in range(len(tasks.air)):
         answers.found[g], answers.value[g] = tasks.refused[g], tasks.refused[g]
         answers.delay[g] = answers.energy[g] = 0.0
@@ -87,7 +98,12 @@ def price_devices(tasks: Any, graph: Any, effort: Any, answers: Any) -> None:
             cost = evaluate(tasks, g, graph, menu, decision)
             take(menu, decision, cost, g, limits, effort.banned, answers)
         bound = ascend(tasks, g, graph, work, effort, answers)
-        found = answers.found[g]
-        if found == np.inf or bound < found - max(effort.tolerance, ROUNDING * abs(found)):
-            bound = max(bound, _search(tasks, g, graph, work, effort, answers))
+        slack = _slack(answers.found[g], effort)
+        if bound < answers.found[g] - slack:
+            complete, other = False, 0.0
+            if labelled:
+                complete, other = by_labels(tasks, g, graph, plan, work, labels, slack, effort, answers)
+            if not complete:
+                other = _search(tasks, g, graph, work, effort, answers)
+            bound = max(bound, other)
         answers.value[g] = min(bound, answers.found[g])

@@ -42,7 +42,7 @@ from offloadlib.instances.structured.violations import DOUBT
 from ..decomposition.chunks import chunks, in_threads, never
 from ..decomposition.pricing import NEVER, Restrictions
 from .kernel import price_devices
-from .tables import Answers, Effort, Tasks, graph
+from .tables import Answers, Effort, Tasks, graph, plan_for
 
 LARGEST_SEARCH = 5_000_000
 """Nodes of a device's search times its subtasks, after which its value stays a relaxation."""
@@ -187,8 +187,8 @@ def _price(
 ) -> None:
     """Price some devices of a group."""
     tasks, some = tasks_of(instance, asked, branches, g, rows), answers.of(rows)
-    shape = graph(instance.groups[g].application)
-    price_devices(tasks, shape, effort, some)
+    shape, plan = graph(instance.groups[g].application), plan_for(instance.groups[g].application)
+    price_devices(tasks, shape, plan, effort, some)
     for i in np.flatnonzero(_late(instance, g, np.arange(rows.start, rows.stop), some)).tolist():
         one = Tasks(*(read_only(values[i : i + 1]) for values in tasks))
         _again(instance, g, rows.start + i, one, effort, some.of(slice(i, i + 1)))
@@ -196,18 +196,18 @@ def _price(
 
 def _again(instance: Instance, g: int, row: int, task: Tasks, effort: Effort, answer: Answers) -> None:
     """Price a device whose decision is late by a hair."""
-    shape = graph(instance.groups[g].application)
+    shape, plan = graph(instance.groups[g].application), plan_for(instance.groups[g].application)
     banned: list[Places] = []
     bound = answer.value[0]
     while len(banned) < MOST_BANNED:
         banned.append(answer.places[0].copy())
         again = effort._replace(all_places=True, banned=decision_rows(banned, len(banned[0])))
-        price_devices(task, shape, again, answer)
+        price_devices(task, shape, plan, again, answer)
         if not _late(instance, g, np.array([row]), answer)[0]:
             return
     hair = 1.0 - 1e-12
     safe = task._replace(deadline=read_only(task.deadline * hair**2), budget=read_only(task.budget * hair**2))
-    price_devices(safe, shape, effort, answer)
+    price_devices(safe, shape, plan, effort, answer)
     answer.value[0], answer.relaxed[0] = bound, True
 
 

@@ -14,6 +14,7 @@ from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, readable, writable
 from offloadlib.instances.structured.model import Places
 
+from ..decomposition.plan import Plan, plan
 from ..decomposition.tables import READ, READ_INT, READ_INT_TABLE, READ_TABLE, STOPPED, rows_of
 
 
@@ -24,6 +25,10 @@ def of_format_2(instance: Instance) -> bool:
 
 TRACKED = 7
 """The most subtasks with successors to come whose sides bounds know."""
+
+
+MOST_LISTS = 4096
+"""Lists of labels, and pairs of lists that are joined, up to which tasks are priced by labels."""
 
 
 class Graph(NamedTuple):
@@ -108,6 +113,16 @@ def _fronts(application: Application, outgoing: list[list[tuple[int, int]]]) -> 
             used |= 1 << free[0]
         front.append(used)
     return bit, front
+
+
+@lru_cache(maxsize=256)
+def plan_for(application: Application) -> Plan:
+    """The plan by which labels are made; without steps where there is none, or it has too many lists."""
+    found = plan(application, folded=False)
+    if found is None or len(found.pairs) + len(found.options) > MOST_LISTS:
+        none, table = frozen([0], np.int64), rows_of([], 2)
+        return Plan(rows_of([], 6), table, table, none, table, none, rows_of([], 1)[:, 0])
+    return found
 
 
 class Tasks(NamedTuple):
