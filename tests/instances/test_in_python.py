@@ -246,7 +246,7 @@ def test_what_tables_do_not_say_is_drawn() -> None:
         ({"devices__mips": [1, 2, 3]}, "devices", 'has an unknown column "mips"; there are id, application'),
         ({"devices__id": ["x", "y", "x"]}, "devices[2].id", 'duplicate "x"'),
         ({"devices__id": ["x", None, "z"]}, "devices[1].id", "must be a name, and is missing"),
-        ({"devices__cpu": [1, None, 2]}, "devices[1].cpu", "must be a number, not NaN"),
+        ({"devices__cpu": [1, None, 2]}, "devices[1].cpu", "must be a number, not null"),
         ({"devices__cpu": [1, "fast", 2]}, "devices[1].cpu", 'must be a number, not "fast"'),
         ({"devices__cpu": [1, 0, 2]}, "devices[1].cpu", "must be in [1e-09, 1e+09], not 0"),
         ({"devices__alpha": [1, 0, 1.5]}, "devices[2].alpha", "must be 0 or in [1e-09, 1], not 1.5"),
@@ -267,6 +267,13 @@ def test_tables_that_cannot_be_used(changes: dict[str, Any], place: str, what: s
     with pytest.raises(InputError) as error:
         from_tables(*tables(**changes))
     assert any(where == place and what in message for where, message in error.value.problems), error.value
+
+
+def test_tables_in_types_of_pandas() -> None:
+    devices, points, applications, arcs = (table.convert_dtypes() for table in tables())
+    places = devices.assign(connected_to=devices["connected_to"].astype("category"))
+    instance, _ = from_tables(places, points, applications, arcs)
+    assert instance.fingerprint == from_tables(*tables())[0].fingerprint
 
 
 def test_other_things_than_tables() -> None:

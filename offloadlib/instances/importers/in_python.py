@@ -10,10 +10,9 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..arrays import Floats, Ints
 from ..draws import seed_problems
@@ -30,6 +29,9 @@ from .report import Report, provenance
 from .setting import GraphSetting, setting_problems
 from .surroundings import Surroundings, drawn
 from .task_graph import Part, TaskGraph, amount, assembled
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MADE_IN_PYTHON = ("networkx", "tables")
 """What ``source`` calls the formats of this module: no file has what they were made of."""
@@ -295,7 +297,7 @@ _ARC = ("data",)
 
 
 class _Table:
-    """A table whose columns are known; what is wrong with it goes into ``problems``."""
+    """A table whose columns are known, None where a value is null; what is wrong goes into ``problems``."""
 
     def __init__(
         self,
@@ -305,34 +307,40 @@ class _Table:
         optional: Sequence[str],
         problems: list[Problem],
     ) -> None:
+        import pandas as pd  # which takes half a second, and who has a table has it
+
         self.name, self.problems = name, problems
         self.given = frame is not None
+        self.columns: dict[str, list[Any]] = {}
+        self.index: list[Hashable] = []
         if frame is None:
-            frame = pd.DataFrame()
-        elif not isinstance(frame, pd.DataFrame):
+            return
+        if not isinstance(frame, pd.DataFrame):
             problems.append((name, f"must be a pandas DataFrame, not {shown(frame)}"))
-            frame = pd.DataFrame()
-        else:
-            problems += [(name, f"has no column {shown(key)}") for key in needed if key not in frame.columns]
-            known = [*needed, *optional]
-            problems += [
-                (name, f"has an unknown column {shown(str(key))}; there are {', '.join(known)}")
-                for key in frame.columns
-                if key not in known
-            ]
-            twice = frame.columns[frame.columns.duplicated()]
-            problems += [(name, f"has the column {shown(str(key))} twice") for key in twice]
-        self.frame = frame
+            return
+        known = [*needed, *optional]
+        problems += [(name, f"has no column {shown(key)}") for key in needed if key not in frame.columns]
+        problems += [
+            (name, f"has an unknown column {shown(str(key))}; there are {', '.join(known)}")
+            for key in frame.columns
+            if key not in known
+        ]
+        twice = frame.columns[frame.columns.duplicated()]
+        problems += [(name, f"has the column {shown(str(key))} twice") for key in twice]
+        if not len(twice):
+            values = frame.astype(object).where(frame.notna(), None)
+            self.columns = {key: values[key].tolist() for key in known if key in frame.columns}
+        self.index = frame.index.tolist()
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.index)
 
     def __contains__(self, key: str) -> bool:
-        return key in self.frame.columns
+        return key in self.columns
 
     def where(self, row: int, key: str = "") -> str:
         """The place of a cell, or of a row."""
-        index: Hashable = self.frame.index[row]
+        index = self.index[row]
         return f"{self.name}[{shown(index) if isinstance(index, str) else index}]" + (
             f".{key}" if key else ""
         )
@@ -340,8 +348,8 @@ class _Table:
     def texts(self, key: str) -> list[str]:
         """A column of names."""
         found = []
-        for row, value in enumerate(self.frame[key].tolist()):
-            missing = _null(value) or str(value) == ""
+        for row, value in enumerate(self.columns[key]):
+            missing = value is None or str(value) == ""
             if missing:
                 self.problems.append((self.where(row, key), "must be a name, and is missing"))
             found.append("" if missing else str(value))
@@ -358,8 +366,8 @@ class _Table:
     ) -> Floats:
         """A column of numbers; NaN where it is null and may be."""
         found = np.full(len(self), math.nan)
-        for row, value in enumerate(self.frame[key].tolist()):
-            if optional and _null(value):
+        for row, value in enumerate(self.columns[key]):
+            if optional and value is None:
                 continue
             where = self.where(row, key)
             wrong: list[Problem] = []
@@ -370,10 +378,6 @@ class _Table:
                 wrong.append((where, what))
             self.problems += wrong
         return found
-
-
-def _null(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _of_tables(subtasks: _Table, arcs: _Table, problems: list[Problem]) -> list[TaskGraph]:
@@ -525,8 +529,8 @@ def _numbers_of(
     null: int | None = None,
 ) -> Ints:
     found = np.zeros(len(table), np.int64)
-    for row, value in enumerate(table.frame[key].tolist()):
-        if null is not None and _null(value):
+    for row, value in enumerate(table.columns[key]):
+        if null is not None and value is None:
             found[row] = null
         elif str(value) in number:
             found[row] = number[str(value)]
