@@ -547,6 +547,8 @@ def test_every_graph_becomes_an_instance_that_is_its_own_recipe(
     assert (again.fingerprint, again.source) == (instance.fingerprint, instance.source)
 
 
+MANY = " ".join(f"c{i}" for i in range(1100))
+
 WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("dot", "", "", "is empty"),
     ("dot", b"\xff\xfe", "", "is not UTF-8 text (byte 0)"),
@@ -558,6 +560,12 @@ WRONG: list[tuple[str, str | bytes, str, str]] = [
     ("dot", "digraph { a } b", "line 1", 'nothing may follow the graph, not "b"'),
     ("dot", "digraph { " + "{" * 99, "line 1", 'subgraphs are nested too deeply, not "{"'),
     ("dot", "digraph {}", "", "has no task"),
+    (
+        "dot",
+        "digraph { {" + MANY + "} -> {" + MANY.replace("c", "d") + "} }",
+        "line 1",
+        "a statement may stand for at most 1,000,000 arcs",
+    ),
     ("dot", 'digraph { "" [size=1] }', 'line 1, node ""', "the name of a node must not be empty"),
     ("dot", "digraph {\na [size=1]\n b\n}", 'line 3, node "b"', "has no work, while others have it"),
     ("dot", "digraph {\na [size=nan] }", "line 2", 'size must be a number, not "nan"'),

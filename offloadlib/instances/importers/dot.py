@@ -28,6 +28,9 @@ from .task_graph import MBIT, Part, TaskGraph, amount_of, assembled
 _DEEPEST = 50
 """Levels of subgraphs within each other."""
 
+_MOST_ARCS = 1_000_000
+"""Arcs of one statement between all nodes of two subgraphs."""
+
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/|^\#[^\n]*)
       | (?P<arrow>->|--)
@@ -165,6 +168,8 @@ class _Parser:
                 self.stated.setdefault(name, token.line)
             return
         for before, after in pairwise(ends):
+            if len(before) * len(after) > _MOST_ARCS:
+                self._fail(f"a statement may stand for at most {_MOST_ARCS:,} arcs", token)
             self.arcs += [(j, k, token.line, {**scope.edge, **given}) for j in before for k in after]
 
     def _end(self, scope: _Scope) -> list[str]:

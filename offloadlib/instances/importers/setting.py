@@ -21,7 +21,8 @@ class GraphSetting(Environment):
     Parameters
     ----------
     devices, offload_points
-        How many; none: all users and all sites of the files, 10 of each without them.
+        How many; none: all users and all sites of the files, or all nodes of a file's network, 10 of each
+        without them.
     reach
         Largest distance in metres between a user and its site (150 m: 99% of EUA's users in Melbourne's
         centre have a site within it); none: no limit.
