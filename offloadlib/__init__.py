@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from offloadlib.comparing.run import compare
+    from offloadlib.explaining import explain
     from offloadlib.formulating import formulate, read_back
     from offloadlib.instances import (
         LOCAL,
+        AnyInstance,
+        Budget,
         Evaluation,
         HybridInstance,
         HybridSolution,
         InputError,
         Instance,
+        InstanceBuilder,
         Progress,
         Result,
         Solution,
@@ -47,6 +51,8 @@ __version__ = "0.2.0"
 __all__ = [
     "LOCAL",
     "METHODS",
+    "AnyInstance",
+    "Budget",
     "Evaluation",
     "FalseResult",
     "Family",
@@ -54,6 +60,7 @@ __all__ = [
     "HybridSolution",
     "InputError",
     "Instance",
+    "InstanceBuilder",
     "Method",
     "Progress",
     "Result",

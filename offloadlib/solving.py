@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 from offloadlib import __version__
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
@@ -20,11 +20,49 @@ from offloadlib.methods import Family, Function, Method
 from offloadlib.registry import AnyMethod, find
 from offloadlib.shelf import located
 
-Decisions = TypeVar("Decisions")
+Decisions = TypeVar("Decisions", covariant=True)
+
+
+class Decided(Protocol[Decisions]):
+    """What has solutions of one class: an instance of one kind."""
+
+    @property
+    def all_local(self) -> Decisions:
+        """The solution that offloads nothing."""
+
+
+@overload
+def solve(
+    instance: Decided[Decisions],
+    method: AnyMethod = "milp",
+    *,
+    time_limit: float = math.inf,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    threads: int = 1,
+    solver: str = "highs",
+    start: Any = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result[Decisions]: ...
+
+
+@overload
+def solve(
+    instance: str | Path,
+    method: AnyMethod = "milp",
+    *,
+    time_limit: float = math.inf,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    threads: int = 1,
+    solver: str = "highs",
+    start: Any = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Result[Any]: ...
 
 
 def solve(
-    instance: AnyInstance | str | Path,
+    instance: Any,
     method: AnyMethod = "milp",
     *,
     time_limit: float = math.inf,

@@ -28,7 +28,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +51,8 @@ from offloadlib.instances.structured.subset import restricted, subset
 from offloadlib.instances.structured.timeline import telling_device
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from offloadlib.formulations.structured.decomposition.pricing import Prices
 
 NOT_COMPUTED = "not computed"
@@ -158,7 +160,7 @@ class Choice:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What prices tell of a solution.
 
@@ -198,6 +200,43 @@ class Explanation:
     missing: tuple[str, ...] = ()
     interrupted: bool = False
     own: tuple[OwnLimit, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each limit, the dearest first: the fields of :class:`Limit`, and whether it ``binds``."""
+        import pandas as pd
+
+        names = [field.name for field in fields(Limit)]
+        rows = [{**asdict(limit), "binds": limit.binds} for limit in self.limits]
+        return pd.DataFrame(rows, columns=[*names, "binds"])
+
+    def own_to_frame(self) -> pd.DataFrame:
+        """A row for each deadline and energy budget that has a price: the fields of :class:`OwnLimit`."""
+        import pandas as pd
+
+        return pd.DataFrame(map(asdict, self.own), columns=[field.name for field in fields(OwnLimit)])
+
+    def choices_to_frame(self) -> pd.DataFrame:
+        """A row for each subtask of the device: its ``place`` (None: local), the ``reason``, and how its cost
+        would change, ``alone``, at each offload point and locally (NaN: not computed)."""
+        import pandas as pd
+
+        places = [f"alone {name}" for name in (*self.instance.points.ids, "local")]
+        rows = [
+            {
+                "subtask": choice.subtask,
+                "place": choice.place,
+                "reason": choice.reason,
+                **dict(zip(places, choice.alone.tolist(), strict=True)),
+            }
+            for choice in self.choices
+        ]
+        frame = pd.DataFrame(rows, columns=["subtask", "place", "reason", *places])
+        return frame.assign(place=pd.Series([choice.place for choice in self.choices], dtype=object))
+
+    def __repr__(self) -> str:
+        priced = sum(limit.worth > 0 for limit in self.limits)
+        limits = f"{priced} of {len(self.limits)} limits have a price"
+        return f"<Explanation of {self.instance.name!r}: cost {self.objective:.6g}, {limits}>"
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON can hold of it: names and numbers, no decisions."""

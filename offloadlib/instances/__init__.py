@@ -8,6 +8,7 @@ methods take and give) and ``exact`` (costs in exact arithmetic). Each kind is a
 every kind has). ``importers`` and ``recipes`` make new instances.
 """
 
+from .building import InstanceBuilder
 from .errors import InputError
 from .files.instances import read, write
 from .files.solutions import read_solution, write_solution
@@ -34,6 +35,7 @@ __all__ = [
     "HybridSolution",
     "InputError",
     "Instance",
+    "InstanceBuilder",
     "OffloadPoints",
     "Progress",
     "Result",

@@ -21,6 +21,7 @@ from .errors import Problem
 from .features import Feature
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pydantic import BaseModel
 
     from .files.archive import Archive, Columns, Layout
@@ -167,6 +168,11 @@ class AnyInstance(ABC):
         """Number of places to offload to."""
 
     @property
+    def device_ids(self) -> tuple[str, ...]:
+        """The devices, in file order; numbers, where a kind has no names for them."""
+        return tuple(map(str, range(self.num_devices)))
+
+    @property
     def version(self) -> int:
         """Of the format that can say it."""
         return 1
@@ -239,7 +245,7 @@ class Use(NamedTuple):
         return f"{self.used:.6g} of {self.size:.6g} {self.unit}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AnyEvaluation(ABC):
     """What decisions cost and use, whatever the kind.
 
@@ -310,6 +316,19 @@ class AnyEvaluation(ABC):
     def uses(self) -> Sequence[Use]:
         """What is used of each limit, where there is more to say than :attr:`usage` does."""
         return ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each device: ``delay``, ``energy``, ``cost``, and ``local_cost``, that of all-local."""
+        import pandas as pd
+
+        columns = {"delay": self.delay, "energy": self.energy, "cost": self.cost}
+        index = pd.Index(self.instance.device_ids, name="device")
+        return pd.DataFrame({**columns, "local_cost": self.local.cost}, index=index)
+
+    def __repr__(self) -> str:
+        broken = len(self.violations)
+        limits = "all limits kept" if not broken else f"{broken} limit{'s' * (broken > 1)} broken"
+        return f"<{type(self).__name__} of {self.instance.name!r}: cost {self.total:.6g}, {limits}>"
 
     @property
     def worse_off(self) -> int:

@@ -6,11 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
 from .kind import AnyInstance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Decisions = TypeVar("Decisions", default=Any)
 """The solutions of one kind of instances."""
@@ -149,7 +152,7 @@ def gap(objective: float, lower_bound: float | None) -> float | None:
     return (objective - lower_bound) / (abs(objective) or NOTHING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(Generic[Decisions]):
     """A solution, what it costs, and what is proven about it.
 
@@ -214,6 +217,25 @@ class Result(Generic[Decisions]):
         """The result of a run that has found no solution; ``lower_bound`` is infinite if there is none."""
         bound = None if lower_bound in (None, -math.inf) else lower_bound
         return Result(None, math.inf, bound, runtime, termination, run)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row: ``status``, ``objective``, ``lower_bound``, ``gap``, ``runtime``, ``termination``, and the
+        record of the run. ``pandas.concat`` makes a table of several."""
+        import pandas as pd
+
+        row = {
+            "status": str(self.status),
+            "objective": self.objective,
+            "lower_bound": math.nan if self.lower_bound is None else self.lower_bound,
+            "gap": math.nan if self.gap is None else self.gap,
+            "runtime": self.runtime,
+            "termination": str(self.termination),
+        }
+        return pd.DataFrame([row | {name: value for name, value in self.run.items() if name not in row}])
+
+    def __repr__(self) -> str:
+        distance = "no bound" if self.gap is None else f"gap {self.gap:.2%}"
+        return f"<Result: {self.status}, cost {self.objective:.6g}, {distance}, {self.runtime:.3g} s>"
 
     @property
     def gap(self) -> float | None:

@@ -224,7 +224,7 @@ def worked_example() -> Instance:
 )
 def test_unusable_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as error:
-        offloadlib.solve(worked_example(), **options)  # type: ignore[arg-type]
+        offloadlib.solve(worked_example(), **options)  # type: ignore[call-overload]
     assert message in str(error.value)
 
 

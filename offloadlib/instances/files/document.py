@@ -10,10 +10,10 @@ import os
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 
@@ -55,7 +55,44 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def read_bytes(path: str | Path) -> bytes:
+class Readable(Protocol):
+    """An open file, of text or of bytes."""
+
+    def read(self) -> str | bytes:
+        """All that is left in it."""
+
+
+Source = str | os.PathLike[str] | Readable | Mapping[str, Any]
+"""A file, an open one, or the document itself, as Python's dictionaries and lists."""
+
+
+def content(source: Source) -> tuple[bytes, str | Path]:
+    """The bytes of a source, and what messages call it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is no JSON.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_bytes(source), Path(source)
+    if isinstance(source, Mapping):
+        try:
+            return json.dumps(jsonable(source)).encode(), "document"
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError("document", [("", f"cannot be written as JSON: {error}")]) from None
+    if not hasattr(source, "read"):
+        what = f"must be a path, an open file or a dictionary, not {type(source).__name__}"
+        raise InputError("read", [("", what)])
+    name = str(getattr(source, "name", "file"))
+    try:
+        data = source.read()
+        return (data.encode() if isinstance(data, str) else data), name
+    except (OSError, ValueError) as error:  # also half a character, and a file that is closed
+        raise InputError(name, [("", f"cannot be read: {os_reason(error)}")]) from None
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file.
 
     Raises
@@ -66,7 +103,7 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError, MemoryError) as error:
-        raise InputError(path, [("", f"cannot be read: {os_reason(error)}")]) from None
+        raise InputError(Path(path), [("", f"cannot be read: {os_reason(error)}")]) from None
 
 
 @contextmanager
@@ -167,6 +204,17 @@ def lines(document: Document, key: str, items: Iterator[str], brackets: str = "[
         yield separator + item
         separator = ",\n  "
     yield f"\n {brackets[1]}\n}}\n"
+
+
+def jsonable(value: Any) -> Any:
+    """A value with lists and dictionaries for arrays, tuples and the like; all else as it is."""
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return value
+    return [jsonable(item) for item in value]
 
 
 def plain(value: Any) -> Any:

@@ -8,19 +8,20 @@ from pathlib import Path
 from ..errors import InputError, shown
 from ..kind import KINDS, AnyInstance, Form, kind_named
 from .archive import Archive, write_zip
-from .document import Document, collector_paused, lines, parse_json, read_bytes, replacing
+from .document import Document, Source, collector_paused, content, lines, parse_json, replacing
 from .migrate import current
 
 FORMAT = "offloadlib-instance"
 
 
-def read(path: str | Path) -> AnyInstance:
+def read(source: Source) -> AnyInstance:
     """Read an instance, in the JSON or in the columnar form.
 
     Parameters
     ----------
-    path
-        The file; its first bytes tell which form it has.
+    source
+        A file, by its path or open, or the document of one as a dictionary. The first bytes tell which form a
+        file has.
 
     Returns
     -------
@@ -32,7 +33,15 @@ def read(path: str | Path) -> AnyInstance:
     InputError
         With every problem of the file, each with its path inside the file.
     """
-    return parse(read_bytes(path), path)
+    return parse(*content(source))
+
+
+def document_of(instance: AnyInstance) -> Document:
+    """The document of an instance, as its JSON file has it."""
+    form = kind_named(instance.kind).form
+    header, columns = form.header_and_columns(instance)
+    found: Document = json.loads(json.dumps(header))
+    return {**found, "devices": list(form.device_documents(header, columns))}
 
 
 def parse(data: bytes, source: str | Path) -> AnyInstance:

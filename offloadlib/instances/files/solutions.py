@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError, Problem, shown
 from ..kind import AnyInstance, kind_named
 from ..run import Status, StoredSolution
-from .document import Document, collector_paused, lines, parse_json, plain, read_bytes, replacing
+from .document import Document, Source, collector_paused, content, lines, parse_json, plain, replacing
 from .migrate import current
 from .schema import SolutionFile, SolutionFile2
 from .validate import free_data, structure
@@ -57,8 +57,8 @@ def solution_version(stored: StoredSolution[Any], instance: AnyInstance) -> int:
     return int(kind_named(instance.kind).form.solution_keys(stored.solution, instance).get("version", 1))
 
 
-def read_solution(path: str | Path, instance: AnyInstance) -> StoredSolution[Any]:
-    """Read a solution of an instance.
+def read_solution(source: Source, instance: AnyInstance) -> StoredSolution[Any]:
+    """Read a solution of an instance, from where :func:`.read` reads, in JSON.
 
     Raises
     ------
@@ -70,8 +70,9 @@ def read_solution(path: str | Path, instance: AnyInstance) -> StoredSolution[Any
     objective infinite; so is the lower bound where there is none.
     """
     form = kind_named(instance.kind).form
+    data, path = content(source)
     with collector_paused():
-        document = current(parse_json(read_bytes(path), path), FORMAT, path)
+        document = current(parse_json(data, path), FORMAT, path)
         model = SolutionFile2 if document["version"] == 2 else SolutionFile
         problems = [*structure(model, document), *free_data(document)]
     if not problems:

@@ -107,7 +107,7 @@ class HybridViolation:
         return f"{self.rule}: {self.what}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HybridEvaluation(AnyEvaluation):
     """What decisions cost and use.
 

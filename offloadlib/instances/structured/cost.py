@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from .model import LOCAL, REFUSED, UNLIMITED, Application, Group, Places
 from .sides import Terms, at_point, crosses, crossings, executing, heaviest_path, side
 from .solution import Solution
 from .violations import OWN, Violation, broken, counted, refusals
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def subtask_costs(instance: Instance, term: Terms, places: Places) -> tuple[Floats, Floats]:
@@ -97,7 +100,7 @@ def _rounds(application: Application) -> tuple[tuple[Ints, Ints, Ints], ...]:
     return tuple((arcs, j, k) for arcs, j, k in found)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(AnyEvaluation):
     """What decisions cost and use.
 
@@ -178,6 +181,16 @@ class Evaluation(AnyEvaluation):
             Use(*title, used, size, i >= common)
             for i, (title, used, size) in enumerate(zip(limits.titles, self.use.tolist(), sizes, strict=True))
         ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each device: as for every kind, and whether it is ``refused``."""
+        return super().to_frame().assign(refused=self.refused)
+
+    def uses_to_frame(self) -> pd.DataFrame:
+        """A row for each limit that is shared: ``name``, ``unit``, ``used`` and ``size``."""
+        from .frames import uses
+
+        return uses(self)
 
     @property
     def utilisation_by_point(self) -> Floats:

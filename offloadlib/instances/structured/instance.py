@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from ..errors import counted
+from ..errors import InputError, counted, shown, unknown
 from ..features import FORMAT_2
 from ..kind import AnyInstance
 from .model import (
@@ -25,6 +25,7 @@ from .sides import Terms, terms_of
 
 if TYPE_CHECKING:
     from .cost import Evaluation
+    from .frames import Tables
     from .solution import Solution
 
 
@@ -86,6 +87,63 @@ class Instance(AnyInstance):
                 (self.num_subtasks, "subtask"),
             )
         )
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """The instance of a document, as :func:`.read` has it from a file.
+
+        Parameters
+        ----------
+        document
+            As in ``docs/formats.md``; tuples and arrays do for lists.
+
+        Raises
+        ------
+        InputError
+            With every problem of the document, each with its path in it, or if it is of another kind.
+        """
+        from ..files.instances import read
+
+        found = read(document)
+        if not isinstance(found, cls):
+            what = f"must be {shown(cls.kind)}, not {shown(found.kind)}"
+            raise InputError("document", [("kind", what)])
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of the instance, as its JSON file has it."""
+        from ..files.instances import document_of
+
+        return document_of(self)
+
+    def to_frames(self) -> Tables:
+        """The instance as the tables ``devices``, ``points``, ``applications`` and ``arcs``; see
+        :func:`.frames.tables`."""
+        from .frames import tables
+
+        return tables(self)
+
+    def to_networkx(self, device: str) -> Any:
+        """The task of a device as a ``networkx.DiGraph`` with ``work``, ``input``, ``output`` and ``data``.
+
+        Raises
+        ------
+        InputError
+            If there is no such device, or networkx is not installed.
+        """
+        from .frames import graph
+
+        if device not in self.device_ids:
+            raise unknown("device", device, self.device_ids)
+        try:
+            return graph(self, device)
+        except ImportError as error:
+            raise InputError("to_networkx", [("", f"needs networkx ({error})")]) from None
+
+    @property
+    def device_ids(self) -> tuple[str, ...]:
+        """The devices, in file order."""
+        return self.devices.ids
 
     @property
     def all_local(self) -> Solution:
