@@ -68,8 +68,8 @@ class Choices(NamedTuple):
         The limits on resource r at point n are ``uses[uses_start[i]:uses_start[i + 1]]``, i = n(1 + R) + r.
     channel
         (M,) the entry of the channels of the device's radio; -1: no limit.
-    most, need
-        (M, 1 + R) the most that one subtask of the device demands, and that all of them do.
+    most, need, least
+        (M, 1 + R) the most that one subtask of the device demands, that all do, and the least that one does.
     delay_weight, energy_weight, refusal
         (M,) cost of a second, of a mJ, of refusing the device (infinite: it must be served).
     deadline, budget
@@ -101,6 +101,7 @@ class Choices(NamedTuple):
     channel: Ints
     most: Ints
     need: Ints
+    least: Ints
     delay_weight: Floats
     energy_weight: Floats
     refusal: Floats
@@ -116,7 +117,7 @@ CHOICES = named(
     *[_INTS] * 4,
     *[_READ] * 9,
     *(_TABLE, _TABLE, readable("boolean", 2), readable("int64", 3), readable("int64", 2)),
-    *(_INTS, _INTS, _INTS, readable("int64", 2), readable("int64", 2)),
+    *(_INTS, _INTS, _INTS, *[readable("int64", 2)] * 3),
     *[_READ] * 5,
     types.int64,
 )
@@ -262,11 +263,13 @@ def menu_of(instance: Instance) -> Menu:
     need = np.minimum(
         np.add.reduceat(largest.astype(np.float64), tasks.start[:-1]) * (1 + 1e-9), 2.0**62
     ).astype(np.int64)
+    smallest = np.where(allowed[:, :-1, None], counts[:, :-1], 2 * int(_LARGEST)).min(axis=1)
+    least = np.minimum.reduceat(smallest, tasks.start[:-1])
     fields: Any = [
         *tasks,
         *(seconds, fee, allowed, counts),
         *(_order(tasks.start, delay_weight, seconds, fee), starts, uses),
-        *(limits.radio, most, need, delay_weight, energy_weight, refusal),
+        *(limits.radio, most, need, least, delay_weight, energy_weight, refusal),
         *(deadline, budget),
     ]
     fields = [*map(read_only, fields), limits.parts[3].start]

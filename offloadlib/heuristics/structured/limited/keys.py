@@ -18,7 +18,8 @@ from scipy.optimize import Bounds, differential_evolution
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable
+from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.model import REFUSED
 
 from .attempts import Watch, attempted
@@ -80,25 +81,26 @@ def _evolved(
     best, least, penalty = np.zeros(number), np.inf, 0.0
     if not number:
         return 0
+    copies: Any = map(np.copy, state)
+    trial, listed = State(*copies), _listed(choices)
 
-    def cost_of(keys: Floats) -> float:
-        nonlocal penalty
-        copies: Any = map(np.copy, state)
-        trial = State(*copies)
-        broken = decode(choices, trial, devices, keys)
-        known = trial.cost[np.isfinite(trial.cost)]
-        cost = float(known.max() if largest else known.sum()) if len(known) else 0.0
-        penalty = penalty or PENALTY * (1.0 + abs(cost))
-        for spent, cap in ((trial.delay.sum(), caps[0]), (trial.energy.sum(), caps[1])):
-            if spent > cap:
-                broken += 1 + min((spent - cap) / max(cap, 1e-9), 1e6)
-        return cost + broken * penalty
+    def weighed(members: Floats) -> Floats:
+        """(S, keys) -> (4, S) as from the kernel; ``trial`` has the decisions of the last member."""
+        found = np.zeros((4, len(members)))
+        weigh_members(choices, state, trial, devices, *listed, members, largest, *found)
+        return found
 
     def costs(keys: NDArray[np.float64]) -> NDArray[np.float64]:
         """(D, S) keys -> (S,) costs; the best keys are kept."""
-        nonlocal least
+        nonlocal least, penalty
         members = np.ascontiguousarray(keys.T)
-        found = np.array([cost_of(member) for member in members])
+        cost, delay, energy, broken = weighed(members)
+        penalty = penalty or PENALTY * (1.0 + abs(float(cost[0])))
+        for spent, cap in ((delay, caps[0]), (energy, caps[1])):
+            if np.isfinite(cap):
+                beyond = np.minimum((spent - cap) / max(cap, 1e-9), 1e6)
+                broken += np.where(spent > cap, 1 + beyond, 0.0)
+        found: Floats = cost + broken * penalty
         s = int(np.argmin(found))
         if found[s] < least:
             least = float(found[s])
@@ -129,44 +131,54 @@ def _evolved(
         )
     except KeyboardInterrupt:
         watch.termination = Termination.INTERRUPTED
-    decode(choices, state, devices, best)
+    weighed(best[None])
+    for array, decided in zip(state, trial, strict=True):
+        array[:] = decided
     return generations
 
 
-@kernel(types.int64(CHOICES, STATE, readable("int64"), readable("float64")), needed=of_format_2)
-def decode(choices: Choices, state: State, devices: Ints, keys: Floats) -> int:
+def _listed(choices: Choices) -> tuple[Ints, Ints]:
+    """(P, N), (P,) the points where each subtask may run, the cheapest first, and how many these are."""
+    allowed = np.take_along_axis(choices.allowed[:, :-1], choices.order, axis=1)
+    first = np.argsort(~allowed, axis=1, kind="stable")
+    return np.take_along_axis(choices.order, first, axis=1), allowed.sum(axis=1)
+
+
+_INTS, _TABLE, _FLOATS = readable("int64"), readable("int64", 2), writable("float64")
+
+
+@subroutine
+def decode(choices: Choices, state: State, devices: Ints, listed: Ints, number: Ints, keys: Floats) -> int:
     """The decisions that keys stand for go to devices, which are undecided; how many break their limits.
 
     Parameters
     ----------
+    listed, number
+        (P, N), (P,) where each subtask may run.
     keys
         For all subtasks of the devices, from [0, 1].
     """
-    points, broken, i = choices.order.shape[1], 0, 0
+    broken, i = 0, 0
     for m in devices:
         first, end, sound = choices.start[m], choices.start[m + 1], True
         for p in range(first, end):
             state.places[p] = LOCAL
         for p in range(first, end):
-            home = choices.allowed[p, LOCAL]
-            count = 1 if home else 0
-            for n in range(points):
-                count += choices.allowed[p, n]
-            chosen, turn, wanted = UNDECIDED, 0, min(int(keys[i] * count), count - 1)
+            home = 1 if choices.allowed[p, LOCAL] else 0
+            count = home + number[p]
+            wanted = min(int(keys[i] * count), count - 1) - home
             i += 1
             if not sound:
                 continue
-            if home:
-                chosen, turn = LOCAL, 1
-            if not (home and wanted == 0) and may_transmit(choices, state, m):
-                for j in range(points):
-                    n = choices.order[p, j]
-                    if not choices.allowed[p, n]:
-                        continue
-                    free = fits(choices, state.left, p, n)
-                    if free and (turn == wanted or chosen == UNDECIDED):
-                        chosen = n
-                    turn += 1
+            chosen = LOCAL if home else UNDECIDED
+            if wanted >= 0 and may_transmit(choices, state, m):
+                if fits(choices, state.left, p, listed[p, wanted]):
+                    chosen = listed[p, wanted]
+                for j in range(number[p]):
+                    if chosen != UNDECIDED:
+                        break
+                    if fits(choices, state.left, p, listed[p, j]):
+                        chosen = listed[p, j]
             if chosen == UNDECIDED:
                 sound = False
             else:
@@ -185,3 +197,52 @@ def decode(choices: Choices, state: State, devices: Ints, keys: Floats) -> int:
         elif not sound:
             broken += 1
     return broken
+
+
+@kernel(
+    types.void(
+        *(CHOICES, STATE, STATE, _INTS, _TABLE, _INTS, readable("float64", 2), types.boolean),
+        *[_FLOATS] * 4,
+    ),
+    needed=of_format_2,
+)
+def weigh_members(
+    choices: Choices,
+    state: State,
+    trial: State,
+    devices: Ints,
+    listed: Ints,
+    number: Ints,
+    members: Floats,
+    largest: bool,
+    cost: Floats,
+    delay: Floats,
+    energy: Floats,
+    broken: Floats,
+) -> None:
+    """What the decisions of each member (S, keys) come to.
+
+    Parameters
+    ----------
+    state, trial
+        What all begin with, and room for one of them.
+    cost, delay, energy, broken
+        (S,) of all devices together, or the largest cost; how many devices break their limits.
+    """
+    for s in range(len(members)):
+        copy(trial.left, state.left)
+        copy(trial.spare, state.spare)
+        copy(trial.places, state.places)
+        copy(trial.cost, state.cost)
+        copy(trial.delay, state.delay)
+        copy(trial.energy, state.energy)
+        copy(trial.on_air, state.on_air)
+        broken[s] = decode(choices, trial, devices, listed, number, members[s])
+        cost[s], known = 0.0, False
+        for m in range(len(trial.cost)):
+            delay[s] += trial.delay[m]
+            energy[s] += trial.energy[m]
+            if trial.cost[m] < np.inf:
+                above = largest and (not known or trial.cost[m] > cost[s])
+                cost[s] = trial.cost[m] if above else cost[s] if largest else cost[s] + trial.cost[m]
+                known = True

@@ -44,13 +44,16 @@ WORTH = 1e-12
 
 @subroutine
 def slots(choices: Choices, m: int, left: Ints, n: int) -> int:
-    """For how many subtasks of device m, whichever they are, there is room at point n, at least."""
+    """For how many subtasks of device m, whichever they are, there is room at point n, at least; -1: for none
+    of them, whichever it is."""
     size, resources = choices.start[m + 1] - choices.start[m], choices.demand.shape[2]
     count, all_fit = size, True
     for r in range(resources):
         i = n * resources + r
         for e in range(choices.uses_start[i], choices.uses_start[i + 1]):
             limit = choices.uses[e]
+            if left[limit] < choices.least[m, r]:
+                return -1
             if left[limit] < choices.need[m, r]:
                 all_fit = False
                 if limit >= choices.shared_from:
@@ -91,7 +94,7 @@ def menus(choices: Choices, m: int, left: Ints, banned: int, menu: Ints, count: 
         least[k, 0], least[k, 1], least[k, 2] = np.inf, np.inf, np.inf
         for i in range(points):
             n = choices.order[p, i]
-            if n == banned or not choices.allowed[p, n] or not fits(choices, left, p, n):
+            if room[n] < 0 or n == banned or not choices.allowed[p, n] or not fits(choices, left, p, n):
                 continue
             seconds, fee, better = choices.seconds[p, n], choices.fee[p, n], 0
             for j in range(count[k]):
