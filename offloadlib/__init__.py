@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from offloadlib.comparing.run import compare
+    from offloadlib.comparing.summary import performance_profile, summarise
     from offloadlib.explaining import explain
     from offloadlib.formulating import formulate, read_back
     from offloadlib.instances import (
@@ -76,10 +77,12 @@ __all__ = [
     "from_tables",
     "library",
     "load",
+    "performance_profile",
     "read",
     "read_back",
     "read_solution",
     "solve",
+    "summarise",
     "write",
     "write_solution",
 ]
@@ -90,6 +93,8 @@ _HERE = {
     "Family": "methods",
     "Method": "methods",
     "compare": "comparing.run",
+    "performance_profile": "comparing.summary",
+    "summarise": "comparing.summary",
     "explain": "explaining",
     "formulate": "formulating",
     "read_back": "formulating",

@@ -105,17 +105,35 @@ def certify(
     InputError
         If the certificate cannot be written.
     """
-    begun = time.perf_counter()
+    spent = 0.0
     if proof is None:
-        from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
-
         if not face(instance.kind).prover:
             return stored, False
-        prove = face(instance.kind).function("prove")
-        compiled.prepare(prove, instance)
-        begun = time.perf_counter()
-        proof = prove(instance, stored.solution, Budget(time_limit=PROVING * proof_time, gap=gap))
-    return judge(instance, stored, proof, path, proof_time - (time.perf_counter() - begun))
+        proof, spent = proved(instance, stored.solution, proof_time, gap)
+    return judge(instance, stored, proof, path, proof_time - spent)
+
+
+def proved(
+    instance: AnyInstance, start: Any, proof_time: float = math.inf, gap: float = 0.0
+) -> tuple[Any, float]:
+    """The proof of a bound by the prover of an instance's kind, which there must be, and the seconds it took.
+
+    Parameters
+    ----------
+    instance, start
+        The instance, and a solution to start from, None if there is none.
+    proof_time
+        Seconds for making and verifying it: see :data:`PROVING`.
+    gap
+        The relative gap that is enough.
+    """
+    from offloadlib.instances import compiled  # not above: numba, which compiles, is slow to import
+
+    prove = face(instance.kind).function("prove")
+    compiled.prepare(prove, instance)
+    begun = time.perf_counter()
+    proof = prove(instance, start, Budget(time_limit=PROVING * proof_time, gap=gap))
+    return proof, time.perf_counter() - begun
 
 
 def judge(

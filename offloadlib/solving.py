@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from offloadlib import __version__
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
+from offloadlib.instances.errors import Problem
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import face
@@ -141,15 +142,7 @@ def admit(instance: AnyInstance, method: Method, budget: Budget[Decisions]) -> N
     InputError
         As for :func:`solve`.
     """
-    problems: list[tuple[str, str]] = []
-    if not budget.time_limit > 0:
-        problems.append(("time_limit", f"must be positive, not {budget.time_limit!r}"))
-    if not 0 <= budget.gap < 1:
-        problems.append(("gap", f"must be a number from 0 on and below 1, not {budget.gap!r}"))
-    if budget.threads < 1:
-        problems.append(("threads", f"must be at least 1, not {budget.threads!r}"))
-    if not 0 <= budget.seed < 2**31:
-        problems.append(("seed", f"must lie in 0..2^31-1, not {budget.seed!r}"))
+    problems = list(budget_problems(budget))
     reason = method.applies_to(instance)
     if reason is not None:
         problems.append(("method", f"{method.name} {reason}"))
@@ -160,6 +153,18 @@ def admit(instance: AnyInstance, method: Method, budget: Budget[Decisions]) -> N
             problems.append(("start", f"{method.name} is a fixed scheme: it starts from nothing"))
     if problems:
         raise InputError("solve", problems)
+
+
+def budget_problems(budget: Budget[Any]) -> Iterator[Problem]:
+    """What of a budget is out of range."""
+    if not budget.time_limit > 0:
+        yield "time_limit", f"must be positive, not {budget.time_limit!r}"
+    if not 0 <= budget.gap < 1:
+        yield "gap", f"must be a number from 0 on and below 1, not {budget.gap!r}"
+    if budget.threads < 1:
+        yield "threads", f"must be at least 1, not {budget.threads!r}"
+    if not 0 <= budget.seed < 2**31:
+        yield "seed", f"must lie in 0..2^31-1, not {budget.seed!r}"
 
 
 def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]:

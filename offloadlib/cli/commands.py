@@ -18,6 +18,8 @@ from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writ
 from .status import CHECK_FAILED, INTERNAL, OK, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from offloadlib.comparing.rows import Row
 
 LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "no_args_is_help": True}
@@ -84,17 +86,24 @@ def compare(
         str, typer.Option(metavar="A,B,C", help="Names, module:function, or 'all', 'exact', 'heuristics'.")
     ] = "all",
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each solve.")] = 60.0,
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
     seed: Seed = 0,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")] = 1,
     output: Annotated[
         Path | None,
         typer.Option("-o", metavar="DIR", help="For table, solutions, pictures and a report."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Run methods on instances, check every solution, and print how good each one is."""
+    """Run methods on instances, check every solution, and print how good each one is.
+
+    Of several instances there is a summary: means and worst cases of the ratios, and who is best how often.
+    """
     from offloadlib.cli import console
     from offloadlib.comparing import tables
     from offloadlib.comparing.rows import REJECTED
     from offloadlib.comparing.run import compare as run
+    from offloadlib.comparing.summary import summarise, table
     from offloadlib.instances import InputError
     from offloadlib.running.workers import Ending
 
@@ -118,7 +127,9 @@ def compare(
             instances,
             methods,
             time_limit=time_limit,
+            gap=gap,
             seed=seed,
+            threads=threads,
             output=output,
             on_begin=begin,
             on_row=show_row,
@@ -129,7 +140,15 @@ def compare(
     if (frame["status"] == Ending.DOES_NOT_APPLY).all():
         rows = frame[["instance", "method", "message"]].itertuples(index=False)
         raise InputError("no method applies", [(f"{label}: {name}", why) for label, name, why in rows])
-    console.show_sections(tables.sections(frame))
+    several = frame["instance"].nunique() > 1
+    if as_json:
+        told = {"interrupted": frame.attrs["interrupted"], "rows": _records(frame)}
+        summed = _records(summarise(frame).reset_index()) if several else []
+        print(json.dumps({**told, "summary": summed}, allow_nan=False))
+    else:
+        console.show_sections(tables.sections(frame))
+        if several:
+            console.show_summary(table(summarise(frame)))
     if frame.attrs["interrupted"]:
         say(f"interrupted: {len(frame)} of {total} solves are in the table")
     if output is not None:
@@ -138,6 +157,14 @@ def compare(
         raise typer.Exit(CHECK_FAILED)
     if (frame["status"] == Ending.FAILED).any():
         raise typer.Exit(INTERNAL)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON has them: null for what is not there."""
+    from offloadlib.instances.files.document import plain
+
+    present = frame.astype(object).where(frame.notna(), None)
+    return [plain(row) for row in present.to_dict("records")]
 
 
 def explain(

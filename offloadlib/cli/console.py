@@ -14,6 +14,8 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from offloadlib.comparing import tables
+from offloadlib.comparing.summary import SPARE_COLUMNS
+from offloadlib.comparing.tables import rich_table
 from offloadlib.pages import numbers
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from offloadlib.fronts.trace import Point
     from offloadlib.instances import AnyEvaluation, AnyInstance, Progress, Result, StoredSolution
     from offloadlib.methods import Method
+    from offloadlib.pages.page import Table as PageTable
 
 PLAIN_WIDTH = 250
 """Columns where the output is no terminal, so that tables in files are not folded."""
@@ -324,25 +327,32 @@ def show_sections(sections: Iterable[tables.InstanceTable]) -> None:
     for section in sections:
         console = output()
         console.print(Text.assemble((section.title, "bold"), f"  {section.subtitle}"))
-        missing = _missing(console, section)
-        table = tables.rich_table(section.table, missing)
-        # Rather lines that the terminal folds than numbers cut short.
-        console.width = max(console.width, _width(console, table))
-        console.print(table)
-        for note in section.notes:
-            console.print(Text(f"  {note}", style="yellow"))
-        if missing:
-            console.print(Text(f"  (a wider terminal shows: {', '.join(missing)})", style="dim"))
-        console.print()
+        _show_fitting(console, section.table, tables.SPARE_COLUMNS, section.notes)
 
 
-def _missing(console: Console, section: tables.InstanceTable) -> Sequence[str]:
-    """As few of the spare columns as must be left out for the others to fit."""
-    for number in range(len(tables.SPARE_COLUMNS) + 1):
-        missing = tables.SPARE_COLUMNS[:number]
-        if _width(console, tables.rich_table(section.table, missing)) <= console.width:
-            return missing
-    return tables.SPARE_COLUMNS
+def show_summary(table: PageTable) -> None:
+    """A comparison over all instances."""
+    console = output()
+    console.print(Text("Over all instances", style="bold"))
+    _show_fitting(console, table, SPARE_COLUMNS)
+
+
+def _show_fitting(
+    console: Console, table: PageTable, spare: Sequence[str], notes: Sequence[str] = ()
+) -> None:
+    """A table without as few of its spare columns as must be left out for the others to fit."""
+    leaving = (spare[:number] for number in range(len(spare) + 1))
+    fitting = (missing for missing in leaving if _width(console, rich_table(table, missing)) <= console.width)
+    missing = next(fitting, spare)
+    shown = rich_table(table, missing)
+    # Rather lines that the terminal folds than numbers cut short.
+    console.width = max(console.width, _width(console, shown))
+    console.print(shown)
+    for note in notes:
+        console.print(Text(f"  {note}", style="yellow"))
+    if missing:
+        console.print(Text(f"  (a wider terminal shows: {', '.join(missing)})", style="dim"))
+    console.print()
 
 
 def _width(console: Console, table: Table) -> int:

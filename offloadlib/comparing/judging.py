@@ -6,14 +6,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from offloadlib.best_known import certificate_file
 from offloadlib.check import Unusable, check
-from offloadlib.instances import Budget, Status, gap, read_solution, write_solution
+from offloadlib.instances import (
+    Budget,
+    Status,
+    StoredSolution,
+    exact,
+    gap,
+    read_solution,
+    write_solution,
+)
 from offloadlib.instances.run import OPTIMAL_GAP, slack
 from offloadlib.keeping import FalseResult
+from offloadlib.kinds import face
 from offloadlib.methods import Method
-from offloadlib.proofs import certify, default_time
+from offloadlib.proofs import certify, default_time, proved
 from offloadlib.running.records import stored
 from offloadlib.running.workers import Ended, Ending
 
@@ -79,21 +89,49 @@ def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
     return False, "rejected: " + "; ".join(broken)
 
 
-def certified(case: Case, runs: Sequence[Solve], time_limit: float, folder: Path) -> float | None:
-    """The lower bound on an instance that the checker accepts a proof of."""
+class Proven(NamedTuple):
+    """What is proven of an instance beside the runs: a lower bound that the checker accepts a proof of, and
+    the cost of the solution behind that proof, which it accepts as well."""
+
+    bound: float | None = None
+    cost: float | None = None
+
+
+NOTHING_PROVEN = Proven()
+
+PROVER = "proof"
+"""What the solution behind a proof is called in its file."""
+
+
+def certified(case: Case, runs: Sequence[Solve], time_limit: float, folder: Path) -> Proven:
+    """The library's proof of an instance, or one that is made from the best solution."""
     own = [run for run in runs if run.case is case and run.sound and run.evaluation is not None]
     best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
-    if best is None or best.path is None:
-        return None
+    if best is None or best.path is None or best.result is None:
+        return Proven()
     if case.known is not None and case.known.certified_bound is not None:
-        return check(case.path, best.path, certificate_file(case.known.stem)).certified_bound
+        return Proven(check(case.path, best.path, certificate_file(case.known.stem)).certified_bound)
+    if not face(case.instance.kind).prover:
+        return Proven()
     path = folder / "certificates" / f"{case.stem}.cert.json"
     seconds = default_time(time_limit)
-    stored, accepted = certify(case.instance, read_solution(best.path, case.instance), path, seconds)
-    return stored.lower_bound if accepted else None
+    proof, spent = proved(case.instance, best.result.solution, seconds)
+    given = read_solution(best.path, case.instance)
+    stored, accepted = certify(case.instance, given, path, seconds - spent, proof=proof)
+    bound = stored.lower_bound if accepted else None
+    return Proven(bound, _behind(case, proof.solution, path.with_suffix("").with_suffix(".sol.json")))
 
 
-def settled(case: Case, runs: Sequence[Solve], bound: float | None = None) -> list[Solve]:
+def _behind(case: Case, solution: Any, path: Path) -> float | None:
+    """What a solution costs that the search for a proof has ended with, once the checker has accepted it."""
+    if solution is None or not case.instance.evaluate(solution).feasible:
+        return None
+    cost = exact.cost(case.instance, solution)
+    write_solution(StoredSolution(solution, PROVER, cost, None, Status.FEASIBLE), case.instance, path)
+    return cost if _verdict(case.path, path)[0] else None
+
+
+def settled(case: Case, runs: Sequence[Solve], proven: Proven = NOTHING_PROVEN) -> list[Solve]:
     """The runs on one instance, with what can be said only of all of them together.
 
     A method that claims a bound above the cost of a checked solution is rejected.
@@ -103,9 +141,11 @@ def settled(case: Case, runs: Sequence[Solve], bound: float | None = None) -> li
     costs = {f"{run.method.name}'s": run.row.objective for run in own if run.sound}
     if known_cost is not None:
         costs["the best known"] = known_cost.value
+    if proven.cost is not None:
+        costs["the certificate's"] = proven.cost
     own = [_without_contradiction(run, costs) for run in own]
     cost = min((cost for cost in costs.values() if cost is not None), default=None)
-    return [replace(run, row=_judged(run, cost, bound)) for run in own]
+    return [replace(run, row=_judged(run, cost, proven.bound)) for run in own]
 
 
 def _above(bound: float, cost: float) -> bool:

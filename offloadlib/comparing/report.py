@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from offloadlib import __version__
-from offloadlib.comparing import tables
+from offloadlib.comparing import summary, tables
 from offloadlib.comparing.rows import Solve
 from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
@@ -17,6 +17,7 @@ from offloadlib.methods import Family
 from offloadlib.pages.html import html
 from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
+from offloadlib.pictures.curves import steps
 from offloadlib.pictures.picture import Compared, Picture
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> No
     made = f"offloadlib {__version__}, {date.today().isoformat()}. "
     made += f"Every solution was checked independently; the data are in {TABLE}."
     sections = [Section("Costs", [_costs(runs)])]
+    if frame["instance"].nunique() > 1:
+        summed = summary.summarise(frame)
+        for name, content in _summed(frame, summed).items():
+            with replacing(folder / name) as file:
+                file.write(content.encode())
+        sections.insert(0, Section("Over all instances", [_SUMMED, summary.table(summed), _profile(frame)]))
     for told in tables.sections(frame):
         own = [run for run in runs if run.row.instance == told.label]
         sections.append(
@@ -62,6 +69,15 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> No
         picture.save(folder)
     with replacing(folder / PAGE) as file:
         file.write(html(page, folder).encode())
+
+
+def _summed(frame: pd.DataFrame, summed: pd.DataFrame) -> dict[str, str]:
+    """Files about all instances together."""
+    return {
+        "summary.csv": summed.to_csv(),
+        "summary.tex": summary.latex(summed),
+        "profile.csv": summary.performance_profile(frame).to_csv(),
+    }
 
 
 def _uses(runs: Sequence[Solve]) -> Iterator[str | Table]:
@@ -100,6 +116,19 @@ def _costs(runs: Sequence[Solve]) -> Picture:
     return Picture("cost", caption, cost_by_method(panels))
 
 
+def _profile(frame: pd.DataFrame) -> Picture:
+    """What share of the instances each method solves within a ratio."""
+    shares = summary.performance_profile(frame)
+    at = shares.index.tolist()
+    figure = steps(
+        {str(name): (at, (100 * shares[name]).tolist()) for name in shares.columns},
+        "Share of the instances within a ratio",
+        "cost / certified optimum",
+        "% of the instances",
+    )
+    return Picture("profile", "How many instances each method solves within a ratio.", figure)
+
+
 def _called(label: str) -> str:
     """What stands over a picture: a long name would take its place."""
     return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
@@ -125,6 +154,12 @@ def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
     drawn: Iterable[Picture] = draw(_called(case.label), case.stem, case.instance, found)
     return drawn
 
+
+_SUMMED = (
+    "Ratios are cost over the certified optimum or, where that is not known, over the certified bound. "
+    "Optimal counts certified optima, wins the instances on which no other method costs less. The same for a "
+    "paper: summary.csv, summary.tex, profile.csv."
+)
 
 _READING = (
     "What a method claims is its own lower bound. The gap is the distance of a cost to the certified bound: "

@@ -31,7 +31,8 @@ class Row:
     objective, lower_bound
         Cost, and the bound that this method claims.
     best_objective
-        The least cost on this instance, over all methods and the library's best known values.
+        The least cost on this instance, over all methods, the library's best known values, and the solution
+        behind the certificate.
     certified_bound
         The lower bound on this instance that the checker has accepted a certificate of. No solver's own
         claim enters here, nor what follows.

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from offloadlib.instances import Budget, InputError, Progress
+from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.methods import Family, Method
 from offloadlib.registry import AnyMethod, select
 from offloadlib.running import workers
 from offloadlib.running.workers import Ended
+from offloadlib.solving import budget_problems
 
 from .cases import Given, cases_of, folder_for, keep_folder_apart
-from .judging import certified, judged, settled
+from .judging import NOTHING_PROVEN, Proven, certified, judged, settled
 from .rows import TYPES, Case, Row, Solve
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ def compare(
     methods: Sequence[AnyMethod] | AnyMethod | None = None,
     *,
     time_limit: float = TIME_LIMIT,
+    gap: float = OPTIMAL_GAP,
     seed: int = 0,
+    threads: int = 1,
     output: str | Path | None = None,
     on_begin: Callable[[int], None] | None = None,
     on_row: OnRow | None = None,
@@ -44,8 +48,10 @@ def compare(
 
     Each solve runs in a process of its own, one after the other, so that times are honest, and a crash
     or an overrun is a row that says so. Then the instance gets a certified bound: by the certificate of
-    the library, or by one that is made from the best solution, with the same time limit. Ctrl-C ends the
-    running solve and returns the rows so far; ``attrs["interrupted"]`` of the table says so.
+    the library, or by one that is made from the best solution, with the same time limit. Ratios are over the
+    best cost that is known: that of a method, of the library, or of the solution behind the certificate, so
+    that one heuristic alone gets its true ratio. Ctrl-C ends the running solve and returns the rows so far;
+    ``attrs["interrupted"]`` of the table says so. :func:`offloadlib.summarise` sums it up.
 
     Parameters
     ----------
@@ -59,10 +65,15 @@ def compare(
         with all that it uses; where that cannot be sent, the row says so.
     time_limit
         Seconds for each solve.
+    gap
+        Relative gap at which an exact method may stop.
     seed
         For everything random.
+    threads
+        Threads that a solver may use.
     output
-        A folder for the table as CSV, the solutions, pictures, and a report that shows all of it.
+        A folder for the table as CSV, the solutions, pictures, and a report that shows all of it; of several
+        instances also the summary as CSV and LaTeX, and the performance profile.
     on_begin
         Called with the number of solves before the first one.
     on_row
@@ -84,11 +95,9 @@ def compare(
     import pandas as pd
 
     select(methods)  # refuse what is not known before files are read and folders made
-    if not time_limit > 0:
-        raise InputError("compare", [("time_limit", f"must be positive, not {time_limit!r}")])
-    if not 0 <= seed < 2**31:
-        raise InputError("compare", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
-    budget = Budget(time_limit=time_limit, seed=seed)
+    budget = Budget[Any](time_limit=time_limit, gap=gap, seed=seed, threads=threads)
+    if problems := list(budget_problems(budget)):
+        raise InputError("compare", problems)
     instances = [instances] if isinstance(instances, Given) else list(instances)
     if output is not None:
         keep_folder_apart(instances, Path(output))
@@ -98,7 +107,7 @@ def compare(
         if on_begin is not None:
             on_begin(len(cases) * len(chosen))
         runs: list[Solve] = []
-        bounds: dict[str, float | None] = {}
+        proven: dict[str, Proven] = {}
         interrupted = False
         try:
             for case in cases:
@@ -111,10 +120,10 @@ def compare(
                         raise KeyboardInterrupt
                 if on_progress is not None:
                     on_progress(case.label, "certificate", None)
-                bounds[case.label] = certified(case, runs, time_limit, folder)
+                proven[case.label] = certified(case, runs, time_limit, folder)
         except KeyboardInterrupt:  # between two solves, or while a solution is checked
             interrupted = True
-        runs = [run for case in cases for run in settled(case, runs, bounds.get(case.label))]
+        runs = [run for case in cases for run in settled(case, runs, proven.get(case.label, NOTHING_PROVEN))]
         frame = pd.DataFrame([asdict(run.row) for run in runs], columns=list(TYPES)).astype(TYPES)
         frame.attrs["interrupted"] = interrupted
         if output is not None and runs:

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 
 from offloadlib.instances.arrays import Floats
 
-from .style import BLUE, INK, LIGHT, ORANGE, STYLE, canvas
+from .style import BLUE, INK, LIGHT, ORANGE, SERIES, STYLE, canvas
 
 _BOXED = 10
+
+LINES = ("-", "--", ":")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,32 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
     axes.set_title(title)
     figure.legend(loc="outside right upper")
     return figure
+
+
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+"""Name -> x, ascending, and y."""
+
+
+def steps(series: Series, title: str, x: str, y: str) -> Figure:
+    """Step functions, each constant from one of its x to the next, told apart by colour and line.
+
+    Parameters
+    ----------
+    series
+        What to draw.
+    title, x, y
+        Of the picture, and of its axes.
+    """
+    curves = []
+    for number, (name, (at, values)) in enumerate(series.items()):
+        look = {
+            "marker": "",
+            "drawstyle": "steps-post",
+            "color": SERIES[number % len(SERIES)],
+            "linestyle": LINES[number // len(SERIES) % len(LINES)],
+        }
+        curves.append(Curve(name, at, values, [0.0] * len(at), look))
+    return courses(curves, title, x, y)
 
 
 @rc_context(STYLE)

@@ -19,8 +19,7 @@ from offloadlib.methods import Family, Method
 from offloadlib.pages.numbers import percent
 from offloadlib.pages.numbers import ratio as shown_ratio
 from offloadlib.pages.page import Cell, Number, Page, Section, Table
-from offloadlib.pictures import style
-from offloadlib.pictures.curves import Curve, boxes, courses
+from offloadlib.pictures.curves import boxes, steps
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
@@ -221,19 +220,13 @@ def _boxes(frame: pd.DataFrame) -> Picture:
 
 
 def _shares(frame: pd.DataFrame) -> Picture:
-    curves = []
-    for number, name in enumerate(_methods(frame)):
+    series: dict[str, tuple[list[float], list[float]]] = {}
+    for name in _methods(frame):
         values = np.sort(frame.loc[frame["method"] == name, "ratio"].dropna().to_numpy())
         share = 100 * np.arange(1, len(values) + 1) / len(values)
-        look = {
-            "marker": "",
-            "drawstyle": "steps-post",
-            "color": style.SERIES[number % len(style.SERIES)],
-            "linestyle": ("-", "--", ":")[number // len(style.SERIES)],
-        }
-        curves.append(Curve(name, values.tolist(), share.tolist(), [0.0] * len(values), look))
-    figure = courses(
-        curves, "Share of the instances within a ratio", "cost / certified optimum", "% of the instances"
+        series[name] = values.tolist(), share.tolist()
+    figure = steps(
+        series, "Share of the instances within a ratio", "cost / certified optimum", "% of the instances"
     )
     return Picture("shares", "How many instances each heuristic solves within a ratio.", figure)
 
