@@ -33,6 +33,9 @@ proven_bound    the solution's lower bound is at most the proven one, with the t
 consistency     the proven bound is at most the exact cost of a feasible solution: or this file is wrong
 ==============  ====================================================================================
 
+With ``--core`` the folder `core` alone gives its verdict: it is small enough to be read in an hour, and knows
+JSON files of the structured kind and certificates with witnesses.
+
 Rules that a failed one leaves without meaning are not applied: nothing can be counted where the
 decisions do not fit the instance, and an unconnected device that offloads has no cost.
 

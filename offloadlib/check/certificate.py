@@ -115,7 +115,7 @@ class Certificate(NamedTuple):
     """What a certificate file claims: a lower bound, or that the instance is infeasible.
 
     `units` are those of each device's tasks (hybrid). With `largest` the claim is about the solutions in
-    which no device costs more, its weight included (version 2).
+    which no device costs more, its weight included (version 2). With witnesses the core verifies it.
     """
 
     sha256: str
@@ -126,6 +126,7 @@ class Certificate(NamedTuple):
     version: int = 1
     infeasible: bool = False
     largest: Fraction | None = None
+    witnessed: bool = False
 
 
 # Not all that `Fraction` would take ("1_0", "1/3", "nan"), neither endless digits nor vast exponents.
@@ -230,7 +231,7 @@ _CERTIFICATE = Record(
         "lower_bound": _decimal,
         "nodes": filled_array,
     },
-    {"units": _units, "cuts": any_array},
+    {"units": _units, "cuts": any_array, "witnesses": any_object},
 )
 
 
@@ -260,8 +261,8 @@ _REFUSAL = Record(
     {},
 )
 _BODY_2 = {key: parser for key, parser in _CERTIFICATE.required.items() if key != "lower_bound"}
-_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {"largest": _decimal})
-_CLAIM_2 = Record({**_BODY_2, "claim": one_of("infeasible")}, {})
+_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {"largest": _decimal, "witnesses": any_object})
+_CLAIM_2 = Record({**_BODY_2, "claim": one_of("infeasible")}, {"witnesses": any_object})
 
 
 def read_certificate(path: str | PathLike[str]) -> Certificate:
@@ -298,6 +299,7 @@ def read_certificate(path: str | PathLike[str]) -> Certificate:
         [node for node in nodes if node],
         fields.get("units"),
         [Cut(cut["fast_as"], cut["divisor"], cut["shifts"]) for cut in cuts],
+        witnessed="witnesses" in fields,
     )
 
 
@@ -315,6 +317,7 @@ def _second(problems: list[Problem], document: dict[str, Any], file: str) -> Cer
         version=2,
         infeasible=infeasible,
         largest=fields.get("largest"),
+        witnessed="witnesses" in fields,
     )
 
 

@@ -47,6 +47,14 @@ def fingerprint(document: Mapping[str, Any]) -> str:
     return _instance_from_json(dict(document), "the document").fingerprint()
 
 
+_ZIP = b"PK"
+
+
+def is_columnar(path: str | PathLike[str]) -> bool:
+    """Tell whether an instance file is in the columnar form."""
+    return read_bytes(path).startswith(_ZIP)
+
+
 def read_instance(path: str | PathLike[str]) -> AnyInstance:
     """Read an instance, as JSON or in the columnar form.
 
@@ -66,7 +74,7 @@ def read_instance(path: str | PathLike[str]) -> AnyInstance:
         If the file cannot be read or is not a valid instance.
     """
     data = read_bytes(path)
-    if data.startswith(b"PK"):
+    if data.startswith(_ZIP):
         return instance_from_columns(data, str(path))
     return _instance_from_json(parse_json(data, str(path)), str(path))
 

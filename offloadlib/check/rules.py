@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
 from typing import Any
@@ -62,6 +62,9 @@ class Verdict:
         upwards; None without a finite certified bound or a feasible solution.
     certified_largest : float or None
         The bound is about the solutions in which no device costs more; None: about all.
+    rooms : tuple of str
+        What the verdict rests on beside the core: "diagnostics" always, "columns", "hybrid", "search" for a
+        certificate without witnesses, "patterns".
     """
 
     accepted: bool
@@ -70,6 +73,7 @@ class Verdict:
     certified_bound: float | None = None
     certified_gap: float | None = None
     certified_largest: float | None = None
+    rooms: tuple[str, ...] = field(default=(), compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON can hold it (a number that is not finite becomes None)."""

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from os import PathLike
 
-from .certificate import Certificate, read_certificate
+from .certificate import Certificate, Enumeration, read_certificate
+from .core import certificate as core_certificate
+from .core import reading as core_reading
+from .core import tree as core_tree
+from .core import verdict as core_verdict
+from .core.forms import Fault
 from .data import HybridInstance, Unusable
-from .files import read_instance, read_solution
+from .files import is_columnar, read_instance, read_solution
 from .rules import (
     Case,
     HybridCase,
@@ -32,7 +37,7 @@ from .rules import (
     rule_proven_bound,
     rule_status,
 )
-from .tree import Bound, tree_bound
+from .tree import Bound, TreeBound, tree_bound
 
 
 def check(
@@ -77,7 +82,7 @@ def check(
     certificate: Certificate | None = None
     if certificate_path is not None:
         certificate = read_certificate(certificate_path)
-        more, bound = _check_certificate(case, certificate)
+        more, bound = _check_certificate(case, certificate, instance_path, certificate_path)
     largest = None if certificate is None or bound is None else certificate.largest
     rules += [rule_status(case, impossible=bound == math.inf and largest is None), *more]
     within = case.feasible and all(rule.ok for rule in more if rule.name == "largest")
@@ -88,15 +93,24 @@ def check(
         certified_bound=None if bound is None else float_below(bound),
         certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and within else None,
         certified_largest=None if largest is None else float(largest),
+        rooms=_rooms(case, certificate, instance_path),
     )
 
 
-def _check_certificate(case: Case, certificate: Certificate) -> tuple[list[Rule], Bound | None]:
+def _check_certificate(
+    case: Case,
+    certificate: Certificate,
+    instance_path: str | PathLike[str],
+    certificate_path: str | PathLike[str],
+) -> tuple[list[Rule], Bound | None]:
     """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
     rules = [rule_certificate(case, certificate)]
     if not rules[0].ok:
         return rules, None
-    bound = tree_bound(case.instance, certificate)
+    if certificate.witnessed:
+        bound = _core_bound(instance_path, certificate_path)
+    else:
+        bound = tree_bound(case.instance, certificate)
     claim = rule_claim(certificate, bound)
     rules.append(claim)
     within = case.feasible
@@ -108,6 +122,32 @@ def _check_certificate(case: Case, certificate: Certificate) -> tuple[list[Rule]
     if within:
         rules.append(rule_consistency(case, bound.value))
     return rules, bound.value if claim.ok else None
+
+
+def _core_bound(instance_path: str | PathLike[str], certificate_path: str | PathLike[str]) -> TreeBound:
+    """Return what the core says that a certificate with witnesses proves."""
+    try:
+        instance = core_reading.read_instance(instance_path)
+        value = core_tree.bound(instance, core_certificate.read_certificate(certificate_path, instance))
+    except Fault as fault:
+        return TreeBound(-math.inf, [], [str(fault)])
+    return TreeBound(math.inf if value is None else value, [])
+
+
+def _rooms(
+    case: Case, certificate: Certificate | None, instance_path: str | PathLike[str]
+) -> tuple[str, ...]:
+    """Return which rooms beside the core a verdict rests on."""
+    rooms = {"diagnostics"}
+    if isinstance(case, HybridCase):
+        rooms.add("hybrid")
+    if is_columnar(instance_path):
+        rooms.add("columns")
+    if certificate is not None and not certificate.witnessed:
+        rooms.add("search")
+        if any(isinstance(node, Enumeration) for node in certificate.nodes):
+            rooms.add("patterns")
+    return tuple(sorted(rooms))
 
 
 def _certified_gap(case: Case, bound: Fraction) -> float:
@@ -159,11 +199,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("instance", metavar="INSTANCE")
     parser.add_argument("solution", metavar="SOLUTION")
     parser.add_argument("--certificate", metavar="FILE", help="a certificate to check as well")
+    parser.add_argument(
+        "--core", action="store_true", help="the core alone, which refuses what it does not know"
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     arguments = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):  # ids may hold what the terminal's encoding does not
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if arguments.core:
+        return core_verdict.main(
+            [arguments.instance, arguments.solution, *filter(None, [arguments.certificate])]
+        )
     try:
         verdict = check(arguments.instance, arguments.solution, arguments.certificate)
     except Unusable as unusable:

@@ -23,7 +23,7 @@ from offloadlib import __version__
 
 from .commands import IMPORTERS, LATER, LOOK, check, compare, explain, export, generate, importer, methods
 from .pareto import pareto
-from .proving import export_proof
+from .proving import elaborate, export_proof
 from .solve import solve
 from .status import BROKEN_PIPE, INTERNAL, INTERRUPTED, OK, UNUSABLE, Failure, say
 from .study import study
@@ -53,7 +53,7 @@ def everything(
         sys.path.append("")  # module:function may be in the current folder: last, so that it hides nothing
 
 
-for command in (solve, check, export, export_proof, compare, explain, pareto, methods, study):
+for command in (solve, check, elaborate, export, export_proof, compare, explain, pareto, methods, study):
     app.command()(command)
 app.command(**LATER)(generate)
 for name, (path, what) in IMPORTERS.items():

@@ -41,12 +41,15 @@ def check(
         str | None,
         typer.Option(metavar="NAME", help="SOLUTION is another solver's, of this exported formulation."),
     ] = None,
+    core: Annotated[
+        bool, typer.Option("--core", help="The core of the checker alone; certificates need witnesses.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check a solution, rule by rule, independently of whoever made it."""
     from offloadlib.check import main as check_main
 
-    options = ["--json"] if as_json else []
+    options = ["--json"] * as_json + ["--core"] * core
     options += [] if certificate is None else [f"--certificate={certificate}"]
     if formulation is None:
         raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))

@@ -1,4 +1,4 @@
-"""The command ``offloadlib export-proof``."""
+"""The commands ``offloadlib export-proof`` and ``offloadlib elaborate``."""
 
 from __future__ import annotations
 
@@ -35,16 +35,39 @@ def export_proof(
 ) -> None:
     """Write solution and certificate as a proof for checkers of VIPR files, which know nothing of ours."""
     from offloadlib.cli import console
-    from offloadlib.vipr import export_proof as write
+    from offloadlib.witnesses import export_proof as write
 
     keep_apart([instance, solution, certificate], [output])
     with console.Display() as display:
 
         def watch(done: int, of: int) -> None:
-            display.tell(f"{done} of {of} devices at leaves are proven")
+            display.tell(f"{done} of {of} devices at leaves")
 
         found = write(instance, solution, certificate, output, watch)
     lower, upper = float(found.lower_bound), float(found.upper_bound)
     print(f"{output}: the least cost is between {lower!r} and {upper!r}, in {found.lines} lines")
     if found.left_out:
         say(f"patterns are left out; with them the certificate proves {float(found.claim)!r}")
+
+
+def elaborate(
+    instance: InstanceFile,
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="A proof of a lower bound.")],
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", callback=writable, help="Where to write.")],
+) -> None:
+    """Write a certificate with witnesses, which the core of the checker verifies without any search."""
+    from offloadlib.cli import console
+    from offloadlib.witnesses import elaborate as write
+
+    keep_apart([instance, certificate], [output])
+    with console.Display() as display:
+
+        def watch(done: int, of: int) -> None:
+            display.tell(f"{done} of {of} devices at leaves")
+
+        found = write(instance, certificate, output, watch)
+    print(f"{output}: claims {float(found.lower_bound)!r}")
+    if found.left_out:
+        say("patterns are left out: there are no witnesses for these")
+    if found.lower_bound < found.claim:
+        say(f"the certificate claims more: {float(found.claim)!r}")

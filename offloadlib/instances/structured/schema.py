@@ -241,11 +241,37 @@ class CutPart(Part):
     shifts: dict[str, int]
 
 
+class WitnessEnd(Part):
+    """A flow that bounds what a device costs: parts of 10^15, and prices on the device's own limits."""
+
+    tails: list[int] | None = None
+    edges: list[int] | None = None
+    data: list[int] | None = None
+    air: list[int] | None = None
+    deadline: Decimal | None = None
+    budget: Decimal | None = None
+
+
+class WitnessFork(Part):
+    """A branch of a witness: the subtask is at one of the places (``in``), or at none of them (``out``)."""
+
+    subtask: str
+    places: list[str | None]
+    within: Witness = Field(alias="in")
+    without: Witness = Field(alias="out")
+
+
+Witness = WitnessFork | WitnessEnd
+Witnesses = dict[str, dict[str, Witness]]
+"""By number of a leaf, and id of a device: ``docs/certificates.md``."""
+
+
 class StructuredCertificate(CertificateFile):
     """offloadlib-certificate, version 1, for an instance of kind structured."""
 
     nodes: Annotated[list[StructuredLeaf | Enumeration | StructuredBranch], Field(min_length=1)]
     cuts: list[CutPart] = Field(default_factory=list)
+    witnesses: Witnesses | None = None
 
 
 class TotalPrices(Part):
@@ -296,6 +322,7 @@ class StructuredTree2(Part):
     version: Version2
     instance: InstanceReference
     nodes: Annotated[list[StructuredLeaf2 | StructuredBranch2], Field(min_length=1)]
+    witnesses: Witnesses | None = None
 
 
 class StructuredCertificate2(StructuredTree2):

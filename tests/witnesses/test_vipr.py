@@ -37,7 +37,7 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
-from offloadlib.vipr import Exported, export_proof
+from offloadlib.witnesses import Exported, export_proof
 
 STRUCTURED = sorted(
     name

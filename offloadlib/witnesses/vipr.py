@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from offloadlib.check.certificate import Branch as Division
 from offloadlib.check.certificate import Leaf, TreeNode
-from offloadlib.instances import LOCAL, Instance, Solution
+from offloadlib.instances import Instance, Solution
 
-from .branching import Branching, End, Lines, Node
+from .branching import End, Node
 from .flows import Branch, Multipliers, Tariff
-from .grid import DIGITS, Grid, exponent, rounded
+from .grid import Grid, exponent
+from .leaves import Devices
 from .lines import Derivation, Problem
 from .program import ONE, Part, Program, formulate, values
 
@@ -39,7 +40,6 @@ def write_proof(
     instance: Instance,
     solution: Solution,
     nodes: Sequence[TreeNode],
-    leaves: int,
     file: IO[str],
     watch: Progress,
 ) -> Written:
@@ -50,9 +50,7 @@ def write_proof(
     instance, solution
         Of format 1, and feasible.
     nodes
-        Of a certificate without faults: from the first one on, branches on places lead to leaves.
-    leaves
-        How many of these there are.
+        Of a certificate without faults: branches on places, and leaves.
     file
         Where to write.
     watch
@@ -66,7 +64,7 @@ def write_proof(
     problem.write(file)
     with TemporaryFile("w+", encoding="ascii") as lines:
         derivation = Derivation(lines, problem.constraints)
-        lower = _Tree(instance, program, problem, derivation, nodes, solution, cost).prove(leaves, watch)
+        lower = _Tree(instance, program, problem, derivation, nodes, solution, cost).prove(watch)
         file.write(f"RTP range {lower} {upper}\n")
         terms = " ".join(f"{column} {value}" for column, value in columns.items())
         file.write(f"SOL 1\nsolution {len(columns)} {terms}\nDER {derivation.written}\n")
@@ -79,16 +77,6 @@ def _rounded_up(cost: Fraction) -> Fraction:
     """A number with some digits that is at least a cost, whose own fraction may have thousands."""
     unit = 10 ** max(UPPER_DIGITS - (exponent(cost) if cost else 0), 0)
     return Fraction(math.ceil(cost * unit), unit)
-
-
-@dataclass(frozen=True)
-class _Device:
-    """What is known of a device before any leaf: its rounded rows, and a good decision."""
-
-    grid: Grid
-    search: Branching
-    rows: Mapping[int, int]
-    start: Sequence[int]
 
 
 class _Tree:
@@ -106,28 +94,20 @@ class _Tree:
     ) -> None:
         self._program, self._problem, self._derivation = program, problem, derivation
         self._nodes = nodes
-        self._point = {name: n for n, name in enumerate(instance.points.ids)}
-        self._number = {name: m for m, name in enumerate(instance.devices.ids)}
-        self._station = instance.devices.connected_to.tolist()
-        self._price_digits = max(DIGITS + 2 - (exponent(cost) if cost else 0), 0)
-        decisions = {
+        self._start = {
             int(m): places[row].tolist()
             for group, places in zip(instance.groups, solution.places, strict=True)
             for row, m in enumerate(group.members.tolist())
         }
-        lines = Lines()
-        self._devices: dict[int, _Device] = {}
-        for part in program.parts:
-            grid = rounded(part, self._price_digits)
-            rows = self._round_rows(grid)
-            start = decisions[part.device]
-            self._devices[part.device] = _Device(grid, Branching(grid, lines), rows, start)
+        self._devices = Devices(instance, program, cost)
+        self._rows = {m: self._round_rows(device.grid) for m, device in self._devices.of.items()}
         self._rest = self._objective_beyond()
         self._wanted = cost
 
-    def prove(self, leaves: int, watch: Progress) -> Fraction:
+    def prove(self, watch: Progress) -> Fraction:
         """Write all lines; the lower bound that the last one states."""
-        self._done, self._of, self._watch = 0, leaves * len(self._devices), watch
+        leaves = sum(isinstance(node, Leaf) for node in self._nodes)
+        self._done, self._of, self._watch = 0, leaves * len(self._devices.of), watch
         return self._node(0, {})[0]
 
     def _round_rows(self, grid: Grid) -> dict[int, int]:
@@ -180,7 +160,7 @@ class _Tree:
         """The objective less all rounded costs, which is at least the constant."""
         rest = dict(self._program.objective)
         nothing = Tariff({}, 0)
-        for device in self._devices.values():
+        for device in self._devices.of.values():
             for column, value in self._target(device.grid, nothing).items():
                 rest[column] -= Fraction(value, 10**device.grid.digits)
         kept = {column: value for column, value in rest.items() if value}
@@ -195,48 +175,35 @@ class _Tree:
         if isinstance(node, Leaf):
             return self._leaf(node, branches)
         assert isinstance(node, Division)
-        m = self._number[node.device]
         proven = []
-        if m not in self._devices:  # without a radio link, it is local whatever the branch says
-            here = None in node.places
-            return self._node(node.equal if here else node.different, branches)
-        part = self._devices[m].grid.part
-        k = part.application.subtasks.index(node.subtask)
-        places = frozenset(LOCAL if name is None else self._point[name] for name in node.places)
-        for child, among in ((node.equal, True), (node.different, False)):
-            line = self._assume(part, k, places, among)
-            own = [*branches.get(m, []), Branch(k, places, among, line)]
+        for child, m, branch in self._devices.sides(node):
+            if m is None or branch is None:
+                return self._node(child, branches)
+            line = self._assume(self._devices.of[m].grid.part, branch)
+            own = [*branches.get(m, []), replace(branch, line=line)]
             proven.append((*self._node(child, branches | {m: own}), line))
         bound = min(value for value, _, _ in proven)
         sides = [(at, line) for _, at, line in proven]
         return bound, self._derivation.join(bound, None, sides[0], sides[1])
 
-    def _assume(self, part: Part, k: int, places: frozenset[int], among: bool) -> int:
-        columns = [column for n, column in part.at(k).items() if n in places]
-        return self._derivation.assume("G" if among else "L", int(among), columns)
+    def _assume(self, part: Part, branch: Branch) -> int:
+        columns = [column for n, column in part.at(branch.subtask).items() if n in branch.places]
+        return self._derivation.assume("G" if branch.among else "L", int(branch.among), columns)
 
     def _leaf(self, leaf: Leaf, branches: Mapping[int, Sequence[Branch]]) -> tuple[Fraction, int]:
-        unit = 10**self._price_digits
-        points = {self._point[name]: int(price * unit) for name, price in leaf.capacity.items()}
-        points = {n: price for n, price in points.items() if n in self._program.capacity}
-        radios = {self._point[name]: int(price * unit) for name, price in leaf.channels.items()}
-        radios = {n: price for n, price in radios.items() if n in self._program.channels}
+        prices, program = self._devices.prices(leaf), self._program
         of = {self._rest: Fraction(1)}
-        total = self._program.constant
-        for rows, prices in ((self._program.capacity, points), (self._program.channels, radios)):
-            for n, price in prices.items():
+        for rows, of_points in ((program.capacity, prices.points), (program.channels, prices.radios)):
+            for n, price in of_points.items():
                 if price:
-                    of[self._problem.row(rows[n])] = Fraction(-price, unit)
-                    total -= Fraction(price, unit) * self._program.rows[rows[n]].right
-        charge = self._program.constant - total
-        for m, device in self._devices.items():
-            grid = device.grid
-            more = 10 ** (grid.digits - self._price_digits)
-            toll = radios.get(self._station[m], 0) * more if grid.part.air is not None else 0
-            tariff = Tariff({n: price * more for n, price in points.items()}, toll)
+                    of[self._problem.row(rows[n])] = Fraction(-price, 10**prices.digits)
+        charge = prices.charge(program)
+        total = program.constant - charge
+        for m, device in self._devices.of.items():
+            grid, tariff = device.grid, prices.tariff(device.grid, device.station)
             needed = int((self._wanted + charge) * 10**grid.digits) + 1
-            node = device.search.prove(tariff, branches.get(m, ()), device.start, needed)
-            line = self._write(grid, device.rows, self._target(grid, tariff), node, {})
+            node = device.search.prove(tariff, branches.get(m, ()), self._start[m], needed)
+            line = self._write(grid, self._rows[m], self._target(grid, tariff), node, {})
             total += Fraction(node.bound, 10**grid.digits)
             of[line] = Fraction(1, 10**grid.digits)
             self._done += 1
@@ -259,7 +226,7 @@ class _Tree:
             return self._derivation.add_up(node.bound, target, of)
         sides = []
         for branch, below in ((node.among, node.inside), (node.without, node.outside)):
-            lines[branch.line] = self._assume(grid.part, branch.subtask, branch.places, branch.among)
+            lines[branch.line] = self._assume(grid.part, branch)
             at = self._write(grid, rows, target, below, lines)
             sides.append((at, lines[branch.line]))
         return self._derivation.join(node.bound, target, sides[0], sides[1])

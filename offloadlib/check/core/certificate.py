@@ -1,0 +1,119 @@
+"""Certificates: a tree of branches, prices at its leaves, and a witness for each device at each leaf."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from fractions import Fraction
+from os import PathLike
+from typing import Any, NamedTuple
+
+from . import forms
+from .costs import ZERO
+from .forms import insist
+from .reading import SUBTASKS, Instance
+
+Prices = Mapping[tuple[str, ...], Fraction]
+"""Prices >= 0 by the names of limits, as `limits_of` has them."""
+
+
+class Branch(NamedTuple):
+    """In `equal` a subtask of a device is at one of these places, or (`subtask` None) the device is refused;
+    in `different` it is not."""
+
+    device: int
+    subtask: int | None
+    places: frozenset[int]
+    equal: int
+    different: int
+
+
+class Leaf(NamedTuple):
+    """Prices, shares in the objective, and witnesses by device."""
+
+    prices: Prices
+    shares: Mapping[int, Fraction] | None
+    infeasible: bool
+    witnesses: Mapping[int, Any]
+
+
+class Certificate(NamedTuple):
+    """A claim, None meaning that there is no solution, and the tree that proves it."""
+
+    claim: Fraction | None
+    nodes: list[Branch | Leaf]
+
+
+def limits_of(instance: Instance) -> dict[tuple[str, ...], Fraction]:
+    """Return all limits that may have prices, by their names, with what there is."""
+    limits: dict[tuple[str, ...], Fraction] = {}
+    for point in instance.points:
+        for key, amount in (("capacity", point.capacity), ("channels", point.channels)):
+            if amount is not None:
+                limits[key, point.id] = Fraction(amount)
+        limits |= {("resource", point.id, resource): Fraction(room) for resource, room in point.room.items()}
+    limits |= {("limits", limit.id): Fraction(limit.capacity) for limit in instance.limits}
+    return limits | {("totals", key): Fraction(cap) for key, cap in instance.totals.items()}
+
+
+def price_of(instance: Instance, prices: Prices, resource: str, n: int) -> Fraction:
+    """Return the price of one unit of a resource at an offload point."""
+    point = instance.points[n]
+    own = ("capacity", point.id) if resource == SUBTASKS else ("resource", point.id, resource)
+    shared = (limit.id for limit in instance.limits if limit.resource == resource and n in limit.points)
+    return prices.get(own, ZERO) + sum((prices.get(("limits", limit), ZERO) for limit in shared), ZERO)
+
+
+def read_certificate(path: str | PathLike[str], instance: Instance) -> Certificate:
+    """Read a certificate. Its nodes are a tree: each but the first has one parent, which stands before it."""
+    top = forms.CERTIFICATE(forms.load(path), str(path))
+    insist(("claim" in top) != ("lower_bound" in top), str(path), "claims nothing, or two things")
+    devices = {device.id: m for m, device in enumerate(instance.devices)}
+    nodes: list[Branch | Leaf] = []
+    parents = Counter[int]()
+    for i, item in enumerate(top["nodes"]):
+        where = f"nodes[{i}]"
+        if type(item) is dict and "branch" in item:
+            branch = _branch(item, where, instance, devices)
+            insist(i < min(branch.equal, branch.different), where, "has an earlier child")
+            parents.update([branch.equal, branch.different])
+            nodes.append(branch)
+        else:
+            given = top.get("witnesses", {}).get(str(i), {})
+            found = {forms.known(device, where, devices): one for device, one in given.items()}
+            nodes.append(_leaf(item, where, instance, devices, "claim" in top, found))
+    insist(parents == Counter(range(1, len(nodes))) and nodes, "nodes", "are no tree")
+    return Certificate(top.get("lower_bound"), nodes)
+
+
+def _branch(item: Any, where: str, instance: Instance, devices: Mapping[str, int]) -> Branch:
+    node, on = forms.BRANCH(item, where), item["branch"]
+    parser = forms.REFUSAL if "refused" in on else forms.SOME_PLACES if "places" in on else forms.ONE_PLACE
+    on = parser(on, where)
+    m = forms.known(on["device"], where, devices)
+    if "refused" in on:
+        insist(instance.devices[m].rejection is not None, where, "refuses what must be served")
+        return Branch(m, None, frozenset(), node["equal"], node["different"])
+    names = on["places"] if "places" in on else [on["place"]]
+    insist(names, where, "names no places")
+    places = frozenset(forms.known(place, where, instance.places) for place in names)
+    k = forms.known(on["subtask"], where, instance.devices[m].application.subtasks)
+    return Branch(m, k, places, node["equal"], node["different"])
+
+
+def _leaf(
+    item: Any, where: str, instance: Instance, devices: Mapping[str, int], infeasible: bool, witnesses: Any
+) -> Leaf:
+    node = forms.LEAF(item, where)
+    of_resources = node["prices"].pop("resource", {}).items()
+    prices: dict[tuple[str, ...], Fraction]
+    prices = {(what, one): price for what, some in node["prices"].items() for one, price in some.items()}
+    prices |= {("resource", n, r): price for n, some in of_resources for r, price in some.items()}
+    limits = limits_of(instance)
+    insist(all(key in limits and price >= 0 for key, price in prices.items()), where, "has a wrong price")
+    infeasible = infeasible or node.get("infeasible", False)
+    shares = None
+    if instance.objective == "max" and not infeasible:
+        shares = {forms.known(m, where, devices): one for m, one in node.get("shares", {}).items()}
+        insist(min(shares.values(), default=-1) >= 0 and sum(shares.values()) == 1, where, "has wrong shares")
+    return Leaf(prices, shares, infeasible, witnesses)

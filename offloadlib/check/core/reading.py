@@ -1,0 +1,220 @@
+"""A JSON instance into data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, NamedTuple
+
+from . import forms
+from .forms import insist
+
+LOCAL = -1  # the place of a subtask that stays on its device; n >= 0 is the n-th offload point
+SUBTASKS = "subtasks"  # the resource that each subtask demands 1 of, at any offload point
+
+
+class Application(NamedTuple):
+    """A directed acyclic graph of subtasks: arcs (j, k), and an order in which each j comes before its k."""
+
+    id: str
+    subtasks: dict[str, int]
+    edges: list[tuple[int, int]]
+    order: list[int]
+    heads: set[int]
+    tails: set[int]
+
+
+class Point(NamedTuple):
+    """An offload point; None, or a resource that `room` lacks: no limit."""
+
+    id: str
+    cpu: float
+    uplink: float
+    downlink: float
+    capacity: int | None
+    room: dict[str, float]
+    channels: int | None = None
+    fee: Mapping[str, float] = {}
+
+
+class Entry(NamedTuple):
+    """What differs for a subtask at a place."""
+
+    execution: float | None = None
+    fee: float | None = None
+    demand: Mapping[str, float] = {}
+
+
+class Device(NamedTuple):
+    """A device; without a connection `connected_to` is None."""
+
+    id: str
+    application: Application
+    cpu: float
+    power: dict[str, float]
+    connected_to: int | None
+    alpha: float
+    work: list[float]
+    input: list[float]
+    output: list[float]
+    edge_data: list[float]
+    at: dict[tuple[int, int], Entry]
+    allowed: dict[int, frozenset[int]]
+    uplink: float | None = None
+    downlink: float | None = None
+    demand: Mapping[str, list[float]] = {}
+    latency: Mapping[str, float] = {}
+    deadline: float | None = None
+    energy_budget: float | None = None
+    rejection: float | None = None
+    weight: float = 1.0
+
+
+class Limit(NamedTuple):
+    """What subtasks at some points may demand together of a resource."""
+
+    id: str
+    resource: str
+    points: list[int]
+    capacity: float
+
+
+class Instance(NamedTuple):
+    """A structured instance of version 1 or 2; `places` numbers the points by name, and null as `LOCAL`."""
+
+    normalise: str
+    objective: str
+    resources: list[str]
+    applications: dict[str, Application]
+    points: list[Point]
+    devices: list[Device]
+    limits: list[Limit]
+    totals: dict[str, float]
+    version: int
+    places: dict[str | None, int]
+
+
+def read_instance(path: str | PathLike[str]) -> Instance:
+    """Read an instance."""
+    document, where = forms.load(path), str(path)
+    second = document.get("version") == 2
+    top = (forms.INSTANCE_2 if second else forms.INSTANCE)(document, where)
+    insist(second or "objective" not in top["cost"], where, "an objective is of version 2")
+    resources = top.get("resources", [])
+    insist(SUBTASKS not in resources, where, f"{SUBTASKS} is built in")
+    forms.numbered(resources, "resources")
+    applications = [_application(record, f"{where}: {record['id']}") for record in top["applications"]]
+    items = enumerate(top["offload_points"])
+    points = [_point(one, f"offload_points[{i}]", resources, second) for i, one in items]
+    places: dict[Any, int] = {None: LOCAL, **forms.numbered([one.id for one in points], "offload_points")}
+    limits = [_limit(record, f"limits.{record['id']}", resources, places) for record in top.get("limits", [])]
+    forms.numbered([one.id for one in limits], "limits")
+    by_id = dict(
+        zip(forms.numbered([one.id for one in applications], "applications"), applications, strict=True)
+    )
+    objective, totals = top["cost"].get("objective", "sum"), top.get("totals", {})
+    rules = top["cost"]["normalise"], objective, resources
+    instance = Instance(*rules, by_id, points, [], limits, totals, top["version"], places)
+    instance.devices.extend(_device(one, f"devices[{i}]", instance) for i, one in enumerate(top["devices"]))
+    insist(
+        forms.numbered([device.id for device in instance.devices], "devices"), where, "there are no devices"
+    )
+    return instance
+
+
+def _limit(record: dict[str, Any], where: str, resources: list[str], places: Mapping[Any, int]) -> Limit:
+    insist(record["resource"] in (SUBTASKS, *resources), where, "unknown resource")
+    size = forms.whole if record["resource"] == SUBTASKS else forms.number
+    points = [forms.known(point, where, places) for point in forms.numbered(record["points"], where)]
+    insist(points, where, "there are no points")
+    return Limit(record["id"], record["resource"], points, size(record["capacity"], where))
+
+
+def _application(record: dict[str, Any], where: str) -> Application:
+    subtasks = forms.numbered(record["subtasks"], where)
+    insist(subtasks, where, "there are no subtasks")
+    edges = []
+    for edge in record["edges"]:
+        insist(len(edge) == 2, where, "an edge is not a pair")
+        edges.append((forms.known(edge[0], where, subtasks), forms.known(edge[1], where, subtasks)))
+    insist(len(set(edges)) == len(edges), where, "an edge is repeated")
+    missing = [sum(end == k for _, end in edges) for k in range(len(subtasks))]
+    heads = {k for k, count in enumerate(missing) if not count}
+    order = sorted(heads)
+    for j in order:  # grows while it is read
+        for begin, end in edges:
+            if begin == j:
+                missing[end] -= 1
+                order += [end] * (not missing[end])
+    insist(len(order) == len(subtasks), where, "the graph has a cycle")
+    return Application(record["id"], subtasks, edges, order, heads, set(order) - {j for j, _ in edges})
+
+
+def _point(value: Any, where: str, resources: Sequence[str], second: bool) -> Point:
+    insist(type(value) is dict, where, "is not an object")
+    capacity, room = value.get("capacity"), {}
+    if second and type(capacity) is dict:
+        room = forms.by_name(forms.number)(capacity, where)
+        insist(room.keys() <= {SUBTASKS, *resources}, where, "an unknown resource")
+        value = value | {"capacity": room.pop(SUBTASKS, 0)}
+    record = (forms.POINT_2 if second else forms.POINT)(value, where)
+    if type(capacity) is dict and SUBTASKS not in capacity:
+        record["capacity"] = None
+    record.pop("position", None)
+    return Point(**record, room=room)
+
+
+def _device(value: Any, where: str, instance: Instance) -> Device:
+    record = (forms.DEVICE if instance.version == 1 else forms.DEVICE_2)(value, where)
+    record.pop("position", None)
+    insist(record["application"] in instance.applications, where, "unknown application")
+    application = record["application"] = instance.applications[record["application"]]
+    station = None
+    if record["connected_to"] is not None:
+        record["connected_to"] = forms.known(record["connected_to"], where, instance.places)
+        station = instance.points[record["connected_to"]]
+    for key in ("uplink", "downlink"):
+        record.setdefault(key, getattr(station, key, None))
+    count = len(application.subtasks)
+    rows = [record["work"], record["input"], record["output"], *record.get("demand", {}).values()]
+    insist(all(len(row) == count for row in rows), where, "a row of numbers is not one for each subtask")
+    record.setdefault("edge_data", [record["output"][j] for j, _ in application.edges])
+    insist(len(record["edge_data"]) == len(application.edges), where, "edge_data is not one for each arc")
+    insist(record.get("demand", {}).keys() <= set(instance.resources), where, "demand of an unknown resource")
+    record["demand"] = {key: row for key, row in record.get("demand", {}).items() if any(row)}
+    record["allowed"] = _allowed(record.get("allowed", {}), where, instance, application)
+    record["at"] = _entries(record.get("at", []), f"{where}.at", instance, application)
+    device = Device(**record)
+    if instance.normalise == "local":
+        entries = [device.at.get((k, LOCAL), Entry()).execution for k in range(count)]
+        takes = any(device.work[k] if time is None else time for k, time in enumerate(entries))
+        insist(takes or device.alpha == 0, where, "the all-local delay is 0")
+        insist((takes and device.power["execute"]) or device.alpha == 1, where, "the all-local energy is 0")
+    return device
+
+
+def _allowed(
+    given: dict[str, list[str | None]], where: str, instance: Instance, application: Application
+) -> dict[int, frozenset[int]]:
+    found = {}
+    for subtask, names in given.items():
+        places = frozenset(forms.known(place, f"{where}.allowed", instance.places) for place in names)
+        insist(len(places) == len(names), f"{where}.allowed", "a place is repeated")
+        k = forms.known(subtask, f"{where}.allowed", application.subtasks)
+        if len(places) < len(instance.places):
+            found[k] = places
+    return found
+
+
+def _entries(
+    given: list[dict[str, Any]], where: str, instance: Instance, application: Application
+) -> dict[tuple[int, int], Entry]:
+    found: dict[tuple[int, int], Entry] = {}
+    for record in given:
+        k = forms.known(record.pop("subtask"), where, application.subtasks)
+        n = forms.known(record.pop("point"), where, instance.places)
+        insist("demand" not in record or n != LOCAL, where, "a demand of what is local")
+        insist(record.get("demand", {}).keys() <= set(instance.resources), where, "an unknown resource")
+        insist((k, n) not in found and Entry(**record) != Entry(), where, "is repeated, or changes nothing")
+        found[k, n] = Entry(**record)
+    return found

@@ -1,0 +1,71 @@
+"""What a certificate proves: the least over its leaves, where what devices cost at least is added up."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from .certificate import Branch, Certificate, Leaf, limits_of
+from .costs import ZERO
+from .forms import insist
+from .reading import LOCAL, Device, Instance
+from .witness import FINE, charges_of, down, least, refusal
+
+Left = tuple[tuple[frozenset[int], ...], bool]
+"""The places that branches leave to each subtask of a device, and whether it may be refused."""
+
+
+def anything(instance: Instance, device: Device) -> Left:
+    """Return what is left to a device without branches."""
+    everywhere = frozenset([LOCAL] if device.connected_to is None else [LOCAL, *range(len(instance.points))])
+    places = tuple(everywhere & device.allowed.get(k, everywhere) for k in range(len(device.work)))
+    return places, device.rejection is not None
+
+
+def divided(left: Left, node: Branch) -> tuple[Left, Left]:
+    """Return what a branch on a device leaves to it on both sides: a refused one is at no place."""
+    places, may = left
+    if node.subtask is None:
+        return ((frozenset(),) * len(places), may), (places, False)
+    k = node.subtask
+    inside = (*places[:k], places[k] & node.places, *places[k + 1 :]), False
+    return inside, ((*places[:k], places[k] - node.places, *places[k + 1 :]), may)
+
+
+def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
+    """Return the lower bound that a certificate proves, whatever it claims; None: there is no solution."""
+    bounds: list[int] = []
+    pending: list[tuple[int, dict[int, Left]]] = [(0, {})]
+    while pending:
+        number, branched = pending.pop()
+        node = certificate.nodes[number]
+        if isinstance(node, Branch):
+            left = branched.get(node.device) or anything(instance, instance.devices[node.device])
+            inside, outside = divided(left, node)
+            pending.append((node.equal, branched | {node.device: inside}))
+            pending.append((node.different, branched | {node.device: outside}))
+            continue
+        total = leaf_bound(instance, node, branched)
+        if total is None:
+            continue  # some device has no decision left: no solution gets here
+        if not node.infeasible:
+            bounds.append(total)
+            continue
+        insist(total > 0, f"nodes[{number}]", "is not proven to be infeasible")
+    return Fraction(min(bounds), 1 << FINE) if bounds else None
+
+
+def leaf_bound(instance: Instance, leaf: Leaf, branched: dict[int, Left]) -> int | None:
+    """Return the bound of a leaf, on the grid: what all devices cost at least, less prices times limits."""
+    limits = limits_of(instance)
+    charge = sum((price * limits[key] for key, price in leaf.prices.items()), ZERO)
+    total = down(-charge)
+    for m, device in enumerate(instance.devices):
+        places, may = branched.get(m) or anything(instance, device)
+        charges = charges_of(instance, device, m, leaf)
+        served = least(instance, device, charges, places, leaf.witnesses.get(m))
+        some = [served] if served is not None else []
+        some += [refusal(charges)] * may
+        if not some:
+            return None
+        total += min(some)
+    return total

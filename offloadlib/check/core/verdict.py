@@ -1,0 +1,77 @@
+"""The verdict of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from os import PathLike
+from typing import NamedTuple
+
+from .certificate import read_certificate
+from .forms import Fault, insist
+from .reading import read_instance
+from .rules import TOLERANCE, read_solution
+from .tree import bound
+
+USAGE = "usage: python -I -S offloadlib/check/core INSTANCE SOLUTION [CERTIFICATE]"
+
+
+class Verdict(NamedTuple):
+    """What is verified: the exact cost, None without decisions; the bound that is proven, None without a
+    certificate; and whether it is proven that there is no solution."""
+
+    cost: Fraction | None
+    bound: Fraction | None
+    infeasible: bool
+
+
+def verify(
+    instance_path: str | PathLike[str],
+    solution_path: str | PathLike[str],
+    certificate_path: str | PathLike[str] | None = None,
+) -> Verdict:
+    """Verify a solution, and a certificate with witnesses where there is one.
+
+    Raises
+    ------
+    Fault
+        The first one that is found.
+    """
+    instance = read_instance(instance_path)
+    case = read_solution(solution_path, instance)
+    cost, proven = None if case is None else case.total, None
+    if certificate_path is not None:
+        certificate = read_certificate(certificate_path, instance)
+        claim, proven = certificate.claim, bound(instance, certificate)
+        if proven is None:
+            insist(cost is None, "core", "contradicts itself")
+            return Verdict(None, None, True)
+        insist(claim is not None, "claim", "it is not proven that there is no solution")
+        insist(claim is None or claim <= proven, "lower_bound", f"proven is {_text(proven)}")
+    if case is None:
+        insist(False, "status", "is not proven")
+    elif proven is not None:
+        stated = case.stated["lower_bound"]
+        slack = TOLERANCE * max(Fraction(1), abs(case.total))
+        insist(proven <= case.total, "core", "contradicts itself")
+        insist(stated is None or stated <= proven + slack, "lower_bound", "of the solution is not proven")
+    return Verdict(cost, proven, False)
+
+
+def _text(value: Fraction | None) -> str:
+    return "nothing" if value is None else repr(float(value))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the verdict."""
+    if not 2 <= len(arguments) <= 3:
+        print(USAGE)
+        return 2
+    try:
+        found = verify(*arguments)
+    except Fault as fault:
+        print(f"rejected: {fault}")
+        return 1
+    proven = "there is no solution" if found.infeasible else f"lower bound {_text(found.bound)}"
+    print(f"accepted: cost {_text(found.cost)}" + f", proven: {proven}" * (len(arguments) == 3))
+    return 0

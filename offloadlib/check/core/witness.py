@@ -1,0 +1,142 @@
+"""What a device costs at least at a leaf: a witness is a tree, and at each of its ends a flow proves a
+bound.
+
+An end may say anything: every flow bounds every decision. So a mistake of whoever made it can only make
+the bound too low. With shares in parts of `WHOLE`, let y_k be the flow through subtask k, at most what
+leaves it towards the end of the task, where WHOLE is divided among the tails. No set of paths with these
+shares is heavier than the heaviest path, so
+
+    WHOLE * delay >= sum of y_k * (time of subtask k),
+
+and with T as the cost of a second of delay a decision costs at least the sum over the subtasks of
+y_k/WHOLE * T * (time) and the rest of what its place costs, and over the arcs of what sending or receiving
+then costs. Let u and v be these two costs of an arc (j, k), and -v <= g <= u. If its data is sent, j is
+local and k is not, if it is received the other way round; so what the arc costs is at least g * ([j local]
+- [k local]). Likewise a price t of going on air is at least the sum of h_k * [k not local] for h_k >= 0
+that add up to t or less. That makes the bound a sum over the subtasks, each at the cheapest place that is
+left to it.
+
+A deadline D is dealt with by a price d >= 0 on delay: a decision in time costs at least what it does with
+T + d in place of T, less d * D. An energy budget likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from . import forms
+from .certificate import Leaf, price_of
+from .costs import ZERO, Parts, demand, fee, parts_of
+from .forms import WHOLE, insist
+from .reading import LOCAL, SUBTASKS, Device, Instance
+
+FINE = 200
+"""Costs are multiples of 2^-FINE, rounded downwards; that is a lower bound as well, for all else is exact."""
+
+
+def down(value: Fraction) -> int:
+    """Round downwards to a multiple of 2^-FINE."""
+    return (value.numerator << FINE) // value.denominator
+
+
+class Charges(NamedTuple):
+    """What a device pays at a leaf: for a second, for a mJ, for going on air, for being refused, and besides,
+    by subtask and place, in fees and prices."""
+
+    parts: Parts
+    second: Fraction
+    millijoule: Fraction
+    toll: Fraction
+    refused: Fraction
+    rest: list[dict[int, Fraction]]
+
+
+def charges_of(instance: Instance, device: Device, number: int, leaf: Leaf) -> Charges:
+    """Return what a device pays at the prices of a leaf."""
+    shares = {} if leaf.infeasible else leaf.shares
+    weight = Fraction(device.weight) * (1 if shares is None else shares.get(number, ZERO))
+    parts, prices, rest = parts_of(instance, device), leaf.prices, []
+    for k, places in enumerate(parts.at):
+        rest.append({n: weight * fee(instance, device, k, n) for n in places})
+        for n in places.keys() - {LOCAL}:
+            for resource in (SUBTASKS, *instance.resources):
+                rest[k][n] += price_of(instance, prices, resource, n) * demand(device, k, n, resource)
+    station = "" if device.connected_to is None else instance.points[device.connected_to].id
+    second = weight * parts.second + prices.get(("totals", "delay"), ZERO)
+    millijoule = weight * parts.millijoule + prices.get(("totals", "energy"), ZERO)
+    toll, refused = prices.get(("channels", station), ZERO), weight * Fraction(device.rejection or 0.0)
+    return Charges(parts, second, millijoule, toll, refused, rest)
+
+
+Allowed = Sequence[frozenset[int]]
+
+
+def least(instance: Instance, device: Device, charges: Charges, allowed: Allowed, witness: Any) -> int | None:
+    """Return what serving a device costs at least, on the grid; None: the branches leave it no decision."""
+    where = f"witness of {device.id}"
+    bounds = []
+    pending = [(witness, tuple(allowed))]
+    while pending:
+        tree, left = pending.pop()
+        if not all(left):
+            continue
+        if type(tree) is dict and "in" in tree:
+            node = forms.FORK(tree, where)
+            k = forms.known(node["subtask"], where, device.application.subtasks)
+            places = frozenset(forms.known(place, where, instance.places) for place in node["places"])
+            pending.append((node["in"], (*left[:k], left[k] & places, *left[k + 1 :])))
+            pending.append((node["out"], (*left[:k], left[k] - places, *left[k + 1 :])))
+        else:
+            bounds.append(_end(device, charges, left, tree, where))
+    return min(bounds, default=None)
+
+
+def _end(device: Device, charges: Charges, left: Allowed, end: Any, where: str) -> int:
+    """Return the bound of an end: see above."""
+    record, edges = forms.END(end or {}, where), device.application.edges
+    flow, data = (_shares(record, key, len(edges), where) for key in ("edges", "data"))
+    tails, air = (_shares(record, key, len(left), where) for key in ("tails", "air"))
+    insist(min([0, *flow, *tails, *air]) == 0, where, "a negative share")
+    insist(sum(tails) <= WHOLE and sum(air) <= WHOLE, where, "shares above the whole")
+    late, much = record.get("deadline", ZERO), record.get("budget", ZERO)
+    insist(late >= 0 and (not late or device.deadline is not None), where, "no price on a deadline")
+    insist(much >= 0 and (not much or device.energy_budget is not None), where, "no price on a budget")
+    second, millijoule = charges.second + late, charges.millijoule + much
+    through = [0] * len(left)
+    for k in reversed(device.application.order):
+        insist(not tails[k] or k in device.application.tails, where, "a share of no tail")
+        out = tails[k] + sum(flow[a] for a, (j, _) in enumerate(edges) if j == k)
+        into = sum(flow[a] for a, (_, end) in enumerate(edges) if end == k)
+        insist(into <= out, where, "more flows into a subtask than out of it")
+        through[k] = out if k in device.application.heads else into
+    costs: list[dict[int, int]] = []
+    for k, places in enumerate(left):
+        time = Fraction(through[k], WHOLE) * second
+        taken = {n: charges.parts.at[k][n] for n in {LOCAL, *places}}
+        paid = {n: time * s + millijoule * mj + charges.rest[k][n] for n, (s, mj) in taken.items()}
+        costs.append({n: down(value) for n, value in paid.items()})
+    for (j, k), part, up, back in zip(edges, data, charges.parts.up, charges.parts.down, strict=True):
+        seconds, energy = up if part > 0 else back
+        amount = Fraction(through[k], WHOLE) * second * seconds + millijoule * energy
+        arc = Fraction(part, WHOLE) * amount  # between what receiving costs, taken negatively, and sending
+        costs[j][LOCAL] += down(arc)
+        costs[k][LOCAL] += down(-arc)
+    bound = down(-late * Fraction(device.deadline or 0) - much * Fraction(device.energy_budget or 0))
+    for k, places in enumerate(left):
+        toll = down(Fraction(air[k], WHOLE) * charges.toll)
+        bound += min(costs[k][n] + (0 if n == LOCAL else toll) for n in places)
+    return bound
+
+
+def _shares(record: dict[str, Any], key: str, count: int, where: str) -> list[int]:
+    """Return so many shares; none at all are zeros."""
+    found = record.get(key) or [0] * count
+    insist(len(found) == count, where, f"{key} are not {count} numbers")
+    return list(found)
+
+
+def refusal(charges: Charges) -> int:
+    """Return what refusing a device costs, on the grid."""
+    return down(charges.refused)

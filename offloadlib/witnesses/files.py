@@ -1,0 +1,261 @@
+"""From files to files: what of a certificate can be exported or elaborated, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from offloadlib.check.certificate import (
+    Enumeration,
+    Leaf,
+    TreeNode,
+    below_enumerations,
+    children_of,
+    read_certificate,
+)
+from offloadlib.check.core import certificate as core_certificate
+from offloadlib.check.core import reading as core_reading
+from offloadlib.check.core import tree as core_tree
+from offloadlib.check.data import Unusable
+from offloadlib.check.faults import certificate_faults
+from offloadlib.check.files import is_columnar, read_instance
+from offloadlib.instances import InputError, Instance, evaluate, read, read_solution
+from offloadlib.instances.errors import shown
+from offloadlib.instances.files.document import parse_json, read_bytes, replacing
+
+from .elaborate import witnesses
+from .vipr import write_proof
+
+LARGEST = 300_000
+"""Places of subtasks, times leaves, at the most: a VIPR file of some GB."""
+
+CLAIM_DIGITS = 15
+
+Progress = Callable[[int, int], None]
+"""Told of how many devices at leaves there is a proof, and of how many there will be."""
+
+
+class Proof(NamedTuple):
+    """A certificate without faults, and its instance.
+
+    Attributes
+    ----------
+    instance
+        The instance.
+    document
+        The file.
+    claim
+        Its lower bound.
+    nodes, records
+        Of the tree, as the checker and as the file has them; an enumeration of patterns has become a leaf,
+        at its prices on limits, and what is below it is left out.
+    left_out
+        How many enumerations there are.
+    """
+
+    instance: Instance
+    document: dict[str, Any]
+    claim: Fraction
+    nodes: Sequence[TreeNode]
+    records: Sequence[dict[str, Any]]
+    left_out: int
+
+    @property
+    def size(self) -> int:
+        """Places of subtasks, times leaves."""
+        places = sum(group.work.size for group in self.instance.groups) * (self.instance.num_points + 1)
+        return int(places) * sum(isinstance(node, Leaf) for node in self.nodes)
+
+
+def _unwatched(done: int, of: int) -> None:
+    pass
+
+
+def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
+    """Read a certificate and its instance.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, the certificate is not about the instance or has faults, or one of them is
+        of a kind that has no witnesses.
+    """
+    data = read(instance)
+    if not isinstance(data, Instance):
+        raise InputError(instance, [("kind", f"must be {shown(Instance.kind)}, not {shown(data.kind)}")])
+    if data.version > 1:
+        raise InputError(instance, [("version", "there are no witnesses for instances of format 2 yet")])
+    try:
+        found = read_certificate(certificate)
+        faults = certificate_faults(read_instance(instance), found)
+    except Unusable as error:
+        raise InputError(error.file, error.problems) from None
+    if found.sha256 != data.fingerprint:
+        raise InputError(certificate, [("instance.sha256", "is that of another instance")])
+    if faults:
+        raise InputError(certificate, [("", fault) for fault in faults])
+    if found.largest is not None:
+        what = "there are no witnesses for a claim about the solutions in which no device costs more"
+        raise InputError(certificate, [("largest", what)])
+    document = parse_json(read_bytes(certificate), certificate)
+    inside = below_enumerations(found.nodes)
+    kept = [i for i, below in enumerate(inside) if not below]
+    number = {old: new for new, old in enumerate(kept)}
+    nodes: list[TreeNode] = []
+    records: list[dict[str, Any]] = []
+    for i in kept:
+        node, record = found.nodes[i], dict(document["nodes"][i])
+        if isinstance(node, Enumeration):
+            node = node.leaf._replace(cuts={})
+            record = {"prices": {what: one for what, one in record["patterns"].items() if what != "cuts"}}
+        elif children_of(node):
+            equal, different = (number[child] for child in children_of(node))
+            node = node._replace(equal=equal, different=different)  # type: ignore[call-arg]
+            record |= {"equal": equal, "different": different}
+        nodes.append(node)
+        records.append(record)
+    left_out = sum(isinstance(found.nodes[i], Enumeration) for i in kept)
+    return Proof(data, document, found.lower_bound, nodes, records, left_out)
+
+
+class Exported(NamedTuple):
+    """A VIPR file that proves that the cost of the best solution is between two bounds.
+
+    Attributes
+    ----------
+    lower_bound, upper_bound
+        Exactly, as the file states them.
+    lines
+        Of the derivation.
+    claim
+        The certificate's lower bound.
+    left_out
+        How many enumerations of patterns it has that are not in the file: their prices alone are.
+    """
+
+    lower_bound: Fraction
+    upper_bound: Fraction
+    lines: int
+    claim: Fraction
+    left_out: int
+
+
+def export_proof(
+    instance: str | Path,
+    solution: str | Path,
+    certificate: str | Path,
+    path: str | Path,
+    watch: Progress = _unwatched,
+) -> Exported:
+    """Write a certificate as a proof that checkers of VIPR files accept.
+
+    Parameters
+    ----------
+    instance, solution, certificate
+        Files: an instance of format 1, a feasible solution of it, and a proof of a lower bound.
+    path
+        Where to write; compressed where its name ends in ``.gz``.
+    watch
+        Is told about progress.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or written, does not belong to the instance, proves nothing of it, or
+        is of a kind or a size that cannot be exported.
+    """
+    proof = read_proof(instance, certificate)
+    stored = read_solution(solution, proof.instance)
+    if stored.solution is None:
+        raise InputError(solution, [("decisions", "there are none")])
+    if not evaluate(proof.instance, stored.solution).feasible:
+        raise InputError(solution, [("decisions", "do not keep the limits")])
+    if proof.size > LARGEST:
+        what = (
+            f"are too many: {proof.size} places of subtasks at leaves, and at most {LARGEST} can be exported"
+        )
+        raise InputError(certificate, [("nodes", what)])
+    with replacing(Path(path)) as raw:
+        packed = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if Path(path).suffix == ".gz" else None
+        file = io.TextIOWrapper(packed or raw, encoding="ascii", newline="\n")
+        written = write_proof(proof.instance, stored.solution, proof.nodes, file, watch)
+        file.flush()
+        file.detach()
+        if packed is not None:
+            packed.close()
+    return Exported(*written, proof.claim, proof.left_out)
+
+
+class Elaborated(NamedTuple):
+    """A certificate with witnesses.
+
+    Attributes
+    ----------
+    lower_bound
+        What it claims: what the core of the checker has worked out, if that is less than was claimed.
+    claim
+        What was claimed.
+    left_out
+        How many enumerations of patterns are left out.
+    """
+
+    lower_bound: Fraction
+    claim: Fraction
+    left_out: int
+
+
+def elaborate(
+    instance: str | Path, certificate: str | Path, path: str | Path, watch: Progress = _unwatched
+) -> Elaborated:
+    """Write a certificate with witnesses, which the core of the checker verifies without any search.
+
+    Parameters
+    ----------
+    instance, certificate
+        Files: an instance of format 1 as JSON, and a proof of a lower bound.
+    path
+        Where to write.
+    watch
+        Is told about progress.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or written, does not belong to the instance, proves nothing of it, or
+        is of a kind that has no witnesses.
+    """
+    proof = read_proof(instance, certificate)
+    if is_columnar(instance):
+        raise InputError(instance, [("", "is columnar, and the core of the checker reads JSON alone")])
+    made = witnesses(proof.instance, proof.nodes, proof.claim, watch)
+    document = {**proof.document, "nodes": proof.records, "witnesses": made}
+    document.pop("cuts", None)
+    with replacing(Path(path)) as file:
+        file.write(_encoded(document))
+        file.flush()
+        known = core_reading.read_instance(instance)
+        proven = core_tree.bound(known, core_certificate.read_certificate(file.name, known))
+        assert proven is not None  # all-local gets to some leaf
+        if proven < proof.claim:
+            document["lower_bound"] = _decimal_below(proven)
+            file.seek(0)
+            file.truncate()
+            file.write(_encoded(document))
+    return Elaborated(Fraction(document["lower_bound"]), proof.claim, proof.left_out)
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, separators=(",", ":")) + "\n").encode("ascii")
+
+
+def _decimal_below(value: Fraction) -> str:
+    """A decimal number of some digits that is at most a value."""
+    digits = max(CLAIM_DIGITS - (math.floor(math.log10(abs(value))) if value else 0), 0)
+    whole = math.floor(value * 10**digits)
+    return f"{whole}e-{digits}" if whole else "0"

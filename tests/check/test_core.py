@@ -1,0 +1,280 @@
+"""The core of the checker: small, in agreement with all else, and never above the truth."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+import tokenize
+from ast import ClassDef, Constant, Expr, FunctionDef, Module, parse, walk
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brute2 import optimum
+from counts import FOLDER, examples
+from folders import LIBRARY, ROOT
+from format2 import random_format2
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from test_format2_check import Files, Reference, broken, cost_of, damage, random_rows, random_tree, write_json
+
+from offloadlib import check as checker
+from offloadlib.check.core import certificate as certificates
+from offloadlib.check.core.forms import WHOLE, Fault
+from offloadlib.check.core.reading import read_instance
+from offloadlib.check.core.tree import bound
+from offloadlib.check.core.verdict import main, verify
+from offloadlib.instances.files.published import SCHEMA_FOLDER
+from offloadlib.witnesses import elaborate
+
+CORE = ROOT / "offloadlib" / "check" / "core"
+SMALL = ["worked-example", "paper-m005", "radio-m025", "melbourne-s", "fork-join-8-m020"]
+STRUCTURED = sorted(
+    path.name.removesuffix(".sol.json")
+    for path in (LIBRARY / "solutions").iterdir()
+    if not path.name.startswith("hybrid")
+)
+seeds = st.integers(0, 2**32)
+
+
+def lines_of_code(path: Path) -> int:
+    """Lines that hold something else than blanks, comments and docstrings."""
+    source = path.read_text("utf-8")
+    told: set[int] = set()
+    for node in walk(parse(source)):
+        if isinstance(node, Module | ClassDef | FunctionDef) and isinstance(node.body[0], Expr):
+            first = node.body[0]
+            if isinstance(first.value, Constant) and isinstance(first.value.value, str):
+                told |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    held: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in skipped | {tokenize.ENDMARKER}:
+            held |= set(range(token.start[0], token.end[0] + 1))
+    return len(held - told)
+
+
+def test_it_is_small() -> None:
+    counts = {path.name: lines_of_code(path) for path in CORE.glob("*.py")}
+    assert len(counts) >= 8
+    assert 400 < sum(counts.values()) <= 800, counts
+
+
+def test_it_needs_the_standard_library_alone() -> None:
+    paths = [LIBRARY / "worked-example.json", LIBRARY / "solutions" / "worked-example.sol.json"]
+    command = [sys.executable, "-I", "-S", str(CORE), *map(str, paths)]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "accepted: cost 24.044999999999995\n"
+
+
+# --- the library ------------------------------------------------------------------------------------
+
+
+def elaborated(name: str, folder: Path) -> None:
+    """The core verifies a certificate of the library with witnesses, and the full checker by the core."""
+    instance, solution = LIBRARY / f"{name}.json", LIBRARY / "solutions" / f"{name}.sol.json"
+    compact, path = LIBRARY / "certificates" / f"{name}.cert.json", folder / f"{name}.json"
+    found = elaborate(instance, compact, path)
+    assert found.lower_bound == found.claim
+    assert found.left_out == 0
+    verdict = verify(instance, solution, path)
+    assert verdict.bound is not None
+    assert verdict.bound >= Fraction(json.loads(compact.read_text("utf-8"))["lower_bound"])
+    assert verdict.cost == pytest.approx(json.loads(solution.read_text("utf-8"))["objective"], rel=1e-14)
+    schema = json.loads((SCHEMA_FOLDER / "certificate-1.schema.json").read_text("utf-8"))
+    assert not list(Draft202012Validator(schema).iter_errors(json.loads(path.read_bytes())))
+    full = checker.check(instance, solution, path)
+    assert full.accepted
+    assert full.rooms == ("diagnostics",)
+    assert full.certified_bound == checker.rules.float_below(verdict.bound)
+    assert checker.check(instance, solution, compact).rooms == ("diagnostics", "search")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_library(name: str, tmp_path: Path) -> None:
+    elaborated(name, tmp_path)
+
+
+@pytest.mark.slow
+def test_whole_library(tmp_path: Path) -> None:
+    assert len(STRUCTURED) == 18
+    for name in STRUCTURED:
+        elaborated(name, tmp_path)
+
+
+def test_without_witnesses_little_is_proven() -> None:
+    instance, solution = LIBRARY / "paper-m005.json", LIBRARY / "solutions" / "paper-m005.sol.json"
+    with pytest.raises(Fault, match="lower_bound: proven is"):
+        verify(instance, solution, LIBRARY / "certificates" / "paper-m005.cert.json")
+
+
+def test_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "worked-example"
+    instance, solution = LIBRARY / f"{name}.json", LIBRARY / "solutions" / f"{name}.sol.json"
+    elaborate(instance, LIBRARY / "certificates" / f"{name}.cert.json", tmp_path / "w.json")
+    assert main([str(instance), str(solution), str(tmp_path / "w.json")]) == 0
+    assert capsys.readouterr().out.startswith(
+        "accepted: cost 24.044999999999995, proven: lower bound 24.0449"
+    )
+    assert main([str(instance), str(tmp_path / "w.json")]) == 1
+    assert "rejected: " in capsys.readouterr().out
+    assert main([str(instance)]) == 2
+    assert (
+        checker.main(["--core", str(instance), str(solution), "--certificate", str(tmp_path / "w.json")]) == 0
+    )
+
+
+# --- costs and rules --------------------------------------------------------------------------------
+
+
+@examples(1000, base=FOLDER)
+@given(seeds)
+def test_costs_and_rules(tmp_path: Path, seed: int) -> None:
+    """The core accepts what breaks no rule, at the cost that another implementation has."""
+    document, draw = random_format2(seed), random.Random(seed)
+    files = Files(tmp_path, document)
+    for _ in range(3):
+        rows = random_rows(document, draw)
+        path = write_json(tmp_path / "solution.json", files.solution(rows))
+        if broken(document, rows):
+            with pytest.raises(Fault):
+                verify(files.instance, path)
+        else:
+            assert verify(files.instance, path).cost == cost_of(document, rows)
+        wrong = files.solution(rows, objective=float(cost_of(document, rows)) + 0.001)
+        with pytest.raises(Fault):
+            verify(files.instance, write_json(tmp_path / "solution.json", wrong))
+
+
+@examples(2000, base=FOLDER)
+@given(seeds)
+def test_it_reads_no_instance_that_is_refused(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    document = random_format2(seed % 997)
+    for _ in range(draw.choice([1, 1, 2])):
+        document = damage(draw, document)
+    path = write_json(tmp_path / "instance.json", document)
+    try:
+        read_instance(path)
+    except Fault:
+        return
+    # What is for pictures and people alone does not concern it.
+    for holder in (document, *document["offload_points"], *document["devices"]):
+        for key in ("position", "description", "source"):
+            holder.pop(key, None)
+    document["name"] = "x"
+    if document.get("totals") == {}:  # caps nothing
+        del document["totals"]
+    checker.read_instance(write_json(path, document))
+
+
+# --- witnesses --------------------------------------------------------------------------------------
+
+
+def random_end(document: dict[str, Any], device: dict[str, Any], draw: random.Random) -> dict[str, Any]:
+    """Any flow: shares that leave a subtask are divided among the arcs into it."""
+    app = next(one for one in document["applications"] if one["id"] == device["application"])
+    edges = [tuple(edge) for edge in app["edges"]]
+    tails = [name for name in app["subtasks"] if all(name != j for j, _ in edges)]
+    left, share = WHOLE, dict.fromkeys(app["subtasks"], 0)
+    order: list[str] = []
+    for name in tails:
+        share[name] = draw.choice([0, left, draw.randint(0, left)])
+        left -= share[name]
+    flow, out = dict.fromkeys(edges, 0), dict(share)
+    while len(order) < len(app["subtasks"]):
+        order += [
+            name
+            for name in app["subtasks"]
+            if name not in order and all(k in order for j, k in edges if j == name)
+        ]
+    for name in order:
+        rest = out[name]
+        for arc in edges:
+            if arc[1] == name:
+                flow[arc] = draw.choice([0, rest, draw.randint(0, rest)])
+                out[arc[0]] += flow[arc]
+                rest -= flow[arc]
+    end: dict[str, Any] = {
+        "tails": [share[name] for name in app["subtasks"]],
+        "edges": [flow[arc] for arc in edges],
+        "data": [draw.choice([0, WHOLE, -WHOLE, draw.randint(-WHOLE, WHOLE)]) for _ in edges],
+    }
+    air, rest = [], WHOLE
+    for _ in app["subtasks"]:
+        air.append(draw.choice([0, rest, draw.randint(0, rest)]))
+        rest -= air[-1]
+    end["air"] = air
+    for key, limit in (("deadline", "deadline"), ("budget", "energy_budget")):
+        if device.get(limit) is not None and draw.random() < 0.7:
+            end[key] = f"{draw.choice([0, draw.random(), 100 * draw.random()]):.6f}"
+    return end
+
+
+def random_witness(document: dict[str, Any], device: dict[str, Any], draw: random.Random, deep: int) -> Any:
+    if deep == 0 or draw.random() < 0.4:
+        return random_end(document, device, draw)
+    app = next(one for one in document["applications"] if one["id"] == device["application"])
+    places = [None, *(point["id"] for point in document["offload_points"])]
+    return {
+        "subtask": draw.choice(app["subtasks"]),
+        "places": draw.sample(places, draw.randint(0, len(places))),
+        "in": random_witness(document, device, draw, deep - 1),
+        "out": random_witness(document, device, draw, deep - 1),
+    }
+
+
+def witnessed(document: dict[str, Any], nodes: list[dict[str, Any]], draw: random.Random) -> dict[str, Any]:
+    return {
+        str(i): {
+            device["id"]: random_witness(document, device, draw, 4)
+            for device in document["devices"]
+            if draw.random() < 0.95
+        }
+        for i, node in enumerate(nodes)
+        if "prices" in node
+    }
+
+
+@examples(3000, base=FOLDER)
+@given(seeds)
+def test_no_witness_proves_too_much(tmp_path: Path, seed: int) -> None:
+    """Any flows at the ends of any trees: the bound is not above that of enumeration."""
+    document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    files = Files(tmp_path, document)
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3, 5]))
+    proof = files.certificate(nodes, "0") | {"witnesses": witnessed(document, nodes, draw)}
+    instance = read_instance(files.instance)
+    path = write_json(tmp_path / "certificate.json", proof)
+    value = bound(instance, certificates.read_certificate(path, instance))
+    exact = Reference(document).bound(nodes, hopeless=False)
+    assert value is not None or exact == float("inf")
+    assert value is None or value <= exact
+    found = optimum(document)
+    assert found is None or (value is not None and value <= found[0])
+
+
+@examples(3000, base=FOLDER)
+@given(seeds)
+def test_no_damaged_certificate_proves_too_much(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    document = random_format2(seed % 499, max_devices=2, max_points=2, max_subtasks=3)
+    files, found = Files(tmp_path, document), optimum(document)
+    nodes = random_tree(document, draw, draw.choice([1, 2, 3]))
+    proof = files.certificate(nodes, "-1e9") | {"witnesses": witnessed(document, nodes, draw)}
+    for _ in range(draw.choice([1, 1, 2, 3])):
+        proof = damage(draw, proof)
+    solution = write_json(tmp_path / "solution.json", files.solution(found and found[1]))
+    try:
+        verdict = verify(files.instance, solution, write_json(tmp_path / "certificate.json", proof))
+    except Fault as fault:
+        assert "contradicts itself" not in str(fault)
+        return
+    if found is not None:
+        assert verdict.bound is not None and verdict.bound <= found[0]
