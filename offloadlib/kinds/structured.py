@@ -173,6 +173,14 @@ METHODS = (
         supports=LIMITED,
         uses=NONE,
     ),
+    _method(
+        "btod-sequential-plain",
+        "offloadlib.formulations.structured.backtracking.sequential:solve_as_written",
+        HEURISTIC,
+        "the same by enumeration, as written: its times are those of the paper's method",
+        "Algorithm 1, section 4.3.2",
+        uses=NONE,
+    ),
 )
 
 FACE = Face(

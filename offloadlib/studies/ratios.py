@@ -74,6 +74,9 @@ QUICK_KINDS = (
     *("single subtasks", "mixed applications", "channels", "unequal speeds"),
 )
 
+_THE_SAME = "btod-sequential-plain"
+"""Decides as another method does, in more time."""
+
 _WORST = 3
 """Worst cases of each method in the table."""
 
@@ -102,7 +105,7 @@ def methods(options: Options) -> list[Method]:
     heuristics = [
         method
         for method in METHODS.values()
-        if method.family is Family.HEURISTIC and "structured" in method.kinds
+        if method.family is Family.HEURISTIC and "structured" in method.kinds and method.name != _THE_SAME
     ]
     return [*heuristics, *options.methods, OPTIMUM]
 

@@ -42,16 +42,39 @@ def pool(instance: Instance) -> Instance:
     Instance
         The instance itself where there is nothing to pool.
     """
-    points = instance.points
-    linked = instance.devices.connected_to != LOCAL
-    left = sum(int(linked[group.members].sum()) * group.application.size for group in instance.groups)
-    capacity = np.zeros_like(points.capacity)
+    left = _needed(instance)
+    capacity = np.zeros_like(instance.points.capacity)
     for members in _by_speed(instance):
-        capacity[members[0]] = min(int(points.capacity[members].sum()), left)
+        capacity[members[0]] = min(int(instance.points.capacity[members].sum()), left)
         left -= int(capacity[members[0]])
-    if np.array_equal(capacity, points.capacity):
+    return _with(instance, capacity)
+
+
+def merge(instance: Instance) -> Instance:
+    """Equal speeds in one pool and nothing else, for who asks what slower points can do, too.
+
+    Returns
+    -------
+    Instance
+        The same devices and points; the first point of each speed has the capacity of all of them, as far
+        as there are subtasks.
+    """
+    capacity, needed = np.zeros_like(instance.points.capacity), _needed(instance)
+    for members in _by_speed(instance):
+        capacity[members[0]] = min(int(instance.points.capacity[members].sum()), needed)
+    return _with(instance, capacity)
+
+
+def _needed(instance: Instance) -> int:
+    """T, the subtasks of connected devices."""
+    linked = instance.devices.connected_to != LOCAL
+    return sum(int(linked[group.members].sum()) * group.application.size for group in instance.groups)
+
+
+def _with(instance: Instance, capacity: Ints) -> Instance:
+    if np.array_equal(capacity, instance.points.capacity):
         return instance
-    return replace(instance, points=replace(points, capacity=frozen(capacity, np.int64)))
+    return replace(instance, points=replace(instance.points, capacity=frozen(capacity, np.int64)))
 
 
 def spread(instance: Instance, solution: Solution) -> Solution:

@@ -64,9 +64,11 @@ from .kernels import (
     Market,
     State,
     Tables,
+    Turns,
     Walk,
     decisions_below,
     device_by_device,
+    first_in_turn,
 )
 
 STEPS = 100_000
@@ -159,6 +161,31 @@ class DeviceSearch:
         """
         best = Best(places, np.zeros(len(self.local)), np.zeros(len(self.local)))
         self._run(price, charge, True, best, pause)
+
+    def first_in_turn(self, cpu: Floats, capacity: Ints, pause: Callable[[Ints], None]) -> Ints:
+        """As :meth:`in_turn` without prices, and of equally good decisions the first of Algorithm 1.
+
+        Parameters
+        ----------
+        cpu, capacity
+            (N,) of the offload points that the pools stand for.
+        pause
+            Called now and then with the decisions so far; devices that have not had their turn are local.
+
+        Returns
+        -------
+        ndarray
+            (P,) offload points.
+        """
+        walk = self._fresh(np.zeros(len(self.speed)), np.zeros(len(self.devices)))
+        best = Best(self.all_local(), np.zeros(len(self.local)), np.zeros(len(self.local)))
+        turns = Turns.of(np.searchsorted(-self.speed, -cpu), capacity, len(best.places))
+        try:
+            while not first_in_turn(walk, self.local, best, turns, STEPS):
+                pause(turns.chosen)
+        finally:
+            self.nodes += int(walk.state.cursor[NODES])
+        return turns.chosen
 
     def _run(self, price: Floats, charge: Floats, in_turn: bool, best: Best, pause: Pause) -> None:
         walk = self._fresh(price, charge)

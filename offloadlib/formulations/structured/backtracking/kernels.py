@@ -32,6 +32,9 @@ DEVICE, POSITION, NODES, LEAVES = 0, 1, 2, 3
 FRESH = -1
 """The position of a search that has not begun."""
 
+EQUAL, SOMETHING = 1e-12, 5e-324
+"""Relative difference of costs that is taken for rounding, and the least positive number."""
+
 
 class Fronts(NamedTuple):
     """What a search looks up of P subtasks in a row.
@@ -199,6 +202,48 @@ class Best(NamedTuple):
     value: Floats
 
 
+class Turns(NamedTuple):
+    """The offload points behind the places, for devices that choose among equal decisions in turn.
+
+    Attributes
+    ----------
+    cursor
+        (2,) the subtask that is being settled (:data:`FRESH`: the least cost is not known yet), and the
+        point that is tried for it, -1: its own device.
+    place, twin
+        (N,) the place that a point belongs to, and the point listed before it there, -1: none.
+    left
+        (N,) subtasks that each point can still take.
+    draft
+        (P,) points of the device whose turn it is.
+    chosen
+        (P,) points of the devices that have had their turn.
+    """
+
+    cursor: Ints
+    place: Ints
+    twin: Ints
+    left: Ints
+    draft: Ints
+    chosen: Ints
+
+    @classmethod
+    def of(cls, place: Ints, left: Ints, size: int) -> Turns:
+        """Before the first turn: the place and room of each point, and how many subtasks there are."""
+        twin, last = np.full(len(place), -1), np.full(len(place) + 1, -1)
+        for n, at in enumerate(place):
+            twin[n], last[at] = last[at], n
+        local = np.full(size, -1)
+        return cls(
+            np.array([FRESH, -1]),
+            frozen(place, np.int64),
+            frozen(twin, np.int64),
+            left.copy(),
+            local,
+            local.copy(),
+        )
+
+
 class Found(NamedTuple):
     """Decisions of one device: (B, K) places, (B,) cost, and (1,) how many there are."""
 
@@ -219,6 +264,7 @@ _WALK = named(
     named(State, *[_WRITE_INT] * 4, *[_WRITE] * 4, *[_WRITE_INT] * 2),
 )
 _BEST = named(Best, _WRITE_INT, _WRITE, _WRITE)
+_TURNS = named(Turns, _WRITE_INT, *[_READ_INT] * 2, *[_WRITE_INT] * 3)
 _FOUND = named(Found, _TABLE_INT, _WRITE, _WRITE_INT)
 
 
@@ -471,13 +517,146 @@ def device_by_device(walk: Walk, local: Floats, in_turn: bool, best: Best, steps
             value[m] = cost[m] + state.paid[last]
             continue
         if in_turn:
-            on_air = False
-            for place in mine:
-                if place >= 0:
-                    state.left[place] -= 1
-                    on_air = True
-            if on_air:
-                state.air[tasks.radio[m]] -= 1
+            _take(walk, m, mine)
+        state.cursor[DEVICE] += 1
+        state.cursor[POSITION] = FRESH
+    return True
+
+
+@subroutine
+def _take(walk: Walk, m: int, places: Ints) -> None:
+    """Device m has decided: what it uses is gone."""
+    state, on_air = walk.state, False
+    for place in places:
+        if place >= 0:
+            state.left[place] -= 1
+            on_air = True
+    if on_air:
+        state.air[walk.tasks.radio[m]] -= 1
+
+
+@kernel(types.boolean(_WALK, _READ, _BEST, _TURNS, types.int64))
+def first_in_turn(walk: Walk, local: Floats, best: Best, turns: Turns, steps: int) -> bool:
+    """For each device in turn, of its decisions of least cost the one that Algorithm 1 comes to first.
+
+    Algorithm 1 tries the places of a subtask in the order 0..N. So when the least cost is known, the
+    subtasks are settled one after the other: each takes the first place from which the least cost can still
+    be reached. That is asked of the same search, with the places of the subtasks before fixed.
+
+    Parameters
+    ----------
+    walk
+        Fresh at first, without prices.
+    local
+        (D,) cost of each device's all-local decision.
+    best, turns
+        The decisions by place and by point.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    bool
+        Whether all devices are done.
+    """
+    tasks, tables, state, cursor = walk.tasks, walk.tables, walk.state, turns.cursor
+    cost, value = best.cost, best.value
+    while state.cursor[DEVICE] < len(local):
+        m = state.cursor[DEVICE]
+        first, end = tasks.start[m], tasks.start[m + 1]
+        mine, threshold = best.places[first:end], value[m]
+        if state.cursor[POSITION] == FRESH:
+            cost[m], value[m] = _start_from(mine, cost[m], walk.market.price, 0.0, local[m], True)
+            _open(walk, m, False)
+            threshold = value[m]
+        settling = cursor[0] != FRESH
+        if settling:
+            p, tried = cursor[0], cursor[1]
+            place = turns.place[tried] if tried >= 0 else -1
+            twin = turns.twin[tried] if tried >= 0 else -1
+            while twin >= 0 and turns.left[twin] == 0:
+                twin = turns.twin[twin]
+            if tried >= 0 and (turns.left[tried] == 0 or twin >= 0):  # full, or the same as one before
+                cursor[1] += 1
+                continue
+            if place == mine[p - first]:
+                turns.draft[p] = tried
+                if tried >= 0:
+                    turns.left[tried] -= 1
+                tables.options[p, 0], tables.choices[p] = place, 1
+                cursor[0], cursor[1] = p + 1, -1
+                if p + 1 < end:
+                    continue
+                copy(turns.chosen[first:end], turns.draft[first:end])
+                _take(walk, m, mine)
+                state.cursor[DEVICE] += 1
+                state.cursor[POSITION] = FRESH
+                cursor[0] = FRESH
+                continue
+            tables.options[p, 0], tables.choices[p] = place, 1
+            threshold = value[m] + EQUAL * value[m] + SOMETHING
+        code, steps = _next_leaf(walk, (m, m + 1), 0.0, threshold, steps)
+        if code == PAUSED:
+            return False
+        if code == LEAF:
+            copy(mine, state.place[first:end])
+            if not settling:
+                cost[m] = state.spent[end - 1] + state.latest[end - 1]
+                value[m] = cost[m]
+                continue
+            for p in range(first, end):  # as it was in the beginning; the last subtask has taken nothing yet
+                state.tried[p] = 0
+                if p < end - 1 and state.place[p] >= 0:
+                    state.left[state.place[p]] += 1
+                    if state.away[p] == 1:
+                        state.air[tasks.radio[m]] += 1
+        elif settling:
+            cursor[1] += 1
+        else:
+            cursor[0], cursor[1] = first, -1
+        state.cursor[POSITION] = first
+    return True
+
+
+@kernel(types.boolean(_WALK, types.boolean, _BEST, types.int64))
+def each_as_written(walk: Walk, connected_first: bool, best: Best, steps: int) -> bool:
+    """For each device in turn the first decision of least cost, by enumeration.
+
+    Parameters
+    ----------
+    walk
+        Fresh at first; its tables know nothing, and have the places in the order of Algorithm 1.
+    connected_first
+        Whether a device has the point of its radio for itself while that has room for the whole task.
+    best
+        The decisions; all-local at first.
+    steps
+        After so many it pauses.
+
+    Returns
+    -------
+    bool
+        Whether all devices are done.
+    """
+    tasks, tables, state, cost = walk.tasks, walk.tables, walk.state, best.cost
+    while state.cursor[DEVICE] < len(cost):
+        m = state.cursor[DEVICE]
+        first, end = tasks.start[m], tasks.start[m + 1]
+        mine = best.places[first:end]
+        if state.cursor[POSITION] == FRESH:
+            state.cursor[POSITION] = first
+            cost[m] = np.inf
+            point = tasks.radio[m]
+            if connected_first and point >= 0 and state.left[point] >= end - first:
+                tables.options[first:end, 1], tables.choices[first:end] = point, 2
+        code, steps = _next_leaf(walk, (m, m + 1), 0.0, cost[m], steps)
+        if code == PAUSED:
+            return False
+        if code == LEAF:
+            copy(mine, state.place[first:end])
+            cost[m] = state.spent[end - 1] + state.latest[end - 1]
+            continue
+        _take(walk, m, mine)
         state.cursor[DEVICE] += 1
         state.cursor[POSITION] = FRESH
     return True

@@ -47,7 +47,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
         has the ``nodes`` and ``leaves`` visited.
     """
     begun = time.perf_counter()
-    walk = _walk(instance)
+    walk = enumeration(instance)
     solution = budget.start or Solution.all_local(instance)
     objective = evaluate(instance, solution).total
     bound = simple_bound(instance)
@@ -76,11 +76,15 @@ def solve(instance: Instance, budget: Budget) -> Result:
     return Result.of(instance, solution, time.perf_counter() - begun, bound, termination, **record)
 
 
-def _walk(instance: Instance) -> Walk:
-    """A search that knows nothing of what is undecided, and tries the places in the order 0..N."""
+def enumeration(instance: Instance, device_by_device: bool = False) -> Walk:
+    """A search that knows nothing of what is undecided, and tries the places in the order 0..N.
+
+    Its leaves are decisions of all devices, or of one.
+    """
     tasks, points = flat_tasks(instance), instance.points
     fronts, tables = Fronts.of(tasks), Tables.fresh(tasks, instance.num_points)
-    tables.rest[:-1] = -math.inf  # a leaf is bounded by its cost
+    tables.rest[:] = -math.inf
+    tables.rest[tasks.start[1:] - 1 if device_by_device else -1] = 0.0  # a leaf is bounded by its cost
     tables.options[:] = np.arange(LOCAL, instance.num_points)
     tables.choices[:] = np.where(fronts.radio == LOCAL, 1, instance.num_points + 1)
     market = Market.of(points.cpu, np.zeros(instance.num_points), np.zeros(instance.num_devices))
