@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,30 +14,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from brute import brute_force
+from strategies import instance_of
 
 from offloadlib.cli import app as cli
-from offloadlib.instances.structured.generate import Setting
+from offloadlib.instances import LOCAL as LOCAL_PLACE
+from offloadlib.instances import Budget, evaluate
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pages.markdown import markdown
 from offloadlib.pages.numbers import change, fixed, more_or_less
+from offloadlib.registry import METHODS
 from offloadlib.studies import Options, StudyRow
-from offloadlib.studies.jobs import Point
+from offloadlib.studies.jobs import Generated, Job, Point
 from offloadlib.studies.paper import study as paper
-from offloadlib.studies.paper.claims import (
+from offloadlib.studies.paper.claims import Claim, Measurements, Verdict, claims, slopes, threshold
+from offloadlib.studies.paper.literal import LITERAL, Costs
+from offloadlib.studies.paper.page import page
+from offloadlib.studies.paper.variations import (
     BTOD,
     FOUR,
     GAOD,
     GSOD1,
     GSOD2,
+    HEAP,
     LOCAL,
     OPTIMUM,
-    Claim,
-    Measurements,
-    Verdict,
-    claims,
-    slopes,
-    threshold,
+    PLAIN,
+    VARIATIONS,
+    Open,
+    Variation,
 )
-from offloadlib.studies.paper.page import page
 from offloadlib.studies.statistics import estimate, exponent, signs
 from offloadlib.studies.tidy import tidy
 
@@ -70,6 +78,11 @@ Change = Callable[[str, float, str, Values], None]
 
 COST = {OPTIMUM: 0.40, BTOD: 0.40, GSOD1: 0.445, GSOD2: 0.46, GAOD: 0.50, LOCAL: 1.0}
 USED = {OPTIMUM: 1.0, BTOD: 1.0, GSOD1: 0.99, GSOD2: 0.98, GAOD: 0.97, LOCAL: 0.0}
+COST |= {PLAIN: COST[BTOD], HEAP: COST[GSOD1]}
+USED |= {PLAIN: USED[BTOD], HEAP: USED[GSOD1]}
+TIME = {PLAIN: 3.0, BTOD: 1.0, GAOD: 0.9, GSOD1: 0.3, GSOD2: 0.3, HEAP: 0.3, OPTIMUM: 1.0, LOCAL: 0.0}
+"""Exponents."""
+LARGE = {"devices-large": "devices", "capacity-large": "capacity", "points-large": "points"}
 GRID: dict[str, tuple[float, ...]] = {
     "devices": tuple(range(5, 101, 5)),
     "capacity": tuple(range(5, 21)),
@@ -77,38 +90,43 @@ GRID: dict[str, tuple[float, ...]] = {
     "population": (10, 20, 30, 40, 50),
     "iterations": (100, 325, 600),
     "crossover": (0.1, 0.5, 0.95),
+    "sensitivity": tuple(range(len(VARIATIONS))),
 }
+GRID |= {large: GRID[small] for large, small in LARGE.items()}
 
 
 def _values(experiment: str, x: float, method: str) -> Values:
     """What was measured in a world where the paper is right."""
-    share, used = COST[method], USED[method]
+    share, used, time = COST[method], USED[method], TIME[method]
     devices = x if experiment == "devices" else 40.0
-    time = {BTOD: 3.0, GAOD: 2.0, GSOD1: 1.0, GSOD2: 1.0, OPTIMUM: 1.0, LOCAL: 0.0}[method]
-    match experiment:
+    least = {PLAIN: 0.1, BTOD: 0.01, GAOD: 0.01}.get(method, 0.001)
+    match LARGE.get(experiment, experiment):
         case "devices":
             cost, used = share * min(x, 70) + max(x - 70, 0), used * min(1, x / 70)
-            seconds = 1e-4 * x**time
+            seconds = least * (2 ** (x / 10) if method == PLAIN else x**time)
         case "capacity":
             cost, used = 40 - (40 - 40 * share) * min(x, 12) / 12, used * min(1, 12 / x)
-            seconds = 1e-3 * (1 + 0.2 * min(x, 12) / 12)
+            seconds = least * (1 + 0.2 * min(x, 12) / 12)
         case "points":
-            cost, used = 40 - (40 - 40 * share) * min(x, 5) / 5, used * min(1, 4 / x)
-            seconds = 1e-3 * (2.0**x if method == BTOD else x ** (time / 2))
+            cost, used = 40 - (40 - 40 * share) * min(x, 3) / 3, used * min(1, 3 / x)
+            seconds = least * (2.0**x if method == PLAIN else x ** (time / 10))
         case "crossover":
             cost, seconds = 20.0, 1.0
+        case "sensitivity":
+            cost, seconds = 40 * share, 1.0
         case _:
-            cost, seconds = 20 - 2 * min(x / {"population": 30, "iterations": 325}[experiment], 1), 1.0
+            settled = {"population": 30, "iterations": 325}[experiment]
+            cost, seconds = 20 - 2 * min(x / settled, 1), 0.01 * x
     if method == GSOD2:
         seconds *= 0.9
-    fairness = 0.9 if method in (GSOD1, GSOD2) else 0.6
+    fairness = {HEAP: 0.95, GSOD1: 0.9, GSOD2: 0.9}.get(method, 0.6)
     best = cost / share * COST[OPTIMUM] if experiment == "devices" and x <= 70 else cost
     return {
         "cost": cost,
         "utilisation": used,
         "time": seconds,
         "fairness": fairness,
-        "ratio": cost / best if method != BTOD else 1.0,
+        "ratio": cost / best if method not in (BTOD, PLAIN) else 1.0,
         "worse_off": 0.0,
         "saving": 1 - cost / devices,
     }
@@ -137,9 +155,15 @@ def _judged(frame: pd.DataFrame) -> dict[str, Claim]:
 
 def test_every_claim_holds_where_the_paper_is_right() -> None:
     found = _judged(_world())
-    assert len(found) == 22
+    assert len(found) == 32
     wrong = {text: claim.measured for text, claim in found.items() if claim.verdict is not Verdict.HOLDS}
-    assert not wrong
+    # No method has both the least cost and only nearly the least.
+    assert list(wrong) == [
+        "The greedy strategy is the best of the three by cost, utilisation and decision time"
+    ]
+    assert found[next(iter(wrong))].verdict is Verdict.PART
+    for claim in found.values():
+        assert claim.rule and claim.range
 
 
 def _times(name: str, factor: float, *methods: str, where: str = "", above: float = -1.0) -> Change:
@@ -171,11 +195,13 @@ FAILS, PART = Verdict.FAILS, Verdict.PART
         ("GSOD-I is near BTOD", _times("cost", 1.3, GSOD1), FAILS),
         ("GSOD-I is near BTOD", _times("cost", 1.2, GSOD1, above=90), PART),
         ("BTOD saves about 60%", _set("saving", lambda x: 0.5, BTOD), FAILS),
-        ("BTOD saves about 60%", _set("saving", lambda x: 0.5 if x > 30 else 0.6, BTOD), PART),
+        ("BTOD saves about 60%", _set("saving", lambda x: 0.5 if x > 5 else 0.6, BTOD), PART),
         ("GSOD-I saves about 55%", _set("saving", lambda x: 0.7, GSOD1), FAILS),
-        ("By total cost GSOD-I is before", _times("cost", 1.2, GSOD1), PART),
-        ("By total cost GSOD-I is before", _set("cost", lambda x: 1.0, GAOD), PART),
-        ("By total cost GSOD-I is before", _set("cost", lambda x: 1 / x, GSOD2, GAOD), FAILS),
+        ("By total cost GSOD-I is before", _times("cost", 1.2, GSOD1), FAILS),
+        ("By total cost GSOD-I is before", _times("cost", 1.2, GSOD1, where="capacity"), PART),
+        ("GAOD has the greatest total cost", _times("cost", 0.5, GAOD), FAILS),
+        ("GAOD has the greatest total cost", _times("cost", 1.3, GSOD1), PART),
+        ("The greedy strategy is the best", _times("time", 1e4, GSOD1), FAILS),
         ("All four methods beat local", _times("cost", 3.0, *FOUR), FAILS),
         ("All four methods beat local", _times("cost", 3.0, GAOD), PART),
         ("From about 70 devices on", _set("cost", lambda x: 0.5 * x, *FOUR, where="devices"), FAILS),
@@ -183,24 +209,46 @@ FAILS, PART = Verdict.FAILS, Verdict.PART
         ("More capacity does not pay", _set("cost", lambda x: 40 - x, *FOUR, where="capacity"), FAILS),
         ("More capacity does not pay", _set("cost", lambda x: 40 - x, BTOD, where="capacity"), PART),
         ("With more offload points the cost", _set("cost", lambda x: 0.8**x, *FOUR, where="points"), FAILS),
+        # What levels out beyond the paper's range does not count.
+        (
+            "With more offload points the cost",
+            _set("cost", lambda x: 40 - min(x, 8), *FOUR, where="points"),
+            FAILS,
+        ),
         ("With more offload points the cost", _set("cost", lambda x: 0.8**x, GAOD, where="points"), PART),
         ("Utilisation: BTOD has the highest", _set("utilisation", lambda x: 0.5, *FOUR), FAILS),
+        ("GAOD has the lowest utilisation", _set("utilisation", lambda x: 0.5, *FOUR), FAILS),
+        ("GAOD has the lowest utilisation", _times("utilisation", 0.5, BTOD), PART),
         ("Utilisation: BTOD has the highest", _times("utilisation", 0.5, BTOD), PART),
         ("Utilisation rises with", _set("utilisation", lambda x: 0.5, *FOUR), FAILS),
         ("Utilisation rises with", _set("utilisation", lambda x: 0.5, GAOD), PART),
         ("GSOD is fairer", _set("fairness", lambda x: 0.1, GSOD1, GSOD2), FAILS),
         ("GSOD is fairer", _set("fairness", lambda x: 0.1, GSOD2), PART),
+        ("GSOD with a heap is the fairest", _set("fairness", lambda x: 0.1, HEAP), FAILS),
+        ("GSOD with a heap is the fairest", _set("fairness", lambda x: 0.7, HEAP), PART),
         ("GSOD-II is a little faster", _times("time", 2.0, GSOD2), FAILS),
         ("GSOD-II is a little faster", _times("time", 0.1, GSOD2), PART),
-        ("With the devices, the time", _set("time", lambda x: x**0.5, BTOD, GAOD), FAILS),
-        ("With the devices, the time", _set("time", lambda x: x**0.5, GAOD), PART),
-        ("With the offload points, the time", _set("time", lambda x: 1.0, *FOUR), FAILS),
-        ("With the offload points, the time", _set("time", lambda x: x**0.1, GAOD), PART),
-        ("The time of BTOD grows exponentially", _set("time", lambda x: x, BTOD), FAILS),
-        ("The time of BTOD grows exponentially", _set("time", lambda x: x**1.25, BTOD), PART),
+        ("The decision time of BTOD is much longer", _set("time", lambda x: 1.0, PLAIN, GSOD1), FAILS),
+        ("The decision time of BTOD is much longer", _times("time", 1e-4, PLAIN, where="points"), PART),
+        ("The decision time of GAOD lies", _set("time", lambda x: 1.0, PLAIN, *FOUR), FAILS),
+        ("The decision time of GAOD lies", _times("time", 1e9, GAOD), PART),
+        ("With the devices, the time", _set("time", lambda x: x**0.1, PLAIN, GAOD), FAILS),
+        ("With the devices, the time", _set("time", lambda x: x**0.1, GAOD), PART),
+        ("With the offload points, the time", _set("time", lambda x: 1.0, PLAIN, *FOUR), FAILS),
+        ("With the offload points, the time", _set("time", lambda x: 1.0, GAOD), PART),
+        ("The time of BTOD grows exponentially with the off", _set("time", lambda x: 1.0, PLAIN), FAILS),
+        (
+            "The time of BTOD grows exponentially with the off",
+            _set("time", lambda x: (1 + x) ** 5, PLAIN),
+            PART,
+        ),
+        ("The time of BTOD grows exponentially with the dev", _set("time", lambda x: x, PLAIN), FAILS),
+        ("The time of BTOD grows exponentially with the dev", _set("time", lambda x: x**1.5, PLAIN), PART),
+        ("The time of GAOD is O(I S M)", _set("time", lambda x: x**2, GAOD), FAILS),
+        ("The time of GAOD is O(I S M)", _set("time", lambda x: x, GAOD), PART),
         ("The times of GSOD grow", _set("time", lambda x: x**3, GSOD1, GSOD2), FAILS),
         ("The times of GSOD grow", _set("time", lambda x: x**3, GSOD2, where="points"), PART),
-        ("With capacity the decision time", _set("time", lambda x: x, *FOUR), FAILS),
+        ("With capacity the decision time", _set("time", lambda x: x, PLAIN, *FOUR), FAILS),
         ("With capacity the decision time", _set("time", lambda x: 1.0, GAOD), PART),
         ("GAOD settles near a population", _set("cost", lambda x: 1 / x, GAOD, where="population"), FAILS),
         ("GAOD settles near a population", _set("cost", lambda x: 5.0, GAOD, where="population"), PART),
@@ -208,6 +256,12 @@ FAILS, PART = Verdict.FAILS, Verdict.PART
         ("GAOD settles near 325 iterations", _set("cost", lambda x: 5.0, GAOD, where="iterations"), PART),
         ("GAOD hardly depends", _set("cost", lambda x: 1 + x, GAOD, where="crossover"), FAILS),
         ("GAOD hardly depends", _set("cost", lambda x: 1 + 0.03 * x, GAOD, where="crossover"), PART),
+        ("The crossover probability only", _set("cost", lambda x: 1 + x, GAOD, where="crossover"), FAILS),
+        (
+            "The crossover probability only",
+            _set("cost", lambda x: 1 + 0.01 * x, GAOD, where="crossover"),
+            PART,
+        ),
     ],
 )
 def test_a_claim_may_fail(claim: str, change: Change, verdict: Verdict) -> None:
@@ -251,10 +305,7 @@ def test_noise_alone_proves_no_order() -> None:
     world = _world()
     same = world["method"].isin(FOUR)
     world.loc[same, "cost"] = 20 + rng.normal(0, 1, int(same.sum()))
-    assert _judged(world)["By total cost GSOD-I is before GSOD-II, and GSOD-II before GAOD"].verdict in (
-        FAILS,
-        PART,
-    )
+    assert _judged(world)["By total cost GSOD-I is before GSOD-II"].verdict in (FAILS, PART)
 
 
 def test_the_threshold_is_where_the_slope_stays() -> None:
@@ -326,18 +377,21 @@ def test_the_plan_is_that_of_the_paper() -> None:
 
 def test_the_page_of_a_whole_world() -> None:
     world = _world()
+    world = world[world["experiment"] != "sensitivity"].copy()
     world["bound"], world["proven"] = world["cost"] * 0.4, True
     world["instance"] = world["experiment"] + world["x"].map(str) + world["repetition"].map(str)
     sensitivity = world[(world["experiment"] == "devices") & (world["x"] == 40.0)].assign(
         experiment="sensitivity"
     )
     parts = [world, sensitivity.assign(x=0.0), sensitivity[sensitivity["method"] == GAOD].assign(x=1.0)]
-    content = page("A study", pd.concat(parts), ["as it is", "GAOD otherwise"])
+    otherwise = Variation("GAOD otherwise", Open.READING, parameters={GAOD: {"mutation": 0.5}})
+    content = page("A study", pd.concat(parts), [Variation("as it is", Open.RANGE), otherwise])
     stems = [picture.stem for picture in content.pictures]
     assert [stem[:5] for stem in stems if stem.startswith("fig")] == [f"fig{n:02d}" for n in range(8, 20)]
     summary = markdown(content)
-    assert "Of 22 claims: 22 hold." in summary
-    assert summary.count("GAOD otherwise") == 2  # savings, and costs above the optimum
+    assert "Of 32 claims: 31 hold, 1 hold in part." in summary
+    assert summary.count("GAOD otherwise") == 1  # a column
+    assert summary.count("| as it is |") == 3  # a line of two tables, a column of the third
     table = content.data["means"].set_index(["experiment", "x", "method"])
     found, costs = table.xs(("devices", "40", GSOD1)), world.set_index(["experiment", "x", "method"])["cost"]
     own = estimate(costs.xs(("devices", 40.0, GSOD1)))
@@ -351,8 +405,10 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = paper.Grid((5,), (20,), (0.5,), (5, 40), (5,), (1,))
     monkeypatch.setattr(paper, "QUICK", tiny)
     monkeypatch.setattr(paper, "BASE", Setting(devices=6, offload_points=3, capacity=4))
-    monkeypatch.setattr(paper, "VARIATIONS", paper.VARIATIONS[:1])
+    few = [item for item in VARIATIONS if item.name.startswith(("as everywhere", "k - 1", "the connected"))]
+    monkeypatch.setattr(paper, "VARIATIONS", few)
     monkeypatch.setattr(paper, "OTHERS", ())
+    monkeypatch.setattr(paper, "LARGE", 2)
     command = ["study", "paper", "--quick", "--repetitions", "2", "-o", str(tmp_path)]
     assert cli.main(command) == 0
     rows = pd.read_csv(tmp_path / "rows.csv")
@@ -365,4 +421,117 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "fig11-devices-cost.svg").exists()
     means = pd.read_csv(tmp_path / "means.csv")
     assert set(means["instances"]) == {2}
-    assert (means["bound"] <= means["cost"] * (1 + 1e-5)).all()
+    known = means.dropna(subset="bound")  # there is none of what is large, and of other readings
+    assert (known["bound"] <= known["cost"] * (1 + 1e-5)).all()
+    assert len(known) >= len(means) / 2
+
+
+# Proofs, and other readings -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "target"), [((3, 5, 7), 8), ((3, 5, 7), 9), ((2, 4, 9, 1), 7), ((4, 6), 5)]
+)
+def test_subset_sum_is_one_device(numbers: tuple[int, ...], target: int) -> None:
+    """The reduction of docs/problem.md."""
+    total, names = sum(numbers), [f"t{k}" for k in range(len(numbers))]
+    instance = instance_of(
+        {
+            "format": "offloadlib-instance",
+            "version": 1,
+            "kind": "structured",
+            "name": "subset sum",
+            "cost": {"normalise": "none"},
+            "applications": [
+                {
+                    "id": "two",
+                    "subtasks": [*names, "other"],
+                    "edges": [list(p) for p in itertools.pairwise(names)],
+                }
+            ],
+            "offload_points": [{"id": "op", "cpu": 1, "capacity": 99, "uplink": 1, "downlink": 1}],
+            "devices": [
+                {
+                    "id": "d",
+                    "application": "two",
+                    "cpu": 2,
+                    "power": {"execute": 0.75, "send": 1, "receive": 1},
+                    "connected_to": "op",
+                    "alpha": 0.5,
+                    "work": [*(2 * s for s in numbers), 2 * total - target],
+                    "input": [0] * (len(numbers) + 1),
+                    "output": [0] * (len(numbers) + 1),
+                }
+            ],
+        }
+    )
+    sums = {sum(some) for n in range(len(numbers) + 1) for some in itertools.combinations(numbers, n)}
+    optimum, _ = brute_force(instance)
+    assert (optimum == total - target / 8) == (target in sums)
+    assert optimum >= total - target / 8
+
+
+@pytest.mark.parametrize("capacity", [4, 20])
+def test_k_minus_one_is_the_predecessor_in_a_chain(capacity: int) -> None:
+    """So there the methods of the literal reading decide as the others do, at the same cost."""
+    setting = Setting(devices=12, offload_points=3, capacity=capacity, applications=("chain-4",))
+    instance = generate(setting, seed=1)
+    for name, method in LITERAL.items():
+        literal, usual = method.load()(instance, Budget()), METHODS[name].load()(instance, Budget())
+        assert literal.solution.rows(instance) == usual.solution.rows(instance)
+        assert literal.run["stated"]["cost"] == pytest.approx(usual.objective, rel=1e-12)
+
+
+def test_the_join_waits_for_the_subtask_before_it_alone() -> None:
+    """Face recognition with t4 away alone: t4 is sent the output of t3, and t5 receives that of t4."""
+    instance = generate(Setting(devices=1, offload_points=1, normalise="none", alpha=(1.0, 1.0)), seed=3)
+    group, points, cpu = instance.groups[0], instance.points, instance.devices.cpu[0]
+    work, output = group.work[0], group.output[0]
+    away = work[3] / points.cpu[0] + output[2] / points.uplink[0]
+    back = work[4] / cpu + output[3] / points.downlink[0]
+    expected = (work[0] + work[1]) / cpu + max(work[2] / cpu, away) + back
+    places = np.array([[LOCAL_PLACE, LOCAL_PLACE, LOCAL_PLACE, 0, LOCAL_PLACE]])
+    assert Costs(instance).of(0, places)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_rows_may_state_the_cost_in_another_reading() -> None:
+    stated = {"stated": {"cost": 8.0, "saving": 0.2}}
+    rows = {"a": _row("i", OPTIMUM, 10.0, 10.0), "b": _row("i", GSOD1, 12.0, run=stated)}
+    jobs: list[Any] = [SimpleNamespace(key=key) for key in rows]
+    frame = tidy([Point("sensitivity", 0, 0, job) for job in jobs], rows)
+    assert frame["cost"].tolist() == [10.0, 8.0] and frame["saving"].tolist() == [0.5, 0.2]
+    assert frame["proven"].tolist() == [True, False] and math.isnan(frame["ratio"][1])
+
+
+@pytest.mark.parametrize("variation", VARIATIONS, ids=lambda item: item.name)
+def test_every_variation_runs(variation: Variation) -> None:
+    setting = replace(Setting(devices=6, offload_points=3, capacity=4), **variation.changes)
+    instance, some = generate(setting, seed=0), 0
+    for name in (*FOUR, OPTIMUM):
+        own = variation.runs(name)
+        if own is not None and name != OPTIMUM:
+            method, parameters = own
+            job = Job(Generated(setting, 0), method, parameters, timed=False)
+            result = job.prepared().load()(instance, Budget())
+            assert evaluate(instance, result.solution).feasible
+            some += 1
+    assert some or variation is VARIATIONS[0]
+    assert all(name not in variation.parameters for name in variation.lacks)
+
+
+def test_what_has_been_connected_first_fills_first() -> None:
+    """A subtask is elsewhere only where the point of its device is full in the end."""
+    for seed in range(5):
+        instance = generate(Setting(devices=15, offload_points=4, capacity=6), seed=seed)
+        connected = instance.devices.connected_to
+        (first,) = (item for item in VARIATIONS if item.name.startswith("the connected point"))
+        for name in (BTOD, GSOD1, GSOD2):
+            method, parameters = first.runs(name) or (METHODS[name], {})
+            job = Job(Generated(Setting(), 0), method, parameters, timed=False)
+            solution = job.prepared().load()(instance, Budget()).solution
+            rows = solution.rows(instance)
+            used = np.bincount([p for row in rows for p in row if p != LOCAL_PLACE], minlength=4)
+            for m, row in enumerate(rows):
+                if any(place not in (LOCAL_PLACE, connected[m]) for place in row):
+                    # BTOD's devices look further where there is no room for a whole task.
+                    assert used[connected[m]] > 6 - (5 if name == BTOD else 1)

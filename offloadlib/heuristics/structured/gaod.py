@@ -91,7 +91,10 @@ def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) 
             if point == LOCAL or air[point] == 0 or not left.any():
                 continue
             best = np.full(tasks.start[m + 1] - tasks.start[m], LOCAL)
-            cost, count = evolve(tasks, m, cpu, left, settings, random, best)
+            room = left
+            if parameters.connected_first and left[point] >= len(best):
+                room = np.where(np.arange(len(left)) == point, left, 0)
+            cost, count = evolve(tasks, m, cpu, room, settings, random, best)
             generations += count
             total += cost - float(local[m])
             offloaded = best[best != LOCAL]
@@ -187,7 +190,7 @@ def evolve(
     cost, generations
         Of the decision; how many there were after the first.
     """
-    population, iterations, patience, crossover, mutation, literal = settings
+    population, iterations, patience, crossover, mutation, literal, every = settings
     size = len(best)
     people, children = np.empty((population, size), np.int64), np.empty((population, size), np.int64)
     fitness, genes = np.empty(population), np.empty((population, size))
@@ -222,6 +225,14 @@ def evolve(
                 device_cost(tasks, m, child, cpu, finish, gene_weights)
                 if literal:
                     complements(gene_weights, gene_weights)
-                k = drawn(gene_weights, random.random())
-                child[k] = another_place(child[k], room, random.random())
+                one = -1 if every else drawn(gene_weights, random.random())
+                total = 1.0 if literal else gene_weights.sum()
+                for k in range(size):
+                    if k == one or (every and total * random.random() < gene_weights[k]):
+                        place = another_place(child[k], room, random.random())
+                        if child[k] >= 0:
+                            room[child[k]] += 1
+                        if place >= 0:
+                            room[place] -= 1
+                        child[k] = place
         people, children = children, people

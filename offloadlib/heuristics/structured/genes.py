@@ -32,7 +32,13 @@ class Parameters:
     patience
         Generations without a better best after which a device's search ends, at least 1.
     literal_mutation
-        Draw the gene that mutates by formula (8) as printed.
+        Take formula (8) as printed for the gene that mutates.
+    every_gene
+        An individual that mutates has each gene mutate with the probability of (8), instead of one gene
+        drawn by it; on instances of version 1.
+    connected_first
+        A device has the offload point that it is connected to for itself while that has room for its whole
+        task, and all points otherwise (3.1); on instances of version 1.
 
     Raises
     ------
@@ -46,6 +52,8 @@ class Parameters:
     mutation: float = 0.1
     patience: int = 100
     literal_mutation: bool = False
+    every_gene: bool = False
+    connected_first: bool = False
 
     def __post_init__(self) -> None:
         problems = [
@@ -70,7 +78,8 @@ class Parameters:
         """The same for a kernel."""
         return Settings(
             *(self.population, self.iterations, self.patience),
-            *(float(self.crossover), float(self.mutation), self.literal_mutation),
+            *(float(self.crossover), float(self.mutation)),
+            *(self.literal_mutation, self.every_gene),
         )
 
 
@@ -86,9 +95,10 @@ class Settings(NamedTuple):
     crossover: float
     mutation: float
     literal: bool
+    every: bool
 
 
-SETTINGS = named(Settings, *[types.int64] * 3, *[types.float64] * 2, types.boolean)
+SETTINGS = named(Settings, *[types.int64] * 3, *[types.float64] * 2, *[types.boolean] * 2)
 """Their type in the signature of a kernel."""
 
 

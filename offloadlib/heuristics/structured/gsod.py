@@ -12,12 +12,15 @@ goes to the offload point listed first. The cost of subtask k depends on its pre
 which earlier layers made. Ties in the sort keep the file order.
 
 Channels: a device that has not offloaded yet needs a free channel of its offload point, and keeps it.
+
+What else the paper can be taken to say is in :class:`Reading`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,15 +33,44 @@ from offloadlib.instances.compiled import kernel, named, read_only, readable, wr
 from offloadlib.instances.structured import sides
 from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
-from offloadlib.instances.structured.model import Places
+from offloadlib.instances.structured.model import Application, Places
 from offloadlib.instances.structured.sides import Terms
 
 from .limited import greedy
 from .limited.choices import of_format_2
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Other readings of the paper, on instances of version 1.
+
+    Parameters
+    ----------
+    by_structure
+        Layer k holds the subtasks that a longest path of k subtasks leads to (4.3.2, "according to its
+        structure"), instead of the k-th of each device.
+    connected_first
+        Another offload point is taken only where the connected one is full (3.1).
+    """
+
+    by_structure: bool = False
+    connected_first: bool = False
+
+    def layers(self, application: Application) -> list[list[int]]:
+        """The subtasks of each layer."""
+        if not self.by_structure:
+            return [[k] for k in application.order]
+        depth: dict[int, int] = {}
+        for k in application.order:
+            depth[k] = max((depth[j] + 1 for _, j in application.incoming[k]), default=0)
+        return [[k for k in depth if depth[k] == level] for level in range(max(depth.values()) + 1)]
+
+
+PAPER = Reading()
+
+
 class Layer(NamedTuple):
-    """One subtask of each device that still has one: L entries, in file order of the devices.
+    """Subtasks of the devices that still have one: L entries, in file order of the devices.
 
     Attributes
     ----------
@@ -92,21 +124,28 @@ def _merged(parts: list[Layer]) -> tuple[Layer, NDArray[np.intp]]:
     return Layer(*map(read_only, merged)), order
 
 
-Rank = Callable[[Layer, Floats, Ints, NDArray[np.bool_]], Floats]
-"""(layer, cpu, capacity left, may offload) -> (L,) value to sort by, smallest first."""
+Rank = Callable[[Layer, Floats | float, NDArray[np.bool_]], Floats]
+"""(layer, greatest speed that is free, may offload) -> (L,) value to sort by, smallest first."""
 
 
-def _by_difference(layer: Layer, cpu: Floats, capacity: Ints, allowed: NDArray[np.bool_]) -> Floats:
-    free = np.flatnonzero(capacity > 0)
-    if len(free) == 0:
-        return np.zeros(len(layer.devices))
-    there, more = sides.at_point(layer.work, cpu[free].max())
+def _by_difference(layer: Layer, speed: Floats | float, allowed: NDArray[np.bool_]) -> Floats:
+    there, more = sides.at_point(layer.work, speed)
     least = layer.radio + there + more
     return np.where(allowed, least - layer.local, np.inf)
 
 
-def _by_ratio(layer: Layer, cpu: Floats, capacity: Ints, allowed: NDArray[np.bool_]) -> Floats:
+def _by_ratio(layer: Layer, speed: Floats | float, allowed: NDArray[np.bool_]) -> Floats:
     return -layer.ratio
+
+
+def _fastest(cpu: Floats, left: Ints, point: Ints, reading: Reading) -> Floats | float:
+    """The greatest speed that is free, for all or for each of (L,) devices connected to these points."""
+    free = cpu[left > 0]
+    most = float(free.max()) if len(free) else 1.0  # no matter which: nothing can be offloaded
+    if not reading.connected_first:
+        return most
+    speed: Floats = np.where((point != LOCAL) & (left[point] > 0), cpu[point], most)
+    return speed
 
 
 _READ, _READ_INT = readable("float64"), readable("int64")
@@ -114,7 +153,7 @@ _READ, _READ_INT = readable("float64"), readable("int64")
 
 @kernel(
     types.void(
-        *(_READ_INT, named(Layer, _READ_INT, *[_READ] * 4), _READ, _READ_INT, ROOM),
+        *(_READ_INT, named(Layer, _READ_INT, *[_READ] * 4), _READ, _READ_INT, types.boolean, ROOM),
         *(writable("boolean"), writable("int32")),
     )
 )
@@ -123,6 +162,7 @@ def _assign(
     layer: Layer,
     cpu: Floats,
     connected_to: Ints,
+    connected_first: bool,
     room: Room,
     on_air: NDArray[np.bool_],
     chosen: Places,
@@ -135,8 +175,9 @@ def _assign(
         if not may_offload(point, air[point], on_air[m]):
             continue
         least = local[i]
+        tied = connected_first and left[point] > 0
         for n in range(len(cpu)):
-            if left[n] > 0:
+            if left[n] > 0 and (n == point or not tied):
                 there, more = at_point(work[i], cpu[n])
                 cost = radio[i] + there + more
                 if cost < least:
@@ -149,25 +190,27 @@ def _assign(
                 air[point] -= 1
 
 
-def _solve(instance: Instance, rank: Rank) -> Result:
+def _solve(instance: Instance, rank: Rank, reading: Reading) -> Result:
     begun = time.perf_counter()
     cpu, connected_to = instance.points.cpu, instance.devices.connected_to
     room = everything(instance)
     on_air = np.zeros(instance.num_devices, dtype=np.bool_)
     places = Solution.all_local(instance).places
     places = tuple(array.copy() for array in places)
-    for depth in range(max(group.application.size for group in instance.groups)):
+    layers = [reading.layers(group.application) for group in instance.groups]
+    for depth in range(max(map(len, layers))):
         active = [
-            (term, array, term.group.application.order[depth])
-            for term, array in zip(instance.terms, places, strict=True)
-            if depth < term.group.application.size
+            (term, array, k)
+            for term, array, own in zip(instance.terms, places, layers, strict=True)
+            if depth < len(own)
+            for k in own[depth]
         ]
         layer, merged = _merged([layer_part(*entry) for entry in active])
         point = connected_to[layer.devices]
-        allowed = (point != LOCAL) & (on_air[layer.devices] | (room.air[point] > 0))
-        order = np.argsort(rank(layer, cpu, room.left, allowed), kind="stable")
+        allowed = (point != LOCAL) & (on_air[layer.devices] | (room.air[point] > 0)) & room.left.any()
+        order = np.argsort(rank(layer, _fastest(cpu, room.left, point, reading), allowed), kind="stable")
         chosen = np.full(len(order), LOCAL, dtype=np.int32)
-        _assign(order, layer, cpu, connected_to, room, on_air, chosen)
+        _assign(order, layer, cpu, connected_to, reading.connected_first, room, on_air, chosen)
         scattered = np.empty_like(chosen)
         scattered[merged] = chosen
         start = 0
@@ -177,15 +220,15 @@ def _solve(instance: Instance, rank: Rank) -> Result:
     return Result.of(instance, Solution(places), time.perf_counter() - begun)
 
 
-def solve_difference(instance: Instance, budget: Budget) -> Result:
+def solve_difference(instance: Instance, budget: Budget, parameters: Reading = PAPER) -> Result:
     """GSOD-I: the largest difference between local and offloading cost goes first."""
     if of_format_2(instance):
         return greedy.by_layers(instance, budget, by_ratio=False)
-    return _solve(instance, _by_difference)
+    return _solve(instance, _by_difference, parameters)
 
 
-def solve_ratio(instance: Instance, budget: Budget) -> Result:
+def solve_ratio(instance: Instance, budget: Budget, parameters: Reading = PAPER) -> Result:
     """GSOD-II: the largest ratio of workload to data goes first."""
     if of_format_2(instance):
         return greedy.by_layers(instance, budget, by_ratio=True)
-    return _solve(instance, _by_ratio)
+    return _solve(instance, _by_ratio, parameters)

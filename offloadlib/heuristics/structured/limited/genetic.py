@@ -163,7 +163,7 @@ def evolve(choices: Choices, state: State, m: int, settings: Settings, random: A
     int
         Generations after the first.
     """
-    population, iterations, patience, crossover, mutation, literal = settings
+    population, iterations, patience, crossover, mutation, literal, _ = settings
     size, first = len(best), choices.start[m]
     people, children = np.empty((population, size), np.int64), np.empty((population, size), np.int64)
     fitness, genes = np.empty(population), np.empty((population, size))
