@@ -18,11 +18,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What methods keep between runs is not that of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OFFLOADLIB_CACHE", str(tmp_path_factory.mktemp("kept")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def little_learning() -> Iterator[None]:
     """The method ddto learns from fewer frames, for the tests of what all methods have in common."""
-    from offloadlib.heuristics.hybrid import ddto
+    from offloadlib.heuristics.hybrid import learned
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ddto, "FRAMES", count(ddto.FRAMES, 600))  # it begins to learn at 512
+        patch.setattr(learned, "FRAMES", count(learned.FRAMES, 600))  # it begins to learn at 512
         yield

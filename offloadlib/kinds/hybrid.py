@@ -67,6 +67,14 @@ METHODS = (
         scheme=True,
     ),
     _hybrid(
+        "equal-split+share",
+        "offloadlib.heuristics.hybrid.schemes:solve_equal_decisions",
+        "its decisions, with the uplink shared out in the best way for them",
+        "Huang et al. 2018 (DDLO), their problem",
+        obstacle="offloadlib.heuristics.hybrid.schemes:too_many_patterns",
+        scheme=True,
+    ),
+    _hybrid(
         "coordinate-descent",
         "offloadlib.heuristics.hybrid.descent:solve",
         "each task in turn to its best place, until none moves",
@@ -99,10 +107,10 @@ METHODS = (
     ),
     _hybrid(
         "ddto",
-        "offloadlib.heuristics.hybrid.ddto:solve",
-        "networks that learn from their best candidate",
+        "offloadlib.heuristics.hybrid.learned:solve",
+        "networks that learn from their best candidate; trained once for a system, and kept",
         "Wu et al. 2020, by way of Huang et al. 2018 (DDLO)",
-        obstacle="offloadlib.heuristics.hybrid.network:obstacle",
+        obstacle="offloadlib.heuristics.hybrid.learned:obstacle",
         uses=SEED,
     ),
 )

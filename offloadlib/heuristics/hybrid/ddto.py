@@ -7,16 +7,16 @@ decision go into a memory that all networks share and that forgets the oldest; o
 every few frames each network takes one step of Adam on a random batch of its own. So the networks learn
 from the best candidate of any of them, and differ by their first weights and their batches.
 
-Only the abstract of Wu et al. is public. The procedure is that of DDLO (Huang et al. 2018), its closest
-published relative, with this project's constants; see ``docs/ddto.md``.
+Only the abstract of Wu et al. is public. The procedure and its constants are those of DDLO (Huang et al.
+2018), its closest published relative, by its public code; see ``docs/ddto.md``.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import time
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -25,30 +25,79 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from offloadlib.instances import Budget, InputError, Result, Termination
+from offloadlib.instances import InputError
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.files.document import replacing
-from offloadlib.instances.hybrid import HybridInstance, HybridSolution, with_best_split
+from offloadlib.instances.hybrid import (
+    HybridInstance,
+    HybridSolution,
+    device_costs,
+    equal_split,
+    loads,
+    with_best_split,
+)
 from offloadlib.instances.hybrid.model import TaskPlaces
 from offloadlib.instances.hybrid.split import costs
 
-from .network import Network, one_thread, prepare
+from .network import Networks, one_thread
 
-NETWORKS = 3
-"""Networks, where nothing else is said."""
+INPUTS = 60.0
+"""Standard deviation of the inputs: DDLO's 10 size - 200 for sizes of 10 to 30 has that of 60.6."""
 
-MEMORY, ENOUGH, EVERY, BATCH = 1024, 512, 10, 128
-"""Frames that are remembered, that make learning begin, between two steps, and in a batch."""
 
-FRAMES = 2000
-"""Frames that the method ``ddto`` learns from before it decides."""
+@dataclass(frozen=True)
+class Training:
+    """How networks learn; the defaults are the constants of DDLO's code.
 
-FORMAT, VERSION = "offloadlib-ddto", 1
+    Parameters
+    ----------
+    networks
+        How many, S.
+    rate
+        Step size of Adam.
+    memory
+        Frames that are remembered.
+    enough
+        Frames that make learning begin.
+    interval
+        Frames between two steps.
+    batch
+        Frames that a step of a network looks at, drawn with replacement.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    networks: int = 3
+    rate: float = 0.01
+    memory: int = 1024
+    enough: int = 512
+    interval: int = 10
+    batch: int = 128
+
+    def __post_init__(self) -> None:
+        least = ("networks", "memory", "enough", "interval", "batch")
+        problems = [
+            (name, f"must be at least 1, not {getattr(self, name)!r}")
+            for name in least
+            if not getattr(self, name) >= 1
+        ]
+        if not 0.0 < self.rate < math.inf:
+            problems.append(("rate", f"must be positive, not {self.rate!r}"))
+        if problems:
+            raise InputError("training", problems)
+
+
+DEFAULT = Training()
+
+FORMAT, VERSION = "offloadlib-ddto", 2
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How sizes become inputs: (size - mean)/spread, for each task of each device.
+    """How sizes become inputs: 60 (size - mean)/spread, for each task of each device.
 
     Attributes
     ----------
@@ -75,95 +124,102 @@ class Ddto:
         An instance; its devices, weights and parameters count, its sizes do not.
     scale
         Of the sizes.
-    networks
-        How many.
+    training
+        How many networks, and how they learn.
     seed
         Of first weights and batches: the same seed and frames give the same decisions.
-
-    Raises
-    ------
-    InputError
-        If scikit-learn is not installed.
+    equal
+        Whether every device has the same share of the uplink, which is DDLO's problem, in place of the best
+        one.
     """
 
-    def __init__(self, system: HybridInstance, scale: Scale, networks: int = NETWORKS, seed: int = 0) -> None:
+    def __init__(
+        self,
+        system: HybridInstance,
+        scale: Scale,
+        training: Training = DEFAULT,
+        seed: int = 0,
+        equal: bool = False,
+    ) -> None:
         inputs = system.sizes.size
-        self.system, self.scale = system, scale
+        self.system, self.scale, self.training, self.equal = system, scale, training, equal
         self.frames = 0
-        self._generators = [
-            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(networks)
-        ]
-        outputs = inputs * len(system.places)
-        self._networks = [Network(inputs, outputs, rng) for rng in self._generators]
-        self._values = np.zeros((MEMORY, inputs))
-        self._decisions = np.zeros((MEMORY, inputs), np.int8)
+        children = np.random.SeedSequence(seed).spawn(training.networks)
+        self._generators = [np.random.default_rng(child) for child in children]
+        self._networks = Networks(inputs, inputs * len(system.places), self._generators)
+        self._values = np.zeros((training.memory, inputs), np.float32)
+        self._decisions = np.zeros((training.memory, inputs), np.int8)
 
-    @property
-    def networks(self) -> int:
-        """How many networks there are."""
-        return len(self._networks)
-
-    def train(self, frames: Iterable[Floats], stop: Callable[[], bool] = lambda: False) -> Floats:
+    def train(self, frames: Floats, stop: Callable[[], bool] = lambda: False) -> Floats:
         """Decide for frames, one after the other, and learn from them.
 
         Parameters
         ----------
         frames
-            (N, M) sizes in Mbit, each.
+            (F, N, M) sizes in Mbit.
         stop
-            Asked before each frame; training can go on later with the frames that are left.
+            Asked now and then; training can go on later with the frames that are left.
 
         Returns
         -------
         ndarray
             Cost of the decision for each frame that was seen.
         """
-        found = []
+        found, done = [np.empty(0)], 0
         with one_thread():
-            for sizes in frames:
-                if stop():
-                    break
-                decision, cost = self._best(sizes)
+            while done < len(frames) and not stop():
+                # Until the next step the networks stay as they are: all frames before it at once.
+                some = frames[done : done + self.training.interval - self.frames % self.training.interval]
+                decisions, cost = self._best(some)
                 found.append(cost)
-                slot = self.frames % MEMORY
-                self._values[slot] = self._input(sizes)
-                self._decisions[slot] = decision.ravel()
-                self.frames += 1
-                if self.frames >= ENOUGH and self.frames % EVERY == 0:
+                slots = np.arange(self.frames, self.frames + len(some)) % self.training.memory
+                self._values[slots] = self._inputs(some)
+                self._decisions[slots] = decisions.reshape(len(some), -1)
+                self.frames += len(some)
+                done += len(some)
+                if self.frames >= self.training.enough and self.frames % self.training.interval == 0:
                     self._learn()
-        return np.array(found)
+        return np.concatenate(found)
 
     def candidates(self, sizes: Floats) -> TaskPlaces:
-        """(networks, N, M) places: what each network proposes for (N, M) sizes."""
-        values, (devices, tasks) = self._input(sizes), sizes.shape
-        scores = np.stack([network.scores(values) for network in self._networks])
-        places = scores.reshape(-1, devices, tasks, len(self.system.places)).argmax(axis=-1)
-        return np.asarray(places, np.int8)
+        """(..., networks, N, M) places: what each network proposes for (..., N, M) sizes."""
+        frames = sizes.reshape(-1, *sizes.shape[-2:])
+        scores = self._networks.scores(self._inputs(frames))
+        shape = (*scores.shape[:2], *sizes.shape[-2:], len(self.system.places))
+        places = scores.reshape(shape).argmax(axis=-1).swapaxes(0, 1)
+        return np.asarray(places.reshape(*sizes.shape[:-2], *places.shape[1:]), np.int8)
 
     def decide(self, sizes: Floats) -> HybridSolution:
-        """The cheapest candidate for (N, M) sizes, with its best split."""
+        """The cheapest candidate for (N, M) sizes, with its split."""
+        places = self.decide_all(sizes[None])[0][0]
+        if self.equal:
+            return HybridSolution(places, equal_split(self.system))
+        return with_best_split(replace(self.system, sizes=sizes), places)
+
+    def decide_all(self, frames: Floats) -> tuple[TaskPlaces, Floats]:
+        """(F, N, M) places for as many sizes, and (F,) what they cost."""
         with one_thread():
-            return with_best_split(self._frame(sizes), self._best(sizes)[0])
+            return self._best(frames)
 
-    def _best(self, sizes: Floats) -> tuple[TaskPlaces, float]:
-        candidates = self.candidates(sizes)
-        found = costs(self._frame(sizes), candidates)
-        best = int(np.argmin(found))
-        return candidates[best], float(found[best])
+    def _best(self, frames: Floats) -> tuple[TaskPlaces, Floats]:
+        candidates = self.candidates(frames)
+        if self.equal:
+            load = loads(self.system, candidates, frames[:, None])
+            found = device_costs(self.system, load, equal_split(self.system)).sum(axis=-1)
+        else:
+            found = costs(self.system, candidates, frames[:, None])
+        best, all_of_them = found.argmin(axis=1), np.arange(len(frames))
+        return candidates[all_of_them, best], found[all_of_them, best]
 
-    def _frame(self, sizes: Floats) -> HybridInstance:
-        return replace(self.system, sizes=sizes)
-
-    def _input(self, sizes: Floats) -> Floats:
-        values: Floats = ((sizes - self.scale.mean) / self.scale.spread).ravel()
-        return values
+    def _inputs(self, frames: Floats) -> NDArray[np.float32]:
+        values = INPUTS * (frames - self.scale.mean) / self.scale.spread
+        return values.reshape(len(frames), -1).astype(np.float32)
 
     def _learn(self) -> None:
-        held = min(self.frames, MEMORY)
-        for network, rng in zip(self._networks, self._generators, strict=True):
-            batch = rng.choice(held, BATCH, replace=False)
-            targets = self._decisions[batch, :, None] == np.arange(len(self.system.places))
-            network.step(self._values[batch], targets.reshape(BATCH, -1).astype(np.int64))
+        held = min(self.frames, self.training.memory)
+        batches = np.stack([rng.integers(held, size=self.training.batch) for rng in self._generators])
+        targets = self._decisions[batches][..., None] == np.arange(len(self.system.places))
+        self._networks.step(self._values[batches], targets.reshape(*batches.shape, -1), self.training.rate)
 
     def save(self, path: str | Path) -> None:
         """Write everything that is needed to go on: arrays and a JSON header in one ``.npz`` file.
@@ -173,18 +229,17 @@ class Ddto:
         InputError
             If the file cannot be written.
         """
-        states = [network.state() for network in self._networks]
         header = {
             "format": FORMAT,
             "version": VERSION,
-            "system": _system(self.system),
+            "system": system_of(self.system),
+            "training": asdict(self.training),
+            "equal": self.equal,
             "frames": self.frames,
-            "steps": [steps for _, steps in states],
+            "steps": self._networks.steps,
             "generators": [rng.bit_generator.state for rng in self._generators],
         }
-        arrays = {
-            f"network{k}_{i}": array for k, (state, _) in enumerate(states) for i, array in enumerate(state)
-        }
+        arrays = {f"networks{i}": array for i, array in enumerate(self._networks.state())}
         file = io.BytesIO()
         np.savez_compressed(
             file,
@@ -213,9 +268,10 @@ class Ddto:
             header = json.loads(str(arrays["header"]))
             if (header["format"], header["version"]) != (FORMAT, VERSION):
                 raise InputError(str(path), [("", f"is not a {FORMAT} file of version {VERSION}")])
-            if header["system"] != _system(system):
+            if header["system"] != system_of(system):
                 raise InputError(str(path), [("system", "is another one than that of the instance")])
-            loaded = cls(system, Scale(arrays["mean"], arrays["spread"]), len(header["steps"]))
+            scale, training = Scale(arrays["mean"], arrays["spread"]), Training(**header["training"])
+            loaded = cls(system, scale, training, equal=header["equal"])
             loaded._restore(header, arrays)
         except OSError as error:
             raise InputError(str(path), [("", error.strerror or "cannot be read")]) from None
@@ -225,57 +281,17 @@ class Ddto:
 
     def _restore(self, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         self.frames = int(header["frames"])
-        for k, (network, steps) in enumerate(zip(self._networks, header["steps"], strict=True)):
-            count = len(network.state()[0])
-            network.set_state([arrays[f"network{k}_{i}"] for i in range(count)], int(steps))
+        count = len(self._networks.state())
+        self._networks.set_state([arrays[f"networks{i}"] for i in range(count)], int(header["steps"]))
         for rng, state in zip(self._generators, header["generators"], strict=True):
             rng.bit_generator.state = state
         self._values[...], self._decisions[...] = arrays["values"], arrays["decisions"]
 
 
-def _system(instance: HybridInstance) -> dict[str, Any]:
+def system_of(instance: HybridInstance) -> dict[str, Any]:
     """What makes a system: all of an instance but the sizes."""
     return {
         "parameters": asdict(instance.parameters),
         "weight": instance.weight.tolist(),
         "tasks": instance.num_tasks,
     }
-
-
-def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
-    """Learn from frames of the instance's system, then decide for the instance.
-
-    The frames' tasks are drawn from all task sizes of the instance. Half of the time, at the most, goes
-    into learning; after Ctrl-C the decision is that of what has been learned so far.
-    """
-    prepare()
-    begun = time.perf_counter()
-    rng = np.random.default_rng(budget.seed)
-    pool = instance.sizes.ravel()
-    spread = float(pool.std()) or 1.0
-    scale = Scale(np.full(instance.sizes.shape, pool.mean()), np.full(instance.sizes.shape, spread))
-    learner = Ddto(instance, scale, seed=budget.seed)
-    termination = Termination.FINISHED
-
-    def late() -> bool:
-        return time.perf_counter() - begun > 0.5 * budget.time_limit
-
-    try:
-        learner.train((rng.choice(pool, instance.sizes.shape) for _ in range(FRAMES)), late)
-        if learner.frames < FRAMES:
-            termination = Termination.TIME_LIMIT
-    except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
-    learned = time.perf_counter() - begun
-    solution = learner.decide(instance.sizes)
-    runtime = time.perf_counter() - begun
-    return Result.of(
-        instance,
-        solution,
-        runtime,
-        None,
-        termination,
-        networks=learner.networks,
-        frames=learner.frames,
-        training_time=learned,
-    )

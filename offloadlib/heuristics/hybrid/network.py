@@ -1,97 +1,133 @@
-"""A small network that learns from examples: scikit-learn's, behind what is needed of it here.
+"""Several networks of one shape that learn from examples, all at once.
 
-It is a perceptron with two hidden layers and ReLU, trained with Adam on the cross-entropy of independent
-outputs. Its whole state is a list of arrays, so that it can be saved without pickling and continued
-exactly. Computations run on one thread.
+Each is a perceptron with two hidden layers and ReLU, trained with Adam (Kingma and Ba 2015) on the
+cross-entropy of independent outputs. The arrays of S networks lie in one, with the network as first index,
+so that a step of all is three products of stacks of matrices. The whole state is a list of arrays, so that it
+can be saved without pickling and continued exactly. Computations run on one thread.
 """
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager
 from functools import cache
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from offloadlib.instances import InputError
-from offloadlib.instances.arrays import Floats
+from scipy.special import expit
+from threadpoolctl import ThreadpoolController
 
 HIDDEN = (120, 80)
 """Sizes of the hidden layers."""
 
-RATE = 0.01
-"""Step size of Adam."""
+MEAN_DECAY, SQUARE_DECAY, TINY = 0.09, 0.999, 1e-8
+"""Adam's constants. The first one is that of DDLO's code, where 0.9 is usual."""
+
+Singles = NDArray[np.float32]
 
 
-class Network:
-    """A perceptron.
+def _layers(inputs: int, outputs: int) -> list[tuple[int, int]]:
+    """What comes into each layer, and what goes out."""
+    return list(pairwise((inputs, *HIDDEN, outputs)))
+
+
+def weights_of(inputs: int, outputs: int) -> int:
+    """How many weights a network has."""
+    return sum(wide * high for wide, high in _layers(inputs, outputs))
+
+
+class Networks:
+    """Perceptrons.
 
     Parameters
     ----------
     inputs, outputs
-        How many.
-    rng
-        Draws the first weights, uniformly (Glorot and Bengio 2010, as scikit-learn does).
-
-    Raises
-    ------
-    InputError
-        If scikit-learn is not installed.
+        How many each of them has.
+    generators
+        One for each; they draw the first weights from N(0, 1/inputs²), as DDLO's code does. Offsets are 0.
     """
 
-    def __init__(self, inputs: int, outputs: int, rng: np.random.Generator) -> None:
-        widths = (inputs, *HIDDEN, outputs)
-        self._model = _model(inputs, outputs)
-        layers = list(pairwise(widths))
-        # The factors of scikit-learn: 2 before a logistic output, else 6.
-        reach = [np.sqrt((2.0 if k == len(HIDDEN) else 6.0) / sum(layer)) for k, layer in enumerate(layers)]
-        weights = [rng.uniform(-r, r, layer) for r, layer in zip(reach, layers, strict=True)]
-        offsets = [rng.uniform(-r, r, layer[1]) for r, layer in zip(reach, layers, strict=True)]
-        zeros = [np.zeros_like(array) for array in (*weights, *offsets)]
-        self.set_state([*weights, *offsets, *zeros, *zeros], 0)
+    def __init__(self, inputs: int, outputs: int, generators: list[np.random.Generator]) -> None:
+        layers = _layers(inputs, outputs)
+        weights = [np.stack([rng.normal(0.0, 1.0 / inputs, layer) for rng in generators]) for layer in layers]
+        offsets = [np.zeros((len(generators), 1, width)) for _, width in layers]
+        self._values: list[Singles] = [array.astype(np.float32) for array in (*weights, *offsets)]
+        self._means, self._squares = ([np.zeros_like(array) for array in self._values] for _ in range(2))
+        self.steps = 0
 
-    def scores(self, values: Floats) -> Floats:
-        """(., outputs) of (., inputs), before the logistic function."""
-        *hidden, last = zip(self._model.coefs_, self._model.intercepts_, strict=True)
-        for weights, offsets in hidden:
-            values = np.maximum(values @ weights + offsets, 0.0)
-        scores: Floats = values @ last[0] + last[1]
-        return scores
+    def __len__(self) -> int:
+        return len(self._values[0])
 
-    def step(self, values: Floats, targets: NDArray[np.integer]) -> None:
-        """One step of Adam on a batch: (., inputs) and (., outputs) of 0 and 1."""
-        self._model.set_params(batch_size=len(values))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self._model.partial_fit(values, targets)
-        if any("interrupted" in str(warning.message) for warning in caught):
-            raise KeyboardInterrupt  # which scikit-learn takes for the end of this one step
+    def scores(self, values: Singles) -> Singles:
+        """(S, B, outputs) of (B, inputs) or (S, B, inputs), before the logistic function."""
+        return self._through(values)[-1]
 
-    def state(self) -> tuple[list[Floats], int]:
-        """Weights, offsets and both moments of Adam, copied; and the steps that it took."""
-        optimizer = self._model._optimizer
-        arrays = [*self._model.coefs_, *self._model.intercepts_, *optimizer.ms, *optimizer.vs]
-        return [array.copy() for array in arrays], optimizer.t
+    def _through(self, values: Singles) -> list[Singles]:
+        """What comes out of each layer, the inputs first."""
+        depth, found = len(self._values) // 2, [values]
+        for k in range(depth):
+            after = found[-1] @ self._values[k] + self._values[depth + k]
+            found.append(after if k == depth - 1 else np.maximum(after, 0.0, out=after))
+        return found
 
-    def set_state(self, arrays: list[Floats], steps: int) -> None:
+    def step(self, values: Singles, targets: NDArray[np.bool_], rate: float) -> None:
+        """One step of Adam of each network on its own batch.
+
+        Parameters
+        ----------
+        values
+            (S, B, inputs).
+        targets
+            (S, B, outputs).
+        rate
+            The step size.
+        """
+        gradients = self.gradients(values, targets)
+        self.steps += 1
+        means, squares = 1.0 - MEAN_DECAY**self.steps, 1.0 - SQUARE_DECAY**self.steps
+        for value, mean, square, gradient in zip(
+            self._values, self._means, self._squares, gradients, strict=True
+        ):
+            mean += np.float32(1.0 - MEAN_DECAY) * (gradient - mean)
+            square += np.float32(1.0 - SQUARE_DECAY) * (gradient * gradient - square)
+            value -= (
+                np.float32(rate / means)
+                * mean
+                / (np.sqrt(square * np.float32(1.0 / squares)) + np.float32(TINY))
+            )
+
+    def gradients(self, values: Singles, targets: NDArray[np.bool_]) -> list[Singles]:
+        """Of the mean cross-entropy over a batch and its outputs, in the order of the state."""
+        found = self._through(values)
+        depth = len(found) - 1
+        error = (expit(found[-1]) - targets) / np.float32(targets[0].size)
+        by_weights: list[Singles] = []
+        by_offsets: list[Singles] = []
+        for k in range(depth - 1, -1, -1):
+            by_weights.insert(0, found[k].swapaxes(-1, -2) @ error)
+            by_offsets.insert(0, error.sum(axis=-2, keepdims=True))
+            if k:
+                error = (error @ self._values[k].swapaxes(-1, -2)) * (found[k] > 0)
+        return [*by_weights, *by_offsets]
+
+    def state(self) -> list[Singles]:
+        """Weights, offsets and both moments of Adam, copied; with :attr:`steps` that is all."""
+        return [array.copy() for array in (*self._values, *self._means, *self._squares)]
+
+    def set_state(self, arrays: list[Singles], steps: int) -> None:
         """Continue from a state.
 
         Raises
         ------
         ValueError
-            If the arrays are not those of a network of this size.
+            If the arrays are not those of networks of this number and size.
         """
-        optimizer = self._model._optimizer
-        own = [*self._model.coefs_, *self._model.intercepts_, *optimizer.ms, *optimizer.vs]
-        for array, new in zip(own, arrays, strict=True):
+        for array, new in zip((*self._values, *self._means, *self._squares), arrays, strict=True):
             if array.shape != new.shape:
                 raise ValueError(f"an array of shape {new.shape} instead of {array.shape}")
             array[...] = new
-        optimizer.t = steps
+        self.steps = steps
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -101,46 +137,5 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 @cache
-def _controller() -> Any:
-    _sklearn()
-    from threadpoolctl import ThreadpoolController
-
+def _controller() -> ThreadpoolController:
     return ThreadpoolController()
-
-
-def obstacle(_: object) -> str | None:
-    """None, or why no network can be made."""
-    if find_spec("sklearn") is None:
-        return "needs scikit-learn, which is not installed: pip install 'offloadlib[learn]'"
-    return None
-
-
-def prepare() -> None:
-    """Import scikit-learn, which takes a second or two and is no part of a run.
-
-    Raises
-    ------
-    InputError
-        If it is not installed.
-    """
-    _controller()
-
-
-def _sklearn() -> Any:
-    reason = obstacle(None)
-    if reason is not None:
-        raise InputError("ddto", [("", reason)])
-    from sklearn import neural_network
-
-    return neural_network
-
-
-def _model(inputs: int, outputs: int) -> Any:
-    """scikit-learn's perceptron, made complete by a first step; its state is to be set."""
-    model = _sklearn().MLPClassifier(
-        HIDDEN, activation="relu", solver="adam", alpha=0.0, learning_rate_init=RATE, shuffle=False
-    )
-    targets = np.zeros((2, outputs), dtype=np.int64)
-    targets[0] = 1
-    model.set_params(batch_size=2, random_state=0)
-    return model.partial_fit(np.zeros((2, inputs)), targets, classes=np.arange(outputs))

@@ -83,6 +83,13 @@ def equal_optimum(instance: HybridInstance) -> HybridSolution:
     return HybridSolution(patterns[best], split)
 
 
+def solve_equal_decisions(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
+    """The decisions of that optimum with their best split: no decision knows of the sharing."""
+    begun = time.perf_counter()
+    solution = with_best_split(instance, equal_optimum(instance).places)
+    return Result.of(instance, solution, time.perf_counter() - begun)
+
+
 def solve_equal_split(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
     """The optimum under an equal split of the uplink, DDLO's problem: what sharing it out is worth."""
     begun = time.perf_counter()

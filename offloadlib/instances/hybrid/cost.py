@@ -49,7 +49,7 @@ class Loads(NamedTuple):
     energy: Floats
 
 
-def loads(instance: HybridInstance, places: NDArray[np.integer]) -> Loads:
+def loads(instance: HybridInstance, places: NDArray[np.integer], sizes: Floats | None = None) -> Loads:
     """L, U, K and E of one decision or of many.
 
     Parameters
@@ -58,6 +58,8 @@ def loads(instance: HybridInstance, places: NDArray[np.integer]) -> Loads:
         The instance.
     places
         (..., N, M) decisions, or what broadcasts to that: (P, 1, M) are P patterns for every device.
+    sizes
+        (..., N, M) sizes in Mbit, of many frames of the instance's system; its own by default.
 
     Returns
     -------
@@ -65,8 +67,9 @@ def loads(instance: HybridInstance, places: NDArray[np.integer]) -> Loads:
         Of shape (..., N).
     """
     parameters = instance.parameters
+    sizes = instance.sizes if sizes is None else sizes
     on_device, at_edge, in_cloud = (
-        np.where(places == place, instance.sizes, 0.0).sum(axis=-1) for place in (DEVICE, EDGE, CLOUD)
+        np.where(places == place, sizes, 0.0).sum(axis=-1) for place in (DEVICE, EDGE, CLOUD)
     )
     return Loads(
         local=parameters.tau * on_device,

@@ -23,6 +23,9 @@ from .schema import FramesHeaderPart, HybridHeaderPart
 VERSION = 1
 """Raised when the same seed and parameters no longer give the same instance."""
 
+GENERATOR = "offloadlib hybrid"
+"""What the source of an instance from here names."""
+
 MOST_SIZES = 10**8
 
 MEBIBYTE = 8.388608
@@ -149,7 +152,7 @@ def _drawn(
         name=name or f"hybrid-n{setting.devices}-m{setting.tasks}-seed{seed}",
         description=description,
         source={
-            "generator": "offloadlib hybrid",
+            "generator": GENERATOR,
             "version": VERSION,
             "seed": seed,
             "parameters": recorded(setting),

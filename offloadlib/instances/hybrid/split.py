@@ -92,9 +92,9 @@ def _within(split: Floats, bandwidth: float) -> Floats:
     return scaled
 
 
-def costs(instance: HybridInstance, places: NDArray[np.integer]) -> Floats:
-    """Q of each decision with its best split: (...) for (..., N, M) places."""
-    load = loads(instance, places)
+def costs(instance: HybridInstance, places: NDArray[np.integer], sizes: Floats | None = None) -> Floats:
+    """Q of each decision with its best split: (...) for (..., N, M) places, of its own sizes or of these."""
+    load = loads(instance, places, sizes)
     totals: Floats = device_costs(instance, load, best_split(instance, load)).sum(axis=-1)
     return totals
 

@@ -1,8 +1,8 @@
 """What the study of DDTO runs: every method sees the test frames of a system.
 
-The frames come from the generator, by setting and seed; the first 80% train, the rest test. A run returns
-the optimum of the first frame, which is the instance of its job; what counts is in its record: what the
-decisions of each method cost.
+The frames come from the generator, by setting and seed; the first ones train, the last ones test. A run
+returns the optimum of the first frame, which is the instance of its job; what counts is in its record: what
+the decisions of each method cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from offloadlib.formulations.hybrid import lagrangian
-from offloadlib.heuristics.hybrid.ddto import NETWORKS, Ddto, Scale
+from offloadlib.heuristics.hybrid.ddto import Ddto, Scale, Training
+from offloadlib.heuristics.hybrid.schemes import equal_optimum
 from offloadlib.instances import Budget, Result
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
@@ -27,14 +28,14 @@ from offloadlib.methods import Family, Method
 from offloadlib.proofs import judge
 from offloadlib.registry import find
 
-TRAINING = 0.8
-"""Share of the frames that train."""
-
 BLOCKS = 40
 """Parts of the training frames whose mean cost is recorded."""
 
 EXHAUSTIVE_TESTS = 100
 """Test frames of the exhaustive search."""
+
+CHECKPOINTS = (500, 1_000, 2_000, 4_000, 8_000, 12_000, 16_000, 20_000)
+"""Numbers of training frames after which the test frames are decided, too."""
 
 HybridResult = Result[HybridSolution]
 
@@ -45,29 +46,31 @@ class Trial:
 
     Parameters
     ----------
-    frames
-        How many there are, for training and test.
+    frames, tests
+        How many there are for training, and for the test.
     changes
         Fields of :class:`HybridSetting` that are not the defaults.
-    networks
-        Each of them is a DDTO with so many networks.
+    learners
+        By name: fields of :class:`Training` of a DDTO that are not the defaults.
     schemes
         Methods of the registry.
+    equal
+        Whether the uplink is split equally, as in DDLO's problem; then the optimum is that, too.
+    histories
+        Whether the optima of the training frames are wanted, beside what they cost in the training.
     """
 
     frames: int = 1000
+    tests: int = 250
     changes: Mapping[str, Any] = field(default_factory=dict)
-    networks: Sequence[int] = (NETWORKS,)
+    learners: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ddto-3": {}})
     schemes: Sequence[str] = ()
+    equal: bool = False
+    histories: bool = False
 
     def drawn(self, seed: int) -> Frames:
         """The frames."""
-        return generate_frames(HybridSetting(**self.changes), self.frames, seed=seed)
-
-    @property
-    def training(self) -> int:
-        """How many frames train."""
-        return round(TRAINING * self.frames)
+        return generate_frames(HybridSetting(**self.changes), self.frames + self.tests, seed=seed)
 
 
 def measure(instance: HybridInstance, budget: Budget[Any], parameters: Trial = Trial()) -> HybridResult:
@@ -77,17 +80,21 @@ def measure(instance: HybridInstance, budget: Budget[Any], parameters: Trial = T
     -------
     Result
         The optimum of the instance. Its record has, by method, ``costs`` of the decisions for the test
-        frames, ``decision_time`` (processor's seconds of one of them), for DDTO ``training_time`` and
-        ``history`` (mean cost in each part of the training); under ``optimum`` also certified ``bounds``;
-        and ``local``, what the all-local decisions cost.
+        frames, ``decision_time`` (processor's seconds of one of them), for DDTO ``training_time``,
+        ``history`` (mean cost in each part of the training), ``course`` (frames seen, and mean cost of the
+        test frames then) and ``batch_time`` (seconds of a decision where all are made at once); under
+        ``optimum`` also certified ``bounds``; and ``local``, what the all-local decisions cost.
     """
     begun = time.perf_counter()
-    frames, training = parameters.drawn(budget.seed), parameters.training
+    frames, training = parameters.drawn(budget.seed), parameters.frames
     tests = [frames[k] for k in range(training, len(frames))]
     local = [frame.evaluate(HybridSolution.all_local(frame)).total for frame in tests]
-    record: dict[str, Any] = {"optimum": _optima(frames, tests, training)}
-    for count in parameters.networks:
-        record[f"ddto-{count}"] = _learned(frames, tests, training, count, budget.seed)
+    record: dict[str, Any] = {"optimum": _equal_optima(tests) if parameters.equal else _optima(tests)}
+    if parameters.histories:
+        seen = [lagrangian.solve(frames[k], Budget()).objective for k in range(training)]
+        record["optimum"]["history"] = _blocks(np.array(seen))
+    for name, learner in parameters.learners.items():
+        record[name] = _learned(frames, tests, training, learner, budget.seed, parameters.equal)
     for name in parameters.schemes:
         # The exhaustive search takes longest by far.
         record[name] = _scheme(name, tests[:EXHAUSTIVE_TESTS] if name == "exhaustive" else tests)
@@ -96,26 +103,42 @@ def measure(instance: HybridInstance, budget: Budget[Any], parameters: Trial = T
     return Result.of(instance, found.solution, runtime, found.lower_bound, local=local, methods=record)
 
 
-def _optima(frames: Frames, tests: Sequence[HybridInstance], training: int) -> dict[str, Any]:
-    """The optimum of all frames; the checker judges the certificates of the test frames."""
+def _optima(tests: Sequence[HybridInstance]) -> dict[str, Any]:
+    """The optimum of the test frames, whose certificates the checker judges."""
     record = _tested(tests, lambda frame: lagrangian.solve(frame, Budget()).solution)
     with TemporaryDirectory(prefix="offloadlib-") as folder:
         path = Path(folder) / "certificate.json"
         record["bounds"] = [_certified_bound(frame, path) for frame in tests]
-    seen = [lagrangian.solve(frames[k], Budget()).objective for k in range(training)]
-    return record | {"history": _blocks(np.array(seen))}
+    return record
+
+
+def _equal_optima(tests: Sequence[HybridInstance]) -> dict[str, Any]:
+    """The optimum where the uplink is split equally: nothing couples the devices then, and it is exact."""
+    record = _tested(tests, equal_optimum)
+    return record | {"bounds": record["costs"]}
 
 
 def _learned(
-    frames: Frames, tests: Sequence[HybridInstance], training: int, networks: int, seed: int
+    frames: Frames,
+    tests: Sequence[HybridInstance],
+    training: int,
+    changes: Mapping[str, Any],
+    seed: int,
+    equal: bool,
 ) -> dict[str, Any]:
     """DDTO learns from the training frames and decides for the test frames."""
-    learner = Ddto(tests[0], Scale.of(frames.sizes[:training]), networks, seed)
-    clock = time.process_time()
-    seen = learner.train(frames.sizes[:training])
-    trained = time.process_time() - clock
+    learner = Ddto(tests[0], Scale.of(frames.sizes[:training]), Training(**changes), seed, equal)
+    unseen, seen, course, trained = frames.sizes[-len(tests) :], [], [], 0.0
+    for until in sorted({*(count for count in CHECKPOINTS if count < training), training}):
+        clock = time.process_time()
+        seen.append(learner.train(frames.sizes[learner.frames : until]))
+        trained += time.process_time() - clock
+        clock = time.process_time()
+        course.append([until, float(learner.decide_all(unseen)[1].mean())])
+        at_once = (time.process_time() - clock) / len(tests)
     record = _tested(tests, lambda frame: learner.decide(frame.sizes))
-    return record | {"training_time": trained, "history": _blocks(seen)}
+    history = _blocks(np.concatenate(seen))
+    return record | {"training_time": trained, "history": history, "course": course, "batch_time": at_once}
 
 
 def _scheme(name: str, tests: Sequence[HybridInstance]) -> dict[str, Any]:

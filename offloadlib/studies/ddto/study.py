@@ -7,14 +7,16 @@ done one after the other, alone, as times count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from offloadlib.instances.hybrid.generate import HybridSetting, generate
+from offloadlib.heuristics.hybrid.ddto import Training
+from offloadlib.instances.hybrid.generate import MEBIBYTE, HybridSetting, generate
 from offloadlib.pages.page import Page
 
 from .. import Options, Stages, StudyRow
 from ..jobs import Given, Job, Point
-from .page import DEFAULT, Measured, page
+from .page import DDLO, DEFAULT, LEARNING, Measured, page
 from .runs import MEASURE
 
 TITLE = "DDTO against certified optima"
@@ -25,18 +27,21 @@ NETWORKS = (1, 3, 5, 10)
 
 SCHEMES = (
     *("local", "edge-only", "cloud-only", "mec", "mcc", "random", "best-of-random"),
-    *("equal-split", "coordinate-descent", "exhaustive"),
+    *("equal-split", "equal-split+share", "coordinate-descent", "exhaustive"),
 )
 """Compared methods of the registry."""
 
-FEW_NETWORKS = (3,)
-FEW_SCHEMES = ("best-of-random", "equal-split", "coordinate-descent")
+FEW_NETWORKS = (3, 10)
+FEW_SCHEMES = ("best-of-random", "mec", "mcc", "equal-split", "equal-split+share", "coordinate-descent")
 """What is compared where parameters vary."""
 
-FRAMES, FEW_FRAMES = 6_250, 2_000
-"""Frames of a repetition at the default setting, and where parameters vary."""
+FRAMES, FEW_FRAMES = 20_000, 10_000
+"""Training frames at the default setting, and where something varies."""
 
-QUICK_FRAMES, QUICK_FEW_FRAMES = 1_200, 800
+TESTS, FEW_TESTS = 1_250, 400
+"""Test frames."""
+
+QUICK_FRAMES, QUICK_FEW_FRAMES, QUICK_TESTS = 2_000, 800, 40
 
 TIME_LIMIT = 3600.0
 
@@ -54,6 +59,20 @@ SWEEPS: Mapping[str, tuple[str, tuple[dict[str, Any], ...]]] = {
 }
 """What varies: its axis, and the settings beside the default."""
 
+TRAINED: Mapping[str, tuple[float, ...]] = {
+    "networks": (1, 2, 3, 5, 10, 20),
+    "rate": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+    "batch": (16, 32, 64, 128, 256, 512),
+    "memory": (128, 256, 512, 1024, 2048, 4096),
+    "interval": (1, 2, 5, 10, 20, 50),
+}
+"""How the networks learn: values of each field of :class:`Training`, the others as DDLO's code has them."""
+
+QUICK_TRAINED: Mapping[str, tuple[float, ...]] = {"networks": (1, 3), "rate": (0.001, 0.01)}
+
+DDLO_SETTING = {"cloud_rate": None, "bandwidth": 12.5 * MEBIBYTE}
+"""DDLO's problem, with the uplink split equally (docs/hybrid.md)."""
+
 
 def stages(options: Options) -> Stages:
     """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
@@ -66,20 +85,32 @@ def points(options: Options) -> list[Point]:
 
 
 def _repetition(options: Options, repetition: int) -> Iterator[Point]:
-    frames, few = (QUICK_FRAMES, QUICK_FEW_FRAMES) if options.quick else (FRAMES, FEW_FRAMES)
-    seed = options.seed + repetition
+    quick, seed = options.quick, options.seed + repetition
+    frames, few = (QUICK_FRAMES, QUICK_FEW_FRAMES) if quick else (FRAMES, FEW_FRAMES)
+    tests, few_tests = (QUICK_TESTS, QUICK_TESTS) if quick else (TESTS, FEW_TESTS)
 
-    def job(changes: Mapping[str, Any], count: int, networks: Sequence[int], schemes: Sequence[str]) -> Job:
+    def job(changes: Mapping[str, Any], **told: Any) -> Job:
         source = Given(generate(HybridSetting(**changes), seed=seed))
-        told = {"frames": count, "changes": dict(changes), "networks": networks, "schemes": schemes}
-        return Job(source, MEASURE, told, seed, TIME_LIMIT)
+        return Job(source, MEASURE, {"changes": dict(changes), **told}, seed, TIME_LIMIT)
 
-    yield Point(DEFAULT, 0.0, repetition, job({}, frames, NETWORKS, SCHEMES))
+    whole = {"learners": _networks(NETWORKS), "schemes": SCHEMES, "histories": True}
+    yield Point(DEFAULT, 0.0, repetition, job({}, frames=frames, tests=tests, **whole))
+    part = {"frames": few, "tests": few_tests}
     for sweep, (_, settings) in SWEEPS.items():
         default = {sweep: getattr(HybridSetting(), sweep)}
-        for changes in ({}, *(settings[1:2] if options.quick else settings)):
+        for changes in ({}, *(settings[1:2] if quick else settings)):
             x = float({**default, **changes}[sweep])
-            yield Point(sweep, x, repetition, job(changes, few, FEW_NETWORKS, FEW_SCHEMES))
+            compared = {"learners": _networks(FEW_NETWORKS), "schemes": FEW_SCHEMES}
+            yield Point(sweep, x, repetition, job(changes, **part, **compared))
+    trained = QUICK_TRAINED if quick else TRAINED
+    learners = {f"{key}={value:g}": {key: value} for key, values in trained.items() for value in values}
+    yield Point(LEARNING, 0.0, repetition, job({}, **part, learners=learners))
+    ddlo = {"learners": _networks(NETWORKS), "equal": True}
+    yield Point(DDLO, 0.0, repetition, job(DDLO_SETTING, frames=frames, tests=tests, **ddlo))
+
+
+def _networks(counts: Sequence[int]) -> dict[str, dict[str, Any]]:
+    return {f"ddto-{count}": {"networks": count} for count in counts}
 
 
 def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
@@ -89,4 +120,4 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
         for point in points(options)
         if rows[point.job.key]["status"] in ("optimal", "feasible")
     ]
-    return page(TITLE, measured, {sweep: axis for sweep, (axis, _) in SWEEPS.items()})
+    return page(TITLE, measured, {sweep: axis for sweep, (axis, _) in SWEEPS.items()}, asdict(Training()))
