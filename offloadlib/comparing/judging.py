@@ -90,8 +90,8 @@ def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
 
 
 class Proven(NamedTuple):
-    """What is proven of an instance beside the runs: a lower bound that the checker accepts a proof of, and
-    the cost of the solution behind that proof, which it accepts as well."""
+    """What is proven of an instance beside the runs: a lower bound that the checker accepts a proof of,
+    infinite where there is no solution, and the cost of the one behind the proof, which it accepts, too."""
 
     bound: float | None = None
     cost: float | None = None
@@ -104,9 +104,12 @@ PROVER = "proof"
 
 
 def certified(case: Case, runs: Sequence[Solve], time_limit: float, folder: Path) -> Proven:
-    """The library's proof of an instance, or one that is made from the best solution."""
-    own = [run for run in runs if run.case is case and run.sound and run.evaluation is not None]
-    best = min(own, key=lambda run: run.row.objective or 0.0, default=None)
+    """The library's proof, or one that is made from the best solution; or that there is no solution."""
+    own = [run for run in runs if run.case is case and run.sound]
+    solved = [run for run in own if run.evaluation is not None]
+    best = min(solved, key=lambda run: run.row.objective or 0.0, default=None)
+    if best is None:
+        best = next((run for run in own if run.row.status == Status.INFEASIBLE), None)
     if best is None or best.path is None or best.result is None:
         return Proven()
     if case.known is not None and case.known.certified_bound is not None:
@@ -173,6 +176,8 @@ def _without_contradiction(run: Solve, costs: Mapping[str, float | None]) -> Sol
 
 def _judged(run: Solve, best_cost: float | None, bound: float | None) -> Row:
     row = replace(run.row, best_objective=best_cost, certified_bound=bound)
+    if row.status == Status.INFEASIBLE and bound == math.inf:
+        return replace(row, certified=True, checked="accepted")
     if not run.sound or row.objective is None or best_cost is None:
         return row
     low = _ratio(row.objective, best_cost)

@@ -111,7 +111,9 @@ def _costs(runs: Sequence[Solve]) -> Picture:
     for label in dict.fromkeys(run.row.instance for run in runs):
         own = [run for run in runs if run.row.instance == label]
         title = f"{_called(label)} (M = {own[0].row.devices})"
-        panels.append(CostPanel(title, [_bar(run) for run in own], own[0].row.certified_bound))
+        bound = own[0].row.certified_bound
+        known = None if bound is None or math.isinf(bound) else bound
+        panels.append(CostPanel(title, [_bar(run) for run in own], known))
     caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
     return Picture("cost", caption, cost_by_method(panels))
 

@@ -39,7 +39,7 @@ class Row:
     gap
         (objective - certified bound)/objective.
     certified
-        Whether this solution is proven optimal by that certificate.
+        Whether this solution is proven optimal by that certificate, or that there is none.
     ratio_low, ratio_high
         Between these lies cost/optimum; they are equal where the optimum is certified.
     saving, utilisation, fairness, worse_off

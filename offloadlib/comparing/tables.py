@@ -89,7 +89,7 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
     return InstanceTable(
         label=label,
         title=f"{label}: {size}",
-        subtitle="infeasible" if _infeasible(records) else _proven(first),
+        subtitle=_infeasible(records) or _proven(first),
         table=Table(
             header=list(columns),
             rows=[[cell(record, *column) for column in columns.values()] for record in records],
@@ -103,9 +103,11 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
     )
 
 
-def _infeasible(records: Sequence[Record]) -> bool:
-    """Whether a method has proven that there is no solution, which no other method contradicts."""
-    return any(record["status"] == Status.INFEASIBLE for record in records)
+def _infeasible(records: Sequence[Record]) -> str:
+    """What is said where a method has proven that there is no solution, which no other method contradicts."""
+    proven = [record for record in records if record["status"] == Status.INFEASIBLE]
+    certified = any(record["certified"] for record in proven)
+    return "infeasible, certified" if certified else "infeasible" if proven else ""
 
 
 def _proven(record: Record) -> str:

@@ -131,7 +131,10 @@ def test_a_report_of_instances_with_and_without_solutions(tmp_path: Path) -> Non
         rows = frame[frame["instance"] == instance.name]
         if best is None:
             assert set(rows["status"]) == {"infeasible"}
-            assert section.subtitle.startswith("infeasible")
+            assert section.subtitle == "infeasible, certified"
+            assert rows["certified"].all()
+            assert set(rows["checked"]) == {"accepted"}
+            assert list((tmp_path / "certificates").glob(f"{instance.name}*"))
             assert rows["objective"].isna().all()
         else:
             assert set(rows["status"]) == {"optimal"}
