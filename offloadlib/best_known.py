@@ -118,28 +118,38 @@ def improve(stem: str, time_limit: float) -> BestKnown:
     for method in face(instance.kind).tried:
         result = solve(instance, method, time_limit=time_limit, threads=2, start=start)
         if objective is None or result.objective < objective.value:
-            objective, start = _today(result.objective, method), result.solution
+            objective, start = today(result.objective, method), result.solution
             path.parent.mkdir(exist_ok=True)
             write_solution(result.stored(method), instance, path)
         if result.lower_bound is not None and (bound is None or result.lower_bound > bound.value):
-            bound = _today(result.lower_bound, method)
+            bound = today(result.lower_bound, method)
     if bound is not None and not (certified and _reaches(certified, bound)):
         certified = _certified(instance, stem, time_limit, certified)
     if certified is not None and (bound is None or certified.value > bound.value):
         bound = certified
     entry = BestKnown(stem, instance.fingerprint, objective, bound, certified)
-    _write(read_best_known() | {stem: entry})
+    write_best_known(read_best_known() | {stem: entry}, library() / shelf.BEST_KNOWN)
     return entry
 
 
 def solution_file(stem: str) -> Path:
     """Where the best known solution of an instance is."""
-    return library() / "solutions" / f"{stem}.sol.json"
+    return solution_in(library(), stem)
 
 
 def certificate_file(stem: str) -> Path:
     """Where the proof of the best certified bound of an instance is."""
-    return library() / "certificates" / f"{stem}.cert.json"
+    return certificate_in(library(), stem)
+
+
+def solution_in(folder: Path, stem: str) -> Path:
+    """The same in a library elsewhere."""
+    return folder / "solutions" / f"{stem}.sol.json"
+
+
+def certificate_in(folder: Path, stem: str) -> Path:
+    """The same in a library elsewhere."""
+    return folder / "certificates" / f"{stem}.cert.json"
 
 
 def _reaches(bound: Value, other: Value) -> bool:
@@ -163,18 +173,20 @@ def _certified(instance: AnyInstance, stem: str, time_limit: float, known: Value
         with replacing(proof) as file:
             file.write(new.read_bytes())
     write_solution(stored, instance, path)
-    return _today(stored.lower_bound, face(instance.kind).prover)
+    return today(stored.lower_bound, face(instance.kind).prover)
 
 
-def _today(value: float, method: str) -> Value:
+def today(value: float, method: str) -> Value:
+    """A value that is reached today."""
     return Value(value, method, date.today().isoformat(), __version__)
 
 
-def _write(entries: Mapping[str, BestKnown]) -> None:
+def write_best_known(entries: Mapping[str, BestKnown], path: Path) -> None:
+    """Write the table of best known values."""
     document = {stem: asdict(entry) for stem, entry in sorted(entries.items())}
     for entry in document.values():
         del entry["stem"]
-    with replacing(library() / shelf.BEST_KNOWN) as file:
+    with replacing(path) as file:
         file.write((json.dumps(document, indent=1) + "\n").encode())
 
 

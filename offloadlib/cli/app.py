@@ -21,7 +21,19 @@ import typer
 
 from offloadlib import __version__
 
-from .commands import IMPORTERS, LATER, LOOK, check, compare, explain, export, generate, importer, methods
+from .commands import (
+    IMPORTERS,
+    LATER,
+    LOOK,
+    check,
+    compare,
+    explain,
+    export,
+    generate,
+    importer,
+    methods,
+    submit,
+)
 from .pareto import pareto
 from .proving import elaborate, export_proof
 from .solve import solve
@@ -53,7 +65,11 @@ def everything(
         sys.path.append("")  # module:function may be in the current folder: last, so that it hides nothing
 
 
-for command in (solve, check, elaborate, export, export_proof, compare, explain, pareto, methods, study):
+COMMANDS = (
+    *(solve, check, elaborate, export, export_proof, compare, explain),
+    *(pareto, methods, study, submit),
+)
+for command in COMMANDS:
     app.command()(command)
 app.command(**LATER)(generate)
 for name, (path, what) in IMPORTERS.items():

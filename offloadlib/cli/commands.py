@@ -217,6 +217,35 @@ def explain(
         save(chosen.function("draw_explanation")(explanation), output)
 
 
+def submit(
+    solution: SolutionFile,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A proof of a lower bound, as 'solve' writes it.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", metavar="DIR", help="The root of a clone; by default here.")
+    ] = Path(),
+) -> None:
+    """Verify a better solution, or bound, of an instance of the library, and write it for a pull request.
+
+    In a clone the library is changed. Elsewhere the same files are written, to be copied over a clone.
+    """
+    from offloadlib.submitting import submit as hand_in
+
+    found = hand_in(solution, certificate, output)
+    for rule in found.rejected:
+        print(f"rejected: {rule}")
+    if not found.better:
+        if not found.rejected:
+            print(f"{found.entry.stem}: not better than what is known")
+        raise typer.Exit(CHECK_FAILED)
+    for what in found.better:
+        print(f"{found.entry.stem}: {what}")
+    say("written for a pull request, which says how it was found:")
+    for path in found.files:
+        say(f"  {path}")
+
+
 def methods() -> None:
     """List the methods, those of installed packages last."""
     from offloadlib import own
