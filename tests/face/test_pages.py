@@ -1,0 +1,74 @@
+"""Pages tell the truth: their Python runs, block after block, and prints what stands beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pages
+import pytest
+from folders import ROOT, TESTS
+from processes import PYTHON, command_line, run
+
+HOWTO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "howto").glob("*.md"))
+
+PAGES = (*HOWTO, "README.md", "docs/ddto.md", "docs/studies.md")
+LONG = ("docs/ddto.md",)
+
+
+def test_every_page_with_python_is_run() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
+        if pages.blocks(path)
+    }
+    assert found == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if page in LONG else page for page in PAGES]
+)
+def test_the_python_of_a_page(page: str, tmp_path: Path) -> None:
+    parts = pages.blocks(ROOT / page)
+    if page == "README.md":  # a file of your own, as the commands there make it
+        made = "generate --devices 30 --application fork-join-4 --capacity 8 --seed 1 -o mine.json"
+        assert made in (ROOT / page).read_text()
+        assert run([*command_line(tmp_path), *made.split()], folder=tmp_path).returncode == 0
+    for block, printed in zip(parts, pages.printed_by(parts, tmp_path), strict=True):
+        if block.printed is not None:
+            assert pages.words(printed) == pages.words(block.printed), block.code
+
+
+def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nx = 1\n```\n\ntext\n\n```python\nprint(x)\nprint('a  b')\n```\n\n```text\n1\na b\n```\n"
+    )
+    first, second = pages.blocks(page)
+    assert (first.printed, second.printed) == (None, "1\na b\n")
+    assert [pages.words(text) for text in pages.printed_by([first, second], tmp_path)] == [
+        [],
+        [["1"], ["a", "b"]],
+    ]
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        pages.printed_by([pages.Block("1 / 0\n", None)], tmp_path)
+    with pytest.raises(AssertionError, match="UserWarning"):
+        pages.printed_by([pages.Block("import warnings\nwarnings.warn('x')\n", None)], tmp_path)
+
+
+# A user who checks types ---------------------------------------------------------------------------
+
+
+def test_a_script_with_every_door_runs(tmp_path: Path) -> None:
+    done = run([PYTHON, str(TESTS / "user_script.py")], folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "branch-and-price" in done.stdout
+
+
+def test_a_script_with_every_door_is_strictly_typed() -> None:
+    """With the user's settings, which know nothing of this project's."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull]
+    command += ["--follow-imports", "silent", "--cache-dir", str(ROOT / ".mypy_cache" / "user")]
+    done = run([*command, str(TESTS / "user_script.py")], environment={"MYPYPATH": str(ROOT)})
+    assert done.stdout == "Success: no issues found in 1 source file\n", done.stdout + done.stderr
