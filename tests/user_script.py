@@ -1,4 +1,4 @@
-"""What a user may write who checks types strictly: every door of the package; test_pages runs and checks it."""
+"""What a user may write who checks types strictly: every door of the package. test_pages runs it."""
 
 from __future__ import annotations
 
