@@ -17,7 +17,9 @@ import cloudpickle
 import numpy as np
 import odd_methods
 import pytest
-from folders import LIBRARY
+from folders import LIBRARY, TESTS
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from processes import ENVIRONMENT, PYTHON, WORKED, command_line, run
 from reading import read_hybrid, read_structured
 
@@ -399,3 +401,38 @@ def test_a_study_that_compares_nothing_takes_none(tmp_path: Path) -> None:
         2,
         "offloadlib: study: method: ddto has its own methods alone\n",
     )
+
+
+# Notebooks ----------------------------------------------------------------------------------------
+
+CELLS = (
+    "import offloadlib\nPLACE = 0",
+    "def mine(instance, budget):\n"
+    "    rows = instance.all_local.rows(instance)\n"
+    "    rows[0][0] = PLACE\n"
+    "    return offloadlib.Solution.from_rows(instance, rows)",
+    f"frame = offloadlib.compare({WORKED!r}, [mine, 'local'])\nlist(frame['objective'])",
+    "PLACE = -1",
+    f"frame = offloadlib.compare({WORKED!r}, mine)\nlist(frame['objective']), list(frame['message'])",
+    f"offloadlib.solve({WORKED!r}, mine)",
+)
+
+
+def test_a_function_of_a_notebook() -> None:
+    """Each comparison takes the function, and what it uses, as they are at that moment."""
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(TESTS)}}).execute()
+    shown = [
+        cell["outputs"][-1]["data"]["text/plain"] if cell["outputs"] else "" for cell in notebook["cells"]
+    ]
+    assert shown[2] == "[68.02, 72.77]"
+    assert shown[4] == "([72.77], [''])"
+    assert shown[5].startswith("<Result: feasible, cost 72.77, no bound, ")
+
+
+def test_a_certificate_goes_with_any_method(folder: Path) -> None:
+    command = [*command_line(folder.parent), "solve", WORKED, "--method", "my_methods:stay", "--json"]
+    done = run([*command, "--certificate", "a.cert.json", "-o", "a.sol.json"], folder=folder)
+    told = json.loads(done.stdout)
+    assert (told["certified"], told["objective"]) == (True, 72.77)
+    assert told["lower_bound"] == pytest.approx(24.045)
