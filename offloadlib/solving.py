@@ -9,27 +9,19 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from offloadlib import __version__
 from offloadlib.instances import AnyInstance, Budget, InputError, Progress, Result, Termination, read
 from offloadlib.instances.errors import Problem
-from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.run import OPTIMAL_GAP, Decided, OutOfTime
 from offloadlib.keeping import Keeper, Made
 from offloadlib.kinds import face
 from offloadlib.methods import Family, Function, Method
 from offloadlib.registry import AnyMethod, find
 from offloadlib.shelf import located
 
-Decisions = TypeVar("Decisions", covariant=True)
-
-
-class Decided(Protocol[Decisions]):
-    """What has solutions of one class: an instance of one kind."""
-
-    @property
-    def all_local(self) -> Decisions:
-        """The solution that offloads nothing."""
+Decisions = TypeVar("Decisions")
 
 
 @overload

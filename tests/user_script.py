@@ -104,6 +104,8 @@ pyo.SolverFactory("appsi_highs").solve(model)
 constrained = offloadlib.read_back(model)
 assert_type(constrained, Solution)
 assert_type(known.evaluate(constrained), Evaluation)
+offloadlib.write_solution(offloadlib.solve(known, start=constrained).stored("milp"), known, "a.sol.json")
+assert_type(offloadlib.read_solution("a.sol.json", known).solution, Solution)
 
 # The rest
 

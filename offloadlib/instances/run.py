@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 Decisions = TypeVar("Decisions", default=Any)
 """The solutions of one kind of instances."""
+
+Own = TypeVar("Own", covariant=True)
+
+
+class Decided(Protocol[Own]):
+    """What has solutions of one class: an instance of one kind."""
+
+    @property
+    def all_local(self) -> Own:
+        """The solution that offloads nothing."""
+
 
 OPTIMAL_GAP = 1e-9
 """The largest relative gap at which a solution is called optimal."""

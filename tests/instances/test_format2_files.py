@@ -818,7 +818,7 @@ def test_no_solution(status: Status, tmp_path: Path) -> None:
     SOLUTION.validate(document)
     assert document["version"] == 2
     assert (document["objective"], document["lower_bound"], document["decisions"]) == (None, None, None)
-    again = model.read_solution(path, instance)
+    again: StoredSolution[Any] = model.read_solution(path, instance)
     assert again == StoredSolution(None, "m", math.inf, bound, status, {"seed": 1})
 
 

@@ -6,11 +6,11 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..errors import InputError, Problem, shown
 from ..kind import AnyInstance, kind_named
-from ..run import Status, StoredSolution
+from ..run import Decided, Decisions, Status, StoredSolution
 from .document import Document, Source, collector_paused, content, lines, parse_json, plain, replacing
 from .migrate import current
 from .schema import SolutionFile, SolutionFile2
@@ -57,7 +57,7 @@ def solution_version(stored: StoredSolution[Any], instance: AnyInstance) -> int:
     return int(kind_named(instance.kind).form.solution_keys(stored.solution, instance).get("version", 1))
 
 
-def read_solution(source: Source, instance: AnyInstance) -> StoredSolution[Any]:
+def read_solution(source: Source, instance: Decided[Decisions]) -> StoredSolution[Decisions]:
     """Read a solution of an instance, from where :func:`.read` reads, in JSON.
 
     Raises
@@ -69,7 +69,8 @@ def read_solution(source: Source, instance: AnyInstance) -> StoredSolution[Any]:
     Where the file says that there is no solution, or that none was found, the solution is None and the
     objective infinite; so is the lower bound where there is none.
     """
-    form = kind_named(instance.kind).form
+    given = cast(AnyInstance, instance)
+    form = kind_named(given.kind).form
     data, path = content(source)
     with collector_paused():
         document = current(parse_json(data, path), FORMAT, path)
@@ -78,16 +79,17 @@ def read_solution(source: Source, instance: AnyInstance) -> StoredSolution[Any]:
     if not problems:
         problems = list(_claim_problems(document))
     if not problems:
-        problems = list(_reference_problems(document, instance))
-        problems += form.decision_problems(document, instance)
+        problems = list(_reference_problems(document, given))
+        problems += form.decision_problems(document, given)
     if problems:
         raise InputError(path, problems)
     status, bound = Status(document["status"]), document["lower_bound"]
     none = document["decisions"] is None
     if none:
         bound = math.inf if status is Status.INFEASIBLE else None
+    solution: Any = None if none else form.solution_of(document, given)
     return StoredSolution(
-        solution=None if none else form.solution_of(document, instance),
+        solution=solution,
         method=document["method"],
         objective=math.inf if none else float(document["objective"]),
         lower_bound=None if bound is None else float(bound),
