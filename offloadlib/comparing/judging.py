@@ -27,12 +27,11 @@ from offloadlib.proofs import certify, default_time, proved
 from offloadlib.running.records import stored
 from offloadlib.running.workers import Ended, Ending
 
-from .cases import stem_of
 from .rows import REJECTED, Case, Row, Solve
 
 
-def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: Path) -> Solve:
-    """The row of one solve, as far as it can be told without the others. Its solution is written."""
+def judged(case: Case, method: Method, outcome: Ended, budget: Budget, path: Path) -> Solve:
+    """The row of one solve, as far as it can be told without the others. Its solution goes to a path."""
     row = Row(
         instance=case.label,
         devices=case.instance.num_devices,
@@ -46,7 +45,6 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, folder: P
         return Solve(case, method, row)
     result = outcome.result
     evaluation = None if result.solution is None else case.instance.evaluate(result.solution)
-    path = folder / "solutions" / f"{case.stem}--{stem_of(method.name, set())}.sol.json"
     write_solution(stored(result, method.name, budget), case.instance, path)
     accepted, verdict = True, "no solution"
     if evaluation is not None:

@@ -16,7 +16,7 @@ from offloadlib.running import workers
 from offloadlib.running.workers import Ended
 from offloadlib.solving import budget_problems
 
-from .cases import Given, cases_of, folder_for, keep_folder_apart
+from .cases import Given, cases_of, folder_for, keep_folder_apart, stem_of
 from .judging import NOTHING_PROVEN, Proven, certified, judged, settled
 from .rows import TYPES, Case, Row, Solve
 
@@ -104,6 +104,8 @@ def compare(
     with folder_for(output) as folder:
         cases = cases_of(instances, folder)
         chosen = select(methods, {case.instance.kind for case in cases})
+        taken: set[str] = set()
+        stems = {method.name: stem_of(method.name, taken) for method in chosen}
         if on_begin is not None:
             on_begin(len(cases) * len(chosen))
         runs: list[Solve] = []
@@ -113,7 +115,8 @@ def compare(
             for case in cases:
                 for method in chosen:
                     outcome = _outcome(case, method, budget, on_progress)
-                    runs.append(judged(case, method, outcome, budget, folder))
+                    path = folder / "solutions" / f"{case.stem}--{stems[method.name]}.sol.json"
+                    runs.append(judged(case, method, outcome, budget, path))
                     if on_row is not None:
                         on_row(settled(case, runs)[-1].row)
                     if outcome.interrupted:

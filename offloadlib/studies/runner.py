@@ -71,10 +71,10 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
         return None
     with TemporaryDirectory(prefix="offloadlib-") as name:
         folder = Path(name)
-        (folder / "solutions").mkdir()
         path = folder / "instance.json"
         write(instance, path)
-        run = judged(Case("instance", "instance", instance, path, None), job.method, outcome, budget, folder)
+        case = Case("instance", "instance", instance, path, None)
+        run = judged(case, job.method, outcome, budget, folder / "a.sol.json")
     found = asdict(run.row)
     identity = job.identity
     row = {

@@ -235,6 +235,15 @@ def test_whatever_a_function_does_is_one_row(
     )
 
 
+def test_names_that_files_cannot_tell_apart(instance: Instance, tmp_path: Path) -> None:
+    names = ["a:b", "a-b", "m" * 90 + "1", "m" * 90 + "2"]
+    methods = [Method(name, Configured(place % 2), Family.HEURISTIC) for place, name in enumerate(names)]
+    frame = offloadlib.compare(instance, methods, output=tmp_path)
+    assert list(frame["checked"]) == ["accepted"] * 4
+    written = [json.loads(path.read_text()) for path in (tmp_path / "solutions").iterdir()]
+    assert sorted(document["method"] for document in written) == sorted(names)
+
+
 def test_a_function_of_a_script(tmp_path: Path) -> None:
     """It is in ``__main__``, without a guard, with what it uses there and beside it."""
     (tmp_path / "beside.py").write_text("PLACE = 0\n")
