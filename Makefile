@@ -13,10 +13,11 @@ COMPARED := worked-example paper-m040 melbourne-s
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=offloadlib/instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
 
-study: $(READY)  ## a first look at the paper's experiments, at deadlines and memory, and at DDTO, in minutes
+study: $(READY)  ## a first look at the paper's experiments, at deadlines and memory, at DDTO and at movement, in minutes
 	$(BIN)/offloadlib study paper --quick -o $(REPORT)/study-paper
 	$(BIN)/offloadlib study limits --quick -o $(REPORT)/study-limits
 	$(BIN)/offloadlib study ddto --quick -o $(REPORT)/study-ddto
+	$(BIN)/offloadlib study moving --quick -o $(REPORT)/study-moving
 
 test: $(READY)  ## the test suite
 	$(BIN)/pytest -n 2 --dist worksteal

@@ -32,6 +32,7 @@ STUDIES: Mapping[str, str] = {
     "ratios": "offloadlib.studies.ratios",
     "adversary": "offloadlib.studies.adversary.study",
     "limits": "offloadlib.studies.limits",
+    "moving": "offloadlib.studies.moving.study",
 }
 """The module of each study."""
 

@@ -69,6 +69,12 @@ KEY_FIGURES = {
         "optimum: 200 places, 43 devices offload",
         "crowding  3      1.11       1.11    1.0",
     ],
+    "09-moving-devices": [
+        "devices with a task: [14, 9, 12, 13, 10, 12]",
+        "version 2: optimal, objective 5.7173 = 5.1173 + 12 moves x 0.05",
+        "the same number: True",
+        "nobody beats the bound: True",
+    ],
     "06-learning-to-offload": [
         "19683 decisions, the best one costs 599.4546",  # by trying everything
         "bound 599.4546, optimum 599.4546",  # by one price

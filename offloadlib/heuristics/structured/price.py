@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
@@ -46,8 +46,23 @@ LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
 """See :meth:`.Primal.improve`."""
 
 
-def solve(instance: Instance, budget: Budget) -> Result:
-    """Prices, the devices' answers, repair and improvement."""
+@dataclass
+class Kept:
+    """The prices of the last instance; those of the next one begin there and take their place."""
+
+    prices: Tatonnement | None = None
+
+
+def solve(instance: Instance, budget: Budget, kept: Kept | None = None) -> Result:
+    """Prices, the devices' answers, repair and improvement.
+
+    Parameters
+    ----------
+    instance, budget
+        As of every method.
+    kept
+        Prices of an instance with the same offload points, where they are to be used, in version 1.
+    """
     begun = time.perf_counter()
     if instance.version > 1:
         start = _start(instance, budget)
@@ -66,6 +81,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
             start,
             PricedLimits(instance, SEARCH, late, stopped, threads=budget.threads),
             begun,
+            kept,
         )
 
 
@@ -83,7 +99,14 @@ def _start(instance: Instance, budget: Budget) -> Solution | None:
     return start
 
 
-def _solve(instance: Instance, budget: Budget, start: Solution, limits: PricedLimits, begun: float) -> Result:
+def _solve(
+    instance: Instance,
+    budget: Budget,
+    start: Solution,
+    limits: PricedLimits,
+    begun: float,
+    kept: Kept | None,
+) -> Result:
     late = limits.late
     primal, dual = Primal(limits, start, late), Dual(limits, late)
 
@@ -92,7 +115,7 @@ def _solve(instance: Instance, budget: Budget, start: Solution, limits: PricedLi
 
     termination = Termination.FINISHED
     try:
-        _find_prices(dual, budget.seed, late, halfway)
+        _find_prices(dual, budget.seed, late, halfway, kept)
         if dual.evaluations:
             table = primal.cheapest(dual)
             pack(limits, table)
@@ -111,14 +134,20 @@ def _solve(instance: Instance, budget: Budget, start: Solution, limits: PricedLi
     return Result.of(instance, primal.solution, time.perf_counter() - begun, bound, termination)
 
 
-def _find_prices(dual: Dual, seed: int, late: Callable[[], bool], halfway: Callable[[], bool]) -> None:
+def _find_prices(
+    dual: Dual, seed: int, late: Callable[[], bool], halfway: Callable[[], bool], kept: Kept | None
+) -> None:
     """Prices for a sample, then an evaluation of all devices, or a few until all is in balance."""
     limits, devices = dual.limits, dual.limits.instance.num_devices
     size = SAMPLE + int(SHARE * devices)
     sample = limits.sample(size, seed) if size < devices else limits
     prices = Tatonnement(sample)
+    known = kept is not None and kept.prices is not None and prices.begin_at(kept.prices)
+    if kept is not None:
+        kept.prices = prices
     # The search for a level may not take all the time: its end is needed less than what follows.
-    prices.find_level(sample, halfway, dual.seen if sample is limits else None)
+    if not known:
+        prices.find_level(sample, halfway, dual.seen if sample is limits else None)
     if sample is not limits:
         for _ in range(TURNS):
             prices.follow(sample, answer(sample, prices.vector(sample))[3])
