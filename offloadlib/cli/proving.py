@@ -66,8 +66,9 @@ def elaborate(
             display.tell(f"{done} of {of} devices at leaves")
 
         found = write(instance, certificate, output, watch)
-    print(f"{output}: claims {float(found.lower_bound)!r}")
+    claim = "that there is no solution" if found.lower_bound is None else repr(float(found.lower_bound))
+    print(f"{output}: claims {claim}")
     if found.left_out:
         say("patterns are left out: there are no witnesses for these")
-    if found.lower_bound < found.claim:
+    if found.lower_bound is not None and found.claim is not None and found.lower_bound < found.claim:
         say(f"the certificate claims more: {float(found.claim)!r}")

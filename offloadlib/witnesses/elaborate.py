@@ -1,154 +1,222 @@
-"""A compact certificate with witnesses: for each device at each leaf the tree and the flows that bound it.
+"""A certificate with witnesses: for each device at each leaf the tree and the flows that bound it.
 
-What the core of the checker wants is in :mod:`.check.core.witness`: shares, in parts of a whole, which bound
-whatever they are. So nothing here has to be believed.
+All that is exact here is the core of the checker itself: :mod:`.check.core.witness` says what an end proves,
+and what decisions cost is :mod:`.check.core.costs`. So nothing of this has to be believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from offloadlib.check.certificate import Branch as Division
-from offloadlib.check.certificate import Leaf, TreeNode
+from offloadlib.check.core import costs as exact
+from offloadlib.check.core import tree, witness
+from offloadlib.check.core.certificate import Branch as Division
+from offloadlib.check.core.certificate import Certificate, Leaf, limits_of
 from offloadlib.check.core.forms import WHOLE
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.check.core.reading import LOCAL, Device, Instance
 
-from .branching import End, Node
-from .flows import Branch, Multipliers, Tariff
-from .grid import Grid
-from .leaves import Devices
-from .program import formulate
+from .branching import Allowed, Branch, Branching, End, Node
+from .flows import flow
+from .relaxation import LARGE, Costs, Proposal, Taken, Task
 
 Progress = Callable[[int, int], None]
 """Told how many devices at leaves have a witness, of how many."""
 
 
 def witnesses(
-    instance: Instance, nodes: Sequence[TreeNode], claim: Fraction, watch: Progress
+    instance: Instance, certificate: Certificate, claim: Fraction, watch: Progress
 ) -> dict[str, dict[str, Any]]:
-    """Witnesses for a certificate without faults, by number of the node and name of the device.
+    """Witnesses for a certificate, by number of the node and name of the device.
 
     Parameters
     ----------
-    instance, nodes
-        Of format 1; branches on places, and leaves.
+    instance, certificate
+        As the core reads them.
     claim
         About what the instance costs.
     watch
         Is told about progress.
     """
-    devices = Devices(instance, formulate(instance), claim)
-    alone = _at_home(instance, devices.of)
     found: dict[str, dict[str, Any]] = {}
-    pending: list[tuple[int, dict[int, list[Branch]]]] = [(0, {})]
-    done, points, ids = 0, instance.points.ids, instance.devices.ids
-    whole = len(devices.of) * sum(isinstance(node, Leaf) for node in nodes)
+    pending: list[tuple[int, dict[int, tree.Left]]] = [(0, {})]
+    done, whole = 0, len(instance.devices) * sum(isinstance(node, Leaf) for node in certificate.nodes)
+    decisions: dict[int, list[int]] = {}
     while pending:
-        number, branches = pending.pop()
-        node = nodes[number]
+        number, branched = pending.pop()
+        node = certificate.nodes[number]
         if isinstance(node, Division):
-            for child, m, branch in devices.sides(node):
-                more = {} if m is None or branch is None else {m: [*branches.get(m, []), branch]}
-                pending.append((child, branches | more))
+            left = branched.get(node.device) or tree.anything(instance, instance.devices[node.device])
+            sides = zip((node.equal, node.different), tree.divided(left, node), strict=True)
+            pending += [(child, branched | {node.device: side}) for child, side in sides]
             continue
-        assert isinstance(node, Leaf)
-        prices, of = devices.prices(node), found.setdefault(str(number), {})
-        for m, device in devices.of.items():
-            grid, tariff = device.grid, prices.tariff(device.grid, device.station)
-            home = [LOCAL] * grid.part.application.size
-            tree = device.search.prove(tariff, branches.get(m, ()), home, 0)
-            of[ids[m]] = _written(grid, tree, tariff, points)
+        limits = limits_of(instance)
+        charge = sum((price * limits[key] for key, price in node.prices.items()), exact.ZERO)
+        needed = witness.down(charge + abs(claim)) + (1 << witness.FINE)
+        of, total = found.setdefault(str(number), {}), witness.down(-charge)
+        served = []
+        for m, device in enumerate(instance.devices):
+            places, may = branched.get(m) or tree.anything(instance, device)
+            shares = Shares(instance, device, witness.charges_of(instance, device, m, node), needed)
+            starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
+            if all(places):
+                served.append((m, shares, places, starts, witness.refusal(shares.charges) if may else None))
+            elif may:
+                total += witness.refusal(shares.charges)
+        if node.infeasible:  # first those that may have no decision: they alone may prove it
+            served.sort(key=lambda one: any(one[1].cost(start) is not None for start in one[3]))
+        for m, shares, places, starts, otherwise in served:
+            if node.infeasible and total > 0:  # that is proven, and no device lowers it
+                break
+            found_tree = Branching(shares.costs(), shares).prove((), places, starts, needed, otherwise)
+            if shares.best is not None:
+                decisions[m] = shares.best
+            total += found_tree.bound if otherwise is None else min(found_tree.bound, otherwise)
+            of[instance.devices[m].id] = written(instance, instance.devices[m], found_tree)
             done += 1
             watch(done, whole)
-        of.update(alone)
     return found
 
 
-def _at_home(instance: Instance, connected: Container[int]) -> dict[str, Any]:
-    """Witnesses of the devices without a radio link: the heaviest path of what is local."""
-    found = {}
-    for term in instance.terms:
-        application = term.group.application
-        for row, m in enumerate(term.group.members.tolist()):
-            if m not in connected:
-                found[instance.devices.ids[m]] = _heaviest(application, term.local[row].tolist())
-    return found
+class Shares:
+    """The exact side of a search, by the core of the checker: :class:`.branching.Arithmetic`.
 
+    Attributes
+    ----------
+    charges
+        What the device pays.
+    best
+        The cheapest decision that was tried.
+    """
 
-def _heaviest(application: Application, seconds: Sequence[float]) -> dict[str, Any]:
-    """All of the flow along the heaviest path."""
-    finish = [0.0] * application.size
-    for k in application.order:
-        finish[k] = seconds[k] + max((finish[j] for _, j in application.incoming[k]), default=0.0)
-    k = max(range(application.size), key=finish.__getitem__)
-    tails, edges = [0] * application.size, [0] * len(application.edges)
-    tails[k] = WHOLE
-    while application.incoming[k]:
-        arc, k = max(application.incoming[k], key=lambda pair: finish[pair[1]])
-        edges[arc] = WHOLE
-    return {"tails": tails, "edges": edges}
-
-
-def _shares(grid: Grid, found: Multipliers, tariff: Tariff) -> dict[str, Any]:
-    """Multipliers as shares."""
-    part = grid.part
-    application = part.application
-    second = grid.second or 1
-    flow = {arc: amount * WHOLE // second for arc, amount in found.then.items()}
-    record: dict[str, Any] = {
-        "tails": [found.last.get(k, 0) * WHOLE // second for k in range(application.size)],
-        "edges": [flow.get(arc, 0) for arc in application.edges],
-    }
-    _balance(application, record)
-    data = []
-    through = _through(application, record)
-    for a, (_, k) in enumerate(application.edges):
-        up, down = grid.duration[k].arcs[a]
-        y = through[k] * second // WHOLE
-        amount = found.transfer[a]
-        whole = grid.energy_up[a] + y * up if amount > 0 else grid.energy_down[a] + y * down
-        data.append(max(-WHOLE, min(WHOLE, amount * WHOLE // whole)) if whole else 0)
-    record["data"] = data
-    if found.uses_air and tariff.air:
-        record["air"] = [amount * WHOLE // tariff.air for amount in found.uses_air]
-    return {key: values for key, values in record.items() if any(values)}
-
-
-def _through(application: Application, record: Mapping[str, list[int]]) -> list[int]:
-    through = list(record["tails"])
-    into = [0] * application.size
-    for (j, k), amount in zip(application.edges, record["edges"], strict=True):
-        through[j] += amount
-        into[k] += amount
-    return [through[k] if application.heads[k] else into[k] for k in range(application.size)]
-
-
-def _balance(application: Application, record: dict[str, list[int]]) -> None:
-    """Lower what flows into a subtask where rounding has made it more than what flows out."""
-    numbers = {arc: a for a, arc in enumerate(application.edges)}
-    edges = record["edges"]
-    for k in reversed(application.order):
-        out = record["tails"][k] + sum(
-            amount for (j, _), amount in zip(application.edges, edges, strict=True) if j == k
+    def __init__(self, instance: Instance, device: Device, charges: witness.Charges, needed: int) -> None:
+        self.charges, self._device, self._needed = charges, device, needed
+        self._instance = instance
+        self._task = Task(
+            device.application.order,
+            device.application.edges,
+            device.application.edges,
+            sorted(device.application.tails),
         )
-        into = [numbers[j, k] for j, end in application.edges if end == k]
-        excess = sum(edges[a] for a in into) - out
-        for a in into:
-            less = min(max(excess, 0), edges[a])
-            edges[a] -= less
-            excess -= less
+        self.best: list[int] | None = None
+        self._least: int | None = None
+
+    def costs(self) -> Costs:
+        """The device for its linear program, in multiples of the grid's unit."""
+        charges, parts = self.charges, self.charges.parts
+        unit = float(1 << witness.FINE)
+
+        def taken(pair: exact.Pair, rest: Fraction) -> Taken:
+            seconds, energy = pair
+            return Taken(float(seconds), float(energy), float(charges.millijoule * energy + rest) * unit)
+
+        limits = self._device.deadline, self._device.energy_budget
+        return Costs(
+            self._task,
+            [
+                {n: taken(pair, charges.rest[k][n]) for n, pair in places.items()}
+                for k, places in enumerate(parts.at)
+            ],
+            [taken(pair, exact.ZERO) for pair in parts.up],
+            [taken(pair, exact.ZERO) for pair in parts.down],
+            float(charges.second) * unit,
+            float(charges.toll) * unit,
+            *(math.inf if limit is None else limit for limit in limits),
+        )
+
+    def starts(self, left: Allowed) -> list[list[int]]:
+        """All-local, and each subtask where it is fastest."""
+        at = self.charges.parts.at
+        return [
+            [LOCAL] * len(left),
+            [min(places, key=at[k].__getitem__, default=LOCAL) for k, places in enumerate(left)],
+        ]
+
+    def cost(self, places: Sequence[int]) -> int | None:
+        """What a decision costs; None: it breaks the deadline or the budget."""
+        charges, device = self.charges, self._device
+        delay, energy = exact.spent(device, charges.parts, places)
+        for limit, amount in ((device.deadline, delay), (device.energy_budget, energy)):
+            if limit is not None and amount > Fraction(limit):
+                return None
+        rest = sum((charges.rest[k][n] for k, n in enumerate(places)), exact.ZERO)
+        toll = charges.toll if any(n != LOCAL for n in places) else exact.ZERO
+        found = witness.down(charges.second * delay + charges.millijoule * energy + rest + toll)
+        if self._least is None or found < self._least:
+            self._least, self.best = found, list(places)
+        return found
+
+    def end(self, branches: Sequence[Branch], allowed: Allowed, proposal: Proposal) -> End:
+        """The shares that a proposal leads to."""
+        if not all(allowed):
+            return End(self._needed, {})
+        record = self._record(proposal)
+        if all(len(left) == 1 for left in allowed):
+            record |= self._settled([min(left) for left in allowed])
+        where = self._device.id
+        return End(witness.end_bound(self._device, self.charges, tuple(allowed), record, where), record)
+
+    def _settled(self, places: Sequence[int]) -> dict[str, str]:
+        """Prices with which a decision that breaks a limit, by however little, costs what is needed."""
+        device, found = self._device, {}
+        taken = exact.spent(device, self.charges.parts, places)
+        limits = ("deadline", device.deadline), ("budget", device.energy_budget)
+        for (key, limit), amount in zip(limits, taken, strict=True):
+            if limit is not None and amount > Fraction(limit):
+                price = Fraction(2 * self._needed, 1 << witness.FINE) / (amount - Fraction(limit))
+                found[key] = f"{math.ceil(price)}"
+        return found
+
+    def _record(self, proposal: Proposal) -> dict[str, Any]:
+        charges, task = self.charges, self._task
+        unit = float(1 << witness.FINE)
+        record: dict[str, Any] = {}
+        prices = {}
+        for key, limit, price in (
+            ("deadline", self._device.deadline, proposal.late),
+            ("budget", self._device.energy_budget, proposal.much),
+        ):
+            prices[key] = price / unit if limit is not None and 0 < price / unit < math.inf else 0.0
+            if prices[key]:
+                record[key] = repr(prices[key])
+        last, then, through = flow(WHOLE, task, proposal)
+        record["tails"] = [last.get(k, 0) for k in range(len(through))]
+        record["edges"] = [then[arc] for arc in task.edges]
+        second = float(charges.second) + prices["deadline"]
+        millijoule = float(charges.millijoule) + prices["budget"]
+        data = []
+        for a, ((_, k), amount) in enumerate(zip(task.edges, proposal.transfer, strict=False)):
+            seconds, energy = charges.parts.up[a] if amount > 0 else charges.parts.down[a]
+            all_of_it = through[k] / WHOLE * second * float(seconds) + millijoule * float(energy)
+            data.append(_share(amount, all_of_it * unit))
+        record["data"] = data
+        air, left = [], WHOLE
+        for amount in proposal.uses_air or ():
+            air.append(min(max(_share(amount, float(charges.toll) * unit), 0), left))
+            left -= air[-1]
+        record["air"] = air
+        return {key: values for key, values in record.items() if type(values) is str or any(values)}
 
 
-def _written(grid: Grid, node: Node, tariff: Tariff, points: Sequence[str]) -> dict[str, Any]:
+def _share(amount: float, whole: float) -> int:
+    """A part of a whole, of either sign, in parts of :data:`WHOLE`."""
+    if abs(amount) == LARGE:  # all of it, whatever it is
+        return WHOLE if amount > 0 else -WHOLE
+    if not whole > 0:
+        return 0
+    return int(WHOLE * min(max(amount / whole, -1.0), 1.0))
+
+
+def written(instance: Instance, device: Device, node: Node) -> dict[str, Any]:
     """A device's tree as the file has it."""
     if isinstance(node, End):
-        return _shares(grid, node.multipliers, tariff)
-    subtasks = grid.part.application.subtasks
+        return dict(node.proof)
+    names: list[str | None] = [*(point.id for point in instance.points), None]
     return {
-        "subtask": subtasks[node.among.subtask],
-        "places": [None if n == LOCAL else points[n] for n in sorted(node.among.places)],
-        "in": _written(grid, node.inside, tariff, points),
-        "out": _written(grid, node.outside, tariff, points),
+        "subtask": list(device.application.subtasks)[node.among.subtask],
+        "places": [names[n] for n in sorted(node.among.places)],
+        "in": written(instance, device, node.inside),
+        "out": written(instance, device, node.outside),
     }

@@ -89,8 +89,6 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
     data = read(instance)
     if not isinstance(data, Instance):
         raise InputError(instance, [("kind", f"must be {shown(Instance.kind)}, not {shown(data.kind)}")])
-    if data.version > 1:
-        raise InputError(instance, [("version", "there are no witnesses for instances of format 2 yet")])
     try:
         found = read_certificate(certificate)
         faults = certificate_faults(read_instance(instance), found)
@@ -171,6 +169,8 @@ def export_proof(
         is of a kind or a size that cannot be exported.
     """
     proof = read_proof(instance, certificate)
+    if proof.instance.version > 1:
+        raise InputError(instance, [("version", "proofs for instances of format 2 cannot be exported yet")])
     stored = read_solution(solution, proof.instance)
     if stored.solution is None:
         raise InputError(solution, [("decisions", "there are none")])
@@ -198,15 +198,16 @@ class Elaborated(NamedTuple):
     Attributes
     ----------
     lower_bound
-        What it claims: what the core of the checker has worked out, if that is less than was claimed.
+        What it claims: what the core of the checker has worked out, if that is less than was claimed. None
+        where the claim is that there is no solution.
     claim
         What was claimed.
     left_out
         How many enumerations of patterns are left out.
     """
 
-    lower_bound: Fraction
-    claim: Fraction
+    lower_bound: Fraction | None
+    claim: Fraction | None
     left_out: int
 
 
@@ -218,7 +219,7 @@ def elaborate(
     Parameters
     ----------
     instance, certificate
-        Files: an instance of format 1 as JSON, and a proof of a lower bound.
+        Files: an instance as JSON, and a proof of a lower bound, or that there is no solution.
     path
         Where to write.
     watch
@@ -233,25 +234,26 @@ def elaborate(
     proof = read_proof(instance, certificate)
     if is_columnar(instance):
         raise InputError(instance, [("", "is columnar, and the core of the checker reads JSON alone")])
-    made = witnesses(proof.instance, proof.nodes, proof.claim, watch)
-    document = {**proof.document, "nodes": proof.records, "witnesses": made}
+    document = {**proof.document, "nodes": proof.records}
     document.pop("cuts", None)
+    known = core_reading.read_instance(instance)
     with replacing(Path(path)) as file:
-        file.write(_encoded(document))
-        file.flush()
-        known = core_reading.read_instance(instance)
-        proven = core_tree.bound(known, core_certificate.read_certificate(file.name, known))
-        assert proven is not None  # all-local gets to some leaf
-        if proven < proof.claim:
-            document["lower_bound"] = _decimal_below(proven)
+
+        def core() -> core_certificate.Certificate:
             file.seek(0)
             file.truncate()
-            file.write(_encoded(document))
+            file.write((json.dumps(document, separators=(",", ":")) + "\n").encode("ascii"))
+            file.flush()
+            return core_certificate.read_certificate(file.name, known)
+
+        document["witnesses"] = witnesses(known, core(), proof.claim, watch)
+        proven = core_tree.bound(known, core())
+        if "claim" in document:
+            return Elaborated(None, None, 0)
+        if proven is not None and proven < proof.claim:
+            document["lower_bound"] = _decimal_below(proven)
+            core()
     return Elaborated(Fraction(document["lower_bound"]), proof.claim, proof.left_out)
-
-
-def _encoded(document: dict[str, Any]) -> bytes:
-    return (json.dumps(document, separators=(",", ":")) + "\n").encode("ascii")
 
 
 def _decimal_below(value: Fraction) -> str:

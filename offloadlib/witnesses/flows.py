@@ -5,7 +5,7 @@ the radio, and w on the assignments, the target minus that sum of rows is a sum 
 coefficients are; then the target is at least the sum of the multipliers times right-hand sides.
 
 - The columns of finish times stand in the rows of y alone: y is a flow from the delay, of which a second
-  costs a_m, through tails to heads. :func:`_flow` makes one of any shares.
+  costs a_m, through tails to heads. :func:`flow` makes one of any shares.
 - y_k through subtask k makes its seconds cost. An arc's data then costs some amount if it is sent, another
   one if it is received: g is between the second, negative, and the first. It raises the cost of being local
   at the arc's beginning and lowers it at its end.
@@ -25,27 +25,9 @@ import numpy as np
 
 from offloadlib.instances import LOCAL
 
+from .branching import Allowed, Branch, End
 from .grid import Grid
-
-
-@dataclass(frozen=True)
-class Branch:
-    """What a branch says: a subtask is at one of these places (``among``), or at none of them.
-
-    Attributes
-    ----------
-    line
-        The number of the constraint that says so.
-    """
-
-    subtask: int
-    places: frozenset[int]
-    among: bool
-    line: int
-
-    def allows(self, place: int) -> bool:
-        """Whether a place is left."""
-        return (place in self.places) == self.among
+from .relaxation import Arc, Costs, Proposal, Taken, Task
 
 
 @dataclass(frozen=True)
@@ -84,25 +66,83 @@ class Multipliers:
     rest: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """What a linear program says of the multipliers, in multiples of 10^-Q: of ``last``, ``then`` (also
-    where there is a join), ``transfer`` and ``uses_air``."""
-
-    last: Mapping[int, float]
-    then: Mapping[tuple[int, int], float]
-    transfer: Sequence[float]
-    uses_air: Sequence[float]
-
-
-def _divided(total: int, shares: Sequence[float]) -> list[int]:
-    """A whole number divided in proportion to shares >= 0; what remains goes to the largest."""
+def divided(total: int, shares: Sequence[float]) -> list[int]:
+    """A whole number divided in proportion to shares, negative ones being 0; the rest goes to the largest."""
+    shares = [max(share, 0.0) for share in shares]
     whole = sum(shares)
-    if whole <= 0:
+    if not whole:
         shares, whole = [1.0] * len(shares), float(len(shares))
     parts = [int(total * int(share / whole * 2**53)) >> 53 for share in shares]
     parts[int(np.argmax(shares))] += total - sum(parts)
     return parts
+
+
+def flow(total: int, task: Task, proposal: Proposal) -> tuple[dict[int, int], dict[Arc, int], list[int]]:
+    """A total divided among the tails, and what comes to a subtask among those that it waits for: what the
+    tails get, what goes along each arc, and what comes through each subtask."""
+    through = [0] * len(task.order)
+    shares = [proposal.last.get(k, 0.0) for k in task.tails]
+    last = dict(zip(task.tails, divided(total, shares), strict=True))
+    for k, amount in last.items():
+        through[k] += amount
+    before: dict[int, list[int]] = {}
+    for j, k in task.waits:
+        before.setdefault(k, []).append(j)
+    then: dict[Arc, int] = {}
+    for k in reversed(task.order):
+        ends = before.get(k, [])
+        shares = [proposal.then.get((j, k), 0.0) for j in ends]
+        for j, amount in zip(ends, divided(through[k], shares) if ends else [], strict=True):
+            then[j, k] = amount
+            through[j] += amount
+    return last, then, through
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The exact side of a search, by sums of rows: :class:`.branching.Arithmetic`.
+
+    Attributes
+    ----------
+    grid, tariff
+        The device, and the prices.
+    needed
+        The bound where branches contradict each other.
+    """
+
+    grid: Grid
+    tariff: Tariff
+    needed: int
+
+    def costs(self) -> Costs:
+        """The device for its linear program, in units of its cost and seconds."""
+        grid, second = self.grid, 10.0**-self.grid.time_digits
+
+        def paid(k: int, n: int) -> float:
+            away = grid.energy_radio[k] + self.tariff.points.get(n, 0)
+            return float(grid.energy_local[k] if n == LOCAL else away)
+
+        at = [
+            {n: Taken(time * second, 0.0, paid(k, n)) for n, time in duration.at.items()}
+            for k, duration in enumerate(grid.duration)
+        ]
+        up, down = (
+            [
+                Taken(grid.duration[k].arcs[a][way] * second, 0.0, float(energies[a]))
+                for a, (_, k) in enumerate(grid.part.task.edges)
+            ]
+            for way, energies in enumerate((grid.energy_up, grid.energy_down))
+        )
+        return Costs(grid.part.task, at, up, down, grid.second / second, float(self.tariff.air))
+
+    def cost(self, places: Sequence[int]) -> int:
+        """What a decision costs."""
+        return self.grid.cost(places, self.tariff.points, self.tariff.air)
+
+    def end(self, branches: Sequence[Branch], allowed: Allowed, proposal: Proposal) -> End:
+        """The sum of rows that a proposal leads to."""
+        found = bound(self.grid, self.tariff, branches, proposal, self.needed)
+        return End(found.bound, found)
 
 
 def bound(
@@ -140,27 +180,10 @@ def bound(
 def _flow(grid: Grid, proposal: Proposal, found: Multipliers) -> list[int]:
     """The flow through each subtask."""
     part = grid.part
-    application = part.application
-    out = [0] * application.size
-    tails = list(part.last)
-    shares = [max(proposal.last.get(k, 0.0), 0.0) for k in tails]
-    for k, amount in zip(tails, _divided(grid.second, shares), strict=True):
-        found.last[k] = amount
-        out[k] += amount
-    before: dict[int, list[int]] = {k: [] for k in range(application.size)}
-    for j, k in part.waits:
-        before[k].append(j)
-    for k in reversed(application.order):
-        if not before[k]:
-            found.first[k] = out[k]
-            continue
-        shares = [max(proposal.then.get((j, k), 0.0), 0.0) for j in before[k]]
-        for j, amount in zip(before[k], _divided(out[k], shares), strict=True):
-            found.then[j, k] = amount
-            out[j] += amount
-        if k in part.joins:
-            found.joined[k] = out[k]
-    return out
+    found.last, found.then, through = flow(grid.second, part.task, proposal)
+    found.first = {k: through[k] for k in part.first}
+    found.joined = {k: through[k] for k in part.joins}
+    return through
 
 
 def _durations(grid: Grid, tariff: Tariff, k: int, through: int) -> dict[int, int]:
@@ -181,7 +204,7 @@ def _transfers(
         up, down = grid.duration[k].arcs[a]
         sent = grid.energy_up[a] + through[k] * up
         received = grid.energy_down[a] + through[k] * down
-        share = min(max(int(proposal.transfer[a]), -received), sent)
+        share = min(max(int(proposal.transfer[a]) if proposal.transfer else 0, -received), sent)
         found.transfer.append(share)
         found.rest[part.up[a]], found.rest[part.down[a]] = sent - share, received + share
         left[j][LOCAL] += share
@@ -196,7 +219,7 @@ def _radio(
         return
     remaining = tariff.air
     for k, costs in enumerate(left):
-        share = min(max(int(proposal.uses_air[k]), 0), remaining)
+        share = min(max(int(proposal.uses_air[k]) if proposal.uses_air else 0, 0), remaining)
         remaining -= share
         found.uses_air.append(share)
         found.bound += share

@@ -1,4 +1,4 @@
-"""The leaves of a certificate: what prices make devices pay, and the devices' searches for their bounds."""
+"""The leaves of a certificate: what its branches and prices mean for the devices of a program."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from offloadlib.check.certificate import Branch as Division
 from offloadlib.check.certificate import Leaf
 from offloadlib.instances import LOCAL, Instance
 
-from .branching import Branching, Lines
-from .flows import Branch, Tariff
+from .branching import Branch, Branching, Node
+from .flows import Rows, Tariff
 from .grid import DIGITS, Grid, exponent, rounded
 from .program import Program
 
@@ -42,11 +42,18 @@ class Prices(NamedTuple):
 
 @dataclass(frozen=True)
 class Device:
-    """A device with a radio link: in whole numbers, its search, and the point that it is connected to."""
+    """A device with a radio link: in whole numbers, and the point that it is connected to."""
 
     grid: Grid
-    search: Branching
     station: int
+
+    def prove(self, tariff: Tariff, branches: Sequence[Branch], start: Sequence[int], needed: int) -> Node:
+        """A tree of sums of rows, at some prices and below some branches."""
+        rows = Rows(self.grid, tariff, needed)
+        allowed = [frozenset(self.grid.part.at(k)) for k in range(self.grid.part.application.size)]
+        for branch in branches:
+            allowed = branch.divide(allowed)
+        return Branching(rows.costs(), rows, lines=True).prove(branches, allowed, [start], needed)
 
 
 class Devices:
@@ -57,11 +64,11 @@ class Devices:
         self._point = {name: n for n, name in enumerate(instance.points.ids)}
         self._number = {name: m for m, name in enumerate(instance.devices.ids)}
         self._digits = max(DIGITS + 2 - (exponent(cost) if cost else 0), 0)
-        lines, stations = Lines(), instance.devices.connected_to.tolist()
+        stations = instance.devices.connected_to.tolist()
         self.of: dict[int, Device] = {}
         for part in program.parts:
             grid = rounded(part, self._digits)
-            self.of[part.device] = Device(grid, Branching(grid, lines), stations[part.device])
+            self.of[part.device] = Device(grid, stations[part.device])
 
     def prices(self, leaf: Leaf) -> Prices:
         """The prices of a leaf on limits that are in the program."""
@@ -85,6 +92,6 @@ class Devices:
         k = self.of[m].grid.part.application.subtasks.index(node.subtask)
         places = frozenset(LOCAL if name is None else self._point[name] for name in node.places)
         return [
-            (child, m, Branch(k, places, among, 0))
+            (child, m, Branch(k, places, among))
             for child, among in ((node.equal, True), (node.different, False))
         ]

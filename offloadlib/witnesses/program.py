@@ -28,6 +28,8 @@ from offloadlib.instances.structured.model import Group
 from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import path
 
+from .relaxation import Task
+
 Sense = Literal["E", "L", "G"]
 Terms = Mapping[int, Fraction]
 """Column -> coefficient."""
@@ -124,6 +126,12 @@ class Part:
     transfer: list[int] = field(default_factory=list)
     uses_air: list[int] = field(default_factory=list)
     assign: list[int] = field(default_factory=list)
+
+    @property
+    def task(self) -> Task:
+        """The graph."""
+        tails = np.flatnonzero(self.application.tails).tolist()
+        return Task(self.application.order, self.application.edges, self.waits, tails)
 
     def at(self, k: int) -> dict[int, int]:
         """The column of a subtask at each place; local is :data:`LOCAL`."""

@@ -14,8 +14,8 @@ from offloadlib.check.certificate import Branch as Division
 from offloadlib.check.certificate import Leaf, TreeNode
 from offloadlib.instances import Instance, Solution
 
-from .branching import End, Node
-from .flows import Branch, Multipliers, Tariff
+from .branching import Branch, End, Node
+from .flows import Multipliers, Tariff
 from .grid import Grid, exponent
 from .leaves import Devices
 from .lines import Derivation, Problem
@@ -202,7 +202,7 @@ class _Tree:
         for m, device in self._devices.of.items():
             grid, tariff = device.grid, prices.tariff(device.grid, device.station)
             needed = int((self._wanted + charge) * 10**grid.digits) + 1
-            node = device.search.prove(tariff, branches.get(m, ()), self._start[m], needed)
+            node = device.prove(tariff, branches.get(m, ()), self._start[m], needed)
             line = self._write(grid, self._rows[m], self._target(grid, tariff), node, {})
             total += Fraction(node.bound, 10**grid.digits)
             of[line] = Fraction(1, 10**grid.digits)
@@ -222,7 +222,7 @@ class _Tree:
     ) -> int:
         """The lines of a device's tree; the number of the last one. ``lines`` has where branches stand."""
         if isinstance(node, End):
-            of = self._sum(grid, rows, node.multipliers, lines)
+            of = self._sum(grid, rows, node.proof, lines)
             return self._derivation.add_up(node.bound, target, of)
         sides = []
         for branch, below in ((node.among, node.inside), (node.without, node.outside)):

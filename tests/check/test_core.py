@@ -21,7 +21,18 @@ from format2 import random_format2
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from test_format2_check import Files, Reference, broken, cost_of, damage, random_rows, random_tree, write_json
+from test_format2_check import (
+    Files,
+    Prover,
+    Reference,
+    broken,
+    cost_of,
+    damage,
+    random_rows,
+    random_tree,
+    text,
+    write_json,
+)
 
 from offloadlib import check as checker
 from offloadlib.check.core import certificate as certificates
@@ -278,3 +289,43 @@ def test_no_damaged_certificate_proves_too_much(tmp_path: Path, seed: int) -> No
         return
     if found is not None:
         assert verdict.bound is not None and verdict.bound <= found[0]
+
+
+@examples(1000, base=FOLDER)
+@given(seeds)
+def test_witnesses_prove_what_enumeration_does(tmp_path: Path, seed: int) -> None:
+    """All of format 2, at any prices below any branches."""
+    document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    files = Files(tmp_path, document)
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3]))
+    exact = Reference(document).bound(nodes, hopeless=False)
+    compact = write_json(tmp_path / "compact.json", files.certificate(nodes, "-1e6"))
+    found = elaborate(files.instance, compact, tmp_path / "w.json")
+    assert found.lower_bound is not None
+    instance = read_instance(files.instance)
+    value = bound(instance, certificates.read_certificate(tmp_path / "w.json", instance))
+    if isinstance(exact, float):  # no solution gets to any leaf: then whatever is wanted is proven
+        assert value is None or value >= 10**6
+        return
+    scale = max(abs(exact), Fraction(1, 10**6))
+    assert value is not None
+    assert value <= exact
+    assert value >= min(exact, Fraction(10**6)) - scale / 10**9
+
+
+@examples(500, base=FOLDER)
+@given(seeds)
+def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
+    """Optima of format 2, and that there is no solution."""
+    document = random_format2(seed, max_devices=2, max_points=2, max_subtasks=2)
+    files, found = Files(tmp_path, document), optimum(document)
+    prover = Prover(document, found and found[0])
+    claim = None if found is None else text(found[0] - max(abs(found[0]), Fraction(1)) / 10**9)
+    compact = write_json(tmp_path / "compact.json", files.certificate(prover.nodes, claim))
+    told = elaborate(files.instance, compact, tmp_path / "w.json")
+    assert told.lower_bound == told.claim
+    rows = None if found is None else found[1]
+    stated = files.solution(rows, **({"status": "infeasible"} if found is None else {}))
+    verdict = verify(files.instance, write_json(tmp_path / "s.json", stated), tmp_path / "w.json")
+    assert verdict.infeasible == (found is None)
+    assert checker.check(files.instance, tmp_path / "s.json", tmp_path / "w.json").accepted

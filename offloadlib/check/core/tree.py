@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .certificate import Branch, Certificate, Leaf, limits_of
-from .costs import ZERO
+from .costs import ZERO, demand
 from .forms import insist
-from .reading import LOCAL, Device, Instance
+from .reading import LOCAL, SUBTASKS, Device, Instance
 from .witness import FINE, charges_of, down, least, refusal
 
 Left = tuple[tuple[frozenset[int], ...], bool]
@@ -15,9 +15,17 @@ Left = tuple[tuple[frozenset[int], ...], bool]
 
 
 def anything(instance: Instance, device: Device) -> Left:
-    """Return what is left to a device without branches."""
-    everywhere = frozenset([LOCAL] if device.connected_to is None else [LOCAL, *range(len(instance.points))])
-    places = tuple(everywhere & device.allowed.get(k, everywhere) for k in range(len(device.work)))
+    """Return what is left to a device without branches: places that are allowed, and where it fits alone."""
+    at = device.connected_to
+    away = range(len(instance.points)) if at is not None and instance.points[at].channels != 0 else ()
+
+    def fits(k: int, n: int) -> bool:
+        rooms = [(SUBTASKS, instance.points[n].capacity), *instance.points[n].room.items()]
+        rooms += [(limit.resource, limit.capacity) for limit in instance.limits if n in limit.points]
+        return all(room is None or demand(device, k, n, resource) <= room for resource, room in rooms)
+
+    everywhere = [frozenset([LOCAL, *(n for n in away if fits(k, n))]) for k in range(len(device.work))]
+    places = tuple(left & device.allowed.get(k, left) for k, left in enumerate(everywhere))
     return places, device.rejection is not None
 
 

@@ -89,11 +89,11 @@ def least(instance: Instance, device: Device, charges: Charges, allowed: Allowed
             pending.append((node["in"], (*left[:k], left[k] & places, *left[k + 1 :])))
             pending.append((node["out"], (*left[:k], left[k] - places, *left[k + 1 :])))
         else:
-            bounds.append(_end(device, charges, left, tree, where))
+            bounds.append(end_bound(device, charges, left, tree, where))
     return min(bounds, default=None)
 
 
-def _end(device: Device, charges: Charges, left: Allowed, end: Any, where: str) -> int:
+def end_bound(device: Device, charges: Charges, left: Allowed, end: Any, where: str) -> int:
     """Return the bound of an end: see above."""
     record, edges = forms.END(end or {}, where), device.application.edges
     flow, data = (_shares(record, key, len(edges), where) for key in ("edges", "data"))
