@@ -18,6 +18,7 @@ from folders import LIBRARY
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from processes import interrupted_once_running
+from pyomo.contrib.solver.common.factory import SolverFactory as DirectSolverFactory
 from reading import library
 from strategies import DOCUMENT, changed, instance_of, instances, put, solutions
 
@@ -676,6 +677,22 @@ def test_scip_keeps_its_gap() -> None:
     assert result.gap is not None
     assert result.gap <= 1e-8  # feasible: SCIP's tolerance is that of an optimum
     assert result.run["solver"].startswith("scip (pyscipopt")
+
+
+def test_scip_writes_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of Pyomo would read it, and none runs while SCIP does: a full pipe is a deadlock."""
+    pytest.importorskip("pyscipopt")
+    direct = type(DirectSolverFactory("scip_direct"))
+    ask, logs = direct.solve, []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        results = ask(*arguments, **options)
+        logs.append(results.solver_log)
+        return results
+
+    monkeypatch.setattr(direct, "solve", noted)
+    solve("milp-bigm", instance_of(DOCUMENT), solver="scip")
+    assert set(logs) == {""}
 
 
 # The disjunctions themselves ----------------------------------------------------------------------

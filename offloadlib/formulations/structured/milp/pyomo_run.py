@@ -438,6 +438,8 @@ def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
             threads=budget.threads,
             warmstart_discrete_vars=all(v.value is not None for v in integers),
             solver_options={
+                # A thread of Pyomo reads its log, and none runs while it does: 64 kB of it are a deadlock.
+                "display/verblevel": 0,
                 "numerics/feastol": SCIP_TOLERANCE,
                 "numerics/dualfeastol": SCIP_TOLERANCE,
                 "randomization/randomseedshift": budget.seed + number,
