@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brute2 import optimum
-from counts import examples
+from counts import count, examples
 from format2 import random_format2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,8 @@ from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
-from offloadlib.formulations.structured.limited.branch_and_price import solve_by_prices
+from offloadlib.formulations.structured.limited.branch_and_price import Search, solve_by_prices
+from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
 from offloadlib.instances.importers import import_gap
@@ -184,3 +185,23 @@ def assignment(costs: list[list[int]], uses: list[list[int]], capacities: list[i
         file = Path(folder) / "gap.txt"
         file.write_text(" ".join(map(str, numbers[:2])) + "\n" + " ".join(map(str, numbers[2:])))
         return import_gap(file)[0]
+
+
+@pytest.mark.parametrize("seed", range(count(200, 20)))
+def test_exchanges_keep_all_limits(seed: int) -> None:
+    """Whatever they find is one known column for each device, and within all limits."""
+    document = random_format2(seed, {"resources", "demand", "rejection"}, max_devices=12, max_points=4)
+    instance = from_document(document)
+    search = Search(instance, None, Budget(seed=seed))
+    charge = search.begin()
+    if charge is None or search.solution is None:
+        return
+    lagrangian, columns = search.lagrangian, search._known.columns
+    chosen = columns.of(search._known.limits.table(search.solution))
+    prices = np.maximum(charge.prices, 0.01) * np.isfinite(search._known.limits.right)
+    best = exchanged(lagrangian, columns, prices, chosen, 1.0, seed)
+    if best is None:
+        return
+    np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
+    used = np.asarray(columns.use[best].sum(axis=0))
+    assert (used <= search._known.limits.right + 1e-9).all()

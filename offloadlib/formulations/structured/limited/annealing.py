@@ -178,7 +178,7 @@ def annealed(
     most
         Sweeps, whatever the seconds.
     """
-    some, finite, devices = _some(columns, prices, chosen), lagrangian.finite, len(chosen)
+    some, finite, devices = some_of(columns, prices, chosen, CHOICE), lagrangian.finite, len(chosen)
     size = min(int(CHOICE * devices), len(columns) - 1)
     some = some[np.argsort(columns.device[some], kind="stable")]
     first = np.searchsorted(columns.device[some], np.arange(devices + 1))
@@ -198,28 +198,28 @@ def annealed(
     position[some] = np.arange(len(some))
     state = position[chosen]
     best, used = state.copy(), np.asarray(use[state].sum(axis=0), dtype=np.float64)
-    heat = float(np.partition(_reduced(columns, prices), size)[size]) or 1.0
+    heat = float(np.partition(reduced(columns, prices), size)[size]) or 1.0
     sweeps = min(max(int(seconds * RATE / max(len(several), 1)), 1), most)
     schedule = Schedule(sweeps, HOT * heat, COLD * heat, seed)
     found = anneal(moves, schedule, state, best, used, read_only(lagrangian.stopped))
     return some[best] if found < np.inf else None
 
 
-def _reduced(columns: Columns, prices: Floats) -> Floats:
+def reduced(columns: Columns, prices: Floats) -> Floats:
     """(P,) what columns cost with prices beyond the least of their device."""
     priced = columns.cost + columns.use @ prices
     least = np.full(int(columns.device.max()) + 1, np.inf)
     np.minimum.at(least, columns.device, priced)
-    reduced: Floats = priced - least[columns.device]
-    return reduced
+    beyond: Floats = priced - least[columns.device]
+    return beyond
 
 
-def _some(columns: Columns, prices: Floats, chosen: Ints) -> Ints:
-    """The columns of least reduced costs, and those that are chosen."""
-    reduced = _reduced(columns, prices)
-    size = int(CHOICE * len(chosen))
+def some_of(columns: Columns, prices: Floats, chosen: Ints, choice: float) -> Ints:
+    """The columns of least reduced costs, so many for each device in the mean, and those that are chosen."""
+    beyond = reduced(columns, prices)
+    size = int(choice * len(chosen))
     kept = np.ones(len(columns), dtype=np.bool_)
     if size < len(columns):
-        kept = reduced <= np.partition(reduced, size)[size]
+        kept = beyond <= np.partition(beyond, size)[size]
     kept[chosen] = True
     return np.flatnonzero(kept)

@@ -48,6 +48,7 @@ from ..decomposition.pricing import NEVER, alarm
 from .annealing import MOST_SWEEPS, annealed
 from .columns import valued
 from .decisions import Lister, TooManyDecisions
+from .exchange import exchanged
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, SPLIT, Master, Node, Step, branches
 from .misses import nearest_misses
@@ -108,6 +109,13 @@ ANNEALING, MOST_ANNEALING = 0.1, 5.0
 PATIENT_SWEEPS = 8000
 """Of annealing, for each device, over all decisions: several limits on few devices, as in knapsacks of many
 dimensions, are met by slow cooling alone."""
+
+NEAR, NEARLY = 24, (3e-4, 3e-3)
+"""Prices near the best ones at which devices are asked for more decisions, and how far from them they are,
+relatively."""
+
+EXCHANGES = 0.5
+"""Share of the time that is left for exchanges."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
@@ -258,6 +266,8 @@ class Search(Run[Solution | None]):
             self._construct(
                 root.state.node, PATIENT_SWEEPS * self.instance.num_devices if complete else MOST_SWEEPS
             )
+            if not complete:
+                self._exchange(root.state.node)
             self._round(root.state.node, complete and not self.certify)
             if self.lower_bound >= self.cutoff:
                 self.report()
@@ -551,6 +561,24 @@ class Search(Run[Solution | None]):
         most = MOST_ANNEALING if self._first_choice is None else math.inf
         seconds = min(ANNEALING * self.left, most)
         best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
+        if best is not None:
+            self._offer(columns.table[best])
+
+    def _exchange(self, node: Node) -> None:
+        """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""
+        if self.solution is None or self.instance.by_largest or self.lower_bound >= self.cutoff:
+            return
+        draw, prices = np.random.default_rng(self.budget.seed), node.charge.prices
+        for far in np.geomspace(*NEARLY, NEAR):
+            if self.late():
+                return
+            near = Charge(shortened(prices * np.exp(far * draw.standard_normal(len(prices)))))
+            found = self.lagrangian.evaluate(near)
+            self._known.add(found.found, found.some)
+        columns = self._known.columns
+        chosen = columns.of(self._known.limits.table(self.solution))
+        seconds = EXCHANGES * self.left
+        best = exchanged(self.lagrangian, columns, prices, chosen, seconds, self.budget.seed)
         if best is not None:
             self._offer(columns.table[best])
 
