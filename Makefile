@@ -6,6 +6,7 @@ READY := $(VENV)/ready
 
 TIME_LIMIT ?= 5
 REPORT ?= report
+GRAPHS := dagbench-sleipnir-chess-m010-drawn dagbench-splitstream-m010-drawn wfinstances-bacass-m010-measured
 COMPARED := worked-example paper-m040 melbourne-s
 
 .PHONY: compare study test test-all lint bench checker schemas clean
@@ -13,8 +14,10 @@ COMPARED := worked-example paper-m040 melbourne-s
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=offloadlib/instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
 
-study: $(READY)  ## a first look at the paper's experiments, at deadlines and memory, at DDTO and at movement, in minutes
+study: $(READY)  ## a first look at the paper's experiments, real graphs, deadlines and memory, DDTO and movement, in minutes
 	$(BIN)/offloadlib study paper --quick -o $(REPORT)/study-paper
+	$(BIN)/offloadlib study ratios $(GRAPHS:%=offloadlib/instances/library/%.json) --quick -o $(REPORT)/atlas \
+		--method heft --method gsod-i --method gsod-i+ls --method price
 	$(BIN)/offloadlib study limits --quick -o $(REPORT)/study-limits
 	$(BIN)/offloadlib study ddto --quick -o $(REPORT)/study-ddto
 	$(BIN)/offloadlib study moving --quick -o $(REPORT)/study-moving

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offloadlib.instances.errors import counted
-from offloadlib.studies import COMPARING, STUDIES
+from offloadlib.studies import COMPARING, STUDIES, TAKING
 
 from .options import Seed
 from .status import INTERRUPTED, say
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 def study(
     name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(STUDIES)}.")],
     output: Annotated[Path, typer.Option("-o", metavar="DIR", help="For rows, pictures and the page.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE_OR_FOLDER]...",
+            help=f"Instances and task graphs in place of the study's own; of {', '.join(sorted(TAKING))}.",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A first look in minutes.")] = False,
     repetitions: Annotated[
         int | None, typer.Option(metavar="R", min=2, help="Instances per setting; each study has a default.")
@@ -34,7 +41,8 @@ def study(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"Beside its own methods, as for 'solve'; of {', '.join(sorted(COMPARING))}. Repeatable.",
+            help="Beside its own methods, with files in their place; as for 'solve', "
+            f"of {', '.join(sorted(COMPARING))}. Repeatable.",
         ),
     ] = None,
     seed: Seed = 0,
@@ -57,10 +65,18 @@ def study(
     chosen = find(name)
     if not 0 <= seed < 2**31:
         raise InputError("study", [("seed", f"must lie in 0..2^31-1, not {seed!r}")])
-    usual = chosen.QUICK_REPETITIONS if quick else chosen.REPETITIONS
+    if files and name not in TAKING:
+        raise InputError("study", [("files", f"{name} has its own instances")])
+    if files:
+        from offloadlib.studies.graphs import QUICK_REPETITIONS, REPETITIONS, cases
+
+        usual = QUICK_REPETITIONS if quick else REPETITIONS
+        given = tuple(cases(files, repetitions or usual, seed, quick))
+    else:
+        usual, given = chosen.QUICK_REPETITIONS if quick else chosen.REPETITIONS, ()
     if method and name not in COMPARING:
         raise InputError("study", [("method", f"{name} has its own methods alone")])
-    options = Options(quick, repetitions or usual, seed, tuple(select(method) if method else ()))
+    options = Options(quick, repetitions or usual, seed, tuple(select(method) if method else ()), given)
     settings = {"study": name, "quick": quick, "seed": seed}
     with Store(output, settings) as store, console.Display() as display:
 
@@ -85,6 +101,10 @@ def study(
             say(f"{output} has {counted(len(store), 'row')}; the same command goes on from there")
             raise typer.Exit(INTERRUPTED)
         told = {**settings, "repetitions": options.repetitions}
+        if files:
+            told["files"] = [str(path) for path in files]
+        if method:
+            told["methods"] = method
         write_report(chosen.report(options, rows), list(rows.values()), told, output)
     say(f"{output / PAGE}: {chosen.TITLE}, {counted(len(rows), 'solve')}")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from offloadlib.methods import Method
     from offloadlib.pages.page import Page
 
+    from .graphs import Case
     from .jobs import Job
 
 StudyRow = dict[str, Any]
@@ -40,6 +41,9 @@ STUDIES: Mapping[str, str] = {
 COMPARING = frozenset({"ratios", "limits"})
 """Studies that take methods of the user's beside their own."""
 
+TAKING = frozenset({"ratios"})
+"""Studies that take instances and task graphs of the user's in place of their own instances."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -55,12 +59,15 @@ class Options:
         For everything random.
     methods
         Of the user's, beside the study's own (:data:`COMPARING`).
+    given
+        Instances of the user's (:data:`TAKING`).
     """
 
     quick: bool = False
     repetitions: int = 30
     seed: int = 0
     methods: tuple[Method, ...] = ()
+    given: tuple[Case, ...] = ()
 
 
 class Study(Protocol):

@@ -1,7 +1,8 @@
 """Approximation ratios: cost over the certified optimum, of every heuristic on all kinds of instances.
 
 Repetition r of a kind has seed ``seed + r``; the line of an instance in the table of worst cases says how
-to make it again.
+to make it again. With instances of the user's (:mod:`.studies.graphs`) in place of these kinds it is an
+atlas: ratios by family of graphs, what goes with bad ones, worst cases as files (:mod:`.studies.atlas`).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from offloadlib.pictures.curves import boxes, steps
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Options, Stages, StudyRow
+from . import Options, Stages, StudyRow, atlas
 from .certified import OPTIMUM
-from .jobs import Generated, Job, Point
+from .jobs import Generated, Given, Job, Point
 from .tidy import impossible, tidy
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ REPETITIONS, QUICK_REPETITIONS = 10, 2
 
 TIME_LIMIT = 20.0
 """Seconds for each solve; where the optimum is not proven by then, ratios are intervals."""
+
+NEAR = 1e-4
+"""A gap that ratios do not show."""
 
 _PAPER = Setting(devices=20)
 _MIXED = ("face", "chain-5", "fork-join-4", "layered-8")
@@ -90,7 +94,14 @@ def stages(options: Options) -> Stages:
 
 
 def points(options: Options) -> Iterator[Point]:
-    """Every solve; its experiment is the kind of its instance."""
+    """Every solve; its experiment is the kind of its instance, or the family of a given one."""
+    for case in options.given:
+        for method in methods(options):
+            if method.applies_to(case.instance) is None:
+                job = Job(Given(case.instance), method, seed=options.seed, time_limit=TIME_LIMIT, timed=False)
+                yield Point(case.family, 0.0, 0, job)
+    if options.given:
+        return
     kinds = {name: KINDS[name] for name in QUICK_KINDS} if options.quick else KINDS
     for r in range(options.repetitions):
         for name, setting in kinds.items():
@@ -101,7 +112,12 @@ def points(options: Options) -> Iterator[Point]:
 
 
 def methods(options: Options) -> list[Method]:
-    """All heuristics of the registry for structured tasks, the user's methods, and the certified optimum."""
+    """All heuristics of the registry for structured tasks, the user's methods, and the certified optimum.
+
+    With instances of the user's, their methods are in place of these heuristics, not beside them.
+    """
+    if options.given and options.methods:
+        return [*options.methods, OPTIMUM]
     heuristics = [
         method
         for method in METHODS.values()
@@ -118,6 +134,14 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     frame = measured(options, rows)
     heuristics = frame[frame["method"] != OPTIMUM.name]
     drawn = heuristics[heuristics["method"] != "local"]  # so far off that nothing else would be seen
+    if options.given:
+        rest, worst = atlas.sections(options.given, frame, _methods(heuristics))
+    else:
+        worst = []
+        rest = [
+            Section("By kind of instance", [_BY_KIND, _by_kind(heuristics)]),
+            Section("Worst cases", [_RECIPES, _worst(heuristics)]),
+        ]
     return Page(
         TITLE,
         [
@@ -125,11 +149,8 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
             "independent checker accepts. 1 is optimal.",
             _proofs(frame),
         ],
-        [
-            Section("All instances", [_SUMMARY, _boxes(drawn), _shares(drawn), _summary(heuristics)]),
-            Section("By kind of instance", [_BY_KIND, _by_kind(heuristics)]),
-            Section("Worst cases", [_RECIPES, _worst(heuristics)]),
-        ],
+        [Section("All instances", [_SUMMARY, _boxes(drawn), _shares(drawn), _summary(heuristics)]), *rest],
+        worst,
     )
 
 
@@ -140,11 +161,17 @@ def measured(options: Options, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``experiment`` is the kind of the instance; ``low`` the cost over the best known cost of the
-        instance, which is below ``ratio`` where the optimum is not proven; ``seed`` that of the instance.
+        instance, which is below ``ratio`` where the optimum is not proven; ``seed`` that of the instance,
+        and ``label`` what it is called; ``seconds`` are those of the solve, whatever ran beside it.
     """
-    frame = tidy(points(options), rows)
+    places = list(points(options))
+    frame = tidy(places, rows)
+    frame["seconds"] = [rows[point.job.key]["time"] for point in places]
     frame["low"] = frame["cost"] / frame.groupby("instance")["cost"].transform("min")
     frame["seed"] = options.seed + frame["repetition"]
+    names = {case.instance.fingerprint: case.name for case in options.given}
+    made = frame["experiment"] + ", seed " + frame["seed"].astype(str)
+    frame["label"] = frame["instance"].map(names).fillna("") if names else made
     return frame
 
 
@@ -166,6 +193,9 @@ def _proofs(frame: pd.DataFrame) -> str:
     each = frame[frame["method"] == OPTIMUM.name]
     proven, unknown = int(each["proven"].sum()), int(each["bound"].isna().sum())
     text = f"{counted(len(each), 'instance')}; with a certified optimum: {proven}."
+    near = int((each["cost"] - each["bound"] <= NEAR * each["cost"].abs()).sum())
+    if near > proven:
+        text += f" With a certified gap of at most {NEAR:g}: {near}."
     if unknown:
         text += (
             f" Without a certified bound, and so without ratios, since that job did not end well: {unknown}."
@@ -201,7 +231,7 @@ def _summary(frame: pd.DataFrame) -> Table:
                 Number(float(worst["ratio"]), shown_ratio(float(worst["low"]), float(worst["ratio"]))),
                 Number.of((solved["ratio"] <= 1 + OPTIMAL_GAP).mean(), ".0%"),
                 Number.of(float((solved["saving"] < -OPTIMAL_GAP).mean()), ".0%"),
-                f"{worst['experiment']}, seed {worst['seed']}",
+                str(worst["label"]),
             ]
         )
     header = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 PAGE, SUMMARY, CSV, PARQUET = "report.html", "summary.md", "rows.csv", "rows.parquet"
 INSTANCES = "instances"
+
+_LISTED = 4
+"""Files of the user's that the command names."""
 
 _JSON_COLUMNS = ("generated", "parameters", "run")
 
@@ -91,7 +95,7 @@ def _settings(rows: Sequence[StudyRow], settings: Mapping[str, Any]) -> Section:
     finished = sorted(row["finished"] for row in rows)
     unwell = sum(row["status"] not in ("optimal", "feasible") for row in rows)
     entries = {
-        **{name: str(value) for name, value in settings.items()},
+        **{name: str(value) for name, value in settings.items() if name not in ("files", "methods")},
         "rows": f"{len(rows):,}",
         "rows without a solution that the checker accepted": f"{unwell:,}",
         "time of all solves together": duration(sum(row["seconds"] for row in rows)),
@@ -101,11 +105,12 @@ def _settings(rows: Sequence[StudyRow], settings: Mapping[str, Any]) -> Section:
         **versions(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
     }
-    quick = " --quick" if settings["quick"] else ""
-    again = (
-        f"    offloadlib study {settings['study']}{quick} --repetitions {settings['repetitions']} "
-        f"--seed {settings['seed']} -o DIR"
-    )
+    files = settings.get("files", [])
+    words = ["study", settings["study"], *files[:_LISTED], *(["..."] if len(files) > _LISTED else [])]
+    words += ["--quick"] if settings["quick"] else []
+    words += [word for method in settings.get("methods", ()) for word in ("--method", method)]
+    words += ["--repetitions", str(settings["repetitions"]), "--seed", str(settings["seed"])]
+    again = f"    offloadlib {shlex.join(words)} -o DIR"
     text = (
         "Every solve ran in a process of its own, and the independent checker saw every solution. With this "
         "command the study runs again; in the same folder it goes on where it stopped."

@@ -394,7 +394,7 @@ def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.Mon
         rows[job.key] = {
             **dict.fromkeys(("saving", "utilisation", "fairness", "worse_off", "time"), 0.0),
             **{"key": job.key, "method": job.method.name, "sha256": "a", "alone": False},
-            **{"status": "feasible", "objective": cost},
+            **{"status": "feasible", "objective": cost, "run": {}},
             "lower_bound": 1.0 if job.method is OPTIMUM else None,
         }
     frame = ratios.measured(options, rows).set_index("method")
