@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from ..data import Application
 from .choices import Move, Moves
+from .frontier import Flow, Frontier, Graph, Sweep
+from .series import TooLarge
 
 _ROUNDS = 8
+_SWEEPS = {2: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
 _MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
 
 
 class Relaxed:
     """A task whose delay is an average of paths instead of that of the heaviest, and its least cost.
 
-    Where `unit` paths, counted with their multiplicity, cross subtask k `shares[k]` times, the delay of the
-    task is at least the sum of shares[k]·(delay of k) over `unit`. So `unit` times the cost of a decision
-    is at least the sum of what each of its moves and transfers costs here. (Shares of 0 are right with any
+    Where of `unit` paths, counted with their multiplicity, flow[k, k] cross subtask k, the delay of the
+    task is at least the sum of flow[k, k]·(delay of k) over `unit`. So `unit` times the cost of a decision
+    is at least the sum of what each of its moves and transfers costs here. (No flow is right with any
     unit: delays are >= 0.)
 
     Attributes
     ----------
+    flow : mapping of (int, int) to int
+        As above; at (j, k) how many paths have that arc.
     unit : int
         As above.
     moves : list of (list of int, list of int)
@@ -37,9 +44,10 @@ class Relaxed:
     """
 
     def __init__(
-        self, application: Application, moves: Moves, arcs: Sequence[Move], shares: Sequence[int], unit: int
+        self, application: Application, moves: Moves, arcs: Sequence[Move], flow: Flow, unit: int
     ) -> None:
-        self.unit = unit
+        self.flow, self.unit = flow, unit
+        shares = [flow.get((k, k), 0) for k in range(len(moves))]
         self.moves = [
             tuple([share * d + unit * c for d, c in side] for side in sides)
             for share, sides in zip(shares, moves, strict=True)
@@ -110,7 +118,7 @@ class Node(NamedTuple):
     bound: int
     number: int  # no two have the same, so that nodes can be ordered
     moves: Moves
-    shares: list[int]  # of the paths to begin with, see `Relaxed`
+    flow: Flow  # of the paths to begin with, see `Relaxed`
     paths: int
 
 
@@ -127,6 +135,7 @@ class Search:
     def __init__(self, application: Application) -> None:
         self.limited = False  # whether the limit has ended a search
         self._application = application
+        self._graph = Graph(application)
         self._most_nodes = 1 + _MOST_STEPS // (len(application.subtasks) + len(application.edges))
 
     def least(self, moves: Moves, arcs: list[Move]) -> int | None:
@@ -136,25 +145,37 @@ class Search:
         everything = [move for stay, leave in moves for move in stay + leave] + arcs
         best = 1 + sum(delay + cost for delay, cost in everything)
         numbers = itertools.count(1)
-        pending = [Node(0, 0, moves, [0] * len(moves), 0)]
-        for _ in range(self._most_nodes):
+        pending = [root := Node(0, 0, moves, {}, 0)]
+        floor = 0
+        for count in range(self._most_nodes):
             if not pending or pending[0].bound >= best:
                 return best
+            if count in _SWEEPS and self._frontier is not None:
+                best, open_ = self._explore(root, arcs, best, _SWEEPS[count])
+                if not open_:
+                    return best
+                floor = max(floor, open_[0].bound)
             best, children = self._explore(heappop(pending), arcs, best)
             for child in children:
                 heappush(pending, child._replace(number=next(numbers)))
         if not pending or pending[0].bound >= best:
             return best
         self.limited = True
-        return pending[0].bound
+        return max(floor, pending[0].bound)
 
-    def _explore(self, node: Node, arcs: list[Move], best: int) -> tuple[int, list[Node]]:
+    @cached_property
+    def _frontier(self) -> Frontier | None:
+        with contextlib.suppress(TooLarge):
+            return Frontier(self._graph)
+        return None
+
+    def _explore(self, node: Node, arcs: list[Move], best: int, width: int = 0) -> tuple[int, list[Node]]:
         """Return the cost of the best decision now known, and what of a node may be better, in parts."""
-        shares, paths = list(node.shares), node.paths
+        flow, paths = dict(node.flow), node.paths
         rounds: list[Relaxed] = []
         tried: list[list[Move]] = []
         for _ in range(_ROUNDS):
-            relaxed = Relaxed(self._application, node.moves, arcs, shares, paths or 1)
+            relaxed = Relaxed(self._application, node.moves, arcs, dict(flow), paths or 1)
             chosen = [
                 min(zip(costs[side], moves[side], strict=True))[1]
                 for costs, moves, side in zip(relaxed.moves, node.moves, relaxed.away, strict=True)
@@ -167,8 +188,8 @@ class Search:
             tried.append(chosen)
             weight = max(1, paths // _ROUNDS)  # later paths know more, so they count more
             paths += weight
-            for k in path:
-                shares[k] += weight
+            for pair in [*((k, k) for k in path), *((j, k) for k, j in itertools.pairwise(path))]:
+                flow[pair] = flow.get(pair, 0) + weight
         if all(len(stay) + len(leave) == 1 for stay, leave in node.moves):
             return best, []  # that one decision has been evaluated
         strongest = max(rounds, key=lambda relaxed: relaxed.bound)
@@ -176,8 +197,16 @@ class Search:
             (strongest.promising(costs[0], stay, best), strongest.promising(costs[1], leave, best))
             for costs, (stay, leave) in zip(strongest.moves, node.moves, strict=True)
         ]
+        if not all(stay or leave for stay, leave in left):
+            return best, []
         bound = max(node.bound, strongest.bound)
-        return best, [Node(bound, 0, part, shares, paths) for part in _divide(left, rounds, tried)]
+        if width and self._frontier is not None:
+            sweep = Sweep(self._frontier, left, arcs, strongest.flow, strongest.unit, best)
+            bound = max(bound, sweep.run(width))
+            best = sweep.best
+            if bound >= best:
+                return best, []
+        return best, [Node(bound, 0, part, flow, paths) for part in _divide(left, rounds, tried)]
 
     def _evaluate(
         self, chosen: Sequence[Move], arcs: Sequence[Move], away: Sequence[int]
@@ -192,17 +221,15 @@ class Search:
                 finish[k] += delay
                 cost += other
         for k in application.order:
-            finish[k] += max([finish[j] for j in application.parents[k]], default=0)
+            finish[k] += max([finish[j] for j in self._graph.latest[k]], default=0)
         path = [max(application.tails, key=finish.__getitem__)]
-        while application.parents[path[-1]]:
-            path.append(max(application.parents[path[-1]], key=finish.__getitem__))
+        while self._graph.latest[path[-1]]:
+            path.append(max(self._graph.latest[path[-1]], key=finish.__getitem__))
         return cost + finish[path[0]], path
 
 
 def _divide(left: Moves, rounds: Sequence[Relaxed], tried: Sequence[Sequence[Move]]) -> list[Moves]:
-    """Divide moves in two, at the subtask about which the rounds disagree most; drop what has none left."""
-    if not all(stay or leave for stay, leave in left):
-        return []
+    """Divide moves in two, at the subtask about which the rounds disagree most."""
     several = [k for k, (stay, leave) in enumerate(left) if len(stay) + len(leave) > 1]
     if not several:
         return [left]

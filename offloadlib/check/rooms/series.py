@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import le
+from typing import NamedTuple, TypeVar
 
 from ..data import Application
 from .choices import Labels, Marked, Move, Moves
@@ -16,6 +17,9 @@ _MOST_LABELS = 100_000  # in a list, before it is reduced
 _DEEPEST = 100  # blocks within blocks
 _MOST_COMPARISONS = 100_000_000  # of labels, and pairs of them, at one enumeration
 _MOST_PATTERNS = 100_000  # at one enumeration, besides one of each device
+
+
+AnyLabel = TypeVar("AnyLabel", bound=tuple[int, ...])
 
 
 class TooLarge(Exception):
@@ -338,7 +342,7 @@ class SeriesParallel:
         context = self._context(1 << k)
         options = self._options(k, context)
         ahead = any(early and other not in self._on_every_path for _, other, early in self._arcs[k])
-        keep = _undominated if ahead else _stairs
+        keep = undominated if ahead else _stairs
 
         def compute(moves: Moves, arcs: list[Move], _: list[list[Labels]]) -> list[Labels]:
             result = []
@@ -396,7 +400,7 @@ class SeriesParallel:
                 pairs[-1].append((_number(left.context, away), _number(right.context, away)))
         ahead = right.ahead if series else left.ahead or right.ahead
         combine = _in_series if series else _in_parallel_ahead if ahead else _in_parallel
-        keep = _cheapest if on_every_path else _undominated if ahead else _stairs
+        keep = _cheapest if on_every_path else undominated if ahead else _stairs
 
         def compute(_: Moves, __: list[Move], done: list[list[Labels]]) -> list[Labels]:
             one, two = done[first], done[second]
@@ -522,13 +526,23 @@ def _stairs(labels: Labels) -> Labels:
     return kept
 
 
-def _undominated(labels: Labels) -> Labels:
-    """Keep the labels that no other one equals or undercuts in all three components."""
+def undominated(labels: list[AnyLabel]) -> list[AnyLabel]:
+    """Keep the labels that no other one equals or undercuts in all components."""
     labels.sort()
-    kept: Labels = []
-    stairs: list[tuple[int, int]] = []  # of those kept, which have no higher d, the undominated (p, c)
+    if not labels or len(labels[0]) == 1:
+        return labels[:1]
+    kept: list[AnyLabel] = []
+    if len(labels[0]) > 3:
+        for label in labels:
+            for other in kept:
+                if all(map(le, other, label)):
+                    break
+            else:
+                kept.append(label)
+        return kept
+    stairs: list[tuple[int, int]] = []  # of those kept, whose first is no higher, the undominated others
     for label in labels:
-        _, p, c = label
+        p, c = label[-2:] if len(label) == 3 else (0, label[-1])
         i = bisect_right(stairs, (p, c))
         if i and stairs[i - 1][1] <= c:  # p rises and c falls: of those with at most this p it is the last
             continue
