@@ -46,7 +46,7 @@ SHAPES: list[Shape] = [
     *(shared_head, two_stages, layers, components, any_graph),
     *(series_parallel, nested, twice_nested, chain, fork_join),
 ]
-LEAST = {nested: 6, twice_nested: 8, fork_join: 3, shared_head: 4, two_stages: 4}
+LEAST: dict[Shape, int] = {nested: 6, twice_nested: 8, fork_join: 3, shared_head: 4, two_stages: 4}
 
 
 def application(size: int, edges: Edges) -> Any:
@@ -75,7 +75,7 @@ def draw(rng: random.Random, edges: Edges, size: int, places: int) -> tuple[Any,
 
 def enumerated(size: int, edges: Edges, moves: Any, arcs: Any) -> int:
     """The least cost, from its definition."""
-    best = None
+    best: int | None = None
     for away in itertools.product((0, 1), repeat=size):
         if any(not moves[k][side] for k, side in enumerate(away)):
             continue
@@ -86,12 +86,12 @@ def enumerated(size: int, edges: Edges, moves: Any, arcs: Any) -> int:
                 wait[k] += delay
                 paid += cost
         for chosen in itertools.product(*(moves[k][side] for k, side in enumerate(away))):
-            finish = []
+            finish: list[int] = []
             for k in range(size):
                 start = max((finish[j] for j, w in edges if w == k), default=0)
                 finish.append(start + wait[k] + chosen[k][0])
-            cost = max(finish) + paid + sum(c for _, c in chosen)
-            best = cost if best is None else min(best, cost)
+            total = max(finish) + paid + sum(c for _, c in chosen)
+            best = total if best is None else min(best, total)
     assert best is not None
     return best
 
