@@ -48,6 +48,7 @@ from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.sides import Terms
 
 from .chunks import chunks, in_threads, never
+from .frontier import frontier
 from .labels import price_by_labels
 from .plan import plan
 from .search import LARGEST_SEARCH, Effort, price_by_search
@@ -271,7 +272,9 @@ def price(
         if exact:
             exact = asked.all(price_by_labels, (found, stopped), answer, LABELLED, late)
         if not exact:
-            asked.all(price_by_search, (graph(term.group.application), effort), answer, SEARCHED, late)
+            application = term.group.application
+            how = graph(application), frontier(application), effort
+            asked.all(price_by_search, how, answer, SEARCHED, late)
             if found is not None and found.multiplies and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(answer.relaxed).tolist():
                     again = Choices.room(1, term.group.application.size)

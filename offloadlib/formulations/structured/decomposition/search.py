@@ -49,7 +49,9 @@ from offloadlib.instances.compiled import inlined, kernel, named, subroutine
 from offloadlib.instances.loops import copy, least
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 
+from .frontier import FRONTIER
 from .plan import labelled
+from .sweep import sweep
 from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED
 
 LARGEST_SEARCH = 2_000_000
@@ -63,6 +65,9 @@ _TURNS = 12
 
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
+
+_FIRST_WIDTH, _LARGEST_WIDTH = 64, 4096
+"""Labels of a sweep."""
 
 _TOLERANCE = 1e-13
 """Relative to a cost: ten times what the sums of a flow, or of a decision's parts, lose."""
@@ -165,7 +170,7 @@ def _network(size, arcs):  # type: ignore[no-untyped-def]
 def _room(size, arcs):  # type: ignore[no-untyped-def]
     decision, delay, paid = np.empty((_POOL, size), np.int64), np.empty((_POOL, size)), np.empty(_POOL)
     used, path_used = np.empty(_POOL, np.int64), np.empty(_POOL, np.int64)
-    path, cost, count = np.empty((_POOL, size), np.int8), np.empty((_POOL, _POOL)), np.empty(2, np.int64)
+    path, cost, count = np.empty((_POOL, size + arcs), np.int8), np.empty((_POOL, _POOL)), np.empty(2, np.int64)
     table, basis = np.empty((_POOL + 1, 2 * _POOL + 1)), np.empty(_POOL, np.int64)
     share, weight = np.empty(_POOL), np.empty(_POOL)
     pool = _Pool(decision, delay, paid, used, path, path_used, cost, count, table, basis, share, weight)
@@ -227,7 +232,7 @@ def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
 def _cut(costs, left, phi, graph, net, choice, cheapest, stopped):  # type: ignore[no-untyped-def]
     """L(phi), a decision of that cost, and the least cost of each subtask where it is offloaded."""
     total = 0.0
-    for k in range(len(phi)):
+    for k in range(len(choice)):
         home = phi[k] * costs.home_delay[k] + costs.home_paid[k] if left.home[k] == 1 else np.inf
         cheapest[k], choice[k] = np.inf, -1
         for i in range(left.low[k], left.high[k]):
@@ -241,7 +246,7 @@ def _cut(costs, left, phi, graph, net, choice, cheapest, stopped):  # type: igno
         net.ahead[e] = share * costs.up_delay[e] + costs.up_paid[e]
         net.back[e] = share * costs.down_delay[e] + costs.down_paid[e]
     total = _flow(total, np.inf, graph, net, stopped)
-    for k in range(len(phi)):
+    for k in range(len(choice)):
         if net.came[k] >= 0:
             choice[k] = -1
     return total
@@ -272,22 +277,23 @@ def _heaviest(delay, graph, finish, on_path):  # type: ignore[no-untyped-def]
     end = graph.order[0]
     for k in graph.order:
         begun = 0.0
-        for i in range(graph.into_start[k], graph.into_start[k + 1]):
-            begun = max(begun, finish[graph.into[i, 1]])
+        for i in range(graph.late_start[k], graph.late_start[k + 1]):
+            begun = max(begun, finish[graph.late[i, 1]])
         finish[k] = begun + delay[k]
-        if finish[k] > finish[end]:
+        if finish[k] >= finish[end]:  # of equals the last one, which is a tail
             end = k
     weight = finish[end]
     on_path[:] = 0
     while True:
         on_path[end] = 1
-        before = -1
-        for i in range(graph.into_start[end], graph.into_start[end + 1]):
-            j = graph.into[i, 1]
+        before, by = -1, -1
+        for i in range(graph.late_start[end], graph.late_start[end + 1]):
+            j = graph.late[i, 1]
             if before < 0 or finish[j] > finish[before]:
-                before = j
+                before, by = j, graph.late[i, 0]
         if before < 0:
             return weight
+        on_path[len(finish) + by] = 1
         end = before
 
 
@@ -295,7 +301,7 @@ def _heaviest(delay, graph, finish, on_path):  # type: ignore[no-untyped-def]
 def _along(path, delay):  # type: ignore[no-untyped-def]
     """Weight of a path."""
     weight = 0.0
-    for k in range(len(path)):
+    for k in range(len(delay)):
         weight += path[k] * delay[k]
     return weight
 
@@ -431,7 +437,7 @@ def _play(pool, rows, count):  # type: ignore[no-untyped-def]
 @subroutine
 def _tighten(costs, left, phi, graph, net, spare, total, enough, cheapest, stopped):  # type: ignore[no-untyped-def]
     """Drop moves with which a decision costs enough, by the cut at phi; whether any decision is left."""
-    for k in range(len(phi)):
+    for k in range(len(left.home)):
         if stopped[0]:
             return True
         with_place = total
@@ -519,7 +525,7 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    costs, root, graph, best, limit, effort, room, incumbent
+    costs, root, graph, plan, best, limit, effort, room, incumbent
 ):
     """Least cost below ``best``, or ``best``, up to a tolerance, and a lower bound of all decisions' costs.
 
@@ -527,17 +533,18 @@ def _search(  # type: ignore[no-untyped-def]
     """
     tolerance, stopped = effort.tolerance, effort.stopped
     net, spare, pool = room.net, room.spare, room.pool
-    size = len(graph.even)
+    size, arcs = len(graph.order), len(graph.ends)
     left = _Left(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32))
-    delay, finish, mean, on_path = np.empty(size), np.empty(size), np.empty(size), np.empty(size, np.int8)
-    phi, best_phi, cheapest = np.empty(size), np.empty(size), np.empty(size)
+    delay, finish, mean, cheapest = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    phi, best_phi, on_path = np.empty(size + arcs), np.empty(size + arcs), np.empty(size + arcs, np.int8)
     choice, rows = np.empty(size, np.int64), np.empty(_POOL, np.int64)
     pool.count[:], clock = 0, 0
     gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
     closed_at = np.inf  # the least bound of a node that is closed, or left
     # Open nodes: bound, flow, what was divided (2·subtask + kind), and moves left (home, low, high).
     most, opened = 32, 1
-    bounds, flows, divided = np.empty((most, 1)), np.empty((most, size)), np.empty((most, 1), np.int32)
+    bounds, flows = np.empty((most, 1)), np.empty((most, size + arcs))
+    divided = np.empty((most, 1), np.int32)
     moves = np.empty((most, 3 * size), np.int32)
     bounds[0, 0], divided[0, 0] = 0.0, -1
     copy(flows[0], graph.even)
@@ -606,7 +613,7 @@ def _search(  # type: ignore[no-untyped-def]
             if above - level <= _ENOUGH * (best - level) or (not news and pull == 0.0) or stopped[0]:
                 break
             pull = 0.5 if news else 0.0
-            for k in range(size):
+            for k in range(size + arcs):
                 phi[k] = pull * best_phi[k] + (1.0 - pull) * phi[k]
         if division >= 0:
             _learn_gain(gains, division % 2, division // 2, max(0.0, min(level, best) - bound) / best)
@@ -619,6 +626,22 @@ def _search(  # type: ignore[no-untyped-def]
         level = _cut(costs, left, best_phi, graph, net, choice, cheapest, stopped)
         enough = best - _TOLERANCE * best
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
+            continue
+        width = _FIRST_WIDTH
+        while width <= (_LARGEST_WIDTH if division < 0 else _FIRST_WIDTH):
+            enough = best - max(tolerance, _TOLERANCE * best)
+            found, proven = sweep(costs, left, graph, plan, best_phi, enough, width, stopped, choice)
+            if found < best:
+                cost = _evaluate(costs, choice, graph, delay) + _heaviest(delay, graph, finish, on_path)
+                if cost < best:
+                    best = cost
+                    copy(incumbent, choice)
+            bound = max(bound, proven)
+            if proven >= enough or proven == -np.inf or stopped[0]:
+                break
+            width *= 4
+        if bound >= best - max(tolerance, _TOLERANCE * best):
+            closed_at = min(closed_at, bound)
             continue
         k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left
@@ -678,10 +701,10 @@ def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, EFFORT, CHOICES),
+    types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, FRONTIER, EFFORT, CHOICES),
     needed=lambda instance: not all(map(labelled, instance.applications)),
 )
-def price_by_search(sides, points, devices, graph, effort, answer):  # type: ignore[no-untyped-def]
+def price_by_search(sides, points, devices, graph, plan, effort, answer):  # type: ignore[no-untyped-def]
     """Price devices of a group, up to a tolerance; False where a value is a relaxation."""
     cpu, allowed, least = points.cpu, devices.allowed, answer.least
     size, arcs = len(graph.order), len(graph.ends)
@@ -715,7 +738,7 @@ def price_by_search(sides, points, devices, graph, effort, answer):  # type: ign
             *(sides.up_delay[m], sides.up_energy[m], sides.down_delay[m], sides.down_energy[m]),
         )
         nodes = max(1, effort.limit // (size + arcs))
-        found, proven = _search(costs, left, graph, best, nodes, effort, room, incumbent)
+        found, proven = _search(costs, left, graph, plan, best, nodes, effort, room, incumbent)
         if found < best:
             for k in range(size):
                 answer.places[m, k] = -1 if incumbent[k] < 0 else place[k, incumbent[k]]

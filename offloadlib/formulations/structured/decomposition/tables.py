@@ -43,52 +43,86 @@ class Graph(NamedTuple):
         (K,) topological.
     into, into_start
         (A, 2), (K+1,) the arcs into each subtask: arc, predecessor; and where they begin.
+    late, late_start
+        The same of those that may delay it: arcs beside a longer path never do.
     beside, beside_start
         (2A, 3), (K+1,) the arcs at each subtask: arc, other end, 1 if it is the first one; and where they
         begin.
     ends
         (A, 2) of each arc.
     even
-        (K,) the unit flow that goes evenly along all paths.
+        (K + A,) the unit flow that goes evenly along all paths: through subtasks, and along arcs.
     """
 
     order: Ints
     into: Ints
     into_start: Ints
+    late: Ints
+    late_start: Ints
     beside: Ints
     beside_start: Ints
     ends: Ints
     even: Floats
 
 
-GRAPH = named(Graph, READ_INT, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ)
+GRAPH = named(
+    *(Graph, READ_INT, READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ_INT),
+    *(READ_INT_TABLE, READ_INT, READ_INT_TABLE, READ),
+)
 
 
 @lru_cache(maxsize=256)
 def graph(application: Application) -> Graph:
     """The graph of an application, made once."""
-    edges, incoming, order = application.edges, application.incoming, application.order
-    into = [pair for arcs in incoming for pair in arcs]
+    edges, order = application.edges, application.order
+    into, late = application.incoming, reduced(application)
     beside: list[list[tuple[int, int, int]]] = [[] for _ in range(application.size)]
     for arc, (j, k) in enumerate(edges):
         beside[j].append((arc, k, 0))
         beside[k].append((arc, j, 1))
     # Paths through a subtask = paths that lead to it times paths that go on from it.
     to, on = [1] * application.size, [1] * application.size
+    further: list[list[int]] = [[] for _ in range(application.size)]
     for k in order:
-        to[k] = sum(to[j] for _, j in incoming[k]) or 1
+        to[k] = sum(to[j] for _, j in late[k]) or 1
+        for _, j in late[k]:
+            further[j].append(k)
     for j in reversed(order):
-        on[j] = sum(on[k] for _, k, last in beside[j] if not last) or 1
+        on[j] = sum(on[k] for k in further[j]) or 1
     total = sum(on[k] for k in range(application.size) if application.heads[k])
+    along = [0.0] * len(edges)
+    for k, arcs in enumerate(late):
+        for arc, j in arcs:
+            along[arc] = to[j] * on[k] / total
     return Graph(
         order=frozen(order, np.int64),
-        into=rows_of(into, 2),
-        into_start=frozen(np.cumsum([0, *map(len, incoming)]), np.int64),
+        into=rows_of([pair for arcs in into for pair in arcs], 2),
+        into_start=frozen(np.cumsum([0, *map(len, into)]), np.int64),
+        late=rows_of([pair for arcs in late for pair in arcs], 2),
+        late_start=frozen(np.cumsum([0, *map(len, late)]), np.int64),
         beside=rows_of([x for at in beside for x in at], 3),
         beside_start=frozen(np.cumsum([0, *map(len, beside)]), np.int64),
         ends=rows_of(edges, 2),
-        even=frozen([x * y / total for x, y in zip(to, on, strict=True)], np.float64),
+        even=frozen([x * y / total for x, y in zip(to, on, strict=True)] + along, np.float64),
     )
+
+
+def reduced(application: Application) -> list[list[tuple[int, int]]]:
+    """For each subtask the arcs into it that may delay it: (arc, predecessor), as if there were no others.
+
+    An arc beside a longer path is none of them (the transitive reduction).
+    """
+    above = [0] * application.size  # all that comes before, as bits
+    kept: list[list[tuple[int, int]]] = [[] for _ in above]
+    for k in application.order:
+        before = 0
+        for _, j in application.incoming[k]:
+            before |= above[j]
+        kept[k] = [(arc, j) for arc, j in application.incoming[k] if not before >> j & 1]
+        above[k] = before
+        for _, j in kept[k]:
+            above[k] |= 1 << j
+    return kept
 
 
 def rows_of(rows: Sequence[tuple[int, ...]], width: int) -> Ints:
