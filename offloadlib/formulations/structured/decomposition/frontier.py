@@ -12,9 +12,14 @@ Subtasks are decided in a topological order. What the rest has to know of those 
 - what has been **paid**: energy, prices, and delay that nothing can make up for. Where one delay is left and
   everything undecided comes after it (a *cut* of the graph), it is paid.
 
-With a window onto few subtasks these are few numbers, however long or wide the task is: a fork of any width
-needs the finish of its head, a join that of its branches so far. The order is the cheapest of some, for
-:math:`2^{\text{sides}}` lists of labels and ``EACH`` values of each delay.
+So a fork of any width needs the finish of its head, a join that of its branches so far. The order is the
+cheapest of some, for :math:`2^{\text{sides}}` lists of labels and ``EACH`` values of each delay.
+
+**Segments.** Where some steps in a row leave nothing behind but what they add to delays that they do not ask
+for (a branch of a fork: to those at the join), they are done apart. Labels are put aside, and with those delays
+as 0 there are fewer to begin with: one for all that agree in what the steps ask for. What comes of each is then
+added to those that were put aside, the latest finish of both, and the sum of what was paid. Segments may lie in
+each other; branches are series-parallel parts, whole components, or anything else.
 """
 
 from __future__ import annotations
@@ -35,11 +40,17 @@ from .tables import READ_INT, READ_INT_TABLE, reduced, rows_of
 FINISH, DONE, TRANSFERS = 0, 1, 2
 """Delays: the latest finish of predecessors, that of tails, and the sum of transfers."""
 
+DECIDE, OPEN, CLOSE = 0, 1, 2
+"""Decide a subtask, begin a segment, and end it."""
+
 EACH = 8.0
 """Values of a delay that labels differ in, for an estimate."""
 
 PREDECESSORS = (2, 3, 5, 1 << 30)
 """Numbers of predecessors from which on a join's side may be guessed: each is tried."""
+
+LONGEST = 200
+"""Steps of a segment."""
 
 SORTED_UP_TO = 400
 """Subtasks up to which orders are sought step by step, which takes a time quadratic in their number."""
@@ -71,7 +82,13 @@ class Frontier(NamedTuple):
     after, after_start
         The undecided subtasks that a delay is for.
     pays
-        (K,) whether the only delay that is left after a step is paid.
+        (K,) whether the first delay after a step, the only one but for sums, is paid.
+    program
+        (I, 2) what is done: DECIDE, OPEN or CLOSE, and the number of the step or segment.
+    asked, asked_start
+        For each delay before a segment whether its steps ask for it, and where those of each segment begin.
+    roots, root_start
+        For each delay after a segment the one before it that it continues, and where they begin.
     """
 
     order: Ints
@@ -89,11 +106,17 @@ class Frontier(NamedTuple):
     after: Ints
     after_start: Ints
     pays: Ints
+    program: Ints
+    asked: Ints
+    asked_start: Ints
+    roots: Ints
+    root_start: Ints
 
 
 FRONTIER = named(
     *(Frontier, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT),
     *(READ_INT, READ_INT_TABLE, READ_INT, READ_INT, READ_INT, READ_INT),
+    *(READ_INT_TABLE, READ_INT, READ_INT, READ_INT, READ_INT),
 )
 
 
@@ -106,6 +129,7 @@ def frontier(application: Application) -> Frontier:
         for order in _orders(shape):
             tried = _Steps(shape, least)
             tried.run(order)
+            tried.divide(0, shape.size)
             if best is None or tried.effort < best.effort:
                 best = tried
     assert best is not None
@@ -199,12 +223,16 @@ class _Steps:
         self._slots: list[tuple[int, int]] = []  # (kind, of whom: bits of predecessors, or a subtask)
         self.order: list[int] = []
         self._guess: list[list[int]] = []
+        self._known: list[int] = []
         self._fronts: list[list[int]] = [[]]
         self._ready: list[int] = []
         self._transfers: list[int] = []
         self._delays: list[list[tuple[int, int, int, int]]] = []
         self._after: list[list[int]] = []
         self._pays: list[int] = []
+        self._program: list[tuple[int, int]] = []
+        self._asked: list[list[int]] = []
+        self._roots: list[list[int]] = []
         self.effort = 0.0
 
     def run(self, following: Order) -> None:
@@ -243,7 +271,7 @@ class _Steps:
         known = self._front | set(new)
         self._ready.append(before.index((FINISH, self._before[k])) if self._before[k] else -1)
         self._transfers.append(before.index((TRANSFERS, k)) if k in self._sums else -1)
-        self.effort += 2.0 ** len(known | {k}) * EACH ** len(before)
+        self._known.append(len(known | {k}))
         # Sides
         if self.guessed[k]:
             self._front.discard(k)
@@ -268,7 +296,7 @@ class _Steps:
         self._tails += not shape.next[k]
         self._heads -= not shape.into[k]
         slots = [(FINISH, of) for of in self._waiting] + ([(DONE, 0)] if self._tails else [])
-        pays = not self._heads and len(slots) == 1
+        pays = not self._heads and len(slots) == 1 and len(self.order) + 1 < shape.size
         slots += [(TRANSFERS, w) for w in sorted(self._sums)]
         rows = []
         for kind, of in slots:
@@ -304,6 +332,51 @@ class _Steps:
                 del self._waiting[of]
         return of
 
+    def divide(self, begin: int, end: int, apart: int = 0) -> None:
+        """Make segments of some steps; ``apart`` delays before them are not asked for."""
+        s = begin
+        while s < end:
+            found = self._segment(s, end)
+            if found is None or found[0] - s < 2 or (s, found[0]) == (begin, end):
+                self._program.append((DECIDE, s))
+                self.effort += 2.0 ** self._known[s] * EACH ** max(len(self._slots_before(s)) - apart, 0)
+                s += 1
+                continue
+            after, asked, roots = found
+            number = len(self._asked)
+            self._asked.append(asked)
+            self._roots.append(roots)
+            self._program.append((OPEN, number))
+            self.divide(s, after, len(asked) - sum(asked))
+            self._program.append((CLOSE, number))
+            s = after
+
+    def _slots_before(self, s: int) -> list[tuple[int, int, int, int]]:
+        return self._delays[s - 1][self._pays[s - 1] :] if s else []
+
+    def _segment(self, s: int, end: int) -> tuple[int, list[int], list[int]] | None:
+        """The shortest segment from a step on: its end, which delays it asks for, and which ones they were
+        that there are after it; None where there is none, or nothing that it would not ask for."""
+        size = len(self._slots_before(s))
+        asked = [0] * size
+        came = [(q, True) for q in range(size)]  # the delay before, and whether it is the same
+        for e in range(s, min(end, s + LONGEST)):
+            for at in (self._ready[e], self._transfers[e]):
+                if at >= 0 and came[at][0] >= 0:
+                    asked[came[at][0]] = 1
+            if self._pays[e] or all(asked):
+                return None
+            came = [
+                (came[old][0], came[old][1] and not own and arc < 0) if old >= 0 else (-1, False)
+                for _, old, own, arc in self._slots_before(e + 1)
+            ]
+            roots = [root for root, _ in came]
+            if not set(self._fronts[e + 1]) <= set(self._fronts[s]) or -1 in roots:
+                continue
+            if len(set(roots)) == len(roots) and all(same or not asked[root] for root, same in came):
+                return e + 1, asked, roots
+        return None
+
     def plan(self) -> Frontier:
         """The instructions."""
         step = [0] * self.shape.size
@@ -314,7 +387,8 @@ class _Steps:
             *(_joined(self._guess), _starts(self._guess), _joined(self._fronts), _starts(self._fronts)),
             *(_ints(self._ready), _ints(self._transfers)),
             *(rows_of([row for rows in self._delays for row in rows], 4), _starts(self._delays)),
-            *(_joined(self._after), _starts(self._after), _ints(self._pays)),
+            *(_joined(self._after), _starts(self._after), _ints(self._pays), rows_of(self._program, 2)),
+            *(_joined(self._asked), _starts(self._asked), _joined(self._roots), _starts(self._roots)),
         )
 
 

@@ -21,52 +21,91 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from offloadlib.instances.compiled import inlined, subroutine
-from offloadlib.instances.loops import copy, order_of
+from offloadlib.instances.loops import order_of
 
-from .frontier import DONE, FINISH, TRANSFERS
+from .frontier import CLOSE, DECIDE, FINISH, OPEN, TRANSFERS
 
 MOST_SIDES = 12
 """Free sides that labels may differ in, at the most: there are tables of 2^sides bounds for each step."""
 
+_DEBUG = False
 MOST_COMPARED = 256
 """Labels that one is compared with for dominance."""
 
 
 class _Labels(NamedTuple):
-    """Labels: sides as bits, delays, what is paid, a lower bound, where they come from and the last choice."""
+    """Labels: sides as bits, the label before the segment that they go on from, delays, what is paid, a lower
+    bound, and what they are made of: a subtask and its choice after a label, or (``choice`` = JOINED) two labels.
+    """
 
     sides: Any
+    tag: Any
     delay: Any
     paid: Any
     bound: Any
     came: Any
+    other: Any
     choice: Any
 
 
 class _Trail(NamedTuple):
-    """Of all labels that were kept, and their predecessors: one to go back to, and its choice."""
+    """What all labels that were kept are made of."""
 
     came: Any
+    other: Any
     choice: Any
+
+
+class _Open(NamedTuple):
+    """Segments that are open: where their labels begin among those put aside and how many starts they have; and
+    of each delay the flow that labels put aside have counted."""
+
+    begin: Any
+    starts: Any
+    counted: Any
+
+
+_JOINED = -2
+"""Choice of a label that is made of two."""
 
 
 @subroutine
 def _room(size, delays):  # type: ignore[no-untyped-def]
-    sides, delay, paid = np.empty(size, np.int64), np.empty((size, delays)), np.empty(size)
-    return _Labels(sides, delay, paid, np.empty(size), np.empty(size, np.int64), np.empty(size, np.int32))
+    return _Labels(
+        *(np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, delays))),
+        *(np.empty(size), np.empty(size)),
+        *(np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)),
+    )
 
 
 @subroutine
-def _larger(labels):  # type: ignore[no-untyped-def]
-    size = len(labels.paid)
-    more = _room(2 * size, labels.delay.shape[1])
-    copy(more.sides[:size], labels.sides)
-    for i in range(size):
-        copy(more.delay[i], labels.delay[i])
-    copy(more.paid[:size], labels.paid)
-    copy(more.bound[:size], labels.bound)
-    copy(more.came[:size], labels.came)
-    copy(more.choice[:size], labels.choice)
+def _put(to, i, labels, j):  # type: ignore[no-untyped-def]
+    """Copy a label."""
+    to.sides[i], to.tag[i], to.paid[i], to.bound[i] = labels.sides[j], labels.tag[j], labels.paid[j], labels.bound[j]
+    to.came[i], to.other[i], to.choice[i] = labels.came[j], labels.other[j], labels.choice[j]
+    for q in range(labels.delay.shape[1]):
+        to.delay[i, q] = labels.delay[j, q]
+
+
+@subroutine
+def _roomier(labels, size):  # type: ignore[no-untyped-def]
+    """The same labels with room for so many."""
+    if size <= len(labels.paid):
+        return labels
+    more = _room(max(size, 2 * len(labels.paid)), labels.delay.shape[1])
+    for i in range(len(labels.paid)):
+        _put(more, i, labels, i)
+    return more
+
+
+@subroutine
+def _longer(trail, size):  # type: ignore[no-untyped-def]
+    if size <= len(trail.came):
+        return trail
+    room = max(size, 2 * len(trail.came))
+    more = _Trail(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64))
+    for i in range(len(trail.came)):
+        more.came[i], more.other[i], more.choice[i] = trail.came[i], trail.other[i], trail.choice[i]
     return more
 
 
@@ -220,10 +259,18 @@ def _weigh(graph, plan, s, flow, finish, tails, weight, waits):  # type: ignore[
 
 
 @subroutine
-def _reduce(labels, count, width, last, first, kept, trail, used):  # type: ignore[no-untyped-def]
-    """Keep the labels that no other one dominates, by ascending bounds, as many as the width says.
+def _list_of(heads, labels, tag, sides):  # type: ignore[no-untyped-def]
+    """Where the list of the labels with a tag and sides begins in a table, or belongs."""
+    size = len(heads)
+    at = (tag * 1_000_003 + sides * 7_919) % size
+    while heads[at] >= 0 and (labels.tag[heads[at]] != tag or labels.sides[heads[at]] != sides):
+        at = (at + 1) % size
+    return at
 
-    ``last`` (a number for all bits) and ``first`` are room: the labels of the same sides, as a list.
+
+@subroutine
+def _reduce(labels, count, width, heads, after, kept, trail, used):  # type: ignore[no-untyped-def]
+    """Keep the labels that no other one dominates, by ascending bounds, as many as the width says.
 
     Returns
     -------
@@ -231,37 +278,88 @@ def _reduce(labels, count, width, last, first, kept, trail, used):  # type: igno
         How many there are now, and the least bound of those that were dropped for the width.
     """
     order, delays = order_of(labels.bound, 0, count), kept.delay.shape[1]
-    number = 0
+    number, dropped = 0, np.inf
+    heads[:] = -1
     for x in range(count):
         i = order[x]
-        group, compared, beaten = labels.sides[i], 0, False
-        j = last[group]
-        while j >= 0 and compared < MOST_COMPARED:
+        at, compared, beaten = _list_of(heads, kept, labels.tag[i], labels.sides[i]), 0, False
+        j = heads[at]
+        while j >= 0 and compared < MOST_COMPARED and not beaten:
             if kept.paid[j] <= labels.paid[i]:
                 q = 0
                 while q < delays and kept.delay[j, q] <= labels.delay[i, q]:
                     q += 1
-                if q == delays:
-                    beaten = True
-                    break
+                beaten = q == delays
             compared += 1
-            j = first[j]
+            j = after[j]
         if beaten:
             continue
         if number == width:
-            for y in range(number):
-                last[kept.sides[y]] = -1
-            return number, labels.bound[i]
-        kept.sides[number], kept.paid[number], kept.bound[number] = group, labels.paid[i], labels.bound[i]
-        for q in range(delays):
-            kept.delay[number, q] = labels.delay[i, q]
+            dropped = labels.bound[i]
+            break
+        _put(kept, number, labels, i)
         kept.came[number] = used + number
-        trail.came[used + number], trail.choice[used + number] = labels.came[i], labels.choice[i]
-        first[number], last[group] = last[group], number
+        trail.came[used + number], trail.other[used + number] = labels.came[i], labels.other[i]
+        trail.choice[used + number] = labels.choice[i]
+        after[number], heads[at] = heads[at], number
         number += 1
-    for y in range(number):
-        last[kept.sides[y]] = -1
-    return number, np.inf
+    return number, dropped
+
+
+@subroutine
+def _begin(plan, j, kept, number, counted, weight, aside, put):  # type: ignore[no-untyped-def]
+    """Put labels aside, from where ``put`` says on, and leave one start for all that segment j asks the same of.
+
+    Starts have paid what those put aside have at least, with delays as the flow counts them.
+
+    Returns
+    -------
+    starts
+        How many there are; nothing has changed where that is not less than half of the labels.
+    """
+    first, last = plan.asked_start[j], plan.asked_start[j + 1]
+    size = 4
+    while size < 2 * number:
+        size *= 2
+    table, starts = np.full(size, -1, np.int64), 0
+    start_of = np.empty(number, np.int64)  # one of the labels of each start
+    for x in range(number):
+        at = kept.sides[x] * 7_919 + kept.tag[x] * 1_000_003
+        for q in range(last - first):
+            if plan.asked[first + q] == 1:
+                at = at * 31 + np.int64(kept.delay[x, q] * 1e15) % 1_000_003
+        at %= size
+        while table[at] >= 0:
+            y = start_of[table[at]]
+            same = kept.sides[x] == kept.sides[y] and kept.tag[x] == kept.tag[y]
+            for q in range(last - first):
+                if plan.asked[first + q] == 1 and kept.delay[x, q] != kept.delay[y, q]:
+                    same = False
+            if same:
+                break
+            at = (at + 1) % size
+        if table[at] < 0:
+            if 2 * (starts + 1) > number:
+                return number
+            table[at], start_of[starts] = starts, x
+            starts += 1
+        _put(aside, put + x, kept, x)
+        aside.choice[put + x] = table[at]
+    for x in range(starts):
+        _put(kept, x, aside, put + start_of[x])
+        kept.tag[x], kept.came[x], kept.paid[x] = x, -1, np.inf
+        for q in range(last - first):
+            if plan.asked[first + q] == 0:
+                kept.delay[x, q] = 0.0
+    for x in range(number):
+        spent, at = aside.paid[put + x], aside.choice[put + x]
+        for q in range(last - first):
+            if plan.asked[first + q] == 0:
+                spent += (weight[q] - counted[q]) * aside.delay[put + x, q]
+        # Until the segment ends the bound is what it has paid thus.
+        aside.bound[put + x] = spent
+        kept.paid[at] = min(kept.paid[at], spent)
+    return starts
 
 
 @inlined
@@ -311,85 +409,180 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     if bound >= enough:
         return np.inf, enough
     _earliest(costs, left, graph, plan, 0, finish)
-    weight, waits = np.empty(widest), np.empty(widest)
-    last, first = np.full(1 << most, -1, np.int64), np.empty(width, np.int64)
-    new, kept = _room(1 << 10, widest), _room(width, widest)
-    trail = _Trail(np.empty(width * size + 1, np.int64), np.empty(width * size + 1, np.int32))
-    kept.sides[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0.0, bound, 0
+    weight, waits, before = np.zeros(widest), np.empty(widest), np.empty(widest)
+    counted = np.zeros(widest)  # of the flow by each delay, what labels that are put aside have counted
+    heads, after = np.empty(2 * width + 1, np.int64), np.empty(width, np.int64)
+    new, kept, aside = _room(1 << 10, widest), _room(width, widest), _room(1, widest)
+    trail = _Trail(np.empty(4 * width, np.int64), np.empty(4 * width, np.int64), np.empty(4 * width, np.int64))
+    segments = len(plan.asked_start) - 1
+    opened = _Open(np.zeros(segments, np.int64), np.zeros(segments, np.int64), np.zeros((segments, widest)))
+    kept.sides[0], kept.tag[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0, 0.0, bound, -1
     kept.delay[:] = 0.0
-    number, used, dropped = 1, 1, enough
-    for s in range(size):
+    number, used, dropped, put, s = 1, 0, enough, 0, -1
+    for instruction in range(len(plan.program)):
         if stopped[0]:
             return np.inf, bound
-        k, count = plan.order[s], 0
-        _weigh(graph, plan, s, flow, finish, tails, weight, waits)
-        begin, slots = plan.delay_start[s], plan.delay_start[s + 1] - plan.delay_start[s]
-        guesses = _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free)
-        for x in range(number):
-            _set_sides(plan, s, free, kept.sides[x], side)
-            ready = kept.delay[x, plan.ready[s]] if plan.ready[s] >= 0 else 0.0
-            if plan.transfers[s] >= 0:
-                ready += kept.delay[x, plan.transfers[s]]
-            for guess in range(1 << guesses):
-                _set_guesses(plan, s, free, guess, side)
-                low, high = side[k], side[k]
-                if free[k] and plan.guessed[k] == 0:
-                    low, high = 0, 1
-                for o in range(low, high + 1):
-                    side[k] = o
-                    bits = _bits(plan, s + 1, free, side)
-                    rest = least[start[s + 1] + bits]
-                    more, late, paid = _transfers(costs, graph, plan, k, side)
-                    begun, base = ready + more, kept.paid[x] + (late + paid)
-                    for i in range(-1 if o == 0 else left.low[k], 0 if o == 0 else left.high[k]):
-                        if count == len(new.paid):
-                            new = _larger(new)
-                        ended = begun + (costs.home_delay[k] if o == 0 else costs.delay[k, i])
-                        spent = base + (costs.home_paid[k] if o == 0 else costs.paid[k, i])
-                        value = rest
-                        for q in range(slots):
-                            kind, old, arc = plan.delays[begin + q, 0], plan.delays[begin + q, 1], 0
-                            at = kept.delay[x, old] if old >= 0 else 0.0
-                            if kind == TRANSFERS:
-                                arc = plan.delays[begin + q, 3]
-                                if arc >= 0:
-                                    other = graph.ends[arc, 1]
-                                    if o < side[other]:
-                                        at += costs.up_delay[arc]
-                                    elif o > side[other]:
-                                        at += costs.down_delay[arc]
+        kind, j, count = plan.program[instruction, 0], plan.program[instruction, 1], 0
+        if kind == OPEN:
+            aside = _roomier(aside, put + number)
+            starts = _begin(plan, j, kept, number, counted, weight, aside, put)
+            opened.begin[j], opened.starts[j] = put, -1
+            if starts < number:
+                opened.starts[j] = starts
+                put += number
+                first = plan.asked_start[j]
+                for q in range(widest):
+                    opened.counted[j, q] = counted[q]
+                for q in range(plan.asked_start[j + 1] - first):
+                    transfers = plan.delays[plan.delay_start[s] + plan.pays[s] + q, 0] == TRANSFERS
+                    if plan.asked[first + q] == 0 and not transfers:
+                        counted[q] = weight[q]
+                number = starts
+            continue
+        if kind == CLOSE:
+            if opened.starts[j] < 0:
+                continue
+            # The labels put aside, by their start and then by their bounds
+            begin, first = opened.begin[j], plan.root_start[j]
+            order = order_of(aside.bound, begin, put)
+            many, base = np.zeros(opened.starts[j] + 1, np.int64), np.full(opened.starts[j], np.inf)
+            for x in range(begin, put):
+                many[aside.choice[x] + 1] += 1
+            for x in range(opened.starts[j]):
+                many[x + 1] += many[x]
+            sorted_ones, filled = np.empty(put - begin, np.int64), np.zeros(opened.starts[j], np.int64)
+            for x in order:
+                at = aside.choice[x]
+                base[at] = min(base[at], aside.bound[x])
+                sorted_ones[many[at] + filled[at]] = x
+                filled[at] += 1
+            delays = plan.root_start[j + 1] - first
+            for q in range(widest):
+                before[q] = 0.0
+            for q in range(delays):
+                before[q] = opened.counted[j, plan.roots[first + q]]
+            for x in range(number):
+                tag = kept.tag[x]
+                for y in range(many[tag], many[tag + 1]):
+                    i = sorted_ones[y]
+                    if kept.bound[x] - base[tag] + aside.bound[i] >= enough:
+                        break
+                    if count == len(new.paid):
+                        new = _roomier(new, 2 * count)
+                    spent = kept.paid[x] - base[tag] + aside.paid[i]
+                    value = spent + least[start[s + 1] + kept.sides[x]]
+                    for q in range(delays):
+                        root, at = plan.roots[first + q], kept.delay[x, q]
+                        if plan.asked[plan.asked_start[j] + root] == 0:
+                            if plan.delays[plan.delay_start[s] + q, 0] == TRANSFERS:
+                                at += aside.delay[i, root]
                             else:
-                                if plan.delays[begin + q, 2] == 1:
-                                    at = max(at, ended)
-                                at = max(at, waits[q])
-                            if q == 0 and plan.pays[s] == 1:
-                                spent += at
-                            else:
-                                value += weight[q] * at
-                                new.delay[count, q - plan.pays[s]] = at
-                        value += spent
-                        if value >= enough:
-                            continue
-                        for q in range(slots - plan.pays[s], widest):
-                            new.delay[count, q] = 0.0
-                        new.sides[count], new.paid[count], new.bound[count] = bits, spent, value
-                        new.came[count], new.choice[count] = kept.came[x], i
-                        count += 1
-        number, lost = _reduce(new, count, width, last, first, kept, trail, used)
+                                at = max(at, aside.delay[i, root])
+                        new.delay[count, q] = at
+                        value += (weight[q] - before[q]) * at
+                    if value >= enough:
+                        continue
+                    for q in range(delays, widest):
+                        new.delay[count, q] = 0.0
+                    new.sides[count], new.tag[count], new.paid[count] = kept.sides[x], aside.tag[i], spent
+                    new.bound[count], new.came[count], new.other[count] = value, kept.came[x], aside.came[i]
+                    new.choice[count] = _JOINED
+                    count += 1
+            put = begin
+            for q in range(widest):
+                counted[q] = before[q]
+        else:
+            s = j
+            k = plan.order[s]
+            _weigh(graph, plan, s, flow, finish, tails, weight, waits)
+            begin, slots, pays = plan.delay_start[s], plan.delay_start[s + 1] - plan.delay_start[s], plan.pays[s]
+            for q in range(widest):
+                before[q] = 0.0
+            for q in range(slots):
+                old = plan.delays[begin + q, 1]
+                before[q] = counted[old] if old >= 0 else 0.0
+            guesses = _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free)
+            for x in range(number):
+                _set_sides(plan, s, free, kept.sides[x], side)
+                ready = kept.delay[x, plan.ready[s]] if plan.ready[s] >= 0 else 0.0
+                if plan.transfers[s] >= 0:
+                    ready += kept.delay[x, plan.transfers[s]]
+                for guess in range(1 << guesses):
+                    _set_guesses(plan, s, free, guess, side)
+                    low, high = side[k], side[k]
+                    if free[k] and plan.guessed[k] == 0:
+                        low, high = 0, 1
+                    for o in range(low, high + 1):
+                        side[k] = o
+                        bits = _bits(plan, s + 1, free, side)
+                        rest = least[start[s + 1] + bits]
+                        more, late, paid = _transfers(costs, graph, plan, k, side)
+                        begun, base_paid = ready + more, kept.paid[x] + (late + paid)
+                        for i in range(-1 if o == 0 else left.low[k], 0 if o == 0 else left.high[k]):
+                            if count == len(new.paid):
+                                new = _roomier(new, 2 * count)
+                            ended = begun + (costs.home_delay[k] if o == 0 else costs.delay[k, i])
+                            spent = base_paid + (costs.home_paid[k] if o == 0 else costs.paid[k, i])
+                            value = rest
+                            for q in range(slots):
+                                old = plan.delays[begin + q, 1]
+                                at = kept.delay[x, old] if old >= 0 else 0.0
+                                if plan.delays[begin + q, 0] == TRANSFERS:
+                                    arc = plan.delays[begin + q, 3]
+                                    if arc >= 0:
+                                        other = graph.ends[arc, 1]
+                                        if o < side[other]:
+                                            at += costs.up_delay[arc]
+                                        elif o > side[other]:
+                                            at += costs.down_delay[arc]
+                                else:
+                                    if plan.delays[begin + q, 2] == 1:
+                                        at = max(at, ended)
+                                    at = max(at, waits[q])
+                                if q == 0 and pays == 1:
+                                    spent += at
+                                else:
+                                    value += (weight[q] - before[q]) * at
+                                    new.delay[count, q - pays] = at
+                            value += spent
+                            if value >= enough:
+                                continue
+                            for q in range(slots - pays, widest):
+                                new.delay[count, q] = 0.0
+                            new.sides[count], new.paid[count], new.bound[count] = bits, spent, value
+                            new.tag[count], new.came[count], new.other[count] = kept.tag[x], kept.came[x], k
+                            new.choice[count] = i
+                            count += 1
+            # What is paid is a delay no more.
+            for q in range(widest):
+                counted[q] = before[q + pays] if q + pays < widest else 0.0
+                weight[q] = weight[q + pays] if q + pays < widest else 0.0
+        trail = _longer(trail, used + min(count, width))
+        number, lost = _reduce(new, count, width, heads, after, kept, trail, used)
         dropped = min(dropped, lost)
         used += number
+        if _DEBUG:
+            print(kind, j, most, count, number, put, enough, kept.bound[0], lost, width)
         if number == 0:
-            break
-        if plan.pays[s] == 1:
+            return np.inf, dropped
+        if kind == DECIDE and plan.pays[s] == 1:
             _earliest(costs, left, graph, plan, s + 1, finish)
-    if number == 0:
-        return np.inf, dropped
-    x = 0
+    x, best = 0, np.inf
     for y in range(number):
-        if kept.paid[y] < kept.paid[x]:
-            x = y
-    at = kept.came[x]
-    for s in range(size - 1, -1, -1):
-        incumbent[plan.order[s]] = trail.choice[at]
-        at = trail.came[at]
-    return kept.paid[x], min(dropped, kept.paid[x])
+        if kept.paid[y] + kept.delay[y, 0] < best:
+            x, best = y, kept.paid[y] + kept.delay[y, 0]
+    stack = np.empty(2 * size + 2 * segments + 2, np.int64)
+    stack[0], depth = kept.came[x], 0
+    while depth >= 0:
+        at = stack[depth]
+        depth -= 1
+        if at < 0:
+            continue
+        if trail.choice[at] == _JOINED:
+            depth += 1
+            stack[depth] = trail.other[at]
+        else:
+            incumbent[trail.other[at]] = trail.choice[at]
+        depth += 1
+        stack[depth] = trail.came[at]
+    return best, min(dropped, best)
