@@ -17,7 +17,8 @@ cheapest of some, for :math:`2^{\text{sides}}` lists of labels and ``EACH`` valu
 
 **Segments.** Where some steps in a row leave nothing behind but what they add to delays that they do not ask
 for (a branch of a fork: to those at the join), they are done apart. Labels are put aside, and with those delays
-as 0 there are fewer to begin with: one for all that agree in what the steps ask for. What comes of each is then
+as 0 there are fewer to begin with: one for all that agree in what the steps ask for. If that is one finish alone, with which all of them begin, its
+value does not matter either: delays count from there on (a *clock*). What comes of each is then
 added to those that were put aside, the latest finish of both, and the sum of what was paid. Segments may lie in
 each other; branches are series-parallel parts, whole components, or anything else.
 """
@@ -25,8 +26,9 @@ each other; branches are series-parallel parts, whole components, or anything el
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +44,15 @@ FINISH, DONE, TRANSFERS = 0, 1, 2
 
 DECIDE, OPEN, CLOSE = 0, 1, 2
 """Decide a subtask, begin a segment, and end it."""
+
+NOT_ASKED, ASKED, CLOCK = 0, 1, 2
+"""What a segment asks of a delay: nothing, its value, or that its own delays count from it on."""
+
+SAME, BEFORE, LATEST, SUM, LATEST_SHIFTED, SHIFTED = range(6)
+"""A delay after a segment: as it is there; as it was; the later of both; their sum; and with what is there counted
+from the clock of those put aside."""
+
+NOTHING: Mapping[int, int] = MappingProxyType({})
 
 EACH = 8.0
 """Values of a delay that labels differ in, for an estimate."""
@@ -86,9 +97,10 @@ class Frontier(NamedTuple):
     program
         (I, 2) what is done: DECIDE, OPEN or CLOSE, and the number of the step or segment.
     asked, asked_start
-        For each delay before a segment whether its steps ask for it, and where those of each segment begin.
+        For each delay before a segment: NOT_ASKED, ASKED, or CLOCK, and where those of each segment begin.
     roots, root_start
-        For each delay after a segment the one before it that it continues, and where they begin.
+        (., 2) for each delay after a segment the one before it that it continues (-1: none), and how it is
+        joined with that: SAME, BEFORE, LATEST, SUM, LATEST_SHIFTED or SHIFTED; and where they begin.
     """
 
     order: Ints
@@ -116,7 +128,7 @@ class Frontier(NamedTuple):
 FRONTIER = named(
     *(Frontier, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT),
     *(READ_INT, READ_INT_TABLE, READ_INT, READ_INT, READ_INT, READ_INT),
-    *(READ_INT_TABLE, READ_INT, READ_INT, READ_INT, READ_INT),
+    *(READ_INT_TABLE, READ_INT, READ_INT, READ_INT_TABLE, READ_INT),
 )
 
 
@@ -199,6 +211,38 @@ def _inwards(shape: _Shape) -> list[int]:
         stack.append((k, True))
         stack += [(j, False) for j in sorted(shape.into[k], key=lambda j: above[j].bit_count())]
     return rank
+
+
+class _Segment(NamedTuple):
+    """Where a segment ends; what it asks of each delay before it; of each delay after it the one before it and
+    how they are joined; and which delay is 0 on its clock before each step."""
+
+    end: int
+    asked: list[int]
+    roots: list[tuple[int, int]]
+    clock: dict[int, int]
+
+
+class _Came(NamedTuple):
+    """Which delay before a segment one inside of it continues (-1: none), and whether it has changed."""
+
+    root: int
+    changed: bool = False
+
+    def after(self, changes: bool) -> _Came:
+        """One step later."""
+        return _Came(self.root, self.changed or changes)
+
+
+def _joining(kind: int, came: _Came, clock: int) -> tuple[int, int]:
+    """The delay before the segment that one after it comes from, and how both are joined."""
+    if came.root < 0 or came.root == clock:
+        return came.root, SAME if kind == TRANSFERS or clock < 0 else SHIFTED
+    if not came.changed:
+        return came.root, BEFORE
+    if kind == TRANSFERS:
+        return came.root, SUM
+    return came.root, LATEST if clock < 0 else LATEST_SHIFTED
 
 
 class _Steps:
@@ -332,50 +376,74 @@ class _Steps:
                 del self._waiting[of]
         return of
 
-    def divide(self, begin: int, end: int, apart: int = 0) -> None:
-        """Make segments of some steps; ``apart`` delays before them are not asked for."""
+    def divide(self, begin: int, end: int, apart: int = 0, clock: Mapping[int, int] = NOTHING) -> None:
+        """Make segments of some steps; ``apart`` delays before them are not asked for, and the finish that all
+        of them begin with is the delay ``clock[s]`` before step s."""
         s = begin
         while s < end:
-            found = self._segment(s, end)
-            if found is None or found[0] - s < 2 or (s, found[0]) == (begin, end):
+            found = self._segment(s, end, clock.get(s, -1))
+            if found is None or (s, found.end) == (begin, end):
                 self._program.append((DECIDE, s))
                 self.effort += 2.0 ** self._known[s] * EACH ** max(len(self._slots_before(s)) - apart, 0)
                 s += 1
                 continue
-            after, asked, roots = found
             number = len(self._asked)
-            self._asked.append(asked)
-            self._roots.append(roots)
+            self._asked.append(found.asked)
+            self._roots.append(found.roots)
             self._program.append((OPEN, number))
-            self.divide(s, after, len(asked) - sum(asked))
+            free = sum(asked != ASKED for asked in found.asked)
+            self.divide(s, found.end, free, found.clock if found.clock else clock)
             self._program.append((CLOSE, number))
-            s = after
+            s = found.end
 
     def _slots_before(self, s: int) -> list[tuple[int, int, int, int]]:
         return self._delays[s - 1][self._pays[s - 1] :] if s else []
 
-    def _segment(self, s: int, end: int) -> tuple[int, list[int], list[int]] | None:
-        """The shortest segment from a step on: its end, which delays it asks for, and which ones they were
-        that there are after it; None where there is none, or nothing that it would not ask for."""
-        size = len(self._slots_before(s))
-        asked = [0] * size
-        came = [(q, True) for q in range(size)]  # the delay before, and whether it is the same
+    def _segment(self, s: int, end: int, clock: int) -> _Segment | None:
+        """The longest segment from a step on with a clock of its own, else the shortest one without."""
+        before = self._slots_before(s)
+        asked, ready = [NOT_ASKED] * len(before), self._ready[s]
+        came = [_Came(q) for q in range(len(before))]
+        relative = ready >= 0 and ready != clock
+        clocks, apart, shortest = {s: ready}, None, None
         for e in range(s, min(end, s + LONGEST)):
-            for at in (self._ready[e], self._transfers[e]):
-                if at >= 0 and came[at][0] >= 0:
-                    asked[came[at][0]] = 1
-            if self._pays[e] or all(asked):
-                return None
+            at, sums = self._ready[e], self._transfers[e]
+            relative = relative and at >= 0 and came[at].root in (ready, -1)
+            for q in (at, sums):
+                if q >= 0 and came[q].root >= 0:
+                    asked[came[q].root] = ASKED
+                    relative = relative and q == at
+            if self._pays[e] or all(asked) and not relative:
+                break
+            rows = self._slots_before(e + 1)
             came = [
-                (came[old][0], came[old][1] and not own and arc < 0) if old >= 0 else (-1, False)
-                for _, old, own, arc in self._slots_before(e + 1)
+                came[old].after(bool(own) or arc >= 0) if old >= 0 else _Came(-1) for _, old, own, arc in rows
             ]
-            roots = [root for root, _ in came]
-            if not set(self._fronts[e + 1]) <= set(self._fronts[s]) or -1 in roots:
+            if e == s:
                 continue
-            if len(set(roots)) == len(roots) and all(same or not asked[root] for root, same in came):
-                return e + 1, asked, roots
-        return None
+            roots, sides = [one.root for one in came], set(self._fronts[e + 1])
+            known = [root for root in roots if root >= 0 and root != ready]
+            once = len(set(known)) == len(known)
+            if relative:
+                for q, one in enumerate(came):
+                    if one.root == ready and not one.changed:
+                        clocks[e + 1] = q
+                if once and len(sides) <= len(self._fronts[s]) + 1 and len(rows) <= len(before) + 1:
+                    how = [_joining(kind, one, ready) for (kind, *_), one in zip(rows, came, strict=True)]
+                    own = [CLOCK if q == ready else of for q, of in enumerate(asked)]
+                    apart = _Segment(e + 1, own, how, clocks)
+            elif apart is not None:
+                break
+            if shortest is None and sides <= set(self._fronts[s]) and -1 not in roots and not all(asked):
+                if len(set(roots)) == len(roots) and all(not asked[one.root] or not one.changed for one in came):
+                    how = [
+                        (one.root, SAME if asked[one.root] else _joining(kind, one, -1)[1])
+                        for (kind, *_), one in zip(rows, came, strict=True)
+                    ]
+                    shortest = _Segment(e + 1, list(asked), how, {})
+            if shortest is not None and not relative:
+                break
+        return apart or shortest
 
     def plan(self) -> Frontier:
         """The instructions."""
@@ -388,7 +456,7 @@ class _Steps:
             *(_ints(self._ready), _ints(self._transfers)),
             *(rows_of([row for rows in self._delays for row in rows], 4), _starts(self._delays)),
             *(_joined(self._after), _starts(self._after), _ints(self._pays), rows_of(self._program, 2)),
-            *(_joined(self._asked), _starts(self._asked), _joined(self._roots), _starts(self._roots)),
+            *(_joined(self._asked), _starts(self._asked), rows_of([row for rows in self._roots for row in rows], 2), _starts(self._roots)),
         )
 
 

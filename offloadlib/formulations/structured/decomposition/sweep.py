@@ -23,7 +23,21 @@ import numpy as np
 from offloadlib.instances.compiled import inlined, subroutine
 from offloadlib.instances.loops import order_of
 
-from .frontier import CLOSE, DECIDE, FINISH, OPEN, TRANSFERS
+from .frontier import (
+    ASKED,
+    BEFORE,
+    CLOCK,
+    CLOSE,
+    DECIDE,
+    FINISH,
+    LATEST,
+    LATEST_SHIFTED,
+    NOT_ASKED,
+    OPEN,
+    SHIFTED,
+    SUM,
+    TRANSFERS,
+)
 
 MOST_SIDES = 12
 """Free sides that labels may differ in, at the most: there are tables of 2^sides bounds for each step."""
@@ -326,14 +340,14 @@ def _begin(plan, j, kept, number, counted, weight, aside, put):  # type: ignore[
     for x in range(number):
         at = kept.sides[x] * 7_919 + kept.tag[x] * 1_000_003
         for q in range(last - first):
-            if plan.asked[first + q] == 1:
+            if plan.asked[first + q] == ASKED:
                 at = at * 31 + np.int64(kept.delay[x, q] * 1e15) % 1_000_003
         at %= size
         while table[at] >= 0:
             y = start_of[table[at]]
             same = kept.sides[x] == kept.sides[y] and kept.tag[x] == kept.tag[y]
             for q in range(last - first):
-                if plan.asked[first + q] == 1 and kept.delay[x, q] != kept.delay[y, q]:
+                if plan.asked[first + q] == ASKED and kept.delay[x, q] != kept.delay[y, q]:
                     same = False
             if same:
                 break
@@ -349,12 +363,12 @@ def _begin(plan, j, kept, number, counted, weight, aside, put):  # type: ignore[
         _put(kept, x, aside, put + start_of[x])
         kept.tag[x], kept.came[x], kept.paid[x] = x, -1, np.inf
         for q in range(last - first):
-            if plan.asked[first + q] == 0:
+            if plan.asked[first + q] != ASKED:
                 kept.delay[x, q] = 0.0
     for x in range(number):
         spent, at = aside.paid[put + x], aside.choice[put + x]
         for q in range(last - first):
-            if plan.asked[first + q] == 0:
+            if plan.asked[first + q] != ASKED:
                 spent += (weight[q] - counted[q]) * aside.delay[put + x, q]
         # Until the segment ends the bound is what it has paid thus.
         aside.bound[put + x] = spent
@@ -418,7 +432,7 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     opened = _Open(np.zeros(segments, np.int64), np.zeros(segments, np.int64), np.zeros((segments, widest)))
     kept.sides[0], kept.tag[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0, 0.0, bound, -1
     kept.delay[:] = 0.0
-    number, used, dropped, put, s = 1, 0, enough, 0, -1
+    number, used, dropped, put, relative, s = 1, 0, enough, 0, 0, -1
     for instruction in range(len(plan.program)):
         if stopped[0]:
             return np.inf, bound
@@ -435,8 +449,11 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
                     opened.counted[j, q] = counted[q]
                 for q in range(plan.asked_start[j + 1] - first):
                     transfers = plan.delays[plan.delay_start[s] + plan.pays[s] + q, 0] == TRANSFERS
-                    if plan.asked[first + q] == 0 and not transfers:
+                    if plan.asked[first + q] == NOT_ASKED and not transfers:
                         counted[q] = weight[q]
+                    elif plan.asked[first + q] == CLOCK:
+                        counted[q] = 0.0
+                        relative += 1
                 number = starts
             continue
         if kind == CLOSE:
@@ -459,8 +476,14 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
             delays = plan.root_start[j + 1] - first
             for q in range(widest):
                 before[q] = 0.0
+            clock = -1
+            for q in range(plan.asked_start[j + 1] - plan.asked_start[j]):
+                if plan.asked[plan.asked_start[j] + q] == CLOCK:
+                    clock = q
+                    relative -= 1
             for q in range(delays):
-                before[q] = opened.counted[j, plan.roots[first + q]]
+                root, how = plan.roots[first + q]
+                before[q] = opened.counted[j, root] if root >= 0 and (root != clock) else 0.0
             for x in range(number):
                 tag = kept.tag[x]
                 for y in range(many[tag], many[tag + 1]):
@@ -472,12 +495,16 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
                     spent = kept.paid[x] - base[tag] + aside.paid[i]
                     value = spent + least[start[s + 1] + kept.sides[x]]
                     for q in range(delays):
-                        root, at = plan.roots[first + q], kept.delay[x, q]
-                        if plan.asked[plan.asked_start[j] + root] == 0:
-                            if plan.delays[plan.delay_start[s] + q, 0] == TRANSFERS:
-                                at += aside.delay[i, root]
-                            else:
-                                at = max(at, aside.delay[i, root])
+                        root, at = plan.roots[first + q, 0], kept.delay[x, q]
+                        how = plan.roots[first + q, 1]
+                        if how == SHIFTED or how == LATEST_SHIFTED:
+                            at += aside.delay[i, clock]
+                        if how == LATEST or how == LATEST_SHIFTED:
+                            at = max(at, aside.delay[i, root])
+                        elif how == SUM:
+                            at += aside.delay[i, root]
+                        elif how == BEFORE:
+                            at = aside.delay[i, root]
                         new.delay[count, q] = at
                         value += (weight[q] - before[q]) * at
                     if value >= enough:
@@ -538,7 +565,8 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
                                 else:
                                     if plan.delays[begin + q, 2] == 1:
                                         at = max(at, ended)
-                                    at = max(at, waits[q])
+                                    if relative == 0:
+                                        at = max(at, waits[q])
                                 if q == 0 and pays == 1:
                                     spent += at
                                 else:
