@@ -66,8 +66,14 @@ _TURNS = 12
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
 
-_FIRST_WIDTH, _LARGEST_WIDTH = 64, 4096
-"""Labels of a sweep."""
+_NARROW, _WIDE, _WIDER, _WIDEST = 64, 1024, 8, 8192
+"""Labels of a step in a sweep: at nodes; at the root, at first and after how many times more; the most."""
+
+_LABELS = 2
+"""Labels that take as long as a node does, per subtask and arc."""
+
+_ROOT, _AGAIN = -1, -2
+"""In place of a division: the root, and the root once more."""
 
 _TOLERANCE = 1e-13
 """Relative to a cost: ten times what the sums of a flow, or of a decision's parts, lose."""
@@ -546,7 +552,7 @@ def _search(  # type: ignore[no-untyped-def]
     bounds, flows = np.empty((most, 1)), np.empty((most, size + arcs))
     divided = np.empty((most, 1), np.int32)
     moves = np.empty((most, 3 * size), np.int32)
-    bounds[0, 0], divided[0, 0] = 0.0, -1
+    bounds[0, 0], divided[0, 0] = 0.0, _ROOT
     copy(flows[0], graph.even)
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
@@ -627,21 +633,31 @@ def _search(  # type: ignore[no-untyped-def]
         enough = best - _TOLERANCE * best
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
             continue
-        width = _FIRST_WIDTH
-        while width <= (_LARGEST_WIDTH if division < 0 else _FIRST_WIDTH):
-            enough = best - max(tolerance, _TOLERANCE * best)
-            found, proven = sweep(costs, left, graph, plan, best_phi, enough, width, stopped, choice)
+        enough = best - max(tolerance, _TOLERANCE * best)
+        width = _NARROW if division != _AGAIN else _WIDE
+        while True:
+            found, proven, work = sweep(costs, left, graph, plan, best_phi, enough, width, stopped, choice)
+            limit = max(limit - work // (_LABELS * (size + arcs)), 1)
             if found < best:
                 cost = _evaluate(costs, choice, graph, delay) + _heaviest(delay, graph, finish, on_path)
                 if cost < best:
                     best = cost
                     copy(incumbent, choice)
+                    enough = best - max(tolerance, _TOLERANCE * best)
             bound = max(bound, proven)
-            if proven >= enough or proven == -np.inf or stopped[0]:
+            if division != _AGAIN or bound >= enough or proven == -np.inf or width >= _WIDEST or stopped[0]:
                 break
-            width *= 4
-        if bound >= best - max(tolerance, _TOLERANCE * best):
+            width *= _WIDER
+        if bound >= enough:
             closed_at = min(closed_at, bound)
+            continue
+        if division == _ROOT:  # the incumbent tells which flows matter
+            bounds[opened, 0], divided[opened, 0] = bound, _AGAIN
+            copy(flows[opened], best_phi)
+            copy(moves[opened, :size], left.home)
+            copy(moves[opened, size : 2 * size], left.low)
+            copy(moves[opened, 2 * size :], left.high)
+            opened += 1
             continue
         k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left

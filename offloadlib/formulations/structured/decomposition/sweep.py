@@ -397,8 +397,9 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
 
     Returns
     -------
-    best, bound
-        Infinite and ``enough`` if there is none. ``-inf`` as the bound where too many sides are free.
+    best, bound, work
+        Infinite and ``enough`` if there is none. ``-inf`` as the bound where too many sides are free. And how many
+        labels were tried.
     """
     size = len(plan.order)
     side, free, tails = np.empty(size, np.int64), np.empty(size, np.bool_), np.ones(size, np.bool_)
@@ -415,13 +416,13 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
             most = max(most, sides + _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free))
             widest = max(widest, plan.delay_start[s + 1] - plan.delay_start[s])
         if most > MOST_SIDES:
-            return np.inf, -np.inf
+            return np.inf, -np.inf, 0
         start[s + 1] = start[s] + (1 << sides)
     least, finish = np.empty(start[size + 1]), np.empty(size)
     _rest(costs, left, graph, plan, flow, free, side, start, least)
     bound = least[0]
     if bound >= enough:
-        return np.inf, enough
+        return np.inf, enough, start[size + 1]
     _earliest(costs, left, graph, plan, 0, finish)
     weight, waits, before = np.zeros(widest), np.empty(widest), np.empty(widest)
     counted = np.zeros(widest)  # of the flow by each delay, what labels that are put aside have counted
@@ -433,9 +434,10 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     kept.sides[0], kept.tag[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0, 0.0, bound, -1
     kept.delay[:] = 0.0
     number, used, dropped, put, relative, s = 1, 0, enough, 0, 0, -1
+    work = start[size + 1]
     for instruction in range(len(plan.program)):
         if stopped[0]:
-            return np.inf, bound
+            return np.inf, bound, work
         kind, j, count = plan.program[instruction, 0], plan.program[instruction, 1], 0
         if kind == OPEN:
             aside = _roomier(aside, put + number)
@@ -589,10 +591,11 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
         number, lost = _reduce(new, count, width, heads, after, kept, trail, used)
         dropped = min(dropped, lost)
         used += number
+        work += count
         if _DEBUG:
             print(kind, j, most, count, number, put, enough, kept.bound[0], lost, width)
         if number == 0:
-            return np.inf, dropped
+            return np.inf, dropped, work
         if kind == DECIDE and plan.pays[s] == 1:
             _earliest(costs, left, graph, plan, s + 1, finish)
     x, best = 0, np.inf
@@ -613,4 +616,4 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
             incumbent[trail.other[at]] = trail.choice[at]
         depth += 1
         stack[depth] = trail.came[at]
-    return best, min(dropped, best)
+    return best, min(dropped, best), work
