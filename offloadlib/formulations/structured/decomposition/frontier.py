@@ -1,26 +1,28 @@
-r"""How to price a task by dynamic programming along a frontier: the plan that the kernel (:mod:`.sweep`) follows.
+r"""How to price a task by dynamic programming along a frontier: the plan of the kernel (:mod:`.sweep`).
 
 Subtasks are decided in a topological order. What the rest has to know of those that are decided is
 
-- the **sides** of some: of a decided one that still has an arc to one undecided. At a join it is the other way
-  round: its own side is *guessed* as soon as its first predecessor is decided, and what the arcs into it
+- the **sides** of some: of a decided one that still has an arc to one undecided. At a join it is the other
+  way round: its own side is *guessed* as soon as its first predecessor is decided, and what the arcs into it
   cost is counted as they come, so that the sides of its predecessors may be forgotten;
 - some **delays**: for each undecided subtask the latest finish of its decided predecessors, of which those
   with the same decided predecessors have one in common; for a guessed one the sum of the transfers to it so
   far; and the latest finish of the tails. An arc beside a longer path never delays anything, so it
   counts for sides alone;
 - what has been **paid**: energy, prices, and delay that nothing can make up for. Where one delay is left and
-  everything undecided comes after it (a *cut* of the graph), it is paid.
+  everything undecided comes after it, it is paid, and the time begins anew. Transfers to a subtask that
+  all paths lead through (a *cut*) are paid at once.
 
 So a fork of any width needs the finish of its head, a join that of its branches so far. The order is the
 cheapest of some, for :math:`2^{\text{sides}}` lists of labels and ``EACH`` values of each delay.
 
 **Segments.** Where some steps in a row leave nothing behind but what they add to delays that they do not ask
-for (a branch of a fork: to those at the join), they are done apart. Labels are put aside, and with those delays
-as 0 there are fewer to begin with: one for all that agree in what the steps ask for. If that is one finish alone, with which all of them begin, its
-value does not matter either: delays count from there on (a *clock*). What comes of each is then
-added to those that were put aside, the latest finish of both, and the sum of what was paid. Segments may lie in
-each other; branches are series-parallel parts, whole components, or anything else.
+for (a branch of a fork: to those at the join), they are done apart. Labels are put aside, and with those
+delays as 0 there are fewer to begin with: one for all that agree in what the steps ask for. If that is one
+finish alone, with which all of them begin, its value does not matter either: delays count from there on (a
+*clock*). What comes of each is then added to those that were put aside: the latest finish of both, and the
+sum of what was paid. Segments may lie in each other. They are branches, whole components, whatever follows
+a subtask; that series-parallel graphs are priced by joining lists of labels is a special case.
 """
 
 from __future__ import annotations
@@ -49,8 +51,8 @@ NOT_ASKED, ASKED, CLOCK = 0, 1, 2
 """What a segment asks of a delay: nothing, its value, or that its own delays count from it on."""
 
 SAME, BEFORE, LATEST, SUM, LATEST_SHIFTED, SHIFTED = range(6)
-"""A delay after a segment: as it is there; as it was; the later of both; their sum; and with what is there counted
-from the clock of those put aside."""
+"""A delay after a segment: as it is there; as it was; the later of both; their sum; and with what is there
+counted from the clock of those put aside."""
 
 NOTHING: Mapping[int, int] = MappingProxyType({})
 
@@ -85,8 +87,8 @@ class Frontier(NamedTuple):
     front, front_start
         The subtasks whose side is known before each step, and after the last one.
     ready, transfers
-        (K,) the delays before each step that are the latest finish of its predecessors, and the sum of transfers
-        to it; -1: 0.
+        (K,) the delays before each step that are the latest finish of its predecessors, and the sum of
+        transfers to it; -1: 0.
     delays, delay_start
         (D, 4) the delays after each step: which kind, the one before it that it continues (-1: none), whether
         the step's finish may be the latest, and the arc whose transfer is added (-1: none).
@@ -214,8 +216,8 @@ def _inwards(shape: _Shape) -> list[int]:
 
 
 class _Segment(NamedTuple):
-    """Where a segment ends; what it asks of each delay before it; of each delay after it the one before it and
-    how they are joined; and which delay is 0 on its clock before each step."""
+    """Where a segment ends; what it asks of each delay before it; of each delay after it the one before it,
+    and how they are joined; and which delay is 0 on its clock before each step."""
 
     end: int
     asked: list[int]
@@ -263,7 +265,7 @@ class _Steps:
         self._waiting: dict[int, set[int]] = {}  # undecided subtasks with the same ones
         self._sums: set[int] = set()
         self._tails = 0
-        self._heads = sum(not before for before in shape.into)
+        self._first = {k for k, before in enumerate(shape.into) if not before}  # those that begin at 0
         self._slots: list[tuple[int, int]] = []  # (kind, of whom: bits of predecessors, or a subtask)
         self.order: list[int] = []
         self._guess: list[list[int]] = []
@@ -276,7 +278,7 @@ class _Steps:
         self._pays: list[int] = []
         self._program: list[tuple[int, int]] = []
         self._asked: list[list[int]] = []
-        self._roots: list[list[int]] = []
+        self._roots: list[list[tuple[int, int]]] = []
         self.effort = 0.0
 
     def run(self, following: Order) -> None:
@@ -338,9 +340,9 @@ class _Steps:
         charged = {w: arc for arc, w in shape.out[k] if self.guessed[w] and not shape.cut[w]}
         self._sums |= set(charged)
         self._tails += not shape.next[k]
-        self._heads -= not shape.into[k]
+        self._first.discard(k)
         slots = [(FINISH, of) for of in self._waiting] + ([(DONE, 0)] if self._tails else [])
-        pays = not self._heads and len(slots) == 1 and len(self.order) + 1 < shape.size
+        pays = not self._first and len(slots) == 1 and len(self.order) + 1 < shape.size
         slots += [(TRANSFERS, w) for w in sorted(self._sums)]
         rows = []
         for kind, of in slots:
@@ -356,9 +358,12 @@ class _Steps:
         self._delays.append(rows)
         self._pays.append(int(pays))
         self._slots = slots[pays:]
+        decided = set(self.order) if pays else set()
         if pays:  # what is paid is over for all who wait for it
             for w in self._waiting.pop(slots[0][1], set()):
                 self._before[w] = 0
+                if all(j == k or j in decided for j in shape.into[w]):
+                    self._first.add(w)
         # What comes next
         self.order.append(k)
         self.open.remove(k)
@@ -377,8 +382,8 @@ class _Steps:
         return of
 
     def divide(self, begin: int, end: int, apart: int = 0, clock: Mapping[int, int] = NOTHING) -> None:
-        """Make segments of some steps; ``apart`` delays before them are not asked for, and the finish that all
-        of them begin with is the delay ``clock[s]`` before step s."""
+        """Make segments of some steps; ``apart`` delays before them are not asked for, and the finish that
+        all of them begin with is the delay ``clock[s]`` before step s."""
         s = begin
         while s < end:
             found = self._segment(s, end, clock.get(s, -1))
@@ -413,7 +418,7 @@ class _Steps:
                 if q >= 0 and came[q].root >= 0:
                     asked[came[q].root] = ASKED
                     relative = relative and q == at
-            if self._pays[e] or all(asked) and not relative:
+            if self._pays[e] or (all(asked) and not relative):
                 break
             rows = self._slots_before(e + 1)
             came = [
@@ -434,13 +439,19 @@ class _Steps:
                     apart = _Segment(e + 1, own, how, clocks)
             elif apart is not None:
                 break
-            if shortest is None and sides <= set(self._fronts[s]) and -1 not in roots and not all(asked):
-                if len(set(roots)) == len(roots) and all(not asked[one.root] or not one.changed for one in came):
-                    how = [
-                        (one.root, SAME if asked[one.root] else _joining(kind, one, -1)[1])
-                        for (kind, *_), one in zip(rows, came, strict=True)
-                    ]
-                    shortest = _Segment(e + 1, list(asked), how, {})
+            if (
+                shortest is None
+                and sides <= set(self._fronts[s])
+                and -1 not in roots
+                and not all(asked)
+                and len(set(roots)) == len(roots)
+                and not any(asked[one.root] and one.changed for one in came)
+            ):
+                how = [
+                    (one.root, SAME if asked[one.root] else _joining(kind, one, -1)[1])
+                    for (kind, *_), one in zip(rows, came, strict=True)
+                ]
+                shortest = _Segment(e + 1, list(asked), how, {})
             if shortest is not None and not relative:
                 break
         return apart or shortest
@@ -456,7 +467,12 @@ class _Steps:
             *(_ints(self._ready), _ints(self._transfers)),
             *(rows_of([row for rows in self._delays for row in rows], 4), _starts(self._delays)),
             *(_joined(self._after), _starts(self._after), _ints(self._pays), rows_of(self._program, 2)),
-            *(_joined(self._asked), _starts(self._asked), rows_of([row for rows in self._roots for row in rows], 2), _starts(self._roots)),
+            *(
+                _joined(self._asked),
+                _starts(self._asked),
+                rows_of([row for rows in self._roots for row in rows], 2),
+                _starts(self._roots),
+            ),
         )
 
 

@@ -12,8 +12,9 @@ Lagrangian lower bound on F. The minimum is exact
 - by dynamic programming over the decomposition of a series-parallel task (:mod:`.plan`), where its lists
   of labels add up: chains, forks and joins;
 - by branch and bound over unit flows and minimum cuts for other graphs (:mod:`.search`), where there would
-  be millions of labels, and where lists would multiply: there it is faster by two orders of magnitude and
-  more. It goes up to a number of nodes per device; where that is reached the labels are tried, and where
+  be millions of such labels, and where lists would multiply. At its nodes a dynamic program along a frontier
+  (:mod:`.sweep`) uses that most graphs are narrow, or fall into parts, somehow: often the root is all that
+  there is. The search goes up to an effort per device; where that is reached the labels are tried, and where
   these are too many or there is no decomposition, the value is the bound that the search has proven: a
   relaxation, named as such, still valid in the sum.
 

@@ -33,6 +33,10 @@ parts is a lower bound at any time: the nodes are explored by least bound, and w
 limit, or time is up, that bound is the result, a relaxation. Who asks for a tolerance gets a bound
 within it: parts that are so near are not divided.
 
+**Sweeps.** At a node a dynamic program along a frontier (:mod:`.sweep`) goes through the decisions that are
+left with few labels: a better incumbent, and maybe a better bound. The root is looked at twice, as the
+incumbent tells which flows matter; then it has more labels. Where none had to be left out, the node is closed.
+
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
 """
@@ -66,8 +70,8 @@ _TURNS = 12
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
 
-_NARROW, _WIDE, _WIDER, _WIDEST = 64, 1024, 8, 8192
-"""Labels of a step in a sweep: at nodes; at the root, at first and after how many times more; the most."""
+_WIDER = 16
+"""Times as many labels as in a sweep that was too narrow."""
 
 _LABELS = 2
 """Labels that take as long as a node does, per subtask and arc."""
@@ -86,15 +90,28 @@ _SOME = 0.2
 
 
 class Effort(NamedTuple):
-    """When a search ends: nodes times (subtasks + arcs), what a value may be too low, and (1,) when time is
-    up."""
+    """How hard to search.
+
+    Attributes
+    ----------
+    limit
+        Nodes times (subtasks + arcs).
+    tolerance
+        What a value may be too low.
+    stopped
+        (1,) when time is up.
+    narrow, widest
+        Labels of a sweep at each node (0: none), and at the most at the root.
+    """
 
     limit: int
     tolerance: float
     stopped: NDArray[np.bool_]
+    narrow: int = 64
+    widest: int = 8192
 
 
-EFFORT = named(Effort, types.int64, types.float64, STOPPED)
+EFFORT = named(Effort, types.int64, types.float64, STOPPED, types.int64, types.int64)
 
 
 class _Costs(NamedTuple):
@@ -176,7 +193,11 @@ def _network(size, arcs):  # type: ignore[no-untyped-def]
 def _room(size, arcs):  # type: ignore[no-untyped-def]
     decision, delay, paid = np.empty((_POOL, size), np.int64), np.empty((_POOL, size)), np.empty(_POOL)
     used, path_used = np.empty(_POOL, np.int64), np.empty(_POOL, np.int64)
-    path, cost, count = np.empty((_POOL, size + arcs), np.int8), np.empty((_POOL, _POOL)), np.empty(2, np.int64)
+    path, cost, count = (
+        np.empty((_POOL, size + arcs), np.int8),
+        np.empty((_POOL, _POOL)),
+        np.empty(2, np.int64),
+    )
     table, basis = np.empty((_POOL + 1, 2 * _POOL + 1)), np.empty(_POOL, np.int64)
     share, weight = np.empty(_POOL), np.empty(_POOL)
     pool = _Pool(decision, delay, paid, used, path, path_used, cost, count, table, basis, share, weight)
@@ -634,8 +655,8 @@ def _search(  # type: ignore[no-untyped-def]
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
             continue
         enough = best - max(tolerance, _TOLERANCE * best)
-        width = _NARROW if division != _AGAIN else _WIDE
-        while True:
+        width = effort.narrow if division != _AGAIN else min(_WIDER * effort.narrow, effort.widest)
+        while width > 0:
             found, proven, work = sweep(costs, left, graph, plan, best_phi, enough, width, stopped, choice)
             limit = max(limit - work // (_LABELS * (size + arcs)), 1)
             if found < best:
@@ -645,13 +666,19 @@ def _search(  # type: ignore[no-untyped-def]
                     copy(incumbent, choice)
                     enough = best - max(tolerance, _TOLERANCE * best)
             bound = max(bound, proven)
-            if division != _AGAIN or bound >= enough or proven == -np.inf or width >= _WIDEST or stopped[0]:
+            if (
+                division != _AGAIN
+                or bound >= enough
+                or proven == -np.inf
+                or width >= effort.widest
+                or stopped[0]
+            ):
                 break
-            width *= _WIDER
+            width = min(_WIDER * width, effort.widest)
         if bound >= enough:
             closed_at = min(closed_at, bound)
             continue
-        if division == _ROOT:  # the incumbent tells which flows matter
+        if division == _ROOT and effort.narrow > 0:  # the incumbent tells which flows matter
             bounds[opened, 0], divided[opened, 0] = bound, _AGAIN
             copy(flows[opened], best_phi)
             copy(moves[opened, :size], left.home)

@@ -1,4 +1,4 @@
-r"""Compiled dynamic programming along a frontier: exact pricing of tasks that are narrow somehow (:mod:`.frontier`).
+r"""Compiled dynamic programming along a frontier (:mod:`.frontier`): exact pricing of narrow tasks.
 
 A **label** is a way to decide all subtasks up to a step: the sides that the rest has to know, the delays, and
 what is paid. Of two with the same sides, one with no smaller delay that has not paid less is dropped
@@ -9,9 +9,12 @@ what is paid. Of two with the same sides, one with no smaller delay that has not
   that comes by it, plus the least :math:`\sum_k \phi_k g_k + \dots` of the undecided subtasks at its sides: a
   table for every step, filled from the last one on. What reaches the incumbent is dropped.
 - **Waiting.** A delay that is over before the earliest finish of another predecessor is as good as that.
-- **Width.** Of more labels than asked for, those of least bounds are kept. The least bound of the dropped ones
-  bounds what they would have led to: so the result is valid at any width, and exact where none with a
+- **Width.** Of more labels than asked for, those of least bounds are kept. The least bound of the dropped
+  ones bounds what they would have led to: so the result is valid at any width, and exact where none with a
   bound below the incumbent was dropped.
+
+In a segment a label counts on top of the cheapest of those put aside that it goes on from, delays as the
+flow counts them; of the delays that these have counted, only what flow comes by in addition.
 """
 
 from __future__ import annotations
@@ -42,15 +45,13 @@ from .frontier import (
 MOST_SIDES = 12
 """Free sides that labels may differ in, at the most: there are tables of 2^sides bounds for each step."""
 
-_DEBUG = False
 MOST_COMPARED = 256
 """Labels that one is compared with for dominance."""
 
 
 class _Labels(NamedTuple):
-    """Labels: sides as bits, the label before the segment that they go on from, delays, what is paid, a lower
-    bound, and what they are made of: a subtask and its choice after a label, or (``choice`` = JOINED) two labels.
-    """
+    """Labels: sides as bits, the start in the segment that they go on from, delays, what is paid, a lower
+    bound, and what they are made of: a label, and a subtask with its choice; or (_JOINED) another label."""
 
     sides: Any
     tag: Any
@@ -71,8 +72,8 @@ class _Trail(NamedTuple):
 
 
 class _Open(NamedTuple):
-    """Segments that are open: where their labels begin among those put aside and how many starts they have; and
-    of each delay the flow that labels put aside have counted."""
+    """Segments that are open: where their labels begin among those put aside, how many starts they have (-1:
+    it was not worth it), and of each delay the flow that segments around it have counted."""
 
     begin: Any
     starts: Any
@@ -95,7 +96,12 @@ def _room(size, delays):  # type: ignore[no-untyped-def]
 @subroutine
 def _put(to, i, labels, j):  # type: ignore[no-untyped-def]
     """Copy a label."""
-    to.sides[i], to.tag[i], to.paid[i], to.bound[i] = labels.sides[j], labels.tag[j], labels.paid[j], labels.bound[j]
+    to.sides[i], to.tag[i], to.paid[i], to.bound[i] = (
+        labels.sides[j],
+        labels.tag[j],
+        labels.paid[j],
+        labels.bound[j],
+    )
     to.came[i], to.other[i], to.choice[i] = labels.came[j], labels.other[j], labels.choice[j]
     for q in range(labels.delay.shape[1]):
         to.delay[i, q] = labels.delay[j, q]
@@ -164,8 +170,8 @@ def _count_free(subtasks, start, end, free):  # type: ignore[no-untyped-def]
 
 @subroutine
 def _transfers(costs, graph, plan, k, side):  # type: ignore[no-untyped-def]
-    """What the arcs that are counted at the step of subtask k cost: its own delay, delay that is paid, and the
-    rest."""
+    """What the arcs that are counted at the step of subtask k cost: its own delay, delay that is paid, and
+    the rest."""
     delay, late, paid = 0.0, 0.0, 0.0
     for i in range(graph.beside_start[k], graph.beside_start[k + 1]):
         arc, other, ahead = graph.beside[i, 0], graph.beside[i, 1], graph.beside[i, 2] == 0
@@ -230,7 +236,7 @@ def _rest(costs, left, graph, plan, flow, free, side, start, least):  # type: ig
 
 @subroutine
 def _earliest(costs, left, graph, plan, s, finish):  # type: ignore[no-untyped-def]
-    """The earliest finish of each subtask that is not decided before a step, from when the others are over."""
+    """The earliest finish of each subtask that is not decided before a step, if all others finish at 0."""
     for k in graph.order:
         finish[k] = 0.0
         if plan.step[k] < s:
@@ -322,7 +328,7 @@ def _reduce(labels, count, width, heads, after, kept, trail, used):  # type: ign
 
 @subroutine
 def _begin(plan, j, kept, number, counted, weight, aside, put):  # type: ignore[no-untyped-def]
-    """Put labels aside, from where ``put`` says on, and leave one start for all that segment j asks the same of.
+    """Put labels aside, from ``put`` on, and leave one start for all that segment j asks the same of.
 
     Starts have paid what those put aside have at least, with delays as the flow counts them.
 
@@ -398,8 +404,8 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     Returns
     -------
     best, bound, work
-        Infinite and ``enough`` if there is none. ``-inf`` as the bound where too many sides are free. And how many
-        labels were tried.
+        Infinite and ``enough`` if there is none; ``-inf`` as the bound where too many sides are free. And how
+        many labels were tried.
     """
     size = len(plan.order)
     side, free, tails = np.empty(size, np.int64), np.empty(size, np.bool_), np.ones(size, np.bool_)
@@ -413,7 +419,9 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
         sides = _count_free(plan.front, plan.front_start[s], plan.front_start[s + 1], free)
         most = max(most, sides)
         if s < size:
-            most = max(most, sides + _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free))
+            most = max(
+                most, sides + _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free)
+            )
             widest = max(widest, plan.delay_start[s + 1] - plan.delay_start[s])
         if most > MOST_SIDES:
             return np.inf, -np.inf, 0
@@ -428,7 +436,9 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     counted = np.zeros(widest)  # of the flow by each delay, what labels that are put aside have counted
     heads, after = np.empty(2 * width + 1, np.int64), np.empty(width, np.int64)
     new, kept, aside = _room(1 << 10, widest), _room(width, widest), _room(1, widest)
-    trail = _Trail(np.empty(4 * width, np.int64), np.empty(4 * width, np.int64), np.empty(4 * width, np.int64))
+    trail = _Trail(
+        np.empty(4 * width, np.int64), np.empty(4 * width, np.int64), np.empty(4 * width, np.int64)
+    )
     segments = len(plan.asked_start) - 1
     opened = _Open(np.zeros(segments, np.int64), np.zeros(segments, np.int64), np.zeros((segments, widest)))
     kept.sides[0], kept.tag[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0, 0.0, bound, -1
@@ -499,9 +509,9 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
                     for q in range(delays):
                         root, at = plan.roots[first + q, 0], kept.delay[x, q]
                         how = plan.roots[first + q, 1]
-                        if how == SHIFTED or how == LATEST_SHIFTED:
+                        if how in (SHIFTED, LATEST_SHIFTED):
                             at += aside.delay[i, clock]
-                        if how == LATEST or how == LATEST_SHIFTED:
+                        if how in (LATEST, LATEST_SHIFTED):
                             at = max(at, aside.delay[i, root])
                         elif how == SUM:
                             at += aside.delay[i, root]
@@ -524,7 +534,11 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
             s = j
             k = plan.order[s]
             _weigh(graph, plan, s, flow, finish, tails, weight, waits)
-            begin, slots, pays = plan.delay_start[s], plan.delay_start[s + 1] - plan.delay_start[s], plan.pays[s]
+            begin, slots, pays = (
+                plan.delay_start[s],
+                plan.delay_start[s + 1] - plan.delay_start[s],
+                plan.pays[s],
+            )
             for q in range(widest):
                 before[q] = 0.0
             for q in range(slots):
@@ -592,8 +606,6 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
         dropped = min(dropped, lost)
         used += number
         work += count
-        if _DEBUG:
-            print(kind, j, most, count, number, put, enough, kept.bound[0], lost, width)
         if number == 0:
             return np.inf, dropped, work
         if kind == DECIDE and plan.pays[s] == 1:
