@@ -33,9 +33,10 @@ parts is a lower bound at any time: the nodes are explored by least bound, and w
 limit, or time is up, that bound is the result, a relaxation. Who asks for a tolerance gets a bound
 within it: parts that are so near are not divided.
 
-**Sweeps.** At a node a dynamic program along a frontier (:mod:`.sweep`) goes through the decisions that are
-left with few labels: a better incumbent, and maybe a better bound. The root is looked at twice, as the
-incumbent tells which flows matter; then it has more labels. Where none had to be left out, the node is closed.
+**Sweeps.** Now and then a dynamic program along a frontier (:mod:`.sweep`) goes through all decisions that
+the root leaves, with ever more labels: for a better incumbent, and where no label had to be left out, for the
+least. Search and sweeps take turns, and get as much time, so that together they need no more than twice as
+long as the better one alone. Where the plan promises few labels, the first comes early, and the search gets less.
 
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
@@ -70,14 +71,15 @@ _TURNS = 12
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
 
+_FIRST, _EXPECTED, _EASY = 8, 100.0, 1e6
+"""Nodes before the first sweep: at least, and one for so much of a plan's estimate per subtask and arc; and the
+estimate from which on the search gets as much time between sweeps as they do."""
+
 _WIDER = 16
 """Times as many labels as in a sweep that was too narrow."""
 
 _LABELS = 2
 """Labels that take as long as a node does, per subtask and arc."""
-
-_ROOT, _AGAIN = -1, -2
-"""In place of a division: the root, and the root once more."""
 
 _TOLERANCE = 1e-13
 """Relative to a cost: ten times what the sums of a flow, or of a decision's parts, lose."""
@@ -101,7 +103,7 @@ class Effort(NamedTuple):
     stopped
         (1,) when time is up.
     narrow, widest
-        Labels of a sweep at each node (0: none), and at the most at the root.
+        Labels of the first sweep (0: none), and of the last one.
     """
 
     limit: int
@@ -573,12 +575,39 @@ def _search(  # type: ignore[no-untyped-def]
     bounds, flows = np.empty((most, 1)), np.empty((most, size + arcs))
     divided = np.empty((most, 1), np.int32)
     moves = np.empty((most, 3 * size), np.int32)
-    bounds[0, 0], divided[0, 0] = 0.0, _ROOT
+    bounds[0, 0], divided[0, 0] = 0.0, -1
     copy(flows[0], graph.even)
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
+    root_phi, whole, spent = np.empty(size + arcs), 0.0, 0
+    width, due = effort.narrow, max(_FIRST, int(plan.effort / (_EXPECTED * (size + arcs))))
     while opened > 0 and limit > 0:
+        if width > 0 and spent >= due and not stopped[0]:
+            # As much as has been spent on nodes may be spent on a sweep of all that is left at the root.
+            copy(left.home, root.home)
+            copy(left.low, root.low)
+            copy(left.high, root.high)
+            level = _cut(costs, left, root_phi, graph, net, choice, cheapest, stopped)
+            enough = best - _TOLERANCE * best
+            if not _tighten(costs, left, root_phi, graph, net, spare, level, enough, cheapest, stopped):
+                opened = 0
+                break
+            enough = best - max(tolerance, _TOLERANCE * best)
+            found, proven, work = sweep(costs, left, graph, plan, root_phi, enough, width, stopped, choice)
+            if found < best:
+                cost = _evaluate(costs, choice, graph, delay) + _heaviest(delay, graph, finish, on_path)
+                if cost < best:
+                    best = cost
+                    copy(incumbent, choice)
+            whole = max(whole, proven)
+            if whole >= best - max(tolerance, _TOLERANCE * best):
+                break
+            work = work // (_LABELS * (size + arcs)) + 1
+            limit, spent = max(limit - work, 1), spent + work
+            due = spent + int(work * min(plan.effort / _EASY, 1.0))
+            width = min(_WIDER * width, effort.widest) if -np.inf < proven and width < effort.widest else 0
+        spent += 1
         at = least(bounds[:, 0], opened)
         if bounds[at, 0] >= best - max(tolerance, _TOLERANCE * best):
             break
@@ -654,38 +683,8 @@ def _search(  # type: ignore[no-untyped-def]
         enough = best - _TOLERANCE * best
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
             continue
-        enough = best - max(tolerance, _TOLERANCE * best)
-        width = effort.narrow if division != _AGAIN else min(_WIDER * effort.narrow, effort.widest)
-        while width > 0:
-            found, proven, work = sweep(costs, left, graph, plan, best_phi, enough, width, stopped, choice)
-            limit = max(limit - work // (_LABELS * (size + arcs)), 1)
-            if found < best:
-                cost = _evaluate(costs, choice, graph, delay) + _heaviest(delay, graph, finish, on_path)
-                if cost < best:
-                    best = cost
-                    copy(incumbent, choice)
-                    enough = best - max(tolerance, _TOLERANCE * best)
-            bound = max(bound, proven)
-            if (
-                division != _AGAIN
-                or bound >= enough
-                or proven == -np.inf
-                or width >= effort.widest
-                or stopped[0]
-            ):
-                break
-            width = min(_WIDER * width, effort.widest)
-        if bound >= enough:
-            closed_at = min(closed_at, bound)
-            continue
-        if division == _ROOT and effort.narrow > 0:  # the incumbent tells which flows matter
-            bounds[opened, 0], divided[opened, 0] = bound, _AGAIN
-            copy(flows[opened], best_phi)
-            copy(moves[opened, :size], left.home)
-            copy(moves[opened, size : 2 * size], left.low)
-            copy(moves[opened, 2 * size :], left.high)
-            opened += 1
-            continue
+        if division < 0:
+            copy(root_phi, best_phi)
         k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left
             for k in range(size):
@@ -715,6 +714,7 @@ def _search(  # type: ignore[no-untyped-def]
     proven = min(best - _TOLERANCE * best, closed_at)
     if opened > 0:
         proven = min(proven, bounds[least(bounds[:, 0], opened), 0])
+    proven = max(proven, min(whole, best - _TOLERANCE * best))
     return best, proven - _TOLERANCE * abs(proven)
 
 

@@ -279,9 +279,8 @@ def _weigh(graph, plan, s, flow, finish, tails, weight, waits):  # type: ignore[
 
 
 @subroutine
-def _list_of(heads, labels, tag, sides):  # type: ignore[no-untyped-def]
-    """Where the list of the labels with a tag and sides begins in a table, or belongs."""
-    size = len(heads)
+def _list_of(heads, size, labels, tag, sides):  # type: ignore[no-untyped-def]
+    """Where the list of the labels with a tag and sides begins in a table of a size, or belongs."""
     at = (tag * 1_000_003 + sides * 7_919) % size
     while heads[at] >= 0 and (labels.tag[heads[at]] != tag or labels.sides[heads[at]] != sides):
         at = (at + 1) % size
@@ -299,10 +298,11 @@ def _reduce(labels, count, width, heads, after, kept, trail, used):  # type: ign
     """
     order, delays = order_of(labels.bound, 0, count), kept.delay.shape[1]
     number, dropped = 0, np.inf
-    heads[:] = -1
+    size = 2 * min(count, width) + 1
+    heads[:size] = -1
     for x in range(count):
         i = order[x]
-        at, compared, beaten = _list_of(heads, kept, labels.tag[i], labels.sides[i]), 0, False
+        at, compared, beaten = _list_of(heads, size, kept, labels.tag[i], labels.sides[i]), 0, False
         j = heads[at]
         while j >= 0 and compared < MOST_COMPARED and not beaten:
             if kept.paid[j] <= labels.paid[i]:
