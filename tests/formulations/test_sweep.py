@@ -166,7 +166,7 @@ def attained(instance: Instance, prices: Prices, found: Priced) -> NDArray[np.fl
 def with_widths(patch: pytest.MonkeyPatch, narrow: int, widest: int, limit: int = LARGEST_SEARCH) -> None:
     """Sweeps of so many labels, nothing by labels of series-parallel parts."""
     patch.setattr(pricing, "plan", lambda application: None)
-    patch.setattr(pricing, "Effort", partial(Effort, narrow=narrow, widest=widest))
+    patch.setattr(pricing, "Effort", partial(Effort, narrow=narrow, widest=widest, first=1))
     patch.setattr(pricing, "LARGEST_SEARCH", limit)
 
 

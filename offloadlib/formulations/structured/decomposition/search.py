@@ -36,7 +36,7 @@ within it: parts that are so near are not divided.
 **Sweeps.** Now and then a dynamic program along a frontier (:mod:`.sweep`) goes through all decisions that
 the root leaves, with ever more labels: for a better incumbent, and where no label had to be left out, for the
 least. Search and sweeps take turns, and get as much time, so that together they need no more than twice as
-long as the better one alone. Where the plan promises few labels, the first comes early, and the search gets less.
+long as the better one alone. Where the plan promises few labels, the search gets less.
 
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
@@ -71,9 +71,9 @@ _TURNS = 12
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
 
-_FIRST, _EXPECTED, _EASY = 8, 100.0, 1e6
-"""Nodes before the first sweep: at least, and one for so much of a plan's estimate per subtask and arc; and the
-estimate from which on the search gets as much time between sweeps as they do."""
+_EXPECTED, _EASY = 100.0, 1e6
+"""So much of a plan's estimate, per subtask and arc, is another node before the first sweep; and the estimate
+from which on the search gets as much time between sweeps as they do."""
 
 _WIDER = 16
 """Times as many labels as in a sweep that was too narrow."""
@@ -104,6 +104,8 @@ class Effort(NamedTuple):
         (1,) when time is up.
     narrow, widest
         Labels of the first sweep (0: none), and of the last one.
+    first
+        Nodes before the first sweep, at least: most searches end sooner.
     """
 
     limit: int
@@ -111,9 +113,10 @@ class Effort(NamedTuple):
     stopped: NDArray[np.bool_]
     narrow: int = 64
     widest: int = 8192
+    first: int = 300
 
 
-EFFORT = named(Effort, types.int64, types.float64, STOPPED, types.int64, types.int64)
+EFFORT = named(Effort, types.int64, types.float64, STOPPED, types.int64, types.int64, types.int64)
 
 
 class _Costs(NamedTuple):
@@ -581,7 +584,7 @@ def _search(  # type: ignore[no-untyped-def]
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
     root_phi, whole, spent = np.empty(size + arcs), 0.0, 0
-    width, due = effort.narrow, max(_FIRST, int(plan.effort / (_EXPECTED * (size + arcs))))
+    width, due = effort.narrow, max(effort.first, int(plan.effort / (_EXPECTED * (size + arcs))))
     while opened > 0 and limit > 0:
         if width > 0 and spent >= due and not stopped[0]:
             # As much as has been spent on nodes may be spent on a sweep of all that is left at the root.
