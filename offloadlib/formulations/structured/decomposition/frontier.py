@@ -476,8 +476,8 @@ class _Steps:
                 _starts(self._asked),
                 rows_of([row for rows in self._roots for row in rows], 2),
                 _starts(self._roots),
-                self.effort,
             ),
+            self.effort,
         )
 
 
