@@ -183,7 +183,7 @@ def test_source_records_what_it_takes_to_repeat(tmp_path: Path) -> None:
 
 
 def test_work_grows_as_the_devices_do() -> None:
-    """What makes large instances a matter of seconds: so many calls for each device, whatever their number."""
+    """What makes large instances a matter of seconds: so many calls for each, whatever their number."""
 
     def calls(devices: int) -> int:
         count = 0
