@@ -116,6 +116,7 @@ def test_the_least_cost_is_that_of_enumeration(shape: Shape, monkeypatch: pytest
     """Whatever the paths of the bound, in any width, and within the search."""
     rng = random.Random(shape.__name__)
     monkeypatch.setattr(rooms.frontier, "_WIDEST", 40)
+    monkeypatch.setattr(rooms.search, "_SMALL", 0)
     monkeypatch.setattr(rooms.search, "_SWEEPS", {0: 2, 1: 1000})
     for _ in range(count(1000, 60)):
         size = max(LEAST.get(shape, 1), rng.randint(1, 9))

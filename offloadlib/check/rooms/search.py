@@ -16,6 +16,7 @@ from .series import TooLarge
 
 _ROUNDS = 8
 _SWEEPS = {2: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
+_SMALL = 15  # subtasks: up to here the search ends sooner without sweeps
 _MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
 
 
@@ -165,6 +166,8 @@ class Search:
 
     @cached_property
     def _frontier(self) -> Frontier | None:
+        if self._graph.size <= _SMALL:
+            return None
         with contextlib.suppress(TooLarge):
             return Frontier(self._graph)
         return None
