@@ -81,7 +81,7 @@ def heat(rows: Sequence[str], columns: Sequence[str], values: Floats, title: str
     title
         Of the picture.
     """
-    figure = canvas(2.2 + 0.62 * len(columns), 1.4 + 0.27 * len(rows))
+    figure = canvas(max(2.2 + 0.62 * len(columns), 5.6), 1.4 + 0.27 * len(rows))
     axes = figure.subplots()
     above = np.maximum(values - 1.0, 1e-3)
     most = max(float(np.nanmax(above, initial=1e-3)), 1e-2)
