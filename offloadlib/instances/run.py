@@ -215,6 +215,8 @@ class Result(Generic[Decisions]):
             broken = "; ".join(map(str, evaluation.violations))
             raise RuntimeError(f"the method returned an infeasible solution ({broken})")
         bound = None if lower_bound is None else within(lower_bound, evaluation.total)
+        if bound is not None and instance.version == 1:
+            bound = max(bound, 0.0)  # nothing costs less, and a bound a hair below 0 would not prove a 0
         return cls(solution, evaluation.total, bound, runtime, termination, run)
 
     @classmethod

@@ -205,3 +205,39 @@ def test_exchanges_keep_all_limits(seed: int) -> None:
     np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
     used = np.asarray(columns.use[best].sum(axis=0))
     assert (used <= search._known.limits.right + 1e-9).all()
+
+
+def test_one_device_that_is_late_is_no_error() -> None:
+    """A wide task whose fastest decision misses the deadline: no column of it is ever known."""
+    branches = [f"b{i}" for i in range(9)]
+    application = {
+        "id": "wide",
+        "subtasks": ["head", "other", *branches, "end"],
+        "edges": [[head, b] for b in branches for head in ("head", "other")] + [[b, "end"] for b in branches],
+    }
+    size = len(application["subtasks"])
+    document: dict[str, Any] = {
+        "format": "offloadlib-instance",
+        "version": 2,
+        "kind": "structured",
+        "name": "late",
+        "cost": {"normalise": "local"},
+        "applications": [application],
+        "offload_points": [{"id": "op", "cpu": 3, "capacity": 20, "uplink": 1, "downlink": 1}],
+        "devices": [
+            {
+                "id": "ud",
+                "application": "wide",
+                "cpu": 1,
+                "power": {"execute": 1, "send": 1, "receive": 1},
+                "connected_to": "op",
+                "alpha": 0.5,
+                "work": [3.0] * size,
+                "input": [1.0] * size,
+                "output": [1.0] * size,
+                "deadline": 3.0,
+            }
+        ],
+    }
+    result = solve(from_document(document), Budget(time_limit=20))
+    assert result.status is Status.INFEASIBLE

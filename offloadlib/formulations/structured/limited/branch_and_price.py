@@ -545,6 +545,8 @@ class Search(Run[Solution | None]):
     def _construct(self, node: Node, sweeps: int = MOST_SWEEPS) -> None:
         """A solution from the likeliest column of each device, repaired and improved, and by annealing."""
         columns, priced = self._known.columns, self._priced(node.charge)
+        if len(np.unique(columns.device)) < self.instance.num_devices:
+            return  # some device has no decision that anybody knows
         weight = np.zeros(len(columns))
         weight[node.used] = node.weights
         order = np.lexsort((priced, -weight, columns.device))

@@ -108,6 +108,13 @@ def _least(alone: Instance, rates: Rates, deadline: float = math.inf, budget: fl
     return float(price(replace(alone, devices=devices), Asked(rates, np.zeros(1))).value[0])
 
 
+def _nearest(alone: Instance, rates: Rates, budget: float = math.inf) -> float:
+    """What a decision within the budget comes to, the least that was found; a bound if there is none."""
+    devices = replace(alone.devices, deadline=np.array([math.inf]), energy_budget=np.array([budget]))
+    answer = price(replace(alone, devices=devices), Asked(rates, np.zeros(1)))
+    return float(answer.found[0] if answer.found[0] < math.inf else answer.value[0])
+
+
 def _rates(alone: Instance, delay: float = 0.0, energy: float = 0.0) -> Rates:
     places = np.zeros((1 + len(alone.resources), alone.num_points))
     return Rates(places, np.zeros(alone.num_points), delay, energy)
@@ -115,19 +122,19 @@ def _rates(alone: Instance, delay: float = 0.0, energy: float = 0.0) -> Rates:
 
 def _late(alone: Instance, what: str, deadline: float) -> Iterator[str]:
     if deadline < math.inf and _least(alone, _rates(alone), deadline) == math.inf:
-        most, fastest = _apart(deadline, _least(alone, _rates(alone, delay=1.0)))
+        most, fastest = _apart(deadline, _nearest(alone, _rates(alone, delay=1.0)))
         yield f"no decision meets {what} of {most} s; the fastest takes {fastest} s"
 
 
 def _hungry(alone: Instance, what: str, budget: float) -> Iterator[str]:
     if budget < math.inf and _least(alone, _rates(alone), budget=budget) == math.inf:
-        most, least = _apart(budget, _least(alone, _rates(alone, energy=1.0)))
+        most, least = _apart(budget, _nearest(alone, _rates(alone, energy=1.0)))
         yield f"no decision keeps {what} of {most} mJ; the least takes {least} mJ"
 
 
 def _late_or_hungry(alone: Instance, deadline: float, budget: float) -> Iterator[str]:
     if max(deadline, budget) < math.inf and _least(alone, _rates(alone), deadline, budget) == math.inf:
-        most, fastest = _apart(deadline, _least(alone, _rates(alone, delay=1.0), budget=budget))
+        most, fastest = _apart(deadline, _nearest(alone, _rates(alone, delay=1.0), budget))
         limits = f"{most} s and {budget:g} mJ"
         yield f"no decision keeps both its limits of {limits}; the fastest of that energy takes {fastest} s"
 
