@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from brute2 import optimum
 from counts import count, examples
+from folders import DATA
 from format2 import random_format2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from offloadlib.formulations.structured.limited.branch_and_price import Search, 
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
-from offloadlib.instances.importers import import_gap
+from offloadlib.instances.importers import ImportSetting, import_gap, import_graphs
 from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.instance import Instance
 from offloadlib.instances.structured.limits import Limits
@@ -207,37 +209,17 @@ def test_exchanges_keep_all_limits(seed: int) -> None:
     assert (used <= search._known.limits.right + 1e-9).all()
 
 
-def test_one_device_that_is_late_is_no_error() -> None:
-    """A wide task whose fastest decision misses the deadline: no column of it is ever known."""
-    branches = [f"b{i}" for i in range(9)]
-    application = {
-        "id": "wide",
-        "subtasks": ["head", "other", *branches, "end"],
-        "edges": [[head, b] for b in branches for head in ("head", "other")] + [[b, "end"] for b in branches],
-    }
-    size = len(application["subtasks"])
-    document: dict[str, Any] = {
-        "format": "offloadlib-instance",
-        "version": 2,
-        "kind": "structured",
-        "name": "late",
-        "cost": {"normalise": "local"},
-        "applications": [application],
-        "offload_points": [{"id": "op", "cpu": 3, "capacity": 20, "uplink": 1, "downlink": 1}],
-        "devices": [
-            {
-                "id": "ud",
-                "application": "wide",
-                "cpu": 1,
-                "power": {"execute": 1, "send": 1, "receive": 1},
-                "connected_to": "op",
-                "alpha": 0.5,
-                "work": [3.0] * size,
-                "input": [1.0] * size,
-                "output": [1.0] * size,
-                "deadline": 3.0,
-            }
-        ],
-    }
-    result = solve(from_document(document), Budget(time_limit=20))
-    assert result.status is Status.INFEASIBLE
+@pytest.mark.skipif(not (DATA / "wfinstances").is_dir(), reason="needs the shared data")
+def test_a_device_without_any_known_decision() -> None:
+    """A wide workflow that is late by a few seconds: its search ends with neither a decision nor a column."""
+    setting = ImportSetting(devices=6, offload_points=3, capacity=30, deadline=(0.7, 1.1))
+    path = DATA / "wfinstances" / "sarek-dirt02-001.json"
+    instance, _ = import_graphs("wfformat", [path], setting=setting, seed=1)
+    document = instance.to_dict()
+    for device in document["devices"]:
+        alone = from_document({**document, "devices": [device]})
+        result = solve(alone, Budget(time_limit=10))
+        if result.status is Status.INFEASIBLE:
+            (reason,) = result.run["reasons"]
+            limit, fastest = (float(word) for word in re.findall(r"([0-9.e+-]+) s\b", reason))
+            assert fastest > limit
