@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from offloadlib.instances.structured.shape import shape
-from offloadlib.pages.numbers import duration
 from offloadlib.pages.numbers import ratio as shown_ratio
+from offloadlib.pages.numbers import seconds
 from offloadlib.pages.page import Cell, Number, Section, Table
 from offloadlib.pictures.picture import Picture
 from offloadlib.pictures.trends import Trend, heat, trends
@@ -175,7 +175,7 @@ def _times(frame: pd.DataFrame, methods: Sequence[str]) -> Table:
     for name in [*methods, OPTIMUM.name]:
         times = frame.loc[frame["method"] == name, "seconds"].dropna()
         found = (times.median(), times.quantile(0.95), times.max())
-        rows.append([name, *(Number.of(float(value), duration) for value in found)])
+        rows.append([name, *(Number.of(float(value), seconds) for value in found)])
     return Table(("method", "median", "95% below", "longest"), rows)
 
 
