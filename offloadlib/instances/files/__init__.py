@@ -3,6 +3,6 @@
 The modules build on each other in this order: ``document`` (strict JSON; files that are written whole or
 not at all) - ``migrate`` (versions of the formats) - ``schema`` and ``validate`` (what files of every kind
 may say) - ``archive`` (the zip of columns) and ``canonical`` (the fingerprint) - ``instances`` and
-``solutions`` (reading and writing) - ``published`` (the JSON Schemas). How a kind stands in files is said
-in its own folder, by ``schema`` and ``form``.
+``solutions`` (reading and writing) - ``mapped`` (the same with documents in Python) and ``published`` (the
+JSON Schemas). How a kind stands in files is said in its own folder, by ``schema`` and ``form``.
 """

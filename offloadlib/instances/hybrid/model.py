@@ -26,14 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, frozen
-from ..errors import InputError, counted, shown
-from ..kind import AnyInstance
+from ..errors import counted
+from ..files.mapped import Mapped
 
 if TYPE_CHECKING:
     from .cost import HybridEvaluation
@@ -82,7 +82,7 @@ class Parameters:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HybridInstance(AnyInstance):
+class HybridInstance(Mapped):
     """An instance of the hybrid offloading problem.
 
     Parameters
@@ -140,34 +140,6 @@ class HybridInstance(AnyInstance):
         return replace(
             self, devices=self.devices[devices], sizes=self.sizes[devices], weight=self.weight[devices]
         )
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The instance of a document, as :func:`.read` has it from a file.
-
-        Parameters
-        ----------
-        document
-            As in ``docs/formats.md``; tuples and arrays do for lists.
-
-        Raises
-        ------
-        InputError
-            With every problem of the document, each with its path in it, or if it is of another kind.
-        """
-        from ..files.instances import read
-
-        found = read(document)
-        if not isinstance(found, cls):
-            what = f"must be {shown(cls.kind)}, not {shown(found.kind)}"
-            raise InputError("document", [("kind", what)])
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document of the instance, as its JSON file has it."""
-        from ..files.instances import document_of
-
-        return document_of(self)
 
     @property
     def device_ids(self) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import InputError, counted, shown, unknown
+from ..errors import InputError, counted, unknown
 from ..features import FORMAT_2
-from ..kind import AnyInstance
+from ..files.mapped import Mapped
 from .model import (
     NO_TOTALS,
     Application,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Instance(AnyInstance):
+class Instance(Mapped):
     """An instance of the structured offloading problem; see :mod:`.structured.model` for its parts.
 
     ``given_terms`` stand in place of those that follow from the data where costs are counted in other units.
@@ -87,34 +87,6 @@ class Instance(AnyInstance):
                 (self.num_subtasks, "subtask"),
             )
         )
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The instance of a document, as :func:`.read` has it from a file.
-
-        Parameters
-        ----------
-        document
-            As in ``docs/formats.md``; tuples and arrays do for lists.
-
-        Raises
-        ------
-        InputError
-            With every problem of the document, each with its path in it, or if it is of another kind.
-        """
-        from ..files.instances import read
-
-        found = read(document)
-        if not isinstance(found, cls):
-            what = f"must be {shown(cls.kind)}, not {shown(found.kind)}"
-            raise InputError("document", [("kind", what)])
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document of the instance, as its JSON file has it."""
-        from ..files.instances import document_of
-
-        return document_of(self)
 
     def to_frames(self) -> Tables:
         """The instance as the tables ``devices``, ``points``, ``applications`` and ``arcs``; see
