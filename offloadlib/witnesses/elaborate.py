@@ -41,25 +41,24 @@ def witnesses(
         Is told about progress.
     """
     found: dict[str, dict[str, Any]] = {}
-    pending: list[tuple[int, dict[int, tree.Left]]] = [(0, {})]
+    limits = limits_of(instance)
+    parts = [exact.parts_of(instance, device) for device in instance.devices]
+    pending = [(0, [tree.anything(instance, device) for device in instance.devices])]
     done, whole = 0, len(instance.devices) * sum(isinstance(node, Leaf) for node in certificate.nodes)
     decisions: dict[int, list[int]] = {}
     while pending:
-        number, branched = pending.pop()
+        number, left = pending.pop()
         node = certificate.nodes[number]
         if isinstance(node, Division):
-            left = branched.get(node.device) or tree.anything(instance, instance.devices[node.device])
-            sides = zip((node.equal, node.different), tree.divided(left, node), strict=True)
-            pending += [(child, branched | {node.device: side}) for child, side in sides]
+            pending += tree.below(node, left)
             continue
-        limits = limits_of(instance)
         charge = sum((price * limits[key] for key, price in node.prices.items()), exact.ZERO)
         needed = witness.down(charge + abs(claim)) + (1 << witness.FINE)
         of, total = found.setdefault(str(number), {}), witness.down(-charge)
         served = []
         for m, device in enumerate(instance.devices):
-            places, may = branched.get(m) or tree.anything(instance, device)
-            shares = Shares(instance, device, witness.charges_of(instance, device, m, node), needed)
+            places, may = left[m]
+            shares = Shares(device, witness.charges_of(instance, device, parts[m], m, node), needed)
             starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
             if all(places):
                 served.append((m, shares, places, starts, witness.refusal(shares.charges) if may else None))
@@ -91,9 +90,8 @@ class Shares:
         The cheapest decision that was tried.
     """
 
-    def __init__(self, instance: Instance, device: Device, charges: witness.Charges, needed: int) -> None:
+    def __init__(self, device: Device, charges: witness.Charges, needed: int) -> None:
         self.charges, self._device, self._needed = charges, device, needed
-        self._instance = instance
         self._task = Task(
             device.application.order,
             device.application.edges,

@@ -168,9 +168,6 @@ def part(value: Any, where: str) -> int:
     return int(value)
 
 
-_FORK = fields({"subtask": name, "places": array(or_null(name)), "in": anything, "out": anything})
-
-
 # What files hold ------------------------------------------------------------------------------------
 
 _NUMBERS, _PLACES, _AMOUNTS = array(number), array(or_null(name)), by_name(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from .certificate import Branch, Certificate, Leaf, limits_of
-from .costs import ZERO, demand
+from .costs import ZERO, Parts, demand, parts_of
 from .forms import insist
 from .reading import LOCAL, SUBTASKS, Device, Instance
 from .witness import FINE, charges_of, down, least, refusal
@@ -42,17 +42,15 @@ def divided(left: Left, node: Branch) -> tuple[Left, Left]:
 def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
     """Return the lower bound that a certificate proves, whatever it claims; None: there is no solution."""
     bounds: list[int] = []
-    pending: list[tuple[int, dict[int, Left]]] = [(0, {})]
+    parts = [parts_of(instance, device) for device in instance.devices]
+    pending = [(0, [anything(instance, device) for device in instance.devices])]
     while pending:
-        number, branched = pending.pop()
+        number, left = pending.pop()
         node = certificate.nodes[number]
         if isinstance(node, Branch):
-            left = branched.get(node.device) or anything(instance, instance.devices[node.device])
-            inside, outside = divided(left, node)
-            pending.append((node.equal, branched | {node.device: inside}))
-            pending.append((node.different, branched | {node.device: outside}))
+            pending += below(node, left)
             continue
-        total = leaf_bound(instance, node, branched)
+        total = leaf_bound(instance, node, parts, left)
         if total is None:
             continue  # some device has no decision left: no solution gets here
         if not node.infeasible:
@@ -62,14 +60,21 @@ def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
     return Fraction(min(bounds), 1 << FINE) if bounds else None
 
 
-def leaf_bound(instance: Instance, leaf: Leaf, branched: dict[int, Left]) -> int | None:
+def below(node: Branch, left: list[Left]) -> list[tuple[int, list[Left]]]:
+    """Return the children of a branch, with what it leaves to the devices."""
+    m = node.device
+    sides = zip((node.equal, node.different), divided(left[m], node), strict=True)
+    return [(child, [*left[:m], side, *left[m + 1 :]]) for child, side in sides]
+
+
+def leaf_bound(instance: Instance, leaf: Leaf, parts: list[Parts], left: list[Left]) -> int | None:
     """Return the bound of a leaf, on the grid: what all devices cost at least, less prices times limits."""
     limits = limits_of(instance)
     charge = sum((price * limits[key] for key, price in leaf.prices.items()), ZERO)
     total = down(-charge)
     for m, device in enumerate(instance.devices):
-        places, may = branched.get(m) or anything(instance, device)
-        charges = charges_of(instance, device, m, leaf)
+        places, may = left[m]
+        charges = charges_of(instance, device, parts[m], m, leaf)
         served = least(instance, device, charges, places, leaf.witnesses.get(m))
         some = [served] if served is not None else []
         some += [refusal(charges)] * may

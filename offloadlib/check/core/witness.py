@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from . import forms
 from .certificate import Leaf, price_of
-from .costs import ZERO, Parts, demand, fee, parts_of
+from .costs import ZERO, Parts, demand, fee
 from .forms import WHOLE, insist
 from .reading import LOCAL, SUBTASKS, Device, Instance
 
@@ -53,16 +53,17 @@ class Charges(NamedTuple):
     rest: list[dict[int, Fraction]]
 
 
-def charges_of(instance: Instance, device: Device, number: int, leaf: Leaf) -> Charges:
-    """Return what a device pays at the prices of a leaf."""
+def charges_of(instance: Instance, device: Device, parts: Parts, number: int, leaf: Leaf) -> Charges:
+    """Return what a device, whose number it is, pays for its parts at the prices of a leaf."""
     shares = {} if leaf.infeasible else leaf.shares
     weight = Fraction(device.weight) * (1 if shares is None else shares.get(number, ZERO))
-    parts, prices, rest = parts_of(instance, device), leaf.prices, []
+    prices, rest, resources = leaf.prices, [], (SUBTASKS, *instance.resources)
+    away = range(len(instance.points)) if device.connected_to is not None else ()
+    units = {(n, resource): price_of(instance, prices, resource, n) for n in away for resource in resources}
     for k, places in enumerate(parts.at):
         rest.append({n: weight * fee(instance, device, k, n) for n in places})
-        for n in places.keys() - {LOCAL}:
-            for resource in (SUBTASKS, *instance.resources):
-                rest[k][n] += price_of(instance, prices, resource, n) * demand(device, k, n, resource)
+        for (n, resource), price in units.items():
+            rest[k][n] += price * demand(device, k, n, resource)
     station = "" if device.connected_to is None else instance.points[device.connected_to].id
     second = weight * parts.second + prices.get(("totals", "delay"), ZERO)
     millijoule = weight * parts.millijoule + prices.get(("totals", "energy"), ZERO)
