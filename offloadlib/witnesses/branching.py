@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,9 @@ LARGEST_TREE = 20_000
 
 Allowed = Sequence[frozenset[int]]
 """The places that are left to each subtask."""
+
+Progress = Callable[[int, int], None]
+"""Told of how many devices at leaves there is a tree, and of how many there will be."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ and what decisions cost is :mod:`.check.core.costs`. So nothing of this has to b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,12 +18,9 @@ from offloadlib.check.core.certificate import Certificate, Leaf, limits_of
 from offloadlib.check.core.forms import WHOLE
 from offloadlib.check.core.reading import LOCAL, Device, Instance
 
-from .branching import Allowed, Branch, Branching, End, Node
+from .branching import Allowed, Branch, Branching, End, Node, Progress
 from .flows import flow
 from .relaxation import LARGE, Costs, Proposal, Taken, Task
-
-Progress = Callable[[int, int], None]
-"""Told how many devices at leaves have a witness, of how many."""
 
 
 def witnesses(

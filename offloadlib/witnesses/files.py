@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from offloadlib.check.certificate import (
 from offloadlib.check.core import certificate as core_certificate
 from offloadlib.check.core import reading as core_reading
 from offloadlib.check.core import tree as core_tree
+from offloadlib.check.core.forms import Fault
 from offloadlib.check.data import Unusable
 from offloadlib.check.faults import certificate_faults
 from offloadlib.check.files import is_columnar, read_instance
@@ -29,6 +30,7 @@ from offloadlib.instances import InputError, Instance, evaluate, read, read_solu
 from offloadlib.instances.errors import shown
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 
+from .branching import Progress
 from .elaborate import witnesses
 from .vipr import write_proof
 
@@ -36,9 +38,6 @@ LARGEST = 300_000
 """Places of subtasks, times leaves, at the most: a VIPR file of some GB."""
 
 CLAIM_DIGITS = 15
-
-Progress = Callable[[int, int], None]
-"""Told of how many devices at leaves there is a proof, and of how many there will be."""
 
 
 class Proof(NamedTuple):
@@ -236,6 +235,16 @@ def elaborate(
         raise InputError(instance, [("", "is columnar, and the core of the checker reads JSON alone")])
     document = {**proof.document, "nodes": proof.records}
     document.pop("cuts", None)
+    try:
+        return _elaborated(instance, proof, document, path, watch)
+    except Fault as fault:
+        raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
+
+
+def _elaborated(
+    instance: str | Path, proof: Proof, document: dict[str, Any], path: str | Path, watch: Progress
+) -> Elaborated:
+    """The document with witnesses, written if the core accepts it."""
     known = core_reading.read_instance(instance)
     with replacing(Path(path)) as file:
 

@@ -117,13 +117,11 @@ class Rows:
     def costs(self) -> Costs:
         """The device for its linear program, in units of its cost and seconds."""
         grid, second = self.grid, 10.0**-self.grid.time_digits
-
-        def paid(k: int, n: int) -> float:
-            away = grid.energy_radio[k] + self.tariff.points.get(n, 0)
-            return float(grid.energy_local[k] if n == LOCAL else away)
-
         at = [
-            {n: Taken(time * second, 0.0, paid(k, n)) for n, time in duration.at.items()}
+            {
+                n: Taken(time * second, 0.0, float(grid.paid(k, n, self.tariff.points)))
+                for n, time in duration.at.items()
+            }
             for k, duration in enumerate(grid.duration)
         ]
         up, down = (
@@ -189,11 +187,7 @@ def _flow(grid: Grid, proposal: Proposal, found: Multipliers) -> list[int]:
 def _durations(grid: Grid, tariff: Tariff, k: int, through: int) -> dict[int, int]:
     """What is left of the costs of a subtask's places."""
     seconds = grid.duration[k].at
-    return {
-        n: through * seconds[n]
-        + (grid.energy_local[k] if n == LOCAL else grid.energy_radio[k] + tariff.points.get(n, 0))
-        for n in grid.part.at(k)
-    }
+    return {n: through * time + grid.paid(k, n, tariff.points) for n, time in seconds.items()}
 
 
 def _transfers(

@@ -64,6 +64,10 @@ class Grid:
     energy_up: Sequence[int]
     energy_down: Sequence[int]
 
+    def paid(self, k: int, n: int, prices: Mapping[int, int]) -> int:
+        """What a subtask at a place costs besides the delay, at prices of points."""
+        return self.energy_local[k] if n == LOCAL else self.energy_radio[k] + prices.get(n, 0)
+
     def cost(self, places: Sequence[int], prices: Mapping[int, int], toll: int) -> int:
         """What a decision costs at prices of points, and of going on air."""
         seconds = [self.duration[k].at[n] for k, n in enumerate(places)]
@@ -76,8 +80,7 @@ class Grid:
             elif places[j] != LOCAL == places[k]:
                 seconds[k] += down
                 total += self.energy_down[a]
-        for k, n in enumerate(places):
-            total += self.energy_local[k] if n == LOCAL else self.energy_radio[k] + prices.get(n, 0)
+        total += sum(self.paid(k, n, prices) for k, n in enumerate(places))
         return total + self.second * int(path(self.part.application, seconds, max))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from tempfile import TemporaryFile
@@ -14,7 +14,7 @@ from offloadlib.check.certificate import Branch as Division
 from offloadlib.check.certificate import Leaf, TreeNode
 from offloadlib.instances import Instance, Solution
 
-from .branching import Branch, End, Node
+from .branching import Branch, End, Node, Progress
 from .flows import Multipliers, Tariff
 from .grid import Grid, exponent
 from .leaves import Devices
@@ -23,9 +23,6 @@ from .program import ONE, Part, Program, formulate, values
 
 UPPER_DIGITS = 40
 """Of the upper bound."""
-
-Progress = Callable[[int, int], None]
-"""Told how many devices at leaves are proven, of how many."""
 
 
 class Written(NamedTuple):
@@ -145,11 +142,8 @@ class _Tree:
         """The terms of a device's cost with prices, rounded."""
         part = grid.part
         terms = {part.delay: grid.second * 10**grid.time_digits}
-        for k, column in enumerate(part.local):
-            terms[column] = grid.energy_local[k]
-            terms |= {
-                away: grid.energy_radio[k] + tariff.points.get(n, 0) for n, away in part.place[k].items()
-            }
+        for k in range(part.application.size):
+            terms |= {column: grid.paid(k, n, tariff.points) for n, column in part.at(k).items()}
         terms |= dict(zip(part.up, grid.energy_up, strict=True))
         terms |= dict(zip(part.down, grid.energy_down, strict=True))
         if part.air is not None:

@@ -40,6 +40,7 @@ from offloadlib.check.core.forms import WHOLE, Fault
 from offloadlib.check.core.reading import read_instance
 from offloadlib.check.core.tree import bound
 from offloadlib.check.core.verdict import main, verify
+from offloadlib.instances import InputError
 from offloadlib.instances.files.published import SCHEMA_FOLDER
 from offloadlib.witnesses import elaborate
 
@@ -329,3 +330,16 @@ def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
     verdict = verify(files.instance, write_json(tmp_path / "s.json", stated), tmp_path / "w.json")
     assert verdict.infeasible == (found is None)
     assert checker.check(files.instance, tmp_path / "s.json", tmp_path / "w.json").accepted
+
+
+def test_what_cannot_be_proven_is_a_message(tmp_path: Path) -> None:
+    """A leaf that is called infeasible and is not: nothing is written."""
+    document = random_format2(3, ["weight"])
+    assert optimum(document) is not None
+    files = Files(tmp_path, document)
+    proof = files.certificate([{"prices": {}, "infeasible": True}], "0")
+    compact = write_json(tmp_path / "compact.json", proof)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"compact.json: .*nodes\[0\]: is not proven to be infeasible"):
+        elaborate(files.instance, compact, tmp_path / "w.json")
+    assert set(tmp_path.iterdir()) == before
