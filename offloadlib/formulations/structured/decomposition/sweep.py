@@ -142,19 +142,10 @@ def _bits(plan, s, free, side):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _set_sides(plan, s, free, bits, side):  # type: ignore[no-untyped-def]
-    """The free sides before a step from bits."""
-    for i in range(plan.front_start[s], plan.front_start[s + 1]):
-        k = plan.front[i]
-        if free[k]:
-            side[k] = bits & 1
-            bits >>= 1
-
-
-@subroutine
-def _set_guesses(plan, s, free, bits, side):  # type: ignore[no-untyped-def]
-    for i in range(plan.guess_start[s], plan.guess_start[s + 1]):
-        k = plan.guess[i]
+def _set_sides(subtasks, start, end, free, bits, side):  # type: ignore[no-untyped-def]
+    """The free sides of some subtasks from bits."""
+    for i in range(start, end):
+        k = subtasks[i]
         if free[k]:
             side[k] = bits & 1
             bits >>= 1
@@ -219,10 +210,10 @@ def _rest(costs, left, graph, plan, flow, free, side, start, least):  # type: ig
         home = flow[k] * costs.home_delay[k] + costs.home_paid[k]
         guesses = _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free)
         for bits in range(start[s + 1] - start[s]):
-            _set_sides(plan, s, free, bits, side)
+            _set_sides(plan.front, plan.front_start[s], plan.front_start[s + 1], free, bits, side)
             best = np.inf
             for guess in range(1 << guesses):
-                _set_guesses(plan, s, free, guess, side)
+                _set_sides(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free, guess, side)
                 first, last = side[k], side[k]
                 if free[k] and plan.guessed[k] == 0:
                     first, last = 0, 1
@@ -546,12 +537,14 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
                 before[q] = counted[old] if old >= 0 else 0.0
             guesses = _count_free(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free)
             for x in range(number):
-                _set_sides(plan, s, free, kept.sides[x], side)
+                _set_sides(
+                    plan.front, plan.front_start[s], plan.front_start[s + 1], free, kept.sides[x], side
+                )
                 ready = kept.delay[x, plan.ready[s]] if plan.ready[s] >= 0 else 0.0
                 if plan.transfers[s] >= 0:
                     ready += kept.delay[x, plan.transfers[s]]
                 for guess in range(1 << guesses):
-                    _set_guesses(plan, s, free, guess, side)
+                    _set_sides(plan.guess, plan.guess_start[s], plan.guess_start[s + 1], free, guess, side)
                     low, high = side[k], side[k]
                     if free[k] and plan.guessed[k] == 0:
                         low, high = 0, 1
