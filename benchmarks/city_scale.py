@@ -1,6 +1,6 @@
 """Gap, time and memory of branch-and-price over growing cities (20 offload points, face tasks).
 
-    python benchmarks/city_scale.py [M ...] [--gap 1e-5] [--time-limit 900] [--output docs]
+    python benchmarks/city_scale.py [M ...] [--gap 1e-5] [--time-limit 900] [--output docs/results]
 
 Each city is solved in a process of its own, from GSOD's solution. Chains, forks and joins, and scarce
 channels follow at a smaller size (``--others``). Prints a table and the growth of the CPU time, and
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=10_000, help="devices of the other cities; 0: none")
     parser.add_argument("--gap", type=float, default=1e-5)
     parser.add_argument("--time-limit", type=float, default=900.0)
-    parser.add_argument("--output", type=Path, default=Path("docs"))
+    parser.add_argument("--output", type=Path, default=Path("docs/results"))
     options = parser.parse_args()
     asked = [("face", devices) for devices in options.devices]
     if options.others:

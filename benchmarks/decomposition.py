@@ -348,8 +348,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--time-limit", type=float, default=20.0, metavar="S", help="default: 20")
     parser.add_argument("--methods", default=",".join(COMPARED), metavar="a,b", help=f"default: {COMPARED}")
     parser.add_argument("--only", default="", metavar="TEXT", help="instances whose name contains it")
-    docs = Path(__file__).resolve().parent.parent / "docs"
-    parser.add_argument("-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/")
+    docs = Path(__file__).resolve().parent.parent / "docs" / "results"
+    parser.add_argument(
+        "-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/results/"
+    )
     options = parser.parse_args(arguments)
     methods = [find(method).name for method in options.methods.split(",")]
     wanted = [

@@ -2,8 +2,8 @@
 
     python benchmarks/hybrid.py [--limit SECONDS]
 
-Times are the processor's, with everything compiled. Each line has the defaults of ``docs/hybrid.md``, with
-the uplink B = 100 Mbit/s that all share, and once more with 100/3 Mbit/s for each device.
+Times are the processor's, with everything compiled. Each line has the defaults of ``docs/theory/hybrid.md``,
+with the uplink B = 100 Mbit/s that all share, and once more with 100/3 Mbit/s for each device.
 """
 
 from __future__ import annotations

@@ -31,15 +31,15 @@ from pathlib import Path
 
 import numpy as np
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "limits"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 OURS = ("branch-and-price", "milp-arrays", "cpsat", "price")
 
 HEADER = """\
 # The outside judge
 
-Generalised assignment problems and multiple-choice multidimensional knapsacks ([formats](../formats.md)),
-solved as instances of this package, and by general solvers on the textbook's models of the same files; made
+Generalised assignment problems and multiple-choice multidimensional knapsacks
+([formats](../reference/formats.md)), solved as instances of this package, and by general solvers on the textbook's models of the same files; made
 by `benchmarks/outside_judge.py`, {limit:g} s a solve, {threads} thread{s}. Values and bounds are the
 problem's own (GAP: cost, least; MMKP: profit, greatest); their gap is relative to the value. Bounds are what
 each program claims.

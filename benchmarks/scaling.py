@@ -301,8 +301,10 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--largest", type=int, default=SIZES[-1], metavar="M", help="stop at so many devices")
-    docs = Path(__file__).resolve().parent.parent / "docs"
-    parser.add_argument("-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/")
+    docs = Path(__file__).resolve().parent.parent / "docs" / "results"
+    parser.add_argument(
+        "-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/results/"
+    )
     options = parser.parse_args(arguments)
     sizes = [devices for devices in SIZES if devices <= options.largest]
 

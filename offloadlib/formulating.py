@@ -35,7 +35,8 @@ def formulate(instance: AnyInstance, formulation: str = "milp") -> pyo.ConcreteM
     instance
         The instance, of kind structured.
     formulation
-        ``milp``, ``milp-paths``, ``milp-stages``, ``milp-bigm`` or ``milp-hull``: ``docs/formulations.md``.
+        ``milp``, ``milp-paths``, ``milp-stages``, ``milp-bigm`` or ``milp-hull``:
+        ``docs/theory/formulations.md``.
 
     Returns
     -------

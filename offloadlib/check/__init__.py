@@ -43,7 +43,7 @@ Costs are exact. A number in a file stands for its binary64 value, which is an i
 (see `exact`), and the cost of a device is a ratio of two integers. The sum over the devices, or the
 greatest, is enclosed in an interval that is refined until it decides (see `Total`). No floating-point
 arithmetic takes part. What a certificate proves is computed in integers, rounded downwards (see
-`tree_bound`); the mathematics are in docs/certificates.md and docs/hybrid.md.
+`tree_bound`); the mathematics are in docs/theory/certificates.md and docs/theory/hybrid.md.
 
 Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
 """

@@ -1,4 +1,4 @@
-"""Certificates: the file. docs/certificates.md has the mathematics."""
+"""Certificates: the file. docs/theory/certificates.md has the mathematics."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ class InstanceBuilder:
         demand
             Of each resource, what each subtask takes where it is offloaded.
         at
-            What differs for a subtask at a place, as in files (``docs/formats.md``).
+            What differs for a subtask at a place, as in files (``docs/reference/formats.md``).
         allowed
             Places where a subtask may run, None being the device itself; anywhere if it is not named.
         latency_up, latency_down

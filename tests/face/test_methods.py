@@ -290,5 +290,5 @@ def test_without_options_a_method_gets_the_default_budget() -> None:
 def test_the_page_of_methods_is_what_the_registry_has() -> None:
     """Else: python benchmarks/method_table.py --write."""
     tables = runpy.run_path(str(ROOT / "benchmarks" / "method_table.py"))["tables"]()
-    assert tables in (ROOT / "docs" / "methods.md").read_text("utf-8")
+    assert tables in (ROOT / "docs" / "reference" / "methods.md").read_text("utf-8")
     assert all(f"| `{name}` |" in tables for name in METHODS)

@@ -13,8 +13,8 @@ from processes import PYTHON, command_line, run
 
 HOWTO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "howto").glob("*.md"))
 
-PAGES = (*HOWTO, "README.md", "docs/ddto.md", "docs/studies.md")
-LONG = ("docs/ddto.md",)
+PAGES = (*HOWTO, "README.md", "docs/results/ddto.md", "docs/howto/studies.md")
+LONG = ("docs/results/ddto.md",)
 
 
 def test_every_page_with_python_is_run() -> None:

@@ -433,7 +433,7 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("numbers", "target"), [((3, 5, 7), 8), ((3, 5, 7), 9), ((2, 4, 9, 1), 7), ((4, 6), 5)]
 )
 def test_subset_sum_is_one_device(numbers: tuple[int, ...], target: int) -> None:
-    """The reduction of docs/problem.md."""
+    """The reduction of docs/theory/problem.md."""
     total, names = sum(numbers), [f"t{k}" for k in range(len(numbers))]
     instance = instance_of(
         {

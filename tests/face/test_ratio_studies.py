@@ -1,4 +1,4 @@
-"""How far heuristics are from the optimum: the proofs of ``docs/approximation.md``, and the studies."""
+"""How far heuristics are from the optimum: proofs of ``docs/theory/approximation.md``, and the studies."""
 
 from __future__ import annotations
 

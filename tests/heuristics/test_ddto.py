@@ -206,7 +206,7 @@ def test_ddlos_problem() -> None:
 
 
 def test_it_comes_near_the_optimum() -> None:
-    """The figures of docs/ddto.md, after fewer frames."""
+    """The figures of docs/results/ddto.md, after fewer frames."""
     data = generate_frames(HybridSetting(), count(16_000, 4000), seed=1)
     learner = Ddto(data[0], Scale.of(data.sizes), Training(networks=10), seed=1)
     learner.train(data.sizes[:-100])

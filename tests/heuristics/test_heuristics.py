@@ -114,7 +114,7 @@ def test_an_instance_from_another_process(name: str) -> None:
     assert same(result, offloadlib.solve(worked(), name))
 
 
-# GAOD by hand. Device ud1 of the worked example (docs/problem.md): alpha 0.5, w = (1, 2, 2.5, 1.5, 1),
+# GAOD by hand. Device ud1 of the worked example (docs/theory/problem.md): alpha 0.5, w = (1, 2, 2.5, 1.5, 1),
 # speed 1 with 12 mW, uplink 0.5 at 1.5 mW, downlink 0.8 at 3 mW, outputs (0.2, 0.3, 0.1, 0.1, 0.05).
 
 ONE = np.array([LOCAL, 0, 0, 1, LOCAL])

@@ -7,5 +7,5 @@ one leaf, `tree` adds up, `verdict` says what holds. The first fault ends it. Wh
 file is for the full checker to say, fingerprints among it: what the core accepts is true of the instance
 that it was given, whatever instance the other files were made for. The full checker also has rooms for
 what is missing here (columnar files, the hybrid kind, certificates without witnesses, patterns).
-`docs/core.md` goes through all of it.
+`docs/theory/core.md` goes through all of it.
 """

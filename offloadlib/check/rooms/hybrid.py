@@ -1,4 +1,4 @@
-"""Hybrid instances: exact costs, and the bound of a tree. docs/hybrid.md has the mathematics."""
+"""Hybrid instances: exact costs, and the bound of a tree. docs/theory/hybrid.md has the mathematics."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Certificates of version 2: what they may say of an instance, and the bound of a tree.
 
-docs/certificates.md has the mathematics.
+docs/theory/certificates.md has the mathematics.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Certificates of hybrid instances: a price on the uplink and a toll on units; branches on tasks and units.
 
-``docs/hybrid.md`` says what they prove; :mod:`.proofs` has what they share with other kinds.
+``docs/theory/hybrid.md`` says what they prove; :mod:`.proofs` has what they share with other kinds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Certificates of structured instances: prices on limits and cuts; branches on places and numbers.
 
-``docs/certificates.md`` says what they prove; :mod:`.proofs` has what they share with other kinds.
+``docs/theory/certificates.md`` says what they prove; :mod:`.proofs` has what they share with other kinds.
 """
 
 from __future__ import annotations

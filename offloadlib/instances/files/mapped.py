@@ -19,7 +19,7 @@ class Mapped(AnyInstance):
         Parameters
         ----------
         document
-            As in ``docs/formats.md``; tuples and arrays do for lists.
+            As in ``docs/reference/formats.md``; tuples and arrays do for lists.
 
         Raises
         ------

@@ -4,7 +4,7 @@ The modules build on each other in this order: ``model`` (frozen data) - ``solut
 decisions cost) - ``split`` (the best shares of the uplink for given decisions) - ``forms`` (between files
 and data) - ``frames`` (many draws of sizes for one system). ``enumeration`` looks at every decision of a
 tiny instance, ``generate`` makes new ones. What the model takes from its source, and what is this
-project's own, is in ``docs/hybrid.md``.
+project's own, is in ``docs/theory/hybrid.md``.
 """
 
 from .cost import HybridEvaluation, Loads, device_costs, evaluate, loads

@@ -1,4 +1,4 @@
-"""Random hybrid instances and frames; the defaults are those of ``docs/hybrid.md``, and our own.
+"""Random hybrid instances and frames; the defaults are those of ``docs/theory/hybrid.md``, and our own.
 
 Draws are made of uniform numbers in [0, 1) with elementary arithmetic alone, and sizes and weights have a
 random stream each, so that equal seeds give equal instances on any machine.

@@ -48,7 +48,7 @@ DEVICE, EDGE, CLOUD = 0, 1, 2
 
 @dataclass(frozen=True)
 class Parameters:
-    """What all devices share; the defaults are those of ``docs/hybrid.md``.
+    """What all devices share; the defaults are those of ``docs/theory/hybrid.md``.
 
     Without a cloud ``r_c``, ``f_c`` and ``price_c`` are 0.
     """

@@ -234,7 +234,7 @@ class StructuredBranch(Divided):
 
 
 class CutPart(Part):
-    """A rounded limit on the subtasks at points as fast as this one: ``docs/certificates.md``."""
+    """A rounded limit on the subtasks at points as fast as this one: ``docs/theory/certificates.md``."""
 
     fast_as: Id
     divisor: int
@@ -263,7 +263,7 @@ class WitnessFork(Part):
 
 Witness = WitnessFork | WitnessEnd
 Witnesses = dict[str, dict[str, Witness]]
-"""By number of a leaf, and id of a device: ``docs/certificates.md``."""
+"""By number of a leaf, and id of a device: ``docs/theory/certificates.md``."""
 
 
 class StructuredCertificate(CertificateFile):

@@ -1,4 +1,4 @@
-"""Families of instances on which heuristics are as bad as one likes: ``docs/approximation.md`` proves it.
+"""Families of instances on which heuristics are as bad as one likes: ``docs/theory/approximation.md``.
 
 Each function takes the size L and gives an instance of kind ``structured`` with weight alpha = 1 on the
 delay and normalised costs, all of whose numbers are whole. Costs below are exact for every size allowed.

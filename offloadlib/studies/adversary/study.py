@@ -112,7 +112,7 @@ _INTRODUCTION = (
 
 _BOUNDED = (
     "These ratios are what the grid allows: with numbers far apart there is no limit, which "
-    "docs/approximation.md proves with families of instances (`traps.py`). Every instance is in the "
+    "docs/theory/approximation.md proves with families of instances (`traps.py`). Every instance is in the "
     "folder instances, under the name in the table."
 )
 

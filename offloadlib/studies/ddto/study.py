@@ -71,7 +71,7 @@ TRAINED: Mapping[str, tuple[float, ...]] = {
 QUICK_TRAINED: Mapping[str, tuple[float, ...]] = {"networks": (1, 3), "rate": (0.001, 0.01)}
 
 DDLO_SETTING = {"cloud_rate": None, "bandwidth": 12.5 * MEBIBYTE}
-"""DDLO's problem, with the uplink split equally (docs/hybrid.md)."""
+"""DDLO's problem, with the uplink split equally (docs/theory/hybrid.md)."""
 
 
 def stages(options: Options) -> Stages:

@@ -479,7 +479,7 @@ def _falls(course: pd.Series[float]) -> pd.Series[float]:
     "tasks may be as large as one likes: with a fixed number of subtasks, or as a chain, one device is easy",
 )
 def _(measured: Measurements) -> Answer:
-    return "subset sum reduces to one device with two branches; see docs/problem.md", Verdict.HOLDS
+    return "subset sum reduces to one device with two branches; see docs/theory/problem.md", Verdict.HOLDS
 
 
 # Utilisation and fairness -------------------------------------------------------------------------

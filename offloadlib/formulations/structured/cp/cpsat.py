@@ -60,7 +60,7 @@ takes long (neither series-parallel nor small) get Lambda = v = s = 0: the plain
 
 Instances of format 2 get the plain encoding with all their limits: :mod:`.limited`.
 
-``docs/cpsat.md`` compares the variants that were tried.
+``docs/theory/cpsat.md`` compares the variants that were tried.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ r"""Valid inequalities that can be switched on in every formulation: ``model(ins
 
 Each function adds one family to a model made with :func:`.placement.placement_model`; its
 docstring states the inequalities and proves them. None of these is on by default: three follow from the
-relaxation already, as said below, and the fourth did not pay (``docs/formulations.md`` has the
+relaxation already, as said below, and the fourth did not pay (``docs/theory/formulations.md`` has the
 figures). The family that does pay is separated, not listed: :mod:`.levels`.
 
 There are no cover inequalities on a capacity to add: in its row every subtask counts 1, so a cover is
