@@ -39,10 +39,10 @@ HEADER = """\
 # The outside judge
 
 Generalised assignment problems and multiple-choice multidimensional knapsacks
-([formats](../reference/formats.md)), solved as instances of this package, and by general solvers on the textbook's models of the same files; made
-by `benchmarks/outside_judge.py`, {limit:g} s a solve, {threads} thread{s}. Values and bounds are the
-problem's own (GAP: cost, least; MMKP: profit, greatest); their gap is relative to the value. Bounds are what
-each program claims.
+([formats](../reference/formats.md)), solved as instances of this package, and by general solvers on the
+textbook's models of the same files; made by `benchmarks/outside_judge.py`, {limit:g} s a solve,
+{threads} thread{s}. Values and bounds are the problem's own (GAP: cost, least; MMKP: profit,
+greatest); their gap is relative to the value. Bounds are what each program claims.
 """
 
 

@@ -11,19 +11,13 @@ import pytest
 from folders import ROOT, TESTS
 from processes import PYTHON, command_line, run
 
-HOWTO = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "howto").glob("*.md"))
-
-PAGES = (*HOWTO, "README.md", "docs/results/ddto.md", "docs/howto/studies.md")
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
+    if pages.blocks(path)
+)
 LONG = ("docs/results/ddto.md",)
-
-
-def test_every_page_with_python_is_run() -> None:
-    found = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
-        if pages.blocks(path)
-    }
-    assert found == set(PAGES)
+assert set(LONG) < set(PAGES)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ r"""BTOD device by device: each device's optimum in turn, given what the earlier
 Section 4.3.2 of Kuang et al. 2020 says that "the backtracking-based method searches all subtasks decisions of
 one UD and then searches the next UD", and only that fits the running times that the paper reports
 (``docs/theory/btod.md``). For m = 1..M in file order the decision of least cost C_m is taken among the
-(N+1)^K ones that the places and channels left allow: each device's own optimum, but no optimum of (5), since early
-devices take places that later ones would need more.
+(N+1)^K ones that the places and channels left allow: each device's own optimum, but no optimum of (5), since
+early devices take places that later ones would need more.
 
 *Ties.* Algorithm 1 tries the places of a subtask in the order 0, 1, ..., N and keeps the first of equally
 good decisions. They are not rare: a subtask on the shorter of two parallel branches may be offloaded to a
