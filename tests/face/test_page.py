@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from browser import browse, needs_browser, probed
 from PIL import Image
 
 from offloadlib.methods import Family
@@ -17,8 +15,6 @@ from offloadlib.pages.markdown import markdown
 from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures import costs
 from offloadlib.pictures.picture import Picture
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 COSTS = [("gsod-i", 10.0), ("local", 9.5), ("gaod", -2.0), ("a|b <i>", 1e3)]
 
@@ -51,49 +47,36 @@ def test_a_page_as_text(page: Page, tmp_path: Path) -> None:
 # In a browser -------------------------------------------------------------------------------------
 
 _PROBE = """
-<script>
 const heads = [...document.querySelectorAll("table.sortable th button")];
 const rows = () => [...document.querySelectorAll("table.sortable tbody tr")];
 const column = i => rows().map(row => row.cells[i].textContent);
-const seen = {loaded: column(0)};
+seen.loaded = column(0);
 heads[1].click(); seen.up = column(1);
 heads[1].click(); seen.down = column(1);
 heads[0].click(); seen.names = column(0);
 seen.marks = heads.map(head => head.parentElement.getAttribute("aria-sort"));
 seen.pictures = [...document.images].map(image => image.complete && image.naturalWidth > 0);
-document.body.dataset.seen = JSON.stringify(seen);
-</script>
 """
 
 _LEAK = '<img src="http://127.0.0.1:9/leak.png">'
 
 
-def _browse(folder: Path, text: str, *options: str) -> tuple[str, str]:
-    """The document as the browser has it in the end, and what it said."""
-    assert BROWSER is not None
+def _written(folder: Path, text: str) -> Path:
     file = folder / "page.html"
     file.write_text(text)
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000", *options]
-    done = subprocess.run([*command, file.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout, done.stderr
+    return file
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser here: install chromium to test pages in one")
+@needs_browser
 def test_a_page_in_a_browser(page: Page, tmp_path: Path) -> None:
     text = html(page, tmp_path)
     shot = tmp_path / "page.png"
-    _, said = _browse(tmp_path, text, f"--screenshot={shot}", "--window-size=1200,900")
+    _, said = browse(_written(tmp_path, text), f"--screenshot={shot}", "--window-size=1200,900")
     assert "CONSOLE" not in said
     with Image.open(shot) as picture:
         assert picture.size == (1200, 900)
         assert len(picture.convert("RGB").getcolors(2**24) or ()) > 20
-    document, said = _browse(tmp_path, text.replace("</body>", f"{_PROBE}</body>"), "--dump-dom")
-    assert "CONSOLE" not in said
-    found = re.search(r'data-seen="([^"]*)"', document)
-    assert found is not None
-    seen = json.loads(found[1].replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">"))
-    assert seen == {
+    assert probed(_written(tmp_path, text), _PROBE) == {
         "loaded": ["gsod-i", "local", "gaod", "a|b <i>"],
         "up": ["-2.0", "9.5", "10.0", "1,000.0"],
         "down": ["1,000.0", "10.0", "9.5", "-2.0"],
@@ -103,11 +86,12 @@ def test_a_page_in_a_browser(page: Page, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser here: install chromium to test pages in one")
+@needs_browser
 def test_the_browser_would_tell(page: Page, tmp_path: Path) -> None:
     """What the test above does not see, a page that loads something or fails, it would see."""
     text = html(page, tmp_path)
-    _, said = _browse(tmp_path, text.replace("</body>", f"{_LEAK}</body>"), "--dump-dom")
+    _, said = browse(_written(tmp_path, text.replace("</body>", f"{_LEAK}</body>")), "--dump-dom")
     assert "CONSOLE" in said and "Content Security Policy" in said
-    _, said = _browse(tmp_path, text.replace("</body>", "<script>nonsense()</script></body>"), "--dump-dom")
+    wrong = text.replace("</body>", "<script>nonsense()</script></body>")
+    _, said = browse(_written(tmp_path, wrong), "--dump-dom")
     assert "CONSOLE" in said and "nonsense is not defined" in said
