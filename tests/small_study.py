@@ -74,7 +74,7 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
         (row["method"], Number(row["objective"], f"{row['objective']:.3f}")) for row in rows.values()
     ]
     bars = [Bar(row["method"], Family.HEURISTIC, row["objective"]) for row in rows.values()]
-    picture = Picture("costs", "Costs", cost_by_method([CostPanel("all", bars, min(costs))]))
+    picture = Picture("costs", "Costs", cost_by_method(CostPanel("all", bars, min(costs))))
     section = Section("Rows", ["All <rows>.", picture, Table(("method", "cost"), table, "Costs")])
     return Page(TITLE, ["What a test needs."], [section])
 

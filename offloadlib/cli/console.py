@@ -278,7 +278,7 @@ def _show_bounds(console: Console, explanation: Explanation) -> None:
 def _show_choices(console: Console, explanation: Explanation) -> None:
     table = _listing((f"subtask of {explanation.device}", "place", "why"))
     for choice in explanation.choices:
-        table.add_row(choice.subtask, choice.place or "local", Text(choice.reason))
+        table.add_row(choice.subtask, numbers.called(choice.place or "local", "point"), Text(choice.reason))
     console.print(table)
     console.print()
 
@@ -287,16 +287,18 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
     from offloadlib.instances.errors import counted
 
     numbered = ("size", "used", "price of one more", "saved when tried", "at most")
-    of_2 = explanation.instance.version > 1
-    table = _listing(("name", "limit", "unit") if of_2 else ("offload point", "limit"), numbered)
+    first = "offload point" if explanation.instance.version == 1 else "name"
+    table = _listing((first, "limit", "unit"), numbered)
     shown = [limit for limit in explanation.limits if limit.binds or limit.worth > 0]
     digits = numbers.decimals([limit.price for limit in shown])
     for limit in shown:
         worths = (limit.price, limit.saved, limit.saved_at_most)
         cells = [numbers.fixed(value, digits) for value in worths]
-        names = (limit.point, limit.kind, limit.unit) if of_2 else (limit.point, limit.kind)
+        names = numbers.called(limit.point, "point"), limit.kind, limit.counted
         table.add_row(*names, f"{limit.size:.6g}", f"{limit.used:.6g}", *cells)
     console.print(table)
+    if shown:
+        console.print(Text("  prices and savings in units of the cost F", style="dim"))
     if explanation.own:
         console.print()
         table = _listing(("device", "limit"), ("size", "used", "worth of one more"))

@@ -51,17 +51,20 @@ def write_report(frame: pd.DataFrame, runs: Sequence[Solve], folder: Path) -> No
         file.write(frame.to_csv(index=False).encode())
     made = f"offloadlib {__version__}, {date.today().isoformat()}. "
     made += f"Every solution was checked independently; the data are in {TABLE}."
-    sections = [Section("Costs", [_costs(runs)])]
+    sections = []
     if frame["instance"].nunique() > 1:
         summed = summary.summarise(frame)
         for name, content in _summed(frame, summed).items():
             with replacing(folder / name) as file:
                 file.write(content.encode())
-        sections.insert(0, Section("Over all instances", [_SUMMED, summary.table(summed), _profile(frame)]))
+        sections.append(Section("Over all instances", [_SUMMED, summary.table(summed), _profile(frame)]))
     for told in tables.sections(frame):
         own = [run for run in runs if run.row.instance == told.label]
         sections.append(
-            Section(told.title, [told.subtitle, told.table, *told.notes, *_uses(own), *_pictures(own)])
+            Section(
+                told.title,
+                [told.subtitle, told.table, *told.notes, _costs(own), *_uses(own), *_pictures(own)],
+            )
         )
     sections.append(Section("How to read the tables", [_READING]))
     page = Page("Comparison of offloading methods", [made], sections)
@@ -107,15 +110,14 @@ def _amount(value: float) -> str:
 
 
 def _costs(runs: Sequence[Solve]) -> Picture:
-    panels = []
-    for label in dict.fromkeys(run.row.instance for run in runs):
-        own = [run for run in runs if run.row.instance == label]
-        title = f"{_called(label)} (M = {own[0].row.devices})"
-        bound = own[0].row.certified_bound
-        known = None if bound is None or math.isinf(bound) else bound
-        panels.append(CostPanel(title, [_bar(run) for run in own], known))
+    """The costs of all methods on one instance."""
+    first = runs[0]
+    title = f"{_shortened(first.case.label)} (M = {first.row.devices})"
+    bound = first.row.certified_bound
+    known = None if bound is None or math.isinf(bound) else bound
     caption = "Cost by method, with its distance to the certified lower bound (the dashed line)."
-    return Picture("cost", caption, cost_by_method(panels))
+    panel = CostPanel(title, [_bar(run) for run in runs], known)
+    return Picture(f"cost-{first.case.stem}", caption, cost_by_method(panel))
 
 
 def _profile(frame: pd.DataFrame) -> Picture:
@@ -131,7 +133,7 @@ def _profile(frame: pd.DataFrame) -> Picture:
     return Picture("profile", "How many instances each method solves within a ratio.", figure)
 
 
-def _called(label: str) -> str:
+def _shortened(label: str) -> str:
     """What stands over a picture: a long name would take its place."""
     return label if len(label) <= LONGEST_TITLE else f"{label[: LONGEST_TITLE - 3]}..."
 
@@ -141,7 +143,7 @@ def _bar(run: Solve) -> Bar:
     return Bar(run.method.name, Family(run.row.family), cost, run.row.status)
 
 
-def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
+def _pictures(runs: Sequence[Solve]) -> Iterable[str | Picture]:
     """The pictures of one instance."""
     found = [
         Compared(run.method.name, run.result.objective, run.result.solution, run.evaluation)
@@ -153,7 +155,7 @@ def _pictures(runs: Sequence[Solve]) -> Iterable[Picture]:
     if not found or not chosen.pictures:
         return []
     draw = chosen.function("pictures")
-    drawn: Iterable[Picture] = draw(_called(case.label), case.stem, case.instance, found)
+    drawn: Iterable[str | Picture] = draw(_shortened(case.label), case.stem, case.instance, found)
     return drawn
 
 

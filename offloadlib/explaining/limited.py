@@ -179,7 +179,7 @@ class _LimitedDevice(Device):
         if not others:
             return "alone, it may be nowhere else"
         best = min(others, key=lambda n: float(self.change[k, n]))
-        name = "its device" if best == LOCAL else self.points.ids[best]
+        name = self._called(best)
         gain = -float(self.change[k, best])
         if abs(gain) <= WORTHLESS * abs(self.cost):
             return f"cheapest here; {name} costs the same"

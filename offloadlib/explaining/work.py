@@ -47,8 +47,10 @@ from offloadlib.instances import (
 from offloadlib.instances.arrays import Floats, frozen
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
+from offloadlib.instances.structured.model import SUBTASKS
 from offloadlib.instances.structured.subset import restricted, subset
 from offloadlib.instances.structured.timeline import telling_device
+from offloadlib.pages.numbers import called
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +107,11 @@ class Limit:
     def worth(self) -> float:
         """The price, or 0 where nothing is priced."""
         return self.price or 0.0
+
+    @property
+    def counted(self) -> str:
+        """What one more is one of."""
+        return self.unit or (SUBTASKS if self.kind == "capacity" else "devices")
 
 
 @dataclass(frozen=True)
@@ -541,6 +548,10 @@ class Device:
     def _places(self) -> list[int]:
         return [*range(len(self.points.ids)), LOCAL]
 
+    def _called(self, place: int) -> str:
+        """A place, in words."""
+        return "its device" if place == LOCAL else called(self.points.ids[place], "point")
+
     def _moved(self, k: int, place: int) -> list[int]:
         return [*self.row[:k], place, *self.row[k + 1 :]]
 
@@ -561,7 +572,7 @@ class Device:
         here = self.row[k]
         others = [n for n in self._places if n != here]
         best = min(others, key=lambda n: float(change[n]))
-        name = "its device" if best == LOCAL else self.points.ids[best]
+        name = self._called(best)
         gain = -float(change[best])
         if abs(gain) <= WORTHLESS * abs(self.cost):
             return f"cheapest here; {name} costs the same"

@@ -44,8 +44,8 @@ class Face:
     write_certificate
         ... and (certificate, instance, path), which writes one.
     pictures
-        (title, stem, instance, found) -> the pictures of the solutions that methods have found, see
-        :class:`.pictures.picture.Compared`; empty: there are none.
+        (title, stem, instance, found) -> pictures of the solutions that methods have found, and sentences,
+        see :class:`.pictures.picture.Compared`; empty: there are none.
     explain, draw_explanation
         What makes an :class:`.explaining.Explanation`, and draws it; empty: nothing does.
     making

@@ -18,12 +18,24 @@ from .page import Number, Page, Table, numeric, text
 _TALL = 40
 """Rows from which on a table gets a frame of its own to scroll in."""
 
+_LONG = 4
+"""Sections from which on a page has contents."""
+
+_SHORT = 32
+"""Characters up to which the text of a column stays on one line."""
+
+_LEAST = 0.75
+"""The share of its size down to which a picture shrinks with the page; on still less it scrolls."""
+
 
 def html(page: Page, folder: Path) -> str:
     """The page, with its pictures, which are saved in the folder already."""
     lines = [_part(part, folder) for part in page.text]
-    for section in page.sections:
-        lines += ["<section>", f"<h2>{escape(section.title)}</h2>"]
+    if len(page.sections) >= _LONG:
+        links = (f'<a href="#s{i}">{escape(of.title)}</a>' for i, of in enumerate(page.sections, start=1))
+        lines.append(f'<nav aria-label="Contents">{" ".join(links)}</nav>')
+    for i, section in enumerate(page.sections, start=1):
+        lines += [f'<section id="s{i}">', f"<h2>{escape(section.title)}</h2>"]
         lines += [*(_part(part, folder) for part in section.parts), "</section>"]
     return _DOCUMENT.format(title=escape(page.title), style=_STYLE, body="\n".join(lines), script=_SORT)
 
@@ -43,26 +55,28 @@ def _image(picture: Picture, folder: Path) -> str:
     caption = escape(picture.caption)
     width = math.ceil(100 * picture.figure.get_figwidth())
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}" style="width:{width}px">'
+        f'<figure><div class="wide"><img src="data:image/png;base64,{data}" alt="{caption}" '
+        f'style="width:{width}px; min-width:{math.floor(_LEAST * width)}px"></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
 def _table(table: Table) -> str:
-    numbers = numeric(table)
+    kinds = [
+        "number" if number else "text" if all(len(text(row[i])) <= _SHORT for row in table.rows) else "words"
+        for i, number in enumerate(numeric(table))
+    ]
     lines = []
     for number_of_row, row in enumerate(table.rows):
         cells = []
-        for cell, number in zip(row, numbers, strict=True):
-            kind = "number" if number else "text"
+        for cell, kind in zip(row, kinds, strict=True):
             value = f' data-value="{cell.value!r}"' if isinstance(cell, Number) else ""
             cells.append(f'<td class="{kind}"{value}>{escape(text(cell))}</td>')
         best = ' class="best"' if number_of_row in table.best else ""
         lines.append(f"<tr{best}>{''.join(cells)}</tr>")
     head = "".join(
-        f'<th class="{"number" if number else "text"}" aria-sort="none">'
-        f'<button type="button">{escape(title)}</button></th>'
-        for title, number in zip(table.header, numbers, strict=True)
+        f'<th class="{kind}" aria-sort="none"><button type="button">{escape(title)}</button></th>'
+        for title, kind in zip(table.header, kinds, strict=True)
     )
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     frame = "wide tall" if len(table.rows) > _TALL else "wide"
@@ -80,24 +94,35 @@ h1 { font-size: 1.6rem; margin-bottom: 0; }
 h2 { font-size: 1.2rem; margin: 3rem 0 0; border-top: 1px solid #ddd; padding-top: 1.5rem; }
 figcaption, caption { color: #777; margin-top: 0.2rem; }
 caption { text-align: left; white-space: normal; }
-div.wide { overflow-x: auto; }
+nav { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; margin: 1.2rem 0; }
+a { color: #0072B2; }
+div.wide { /* shadows at the edges beyond which there is more */
+  overflow-x: auto;
+  background: linear-gradient(to right, white 40%, transparent) 0 0 / 3rem 100% local,
+    linear-gradient(to left, white 40%, transparent) 100% 0 / 3rem 100% local,
+    linear-gradient(to right, #0005, transparent) 0 0 / 1rem 100% scroll,
+    linear-gradient(to left, #0005, transparent) 100% 0 / 1rem 100% scroll;
+  background-repeat: no-repeat;
+}
 div.tall { max-height: 36rem; overflow-y: auto; border: 1px solid #ddd; padding: 0 0.5rem; }
 div.tall th { position: sticky; top: 0; background: white; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; margin: 1rem 0; }
 th { font-weight: 600; color: #777; border-bottom: 1px solid #999; vertical-align: bottom; }
 th, td { padding: 0.25rem 0.7rem; }
 td { border-bottom: 1px solid #eee; vertical-align: top; }
-.sortable .text { white-space: normal; }
+th, .words { white-space: normal; }
+td.words { min-width: 12rem; }
+td.text:first-child, th.text:first-child { position: sticky; left: 0; background: white; }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid #0072B2; }
 th[aria-sort=ascending] button::after { content: " ▲"; }
 th[aria-sort=descending] button::after { content: " ▼"; }
 .number { text-align: right; }
-.text { text-align: left; }
+.text, .words { text-align: left; }
 tr.best td { font-weight: 600; color: #0072B2; }
 pre { background: #f6f6f6; padding: 0.6rem 0.8rem; overflow-x: auto; }
 figure { margin: 1.5rem 0; }
-img { max-width: 100%; }
+img { max-width: 100%; mix-blend-mode: multiply; } /* or its white would hide the shadows */
 """
 
 _DOCUMENT = """<!doctype html>

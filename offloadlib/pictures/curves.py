@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +13,10 @@ from matplotlib.figure import Figure
 
 from offloadlib.instances.arrays import Floats
 
-from .style import BLUE, INK, LIGHT, ORANGE, SERIES, STYLE, canvas
+from .style import BLUE, INK, LIGHT, ORANGE, SERIES, STYLE, beside, broken_title, canvas
 
-_BOXED = 10
+_BOXED, _NAMES = 10, 30
+"""Values that make a box; letters in a line of names."""
 
 LINES = ("-", "--", ":")
 
@@ -60,8 +62,7 @@ def courses(curves: Sequence[Curve], title: str, x: str, y: str, *, log: bool = 
     axes.set_axisbelow(True)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_title(title)
-    figure.legend(loc="outside right upper")
+    beside(figure, title)
     return figure
 
 
@@ -72,6 +73,8 @@ Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 def steps(series: Series, title: str, x: str, y: str) -> Figure:
     """Step functions, each constant from one of its x to the next, told apart by colour and line.
 
+    What is the same everywhere is one line with all its names.
+
     Parameters
     ----------
     series
@@ -79,14 +82,18 @@ def steps(series: Series, title: str, x: str, y: str) -> Figure:
     title, x, y
         Of the picture, and of its axes.
     """
+    same: dict[tuple[tuple[float, ...], ...], list[str]] = {}
+    for name, (at, values) in series.items():
+        same.setdefault((tuple(at), tuple(values)), []).append(name)
     curves = []
-    for number, (name, (at, values)) in enumerate(series.items()):
+    for number, ((at, values), names) in enumerate(same.items()):
         look = {
             "marker": "",
             "drawstyle": "steps-post",
             "color": SERIES[number % len(SERIES)],
             "linestyle": LINES[number // len(SERIES) % len(LINES)],
         }
+        name = textwrap.fill(", ".join(names), _NAMES, break_on_hyphens=False)
         curves.append(Curve(name, at, values, [0.0] * len(at), look))
     return courses(curves, title, x, y)
 
@@ -134,5 +141,5 @@ def boxes(names: Sequence[str], values: Sequence[Floats], title: str, x: str) ->
     axes.grid(axis="x", color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(x)
-    axes.set_title(title)
+    broken_title(axes, title, figure.get_figwidth() - 2.0)
     return figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREY, INK, LIGHT, ORANGE, STYLE, canvas
+from .style import BLUE, GREY, LIGHT, ORANGE, STYLE, below, broken_title, canvas
 
 if TYPE_CHECKING:
     from offloadlib.fronts.front import Front
@@ -28,7 +28,7 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     solved = [point for point in points if not math.isnan(point.y)]
     axes.set_xlabel(found.x)
     axes.set_ylabel(found.y)
-    axes.set_title(f"{found.instance.name}: {found.y} against {found.x}", color=INK)
+    broken_title(axes, f"{found.instance.name}: {found.y} against {found.x}", figure.get_figwidth() - 0.8)
     if not solved:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no solution at any size", ha="center", transform=axes.transAxes)
@@ -78,7 +78,7 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     axes.set_ylim(floor, ceiling)
     axes.grid(color=LIGHT, linewidth=0.6)
     axes.set_axisbelow(True)
-    figure.legend(loc="outside lower right", ncols=3)
+    below(figure, *axes.get_legend_handles_labels())
     return figure
 
 

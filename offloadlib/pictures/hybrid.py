@@ -13,7 +13,7 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 
 from .picture import Compared, Picture
-from .style import BLUE, GREEN, GREY, NAMED_POINTS, ORANGE, STYLE, canvas, name_columns, percent
+from .style import BLUE, GREEN, GREY, NAMED_POINTS, ORANGE, STYLE, below, canvas, name_columns, percent
 
 PLACE_COLOURS = {"device": BLUE, "edge": ORANGE, "cloud": GREEN}
 
@@ -51,7 +51,7 @@ def sharing(shares: Sharing) -> Figure:
         axes.xaxis.set_major_formatter(percent)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(label)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(PLACE_COLOURS))
+    below(figure, *left.get_legend_handles_labels())
     return figure
 
 
@@ -82,7 +82,7 @@ def devices(instance: HybridInstance, solution: HybridSolution, title: str) -> F
     upper.set_ylabel("Mbit")
     lower.set_ylabel("Mbit/s")
     upper.set_title(title)
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=len(PLACE_COLOURS))
+    below(figure, *upper.get_legend_handles_labels())
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from offloadlib.instances.arrays import Floats
 
-from .style import INK, LIGHT, LOAD_COLOURS, SERIES, STYLE, canvas
+from .style import INK, LIGHT, LOAD_COLOURS, SERIES, STYLE, beside, broken_title, canvas
 
 if TYPE_CHECKING:
     from offloadlib.studies.statistics import Estimate
@@ -64,7 +64,7 @@ def trends(panels: Mapping[str, Sequence[Trend]], y: str) -> Figure:
         axes.set_xlabel(title)
         if number == 0:
             axes.set_ylabel(y)
-    figure.legend(loc="outside right upper")
+    beside(figure)
     return figure
 
 
@@ -96,5 +96,5 @@ def heat(rows: Sequence[str], columns: Sequence[str], values: Floats, title: str
     axes.set_yticks(range(len(rows)), rows)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_title(title)
+    broken_title(axes, title, figure.get_figwidth() - 2.0)
     return figure

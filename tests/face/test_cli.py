@@ -372,7 +372,7 @@ def test_compare_prints_a_table_and_writes_a_folder(run: Any) -> None:
         "table.csv",
         "report.html",
         "solutions",
-        "cost.png",
+        "cost-worked-example.png",
     }
 
 

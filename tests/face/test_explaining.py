@@ -157,6 +157,8 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*arguments, "-o", str(tmp_path / "prices.png"), "--device", "ud2"]) == 0
     out = capfd.readouterr().out
     assert "price of one more" in out
+    assert "op2            capacity  subtasks     2     2" in out
+    assert "in units of the cost F" in out
     assert "subtask of ud2" in out
     assert (tmp_path / "prices.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main([*arguments, "--json"]) == 0

@@ -21,7 +21,7 @@ from offloadlib.explaining import explain
 from offloadlib.instances import Evaluation, InputError, Instance, Solution, evaluate
 from offloadlib.instances.structured.model import LOCAL, REFUSED
 from offloadlib.instances.structured.timeline import telling_device, timeline
-from offloadlib.pictures.picture import Compared
+from offloadlib.pictures.picture import Compared, Picture
 from offloadlib.pictures.structured import device_timeline, network_map
 from offloadlib.pictures.structured.compared import pictures
 
@@ -83,7 +83,8 @@ def test_pictures_show_every_limit(seed: int) -> None:
     for instance, solution, document in found(range(seed, seed + 1), max_devices=3):
         evaluation = evaluate(instance, solution)
         one = Compared("method", evaluation.total, solution, evaluation)
-        drawn = {picture.stem: picture for picture in pictures("label", "stem", instance, [one])}
+        parts = pictures("label", "stem", instance, [one])
+        drawn = {picture.stem: picture for picture in parts if isinstance(picture, Picture)}
         limited = [use for use in evaluation.uses if np.isfinite(use.size)]
         assert ("utilisation-stem" in drawn) == bool(limited)
         assert {"map-stem", "timeline-stem"} <= set(drawn)

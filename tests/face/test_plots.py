@@ -17,8 +17,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from reading import read_structured
 
-from offloadlib.best_known import library
-from offloadlib.instances import InputError, Instance, Solution, evaluate
+from offloadlib.best_known import library, solution_file
+from offloadlib.explaining import explain
+from offloadlib.instances import InputError, Instance, Solution, evaluate, read_solution
 from offloadlib.instances.hybrid import with_best_split
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -31,7 +32,9 @@ from offloadlib.instances.structured.timeline import (
     timeline,
 )
 from offloadlib.methods import Family
-from offloadlib.pictures import costs, hybrid, structured, style
+from offloadlib.pages.numbers import called
+from offloadlib.pictures import costs, curves, hybrid, points, structured, style, trends
+from offloadlib.studies.statistics import Estimate
 
 METHODS = [f"method-{number}" for number in range(20)]
 
@@ -48,6 +51,29 @@ def inside(figure: Figure) -> bool:
     return bool(
         frame.x0 <= drawn.x0 and drawn.x1 <= frame.x1 and frame.y0 <= drawn.y0 and drawn.y1 <= frame.y1
     )
+
+
+def clear(figure: Figure) -> bool:
+    """Whether it can be read: nothing is cut off, no text runs into another, no legend stands on a panel."""
+    if not inside(figure) or any(axes.get_legend() for axes in figure.axes):
+        return False
+    panels = [axes.get_window_extent() for axes in figure.axes]
+    if any(legend.get_window_extent().count_overlaps(panels) for legend in figure.legends):
+        return False
+    unseen = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for at, label in zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
+        if not (axes.axison and min(axis.get_view_interval()) <= at <= max(axis.get_view_interval()))
+    }
+    written = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]
+    boxes = [
+        Text.get_window_extent(text).padded(-1.0)
+        for text in written
+        if text.get_visible() and text not in unseen and text.get_rotation() in (0.0, 90.0)
+    ]
+    return not any(box.count_overlaps(boxes[:i]) for i, box in enumerate(boxes))
 
 
 def rectangles(axes: Any) -> list[Rectangle]:
@@ -69,7 +95,7 @@ def test_devices_of_a_hybrid_instance_show_what_they_have(devices: int, tasks: i
     shares = [bar.get_height() for bar in rectangles(lower)]
     assert sum(bar.get_height() for bar in bars) == pytest.approx(float(instance.sizes.sum()))
     assert sorted(shares) == pytest.approx(sorted(solution.split.tolist()))
-    assert inside(figure)
+    assert clear(figure)
 
 
 @pytest.mark.parametrize("methods", [1, 5, 20])
@@ -83,44 +109,42 @@ def test_sharing_adds_up(methods: int) -> None:
     assert ends[-methods:] == pytest.approx([1.0] * methods)
     used = [bar.get_width() for bar in right.patches if isinstance(bar, Rectangle)]
     assert used == pytest.approx(np.linspace(0, 1, methods).tolist())
-    assert inside(figure)
+    assert clear(figure)
 
 
-def panel(number: int, methods: int, *, bound: float | None = 10.0) -> costs.CostPanel:
+def panel(methods: int, *, bound: float | None = 10.0) -> costs.CostPanel:
     bars = [
         costs.Bar(name, Family.EXACT if i % 3 else Family.HEURISTIC, 10.0 + i if i else None, "overrun")
         for i, name in enumerate(METHODS[:methods])
     ]
-    return costs.CostPanel(f"instance {number}", bars, bound)
+    return costs.CostPanel("an instance", bars, bound)
 
 
-@pytest.mark.parametrize(("panels", "methods"), [(1, 1), (1, 20), (2, 4), (3, 12), (6, 12), (7, 20)])
-def test_costs_have_a_panel_an_instance_and_a_bar_a_method(panels: int, methods: int) -> None:
-    figure = costs.cost_by_method([panel(number, methods) for number in range(panels)])
-    shown = [axes for axes in figure.axes if axes.axison]
-    assert len(shown) == panels
-    for number, axes in enumerate(shown):
-        assert axes.get_title(loc="left") == f"instance {number}"
-        assert axes.get_xlabel() == "cost F"
-        assert len(axes.patches) == methods
-        assert [bar.get_width() for bar in rectangles(axes)][1:] == [10.0 + i for i in range(1, methods)]
-        assert axes.get_xlim()[0] == 0
-        assert [line.get_xdata()[0] for line in axes.lines] == [10.0]  # type: ignore[index]
-        assert "overrun" in texts(axes)
-    assert [label.get_text() for label in shown[0].get_yticklabels()] == METHODS[:methods]
-    assert inside(figure)
+@pytest.mark.parametrize("methods", [1, 4, 20])
+def test_costs_have_a_bar_a_method(methods: int) -> None:
+    figure = costs.cost_by_method(panel(methods))
+    (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "an instance"
+    assert axes.get_xlabel() == "cost F"
+    assert len(axes.patches) == methods
+    assert [bar.get_width() for bar in rectangles(axes)][1:] == [10.0 + i for i in range(1, methods)]
+    assert axes.get_xlim()[0] == 0
+    assert [line.get_xdata()[0] for line in axes.lines] == [10.0]  # type: ignore[index]
+    assert "overrun" in texts(axes)
+    assert [label.get_text() for label in axes.get_yticklabels()] == METHODS[:methods]
+    assert clear(figure)
 
 
 def test_the_distance_to_the_bound_is_written_at_the_bar() -> None:
     bars = [costs.Bar(str(cost), Family.EXACT, cost) for cost in (10.0, 10.05, 12.0, 25.0)]
-    figure = costs.cost_by_method([costs.CostPanel("", bars, 10.0)])
+    figure = costs.cost_by_method(costs.CostPanel("", bars, 10.0))
     written = texts(figure.axes[0])
     for text in ("10  optimal", "10.05  +0.5 %", "12  +20 %", "25  +150 %"):
         assert text in written
 
 
 def test_without_a_bound_there_is_no_line() -> None:
-    figure = costs.cost_by_method([panel(0, 3, bound=None)])
+    figure = costs.cost_by_method(panel(3, bound=None))
     assert not figure.axes[0].lines
     assert "11" in texts(figure.axes[0])
 
@@ -140,7 +164,61 @@ def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
     assert [row.split()[0] for row in rows] == METHODS[:methods]
     if points <= 30:
         assert [label.get_text() for label in axes.get_xticklabels()] == names
-    assert inside(figure)
+    assert clear(figure)
+
+
+def loads(*shares: list[float]) -> structured.Loads:
+    share = np.array(shares)
+    names = [f"op{n + 1}" for n in range(share.shape[1])]
+    return structured.Loads("title", METHODS[: len(share)], names, share, share.mean(axis=1))
+
+
+def test_points_that_all_use_alike_are_told_not_drawn() -> None:
+    """A method that uses nothing is not asked."""
+    shown, words = loads([0, 0, 0, 0], [1, 0.25, 1, 0.5], [1, 0.5, 1, 0.5]).telling()
+    assert shown.points == ["op2"]
+    np.testing.assert_array_equal(shown.share, [[0], [0.25], [0.5]])
+    assert words == "All methods that offload use 100 % of op1, op3; 50 % of op4."
+    shown, words = loads([1, 1], [1, 1]).telling()
+    assert (shown.points, words) == ([], "All methods that offload use 100 % of op1, op2.")
+    shown, words = loads([1, 0], [0, 1]).telling()
+    assert (shown.points, words) == (["op1", "op2"], "")
+    shown, words = loads([0, 0], [0.5, 0.5]).telling()
+    assert (shown.points, words) == (["op1", "op2"], "")
+    many = loads([1] * 20, [1] * 20)
+    assert many.telling()[1] == "All methods that offload use 100 % of 20 offload points."
+
+
+# Curves and points --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [1, 8, 40])
+def test_a_legend_takes_nobodys_place(lines: int) -> None:
+    """However many names it has, and however long the title is."""
+    title = "Cost above the certified optimum, by capacity of an offload point over the number of devices"
+    drawn = [curves.Curve(f"method-{i}", [1, 2, 3], [i, i + 1, i], [0, 1, 0]) for i in range(lines)]
+    assert clear(curves.courses(drawn, title, "devices M", "excess in %"))
+    means = [Estimate(1.0 + i, 0.1, 5) for i in range(3)]
+    trend = [trends.Trend(f"method-{i}", [1, 10, 100], means) for i in range(lines)]
+    assert clear(trends.trends({"width": trend, "scarcity": trend}, "cost / optimum"))
+
+
+def test_what_is_the_same_is_one_line() -> None:
+    figure = curves.steps({"a": ([1, 2], [0, 1]), "b": ([1, 2], [1, 1]), "c": ([1, 2], [0, 1])}, "", "", "")
+    assert [line.get_label() for line in figure.axes[0].lines] == ["a, c", "b"]
+    assert clear(figure)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_names_stand_beside_their_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    figure = style.canvas(6.4, 4.2)
+    axes = figure.subplots()
+    axes.set(xscale="log", xlim=(0.05, 50), ylim=(-0.2, 1.2))
+    x, y = 10 ** rng.uniform(-1, 0.5, 16), rng.random(16)
+    points.name_points(axes, [points.Named(METHODS[i], x[i], y[i], style.INK) for i in range(16)])
+    assert sorted(text.get_text() for text in axes.texts if text.get_text()) == sorted(METHODS[:16])
+    assert clear(figure)
 
 
 # One solution -------------------------------------------------------------------------------------
@@ -195,6 +273,42 @@ def test_a_map_is_coloured_by_load(worked: Instance, decided: Solution) -> None:
     np.testing.assert_allclose(np.asarray(devices.get_array()), [3 / 5, 1 / 5])
     np.testing.assert_allclose(np.asarray(points.get_array()), evaluate(worked, decided).utilisation_by_point)
     assert "op1\n2 of 3" in texts(axes)
+
+
+def test_a_small_map_says_who_works_for_whom(worked: Instance, decided: Solution) -> None:
+    figure = structured.network_map(worked, decided, "title")
+    written = texts(figure.axes[0])
+    assert {"ud1: 3 of 5", "ud2: 1 of 5", "op1\n2 of 3", "op2\n2 of 2"} <= set(written)
+    assert clear(figure)
+
+
+def test_nobody_takes_a_name_for_a_number(worked: Instance, decided: Solution) -> None:
+    assert [called(name, "point") for name in ("op1", "1e3", "101381")] == [
+        "op1",
+        "point 1e3",
+        "point 101381",
+    ]
+    points = replace(worked.points, ids=("101381", "7"))
+    renamed = replace(worked, points=points)
+    for figure in (
+        structured.network_map(renamed, decided, "title"),
+        structured.device_timeline(renamed, decided, "title"),
+    ):
+        written = {line for text in texts(figure.axes[0]) for line in text.splitlines()}
+        assert {"point 101381", "point 7"} <= written
+        assert not {"101381", "7"} & written
+
+
+@pytest.mark.parametrize("name", ["worked-example", "paper-m040"])
+def test_prices_can_be_read(name: str) -> None:
+    instance = read_structured(library() / f"{name}.json")
+    solution = read_solution(solution_file(name), instance).solution
+    found = explain(instance, solution, time_limit=2.0)
+    figure = structured.prices(found)
+    first = found.limits[0]
+    written = texts(figure.axes[0])
+    assert f"{first.point}: {first.used:.6g} of {first.size:.6g} subtasks" in written
+    assert clear(figure)
 
 
 def test_the_timeline_of_the_worked_example(worked: Instance, decided: Solution) -> None:
@@ -254,7 +368,7 @@ def test_a_timeline_has_a_lane_for_each_place(worked: Instance, decided: Solutio
     assert axes.get_xlabel() == "seconds since the task began"
     assert "device ud1, done after 4.9 s (all local: 6.5 s)" in axes.get_title(loc="left")
     assert "G = 4.9 s" in texts(axes)
-    assert inside(figure)
+    assert clear(figure)
 
 
 def test_spans_that_overlap_stand_in_different_rows() -> None:
@@ -271,14 +385,14 @@ def test_spans_that_overlap_stand_in_different_rows() -> None:
 
 
 def test_the_same_figure_as_png_and_svg(tmp_path: Path) -> None:
-    figure = costs.cost_by_method([panel(0, 3)])
+    figure = costs.cost_by_method(panel(3))
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
         style.save(figure, tmp_path / f"a.{kind}")
         assert (tmp_path / f"a.{kind}").read_bytes().startswith(start)
 
 
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = costs.cost_by_method([panel(0, 3)])
+    figure = costs.cost_by_method(panel(3))
     path = tmp_path / "a.png"
     path.write_text("before")
 

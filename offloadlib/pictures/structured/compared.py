@@ -16,7 +16,7 @@ from .map import network_map
 from .schedule import device_timeline
 
 
-def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared]) -> Iterator[Picture]:
+def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared]) -> Iterator[str | Picture]:
     """What all methods use, and how the best solution looks."""
     methods = [one.method for one in found]
     total = np.array([one.evaluation.utilisation for one in found])
@@ -32,8 +32,11 @@ def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared
             "Share of each limit that each method uses; beside its name, the mean over what offload points "
             "have."
         )
-    if len(loads.points):
-        yield Picture(f"utilisation-{stem}", caption, utilisation(loads))
+    loads, alike = loads.telling()
+    if loads.points:
+        yield Picture(f"utilisation-{stem}", f"{caption} {alike}".strip(), utilisation(loads))
+    else:
+        yield alike
     best = min(found, key=lambda one: one.cost)
     title = f"{label}, {best.method}"
     caption = f"Devices and offload points in the best solution found, that of {best.method}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from offloadlib.instances import LOCAL, UNLIMITED, Evaluation, Instance, Solutio
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.sides import side
 from offloadlib.instances.structured.violations import OWN
+from offloadlib.pages.numbers import called
 
 from ..style import (
     DEVICE_LOAD_COLOURS,
@@ -27,8 +29,11 @@ from ..style import (
     LINK,
     LOAD_COLOURS,
     NAMED_POINTS,
+    ORANGE,
     SERIES,
     STYLE,
+    below,
+    broken_title,
     canvas,
     percent,
 )
@@ -46,10 +51,12 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     layout = _positions(instance)
     evaluation = evaluate(instance, solution)
     width, height = np.ptp(np.vstack([layout.names, layout.devices]), axis=0)
-    figure = canvas(8.6, 1.2 + 6.0 * float(np.clip(height / max(width, 1e-12), 0.6, 1.1)))
+    figure = canvas(8.0, 1.2 + 5.6 * float(np.clip(height / max(width, 1e-12), 0.4, 1.1)))
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 0.02], hspace=0.15)
     axes = figure.add_subplot(grid[:, 0])
     _draw_links(axes, instance, layout)
+    told = not layout.is_map and instance.num_devices <= _NAMED_ON_A_MAP
+    work = _draw_work(axes, instance, solution, layout) if told else []
     devices = _draw_devices(axes, instance, solution, layout.devices)
     named = instance.num_points <= (_NAMED_ON_A_MAP if layout.is_map else NAMED_POINTS)
     scale = 1.0 if named else 0.3
@@ -57,6 +64,8 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     apart = _mark_devices(axes, evaluation, layout.devices)
     if named:
         _name_points(axes, evaluation, layout)
+    if told:
+        _name_devices(axes, instance, solution, layout.devices)
     axes.update_datalim(layout.names)  # names do not count by themselves
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
@@ -65,13 +74,15 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
         axes.set_ylabel("y in m")
     else:
         axes.set_axis_off()
-    axes.set_title(title)
+    broken_title(axes, title, 6.5)
     in_use = "use of its fullest limit" if instance.resources else "capacity in use"
     for row, (colours, label) in enumerate(((points, in_use), (devices, "subtasks offloaded"))):
-        bar = figure.colorbar(colours, cax=figure.add_subplot(grid[row, 1]), format=percent)
+        bar = figure.colorbar(
+            colours, cax=figure.add_subplot(grid[row, 1]), format=percent, ticks=[0, 0.5, 1]
+        )
         bar.outline.set_visible(False)
         bar.set_label(label)
-    figure.legend(handles=[*_map_legend(instance), *apart], loc="outside lower left", ncols=5)
+    below(figure, [*_map_legend(instance), *work, *apart])
     return figure
 
 
@@ -131,6 +142,30 @@ def _draw_links(axes: Axes, instance: Instance, layout: _Layout) -> None:
         points = layout.points[instance.devices.connected_to[linked]]
         ends = np.stack([layout.devices[linked], points], axis=1)
         axes.add_collection(LineCollection(list(ends), colors=LINK, linewidths=0.6, zorder=1))
+
+
+def _draw_work(axes: Axes, instance: Instance, solution: Solution, layout: _Layout) -> list[Any]:
+    """A line from each device to each offload point that works for it, the wider the more subtasks it has."""
+    lines = []
+    for m, row in enumerate(solution.rows(instance)):
+        for n, count in Counter(place for place in row if place >= 0).items():
+            ends = np.array([layout.devices[m], layout.points[n]])
+            lines += axes.plot(*ends.T, color=ORANGE, linewidth=1.0 + count, alpha=0.5, zorder=0.9)
+    return [Line2D([], [], color=ORANGE, linewidth=3, alpha=0.5, label="its subtasks")] if lines else []
+
+
+def _name_devices(axes: Axes, instance: Instance, solution: Solution, places: Floats) -> None:
+    """Name and offloaded subtasks of each device, above it."""
+    for m, row in enumerate(solution.rows(instance)):
+        away = sum(place >= 0 for place in row)
+        axes.annotate(
+            f"{called(instance.devices.ids[m], 'device')}: {away} of {len(row)}",
+            (places[m, 0], places[m, 1]),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
 
 
 def _draw_devices(axes: Axes, instance: Instance, solution: Solution, places: Floats) -> PathCollection:
@@ -224,7 +259,7 @@ def _name_points(axes: Axes, evaluation: Evaluation, layout: _Layout) -> None:
     """Name and load of each point: below it on a map, else outside of its devices."""
     for n, (name, place) in enumerate(zip(evaluation.instance.points.ids, layout.names, strict=True)):
         axes.annotate(
-            "\n".join([name, *_loads(evaluation, n)]),
+            "\n".join([called(name, "point"), *_loads(evaluation, n)]),
             (place[0], place[1]),
             (0, -11 if layout.is_map else 0),
             textcoords="offset points",

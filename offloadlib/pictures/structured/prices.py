@@ -9,8 +9,11 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from ..style import BLUE, INK, LIGHT, LOAD_COLOURS, NAMED_POINTS, ORANGE, STYLE, canvas, name_columns
+from offloadlib.pages.numbers import called
+
+from ..style import BLUE, INK, LIGHT, LOAD_COLOURS, NAMED_POINTS, ORANGE, STYLE, below, canvas, name_columns
 
 if TYPE_CHECKING:
     from offloadlib.explaining import Explanation, Limit
@@ -24,15 +27,14 @@ def prices(explanation: Explanation) -> Figure:
     """What one more of each limit is worth, by its price and as tried; and a device's reduced costs."""
     limits = [limit for limit in explanation.limits[:_SHOWN_LIMITS] if limit.worth > 0 or limit.saved]
     choices, points = explanation.choices, explanation.instance.points.ids
-    figure = canvas(11.0, 1.6 + 0.28 * max(len(limits), len(choices), 6))
+    figure = canvas(11.0, 1.9 + 0.28 * max(len(limits), len(choices), 6))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.4])
     _draw_prices(left, limits)
     _draw_reduced_costs(figure, right, explanation, [*points, "local"])
+    handles, labels = left.get_legend_handles_labels()
+    where = Line2D([], [], linestyle="", marker="o", color=INK, markersize=5)
+    below(figure, [*handles, where], [*labels, "where it runs"])
     return figure
-
-
-def _counted(limit: Limit) -> str:
-    return limit.unit or ("places" if limit.kind == "capacity" else "channels")
 
 
 def _draw_prices(axes: Axes, limits: Sequence[Limit]) -> None:
@@ -49,14 +51,15 @@ def _draw_prices(axes: Axes, limits: Sequence[Limit]) -> None:
             markeredgecolor="white",
             label="saved when tried",
         )
-    names = [f"{limit.point}, {_counted(limit)} {limit.used:.6g}/{limit.size:.6g}" for limit in limits]
+    names = [
+        f"{called(limit.point, 'point')}: {limit.used:.6g} of {limit.size:.6g} {limit.counted}"
+        for limit in limits
+    ]
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel("cost that one more saves")
+    axes.set_xlabel("cost F that one more saves")
     axes.set_title("What one more is worth" if limits else "No limit has a price")
-    if limits:
-        axes.legend(loc="lower right")
 
 
 def _draw_reduced_costs(figure: Figure, axes: Axes, explanation: Explanation, places: Sequence[str]) -> None:
@@ -70,12 +73,14 @@ def _draw_reduced_costs(figure: Figure, axes: Axes, explanation: Explanation, pl
         dark = known[row, column] and costs[row, column] > 0.6 * top > 0
         axes.plot(column + 0.5, row + 0.5, marker="o", color="white" if dark else INK, markersize=5)
     if len(places) <= NAMED_POINTS + 1:
-        turned = max(map(len, places)) * len(places) > 60
-        name_columns(axes, np.arange(len(places)) + 0.5, places, turned=turned)
+        names = [called(place, "point") for place in places]
+        turned = max(map(len, names)) * len(names) > 60
+        name_columns(axes, np.arange(len(places)) + 0.5, names, turned=turned)
     axes.set_yticks(np.arange(len(costs)) + 0.5, [choice.subtask for choice in explanation.choices])
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{explanation.device}: reduced cost of each place (dot: where it runs)")
+    axes.set_title(f"{explanation.device}: reduced cost of each place")
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.outline.set_visible(False)
+    bar.set_label("cost F")

@@ -19,8 +19,9 @@ from offloadlib.instances.structured.timeline import (
     telling_device,
     timeline,
 )
+from offloadlib.pages.numbers import called
 
-from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, SERIES, STYLE, canvas
+from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, SERIES, STYLE, below, broken_title, canvas
 
 DEADLINE, AHEAD = SERIES[3], 1.6
 """The colour of a deadline, which is shown where it is not later than so many times the delay."""
@@ -73,7 +74,7 @@ def device_timeline(instance: Instance, solution: Solution, title: str, device: 
         )
     axes.axvline(delay, color=INK, linewidth=1, linestyle="--")
     axes.annotate(f"G = {delay:.4g} s", (delay, base - 0.5), (4, 3), textcoords="offset points", fontsize=8)
-    axes.set_yticks(ticks, lanes)
+    axes.set_yticks(ticks, [called(lane, "point") for lane in lanes])
     axes.set_ylim(base - 0.5, -0.5)
     end = max(delay, deadline) if deadline <= AHEAD * delay else delay
     axes.set_xlim(0, max(end, 1e-12) * 1.12)
@@ -82,12 +83,12 @@ def device_timeline(instance: Instance, solution: Solution, title: str, device: 
     axes.set_xlabel("seconds since the task began")
     name = instance.devices.ids[device]
     done = "refused" if evaluation.refused[device] else f"done after {delay:.4g} s"
-    axes.set_title(f"{title}: device {name}, {done} (all local: {local:.4g} s)")
+    broken_title(axes, f"{title}: device {name}, {done} (all local: {local:.4g} s)", 8.0)
     handles: list[Any] = [
         Patch(color=colour, label=str(activity)) for activity, colour in ACTIVITY_COLOURS.items()
     ]
     handles.append(Patch(facecolor="white", edgecolor=INK, linewidth=1.4, label="on the heaviest path"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles))
+    below(figure, handles)
     return figure
 
 

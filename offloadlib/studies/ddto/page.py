@@ -18,6 +18,7 @@ from offloadlib.pages.page import Cell, Number, Page, Section, Table
 from offloadlib.pictures import style
 from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
+from offloadlib.pictures.points import Named, name_points
 
 CLAIMED = 0.63
 """The abstract of Wu et al.: DDTO "can improve computational performance by 63%, compared with the
@@ -29,6 +30,9 @@ LINES = (style.ORANGE, style.BLUE, *style.SERIES[2:], style.GREY)
 
 _COLOURS = {"ddto": style.ORANGE, "optimum": style.BLUE, "exhaustive": style.BLUE}
 
+
+_LEAST_EXCESS = 1e-2
+"""What is less, in %, is drawn as 0."""
 
 DEFAULT, LEARNING, DDLO = "", "learning", "ddlo"
 """The sweep of the default setting, where nothing varies; how the networks learn; DDLO's setting."""
@@ -407,26 +411,21 @@ def trade_off(values: Mapping[str, Figures]) -> Figure:
     """Cost above the optimum, in per cent, over the time per frame; what is optimal is at the bottom."""
     figure = style.canvas(6.4, 4.2)
     axes = figure.subplots()
-    ranked = sorted(values.items(), key=lambda item: float(item[1].ratio.mean()))
-    for number, (name, value) in enumerate(ranked):
-        excess = max(100.0 * (float(value.ratio.mean()) - 1.0), 1e-2)
-        colour = _COLOURS.get(name.split("-")[0], style.GREY)
-        time = 1e3 * float(value.time.mean())
-        axes.plot(time, excess, "o", color=colour)
-        # The names stand in a column beside the picture, in the order of the points.
-        axes.annotate(
+    points = [
+        Named(
             name,
-            (time, excess),
-            xytext=(1.04, (number + 0.5) / len(ranked)),
-            textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-", "color": style.LIGHT, "linewidth": 0.6, "relpos": (0, 0.5)},
-            annotation_clip=False,
-            color=colour,
-            fontsize=7,
-            va="center",
+            1e3 * float(value.time.mean()),
+            max(100.0 * (float(value.ratio.mean()) - 1.0), _LEAST_EXCESS),
+            _COLOURS.get(name.split("-")[0], style.GREY),
         )
+        for name, value in values.items()
+    ]
+    times = [point.x for point in points]
     axes.set(xscale="log", yscale="log", xlabel="time per frame in ms", ylabel="cost above the optimum in %")
-    axes.set_yticks([1e-2, 0.1, 1.0, 10.0, 100.0], ["0", "0.1", "1", "10", "100"])
+    axes.set_xlim(0.6 * min(times), 2.5 * max(times))
+    axes.set_ylim(0.6 * _LEAST_EXCESS, 200.0)
+    axes.set_yticks([_LEAST_EXCESS, 0.1, 1.0, 10.0, 100.0], ["0", "0.1", "1", "10", "100"])
+    name_points(axes, points)
     return figure
 
 
