@@ -1,6 +1,6 @@
 """Check a solution of a structured or a hybrid offloading instance, without trusting whoever made it.
 
-    python -I -S offloadlib/check INSTANCE SOLUTION [--certificate FILE] [--json]
+    python -I -S offloadlib/check INSTANCE SOLUTION [--certificate FILE] [--time-limit S] [--json]
 
 This folder needs Python 3.11 or later and its standard library, and nothing else: it shares no code
 with the models and the methods that it checks. It reads both files itself, recomputes everything from
@@ -45,7 +45,9 @@ greatest, is enclosed in an interval that is refined until it decides (see `Tota
 arithmetic takes part. What a certificate proves is computed in integers, rounded downwards (see
 `tree_bound`); the mathematics are in docs/theory/certificates.md and docs/theory/hybrid.md.
 
-Exit status: 0 accepted, 1 a rule failed, 2 unusable input.
+After ``--time-limit`` seconds (600) it ends, says what it has skipped, and accepts nothing.
+
+Exit status: 0 accepted, 1 a rule failed or not all was looked at, 2 unusable input.
 """
 
 from .certificate import read_certificate

@@ -9,7 +9,7 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .data import Problem, Unusable
+from .data import Problem, Unfinished, Unusable
 from .parse import (
     Parser,
     Record,
@@ -400,6 +400,18 @@ def children_of(node: TreeNode) -> tuple[int, ...]:
     return (node.below,) if isinstance(node, Enumeration) else (node.equal, node.different)
 
 
+_MOST_PLACES = 10**8
+
+
+def not_too_many(nodes: Sequence[TreeNode], device: str, size: int) -> None:
+    """Give up where a device of so many subtasks has more branches than there is memory for."""
+    if len(nodes) * size <= _MOST_PLACES:
+        return
+    branches = sum(isinstance(node, Branch | Refusal) and node.device == device for node in nodes)
+    if branches * size > _MOST_PLACES:
+        raise Unfinished(f"there are {branches} branches on {size} subtasks of device {shown_as(device)}")
+
+
 def places_left(
     nodes: Sequence[TreeNode],
     device: str,
@@ -412,6 +424,7 @@ def places_left(
 
     `anywhere` are those without any branch, and `position` tells which subtask a branch is about.
     """
+    not_too_many(nodes, device, len(anywhere))
     left = {0: anywhere}
     result = []
     for i, node in enumerate(nodes):  # a parent stands before its children

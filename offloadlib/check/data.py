@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 Problem = tuple[str, str]  # the path inside the file, what is wrong there
 Ratio = tuple[int, int]  # a numerator and a positive denominator, not reduced
 Answer = TypeVar("Answer")
+MOST_PROBLEMS = 1000
+"""Of a file, that are told: it can have millions."""
 LOCAL = -1  # the place of a subtask that stays on its device; n >= 0 is the n-th offload point
 TOLERANCE = Fraction(1, 10**9)
 ZERO = Fraction(0)
@@ -38,7 +40,15 @@ class Unusable(Exception):
         self.problems = list(problems)
 
     def __str__(self) -> str:
-        return "\n".join(": ".join(filter(None, (self.file, *problem))) for problem in self.problems)
+        told = self.problems[:MOST_PROBLEMS]
+        lines = [": ".join(filter(None, (self.file, *problem))) for problem in told]
+        if more := len(self.problems) - len(told):
+            lines.append(f"{self.file}: and {more} more")
+        return "\n".join(lines)
+
+
+class Unfinished(Exception):
+    """What is asked is more than can be done: why."""
 
 
 class Application(NamedTuple):

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from .data import LOCAL, PLAIN, SUBTASKS, Answer, Application, Device, Instance, Ratio
+from .data import LOCAL, PLAIN, SUBTASKS, Answer, Application, Device, Instance, Ratio, Unfinished
+from .parse import shown_as
 
 SHIFT = 82
 _ONE = 1 << SHIFT
+_MOST_PLACES = 10**7
+"""Of a device, times its subtasks: each of these has a time, and that some 110 bits for each place."""
 _GRIDS = (200, 800)  # bits after the binary point
 
 
@@ -53,6 +56,9 @@ def coefficients(instance: Instance, device: Device, places: Iterable[int]) -> C
     """
     speeds = {place: exact(device.cpu if place == LOCAL else instance.points[place].cpu) for place in places}
     speeds[LOCAL] = exact(device.cpu)
+    if len(speeds) * len(device.work) > _MOST_PLACES:
+        what = f"device {shown_as(device.id)} has {len(device.work)} subtasks at {len(speeds)} places"
+        raise Unfinished(what)
     second = math.prod(speeds.values())
     if device.terms is not PLAIN:
         second <<= SHIFT

@@ -108,15 +108,15 @@ def read_solution(path: str | PathLike[str]) -> Solution:
         if places is None and second:
             continue
         if type(places) is not list:
-            problems.append((f"decisions[{device!r}]", f"{shown_as(places)} is not an array"))
+            problems.append((f"decisions[{shown_as(device)}]", f"{shown_as(places)} is not an array"))
             continue
         for k, place in enumerate(places):
             if place is not None and type(place) is not str:
-                where = f"decisions[{device!r}][{k}]"
+                where = f"decisions[{shown_as(device)}][{k}]"
                 problems.append((where, f"{shown_as(place)} is neither the id of an offload point nor null"))
     split = fields.get("split")
     for device, share in (split or {}).items():
-        finite_number(problems, share, f"split[{device!r}]")
+        finite_number(problems, share, f"split[{shown_as(device)}]")
     if problems:
         raise Unusable(str(path), problems)
     return Solution(

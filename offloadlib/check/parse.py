@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .data import LARGEST, SMALLEST, SUBTASKS, Problem, Unusable
+from .data import LARGEST, MOST_PROBLEMS, SMALLEST, SUBTASKS, Problem, Unusable
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
@@ -63,33 +63,56 @@ def _locate(document: Any, repeated: list[tuple[dict[str, Any], list[str]]]) -> 
     What a duplicate key has overwritten is out of reach, but that duplicate key itself is not, so at least
     one problem is found.
     """
-    problems = []
+    problems: list[Problem] = []
     keys_of = {id(record): keys for record, keys in repeated}
-    pending = [("", document)]
-    while pending:
-        path, value = pending.pop()
+    pending: list[tuple[_Trail, Any]] = [((), document)]
+    while pending and len(problems) < MOST_PROBLEMS:
+        trail, value = pending.pop()
         if type(value) is dict:
-            problems += [(path, f"duplicate key {key!r}") for key in keys_of.get(id(value), ())]
-            pending += [(joined(path, key), item) for key, item in reversed(value.items())]
+            keys = keys_of.get(id(value), ())
+            problems += [(_path(trail), f"duplicate key {shown_as(key)}") for key in keys]
+            pending += [((trail, key), item) for key, item in reversed(value.items())]
         elif type(value) is list:
-            pending += [(f"{path}[{i}]", item) for i, item in reversed(list(enumerate(value)))]
+            pending += [((trail, i), item) for i, item in reversed(list(enumerate(value)))]
         elif type(value) is float and not math.isfinite(value):
-            problems.append((path, f"{value} is not finite"))
+            problems.append((_path(trail), f"{value} is not finite"))
     return problems
+
+
+_Trail = tuple[()] | tuple[Any, str | int]
+"""The keys and numbers that lead to a value, the last one outside: paths are long, and few are told."""
+
+
+def _path(trail: _Trail) -> str:
+    steps = []
+    while trail:
+        trail, step = trail
+        steps.append(step)
+    path = ""
+    for step in reversed(steps):
+        path = joined(path, step) if isinstance(step, str) else f"{path}[{step}]"
+    return path
 
 
 def joined(path: str, key: str) -> str:
     if not key.isidentifier():
-        return f"{path}[{key!r}]"
+        return f"{path}[{shown_as(key)}]"
+    key = key if len(key) <= _LONGEST else key[:_LONGEST] + "..."
     return f"{path}.{key}" if path else key
+
+
+_LONGEST = 60
+"""Of what is quoted: a name can be as long as a file, and in as many messages as one has places."""
 
 
 def shown_as(value: Any) -> str:
     """Describe a JSON value in a few characters (arrays and objects may be deep: only their type)."""
     if isinstance(value, (list, dict)):
         return ("an " if value else "an empty ") + ("array" if isinstance(value, list) else "object")
+    if isinstance(value, str):
+        value = value[: _LONGEST + 1]  # what is shown of a long one costs no more than that of a short one
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 # A parser returns the value that it has read, or notes a problem and returns None.
@@ -281,13 +304,13 @@ def _each(parser: Parser, least: int = 0) -> Parser:
     def parse(problems: list[Problem], value: Any, path: str) -> list[Any] | None:
         if (filled_array if least else any_array)(problems, value, path) is None:
             return None
-        before, found = len(problems), []
+        before, found = len(problems), dict[Any, None]()  # a dictionary for its order and its quick look-up
         for i, item in enumerate(value):
             parsed = parser(problems, item, f"{path}[{i}]")
             if parsed in found and len(problems) == before:
                 problems.append((f"{path}[{i}]", f"{shown_as(parsed)} is repeated"))
-            found.append(parsed)
-        return found if len(problems) == before else None
+            found[parsed] = None
+        return list(found) if len(problems) == before else None
 
     return parse
 

@@ -7,7 +7,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from typing import Any
 from .certificate import Certificate, Leaf
 from .data import (
     LOCAL,
+    SUBTASKS,
     TOLERANCE,
     ZERO,
     AnyInstance,
@@ -65,6 +65,8 @@ class Verdict:
     rooms : tuple of str
         What the verdict rests on beside the core: "diagnostics" always, "columns", "hybrid", "search" for a
         certificate without witnesses, "patterns".
+    unfinished : str or None
+        Why not everything was looked at, and what was skipped; nothing is accepted then.
     """
 
     accepted: bool
@@ -74,6 +76,7 @@ class Verdict:
     certified_gap: float | None = None
     certified_largest: float | None = None
     rooms: tuple[str, ...] = field(default=(), compare=False)
+    unfinished: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON can hold it (a number that is not finite becomes None)."""
@@ -125,7 +128,8 @@ class Case(ABC):
             if len(chosen) != count:
                 self.misfits.append(f"device {device!r} has {len(chosen)} places for {count} {what}")
             unknown = [place for place in chosen if place not in index]
-            self.misfits += [f"device {device!r}: unknown {kind} {place!r}" for place in unknown]
+            name = shown_as(device)  # this one may be told once for each of its places
+            self.misfits += [f"device {name}: unknown {kind} {shown_as(place)}" for place in unknown]
             if not unknown:
                 self.places.append([index[place] for place in chosen])
         strangers = decisions.keys() - counts.keys()
@@ -234,6 +238,19 @@ class StructuredCase(Case):
         return [device for device, places in self.served if any(place != LOCAL for place in places)]
 
     @cached_property
+    def demands(self) -> dict[tuple[int, str], Fraction]:
+        """What all subtasks at a point demand of a resource, by both."""
+        found: dict[tuple[int, str], Fraction] = {}
+        for device, places in self.served:
+            for k, n in enumerate(places):
+                entry = device.terms.at.get((k, n))
+                named = [] if entry is None else entry.demand
+                for resource in {SUBTASKS, *device.terms.demand, *named} if n != LOCAL else ():
+                    amount = Fraction(demand_of(device, k, n, resource))
+                    found[n, resource] = found.get((n, resource), ZERO) + amount
+        return found
+
+    @cached_property
     def spent(self) -> list[tuple[Device, Spent]]:
         """Delay and energy of the served devices."""
         return [(device, spent(self.instance, device, places)) for device, places in self.served]
@@ -336,7 +353,7 @@ def rule_capacity(case: StructuredCase) -> Rule:
     faults = _excesses(case.instance, used, [point.capacity for point in points], "subtasks")
     for n, point in enumerate(points):
         for resource, room in point.room.items():
-            excess = _demanded(case, resource, {n}) - Fraction(room)
+            excess = case.demands.get((n, resource), ZERO) - Fraction(room)
             if excess > 0:
                 faults.append(_excess(point.id, resource, room, excess))
     return _report("capacity", faults, "kept everywhere")
@@ -346,28 +363,17 @@ def rule_shared(case: StructuredCase) -> Rule:
     """At the points of a shared limit the demands are together at most its capacity."""
     faults = []
     for limit in case.instance.limits:
-        excess = _demanded(case, limit.resource, set(limit.points)) - Fraction(limit.capacity)
+        used = sum((case.demands.get((n, limit.resource), ZERO) for n in limit.points), ZERO)
+        excess = used - Fraction(limit.capacity)
         if excess > 0:
             faults.append(_excess(limit.id, limit.resource, limit.capacity, excess))
     return _report("limits", faults, "kept everywhere")
 
 
-def _demanded(case: StructuredCase, resource: str, points: AbstractSet[int]) -> Fraction:
-    """Return how much of a resource all subtasks at some points demand."""
-    return sum(
-        (
-            Fraction(demand_of(device, k, place, resource))
-            for device, places in case.served
-            for k, place in enumerate(places)
-            if place in points
-        ),
-        ZERO,
-    )
-
-
 def _excess(name: str, resource: str, room: float, excess: Fraction) -> str:
     used = float(Fraction(room) + excess)
-    return f"{name!r} has {used!r} {resource}, {float(excess):.3g} above its limit of {room!r}"
+    told = f"{float(excess):.3g} above its limit of {room!r}"
+    return f"{shown_as(name)} has {used!r} {resource}, {told}"
 
 
 def rule_allowed(case: StructuredCase) -> Rule:
@@ -376,8 +382,10 @@ def rule_allowed(case: StructuredCase) -> Rule:
     for device, places in case.served:
         for k, allowed in device.terms.allowed.items():
             if places[k] not in allowed:
-                where = "locally" if places[k] == LOCAL else f"at {case.instance.points[places[k]].id!r}"
-                faults.append(f"subtask {device.application.subtasks[k]!r} of {device.id!r} runs {where}")
+                point = None if places[k] == LOCAL else case.instance.points[places[k]]
+                where = "locally" if point is None else f"at {shown_as(point.id)}"
+                name = shown_as(device.application.subtasks[k])
+                faults.append(f"subtask {name} of {shown_as(device.id)} runs {where}")
     return _report("allowed", faults, "every subtask is where it may be")
 
 

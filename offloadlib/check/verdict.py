@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+import threading
 from collections.abc import Sequence
 from fractions import Fraction
 from os import PathLike
@@ -17,8 +18,9 @@ from .core import reading as core_reading
 from .core import tree as core_tree
 from .core import verdict as core_verdict
 from .core.forms import Fault
-from .data import HybridInstance, Unusable
+from .data import HybridInstance, Unfinished, Unusable
 from .files import is_columnar, read_instance, read_solution
+from .limit import SECONDS, at_most
 from .rules import (
     Case,
     HybridCase,
@@ -64,64 +66,110 @@ def check(
     Unusable
         If a file cannot be read or is not of the right form.
     """
-    instance, solution = read_instance(instance_path), read_solution(solution_path)
-    case: Case
-    if isinstance(instance, HybridInstance):
-        case = HybridCase(instance, solution)
-    else:
-        case = StructuredCase(instance, solution)
-    rules = [rule_fingerprint(case)]
-    if case.decided:
-        rules.append(rule_decisions(case))
-    if case.decided and not case.misfits:
-        rules += case.limits()
-    if case.has_cost:
-        rules += [rule_objective(case), rule_lower_bound(case)]
-    more: list[Rule] = []
-    bound: Bound | None = None
-    certificate: Certificate | None = None
-    if certificate_path is not None:
-        certificate = read_certificate(certificate_path)
-        more, bound = _check_certificate(case, certificate, instance_path, certificate_path)
-    largest = None if certificate is None or bound is None else certificate.largest
-    rules += [rule_status(case, impossible=bound == math.inf and largest is None), *more]
-    within = case.feasible and all(rule.ok for rule in more if rule.name == "largest")
-    return Verdict(
-        accepted=all(rule.ok for rule in rules),
-        rules=tuple(rules),
-        objective=case.objective if case.has_cost else math.nan,
-        certified_bound=None if bound is None else float_below(bound),
-        certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and within else None,
-        certified_largest=None if largest is None else float(largest),
-        rooms=_rooms(case, certificate, instance_path),
-    )
+    return _Check(instance_path, solution_path, certificate_path).verdict()
 
 
-def _check_certificate(
-    case: Case,
-    certificate: Certificate,
-    instance_path: str | PathLike[str],
-    certificate_path: str | PathLike[str],
-) -> tuple[list[Rule], Bound | None]:
-    """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
-    rules = [rule_certificate(case, certificate)]
-    if not rules[0].ok:
-        return rules, None
-    if certificate.witnessed:
-        bound = _core_bound(instance_path, certificate_path)
-    else:
-        bound = tree_bound(case.instance, certificate)
-    claim = rule_claim(certificate, bound)
-    rules.append(claim)
-    within = case.feasible
-    if case.has_cost:
-        if certificate.largest is not None and isinstance(case, StructuredCase):
-            rules.append(rule_largest(case, certificate.largest))
-            within &= rules[-1].ok
-        rules.append(rule_proven_bound(case, bound.value, certificate.largest))
-    if within:
-        rules.append(rule_consistency(case, bound.value))
-    return rules, bound.value if claim.ok else None
+_STEPS = (
+    "the instance",
+    "the solution",
+    "the rules about decisions",
+    "the certificate",
+    "what the certificate proves",
+)
+
+
+class _Check:
+    """A check as it goes on: the rules that have been applied, and how many of `_STEPS` are done."""
+
+    def __init__(
+        self,
+        instance_path: str | PathLike[str],
+        solution_path: str | PathLike[str],
+        certificate_path: str | PathLike[str] | None,
+    ) -> None:
+        self._instance_path, self._solution_path = instance_path, solution_path
+        self._certificate_path = certificate_path
+        self._rules: list[Rule] = []
+        self._done = 0
+
+    def verdict(self) -> Verdict:
+        """Apply all rules, if that is not too much."""
+        try:
+            return self._verdict()
+        except Unfinished as reason:
+            return self.unfinished(str(reason))
+        except MemoryError:
+            return self.unfinished("there is no memory for it")
+
+    def unfinished(self, reason: str) -> Verdict:
+        """Return what there is to say as long as not everything has been looked at."""
+        skipped = _STEPS[self._done : None if self._certificate_path else -2]
+        told = f"{reason}, skipped: {', '.join(skipped)}"
+        return Verdict(False, tuple(self._rules), math.nan, unfinished=told)
+
+    def _verdict(self) -> Verdict:
+        instance = read_instance(self._instance_path)
+        self._done += 1
+        solution = read_solution(self._solution_path)
+        self._done += 1
+        case: Case
+        if isinstance(instance, HybridInstance):
+            case = HybridCase(instance, solution)
+        else:
+            case = StructuredCase(instance, solution)
+        rules = self._rules
+        rules.append(rule_fingerprint(case))
+        if case.decided:
+            rules.append(rule_decisions(case))
+        if case.decided and not case.misfits:
+            rules += case.limits()
+        if case.has_cost:
+            rules += [rule_objective(case), rule_lower_bound(case)]
+        about_decisions = len(rules)
+        bound: Bound | None = None
+        certificate: Certificate | None = None
+        if self._certificate_path is not None:
+            self._done += 1
+            certificate = read_certificate(self._certificate_path)
+            bound = self._check_certificate(case, certificate, self._certificate_path)
+        largest = None if certificate is None or bound is None else certificate.largest
+        status = rule_status(case, impossible=bound == math.inf and largest is None)
+        rules.insert(about_decisions, status)
+        within = case.feasible and all(rule.ok for rule in rules if rule.name == "largest")
+        return Verdict(
+            accepted=all(rule.ok for rule in rules),
+            rules=tuple(rules),
+            objective=case.objective if case.has_cost else math.nan,
+            certified_bound=None if bound is None else float_below(bound),
+            certified_gap=_certified_gap(case, bound) if isinstance(bound, Fraction) and within else None,
+            certified_largest=None if largest is None else float(largest),
+            rooms=_rooms(case, certificate, self._instance_path),
+        )
+
+    def _check_certificate(
+        self, case: Case, certificate: Certificate, path: str | PathLike[str]
+    ) -> Bound | None:
+        """Apply the rules about a certificate; return the bound that it proves, if its claim holds."""
+        rules = self._rules
+        rules.append(rule_certificate(case, certificate))
+        self._done += 1
+        if not rules[-1].ok:
+            return None
+        if certificate.witnessed:
+            bound = _core_bound(self._instance_path, path)
+        else:
+            bound = tree_bound(case.instance, certificate)
+        claim = rule_claim(certificate, bound)
+        rules.append(claim)
+        within = case.feasible
+        if case.has_cost:
+            if certificate.largest is not None and isinstance(case, StructuredCase):
+                rules.append(rule_largest(case, certificate.largest))
+                within &= rules[-1].ok
+            rules.append(rule_proven_bound(case, bound.value, certificate.largest))
+        if within:
+            rules.append(rule_consistency(case, bound.value))
+        return bound.value if claim.ok else None
 
 
 def _core_bound(instance_path: str | PathLike[str], certificate_path: str | PathLike[str]) -> TreeBound:
@@ -164,6 +212,8 @@ def _certified_gap(case: Case, bound: Fraction) -> float:
 
 def _say(verdict: Verdict) -> str:
     lines = [f"{'ok' if rule.ok else 'FAILED':<8}{rule.name:<13}{rule.message}" for rule in verdict.rules]
+    if verdict.unfinished is not None:
+        return "\n".join([*lines, f"not finished: {verdict.unfinished}"])
     summary = ["accepted" if verdict.accepted else "rejected"]
     if not math.isnan(verdict.objective):
         summary.append(f"exact cost {verdict.objective!r}")
@@ -189,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0 accepted, 1 a rule failed, 2 unusable input.
+        The exit status: 0 accepted, 1 a rule failed or not all was looked at, 2 unusable input.
     """
     parser = argparse.ArgumentParser(
         prog="check",
@@ -202,19 +252,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--core", action="store_true", help="the core alone, which refuses what it does not know"
     )
+    parser.add_argument(
+        "--time-limit",
+        metavar="S",
+        type=_seconds,
+        default=SECONDS,
+        help=f"end after so many seconds, and accept nothing that is not finished (default: {SECONDS:g})",
+    )
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     arguments = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):  # ids may hold what the terminal's encoding does not
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    late = f"it takes more than {arguments.time_limit:g} s"
     if arguments.core:
-        return core_verdict.main(
-            [arguments.instance, arguments.solution, *filter(None, [arguments.certificate])]
-        )
+        paths = [arguments.instance, arguments.solution, *filter(None, [arguments.certificate])]
+        with at_most(arguments.time_limit, lambda: f"not finished: {late}, nothing is accepted"):
+            return core_verdict.main(paths)
+    going = _Check(arguments.instance, arguments.solution, arguments.certificate)
+
+    def told(verdict: Verdict) -> str:
+        return json.dumps(verdict.as_dict()) if arguments.json else _say(verdict)
+
     try:
-        verdict = check(arguments.instance, arguments.solution, arguments.certificate)
+        with at_most(arguments.time_limit, lambda: told(going.unfinished(late))):
+            verdict = going.verdict()
     except Unusable as unusable:
         print(unusable, file=sys.stderr)
         return 2
-    print(json.dumps(verdict.as_dict()) if arguments.json else _say(verdict))
+    print(told(verdict))
     return 0 if verdict.accepted else 1
+
+
+def _seconds(text: str) -> float:
+    """Parse a limit of time; threads wait for no longer than some centuries."""
+    value = float(text)
+    if not 0 < value <= threading.TIMEOUT_MAX:
+        raise ValueError
+    return value

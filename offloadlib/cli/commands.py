@@ -44,6 +44,10 @@ def check(
     core: Annotated[
         bool, typer.Option("--core", help="The core of the checker alone; certificates need witnesses.")
     ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0.001, help="Accept nothing that takes longer; by default 600."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a solution, rule by rule, independently of whoever made it."""
@@ -51,6 +55,7 @@ def check(
 
     options = ["--json"] * as_json + ["--core"] * core
     options += [] if certificate is None else [f"--certificate={certificate}"]
+    options += [] if time_limit is None else [f"--time-limit={time_limit}"]
     if formulation is None:
         raise typer.Exit(check_main([*options, "--", str(instance), str(solution)]))
     from offloadlib.exporting import translated

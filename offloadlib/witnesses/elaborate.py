@@ -13,8 +13,7 @@ from typing import Any
 
 from offloadlib.check.core import costs as exact
 from offloadlib.check.core import tree, witness
-from offloadlib.check.core.certificate import Branch as Division
-from offloadlib.check.core.certificate import Certificate, Leaf, limits_of
+from offloadlib.check.core.certificate import Certificate, Leaf
 from offloadlib.check.core.forms import WHOLE
 from offloadlib.check.core.reading import LOCAL, Device, Instance
 
@@ -38,20 +37,13 @@ def witnesses(
         Is told about progress.
     """
     found: dict[str, dict[str, Any]] = {}
-    limits = limits_of(instance)
-    parts = [exact.parts_of(instance, device) for device in instance.devices]
-    pending = [(0, [tree.anything(instance, device) for device in instance.devices])]
+    points = range(len(instance.points))
+    parts = [exact.parts_of(instance, device, points) for device in instance.devices]
     done, whole = 0, len(instance.devices) * sum(isinstance(node, Leaf) for node in certificate.nodes)
     decisions: dict[int, list[int]] = {}
-    while pending:
-        number, left = pending.pop()
-        node = certificate.nodes[number]
-        if isinstance(node, Division):
-            pending += tree.below(node, left)
-            continue
-        charge = sum((price * limits[key] for key, price in node.prices.items()), exact.ZERO)
-        needed = witness.down(charge + abs(claim)) + (1 << witness.FINE)
-        of, total = found.setdefault(str(number), {}), witness.down(-charge)
+    for number, node, left in tree.leaves(instance, certificate):
+        needed = witness.down(node.charge + abs(claim)) + (1 << witness.FINE)
+        of, total = found.setdefault(str(number), {}), witness.down(-node.charge)
         served = []
         for m, device in enumerate(instance.devices):
             places, may = left[m]
@@ -93,7 +85,7 @@ class Shares:
             device.application.order,
             device.application.edges,
             device.application.edges,
-            sorted(device.application.tails),
+            [k for k, arcs in enumerate(device.application.out) if not arcs],
         )
         self.best: list[int] | None = None
         self._least: int | None = None

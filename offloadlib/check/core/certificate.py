@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
-from os import PathLike
 from typing import Any, NamedTuple
 
 from . import forms
@@ -29,9 +28,12 @@ class Branch(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """Prices, shares in the objective, and witnesses by device."""
+    """Prices, and from them those of a unit of a resource at an offload point and what all limits cost
+    together; shares in the objective, and witnesses by device."""
 
     prices: Prices
+    units: Mapping[tuple[int, str], Fraction]
+    charge: Fraction
     shares: Mapping[int, Fraction] | None
     infeasible: bool
     witnesses: Mapping[int, Any]
@@ -52,24 +54,27 @@ def limits_of(instance: Instance) -> dict[tuple[str, ...], Fraction]:
             if amount is not None:
                 limits[key, point.id] = Fraction(amount)
         limits |= {("resource", point.id, resource): Fraction(room) for resource, room in point.room.items()}
-    limits |= {("limits", limit.id): Fraction(limit.capacity) for limit in instance.limits}
+    limits |= {("limits", name): Fraction(limit.capacity) for name, limit in instance.limits.items()}
     return limits | {("totals", key): Fraction(cap) for key, cap in instance.totals.items()}
 
 
-def price_of(instance: Instance, prices: Prices, resource: str, n: int) -> Fraction:
-    """Return the price of one unit of a resource at an offload point."""
-    point = instance.points[n]
-    own = ("capacity", point.id) if resource == SUBTASKS else ("resource", point.id, resource)
-    shared = (limit.id for limit in instance.limits if limit.resource == resource and n in limit.points)
-    return prices.get(own, ZERO) + sum((prices.get(("limits", limit), ZERO) for limit in shared), ZERO)
+def units_of(instance: Instance, prices: Prices) -> Mapping[tuple[int, str], Fraction]:
+    """Return the price of a unit of a resource at an offload point, its own limit's and those it shares."""
+    units: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
+    for (what, name, *resource), price in prices.items():
+        if what in ("capacity", "resource"):
+            units[instance.places[name], resource[0] if resource else SUBTASKS] += price
+        for n in instance.limits[name].points if what == "limits" else ():
+            units[n, instance.limits[name].resource] += price
+    return units
 
 
-def read_certificate(path: str | PathLike[str], instance: Instance) -> Certificate:
+def read_certificate(path: forms.File, instance: Instance) -> Certificate:
     """Read a certificate. Its nodes are a tree: each but the first has one parent, which stands before it."""
     top = forms.CERTIFICATE(forms.load(path), str(path))
     insist(("claim" in top) != ("lower_bound" in top), str(path), "claims nothing, or two things")
     devices = {device.id: m for m, device in enumerate(instance.devices)}
-    nodes: list[Branch | Leaf] = []
+    limits, nodes = limits_of(instance), list[Branch | Leaf]()
     parents = Counter[int]()
     for i, item in enumerate(top["nodes"]):
         where = f"nodes[{i}]"
@@ -79,9 +84,10 @@ def read_certificate(path: str | PathLike[str], instance: Instance) -> Certifica
             parents.update([branch.equal, branch.different])
             nodes.append(branch)
         else:
-            given = top.get("witnesses", {}).get(str(i), {})
-            found = {forms.known(device, where, devices): one for device, one in given.items()}
-            nodes.append(_leaf(item, where, instance, devices, "claim" in top, found))
+            node = forms.LEAF(item, where)
+            node["infeasible"] = "claim" in top or "infeasible" in node
+            node["witnesses"] = top.get("witnesses", {}).get(str(i), {})
+            nodes.append(_leaf(node, where, instance, limits, devices))
     insist(parents == Counter(range(1, len(nodes))) and nodes, "nodes", "are no tree")
     return Certificate(top.get("lower_bound"), nodes)
 
@@ -101,19 +107,16 @@ def _branch(item: Any, where: str, instance: Instance, devices: Mapping[str, int
     return Branch(m, k, places, node["equal"], node["different"])
 
 
-def _leaf(
-    item: Any, where: str, instance: Instance, devices: Mapping[str, int], infeasible: bool, witnesses: Any
-) -> Leaf:
-    node = forms.LEAF(item, where)
+def _leaf(node: Any, where: str, instance: Instance, limits: Prices, devices: Mapping[str, int]) -> Leaf:
     of_resources = node["prices"].pop("resource", {}).items()
     prices: dict[tuple[str, ...], Fraction]
     prices = {(what, one): price for what, some in node["prices"].items() for one, price in some.items()}
     prices |= {("resource", n, r): price for n, some in of_resources for r, price in some.items()}
-    limits = limits_of(instance)
     insist(all(key in limits and price >= 0 for key, price in prices.items()), where, "has a wrong price")
-    infeasible = infeasible or node.get("infeasible", False)
     shares = None
-    if instance.objective == "max" and not infeasible:
+    if instance.objective == "max" and not node["infeasible"]:
         shares = {forms.known(m, where, devices): one for m, one in node.get("shares", {}).items()}
         insist(min(shares.values(), default=-1) >= 0 and sum(shares.values()) == 1, where, "has wrong shares")
-    return Leaf(prices, shares, infeasible, witnesses)
+    charge = sum((price * limits[key] for key, price in prices.items()), ZERO)
+    witnesses = {forms.known(device, where, devices): one for device, one in node["witnesses"].items()}
+    return Leaf(prices, units_of(instance, prices), charge, shares, node["infeasible"], witnesses)

@@ -7,14 +7,17 @@ device, the output of a tail goes to it. The delay is the heaviest path through 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
+from .forms import insist
 from .reading import LOCAL, SUBTASKS, Application, Device, Instance
 
 Pair = tuple[Fraction, Fraction]  # s and mJ
 ZERO = Fraction(0)
+MOST = 10**6  # places of subtasks: there may be no memory for more
 
 
 class Parts(NamedTuple):
@@ -35,15 +38,14 @@ def heaviest_path(application: Application, weights: Sequence[Fraction]) -> Frac
     """Return the weight of the heaviest path."""
     finish = list(weights)
     for k in application.order:
-        before = [finish[j] for j, end in application.edges if end == k]
-        finish[k] += max(before, default=ZERO)
+        finish[k] += max((finish[application.edges[a][0]] for a in application.into[k]), default=ZERO)
     return max(finish)
 
 
-def parts_of(instance: Instance, device: Device) -> Parts:
-    """Return what the parts of a device's task take."""
+def parts_of(instance: Instance, device: Device, points: Collection[int]) -> Parts:
+    """Return what the parts of a device's task take locally and at some offload points."""
     application, count = device.application, len(device.work)
-    execute, send, receive = (Fraction(device.power[key]) for key in ("execute", "send", "receive"))
+    insist(count * len(points) <= MOST, device.id, "has too many places for its subtasks")
 
     def executed(k: int, n: int) -> Fraction:
         entry = device.at.get((k, n))
@@ -51,22 +53,20 @@ def parts_of(instance: Instance, device: Device) -> Parts:
             return Fraction(entry.execution)
         return Fraction(device.work[k]) / Fraction(device.cpu if n == LOCAL else instance.points[n].cpu)
 
-    def sent(size: float) -> Pair:
-        seconds = Fraction(size) / Fraction(device.uplink or 1.0)
-        return seconds + Fraction(device.latency.get("up", 0.0)), seconds * send
+    def moved(size: float, way: str, rate: float | None, power: str) -> Pair:
+        seconds = Fraction(size) / Fraction(rate or 1.0)
+        return seconds + Fraction(device.latency.get(way, 0.0)), seconds * Fraction(device.power[power])
 
-    def received(size: float) -> Pair:
-        seconds = Fraction(size) / Fraction(device.downlink or 1.0)
-        return seconds + Fraction(device.latency.get("down", 0.0)), seconds * receive
-
+    sent = partial(moved, way="up", rate=device.uplink, power="send")
+    received = partial(moved, way="down", rate=device.downlink, power="receive")
     at: list[dict[int, Pair]] = []
     for k in range(count):
-        ends = [sent(device.input[k])] * (k in application.heads)
-        ends += [received(device.output[k])] * (k in application.tails)
+        ends = [sent(device.input[k])] * (not application.into[k])
+        ends += [received(device.output[k])] * (not application.out[k])
         seconds, energy = sum((s for s, _ in ends), ZERO), sum((e for _, e in ends), ZERO)
         local = executed(k, LOCAL)
-        at.append({LOCAL: (local, local * execute)})
-        for n in range(len(instance.points) if device.connected_to is not None else 0):
+        at.append({LOCAL: (local, local * Fraction(device.power["execute"]))})
+        for n in points if device.connected_to is not None else ():
             at[k][n] = executed(k, n) + seconds, energy
     second = Fraction(device.alpha)
     millijoule = 1 - second

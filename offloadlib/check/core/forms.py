@@ -13,6 +13,7 @@ from typing import Any
 
 SMALLEST, LARGEST = 1e-9, 1e9
 WHOLE = 10**15  # parts, of shares in a witness
+File = str | PathLike[str]
 Parser = Callable[[Any, str], Any]  # of a value, and where it stands
 Parsers = dict[str, Parser]
 
@@ -27,7 +28,7 @@ def insist(condition: object, where: str, what: str) -> None:
         raise Fault(f"{where}: {what}")
 
 
-def load(path: str | PathLike[str]) -> Any:
+def load(path: File) -> Any:
     """Read a JSON object without duplicate keys, NaN and infinity."""
 
     def record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def by_name(parser: Parser) -> Parser:
 
     def parse(value: Any, where: str) -> dict[str, Any]:
         insist(type(value) is dict, where, "is not an object")
-        return {key: parser(item, f"{where}.{key}") for key, item in value.items()}
+        return {key: parser(item, f"{where}.{key[:60]}") for key, item in value.items()}
 
     return parse
 
@@ -138,6 +139,11 @@ def numbered(names: Sequence[str], where: str) -> dict[str, int]:
     index = {item: i for i, item in enumerate(names)}
     insist(len(index) == len(names), where, "a name is repeated")
     return index
+
+
+def by_id(items: Sequence[Any], where: str) -> dict[str, Any]:
+    """Return things by their ids, which are different."""
+    return dict(zip(numbered([one.id for one in items], where), items, strict=True))
 
 
 def known(value: Any, where: str, index: Mapping[Any, int]) -> int:
@@ -186,7 +192,6 @@ _DEVICE_2: Parsers = {"demand": by_name(_NUMBERS), "at": array(_ENTRY), "allowed
 _DEVICE_2 |= {"latency": fields({}, {"up": number, "down": number}), "rejection": signed}
 _DEVICE_2 |= dict.fromkeys(("deadline", "energy_budget", "weight"), number)
 DEVICE, DEVICE_2 = fields(_DEVICE, _DEVICE_MORE), fields(_DEVICE, _DEVICE_MORE | _DEVICE_2)
-SECOND = _DEVICE_2.keys()
 _LIMIT = fields({"id": name, "resource": name, "points": array(name), "capacity": number})
 _COST = fields({"normalise": word("none", "local")}, {"objective": word("sum", "max")})
 _TOP: Parsers = {"format": word("offloadlib-instance"), "version": word(1, 2), "kind": word("structured")}

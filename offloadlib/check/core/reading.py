@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from . import forms
@@ -14,14 +13,15 @@ SUBTASKS = "subtasks"  # the resource that each subtask demands 1 of, at any off
 
 
 class Application(NamedTuple):
-    """A directed acyclic graph of subtasks: arcs (j, k), and an order in which each j comes before its k."""
+    """A directed acyclic graph of subtasks: arcs (j, k), an order in which each j comes before its k, and the
+    numbers of the arcs into each subtask and out of it."""
 
     id: str
     subtasks: dict[str, int]
     edges: list[tuple[int, int]]
     order: list[int]
-    heads: set[int]
-    tails: set[int]
+    into: list[list[int]]
+    out: list[list[int]]
 
 
 class Point(NamedTuple):
@@ -84,46 +84,41 @@ class Instance(NamedTuple):
 
     normalise: str
     objective: str
-    resources: list[str]
+    resources: dict[str, int]
     applications: dict[str, Application]
     points: list[Point]
     devices: list[Device]
-    limits: list[Limit]
+    limits: dict[str, Limit]
     totals: dict[str, float]
     version: int
     places: dict[str | None, int]
 
 
-def read_instance(path: str | PathLike[str]) -> Instance:
+def read_instance(path: forms.File) -> Instance:
     """Read an instance."""
     document, where = forms.load(path), str(path)
     second = document.get("version") == 2
     top = (forms.INSTANCE_2 if second else forms.INSTANCE)(document, where)
     insist(second or "objective" not in top["cost"], where, "an objective is of version 2")
-    resources = top.get("resources", [])
+    resources = forms.numbered(top.get("resources", []), "resources")
     insist(SUBTASKS not in resources, where, f"{SUBTASKS} is built in")
-    forms.numbered(resources, "resources")
-    applications = [_application(record, f"{where}: {record['id']}") for record in top["applications"]]
+    graphs = [_application(record, f"{where}: {record['id']}") for record in top["applications"]]
+    applications = forms.by_id(graphs, "applications")
     items = enumerate(top["offload_points"])
     points = [_point(one, f"offload_points[{i}]", resources, second) for i, one in items]
     places: dict[Any, int] = {None: LOCAL, **forms.numbered([one.id for one in points], "offload_points")}
-    limits = [_limit(record, f"limits.{record['id']}", resources, places) for record in top.get("limits", [])]
-    forms.numbered([one.id for one in limits], "limits")
-    by_id = dict(
-        zip(forms.numbered([one.id for one in applications], "applications"), applications, strict=True)
-    )
+    records = top.get("limits", [])
+    limits = forms.by_id([_limit(one, "limits", resources, places) for one in records], "limits")
     objective, totals = top["cost"].get("objective", "sum"), top.get("totals", {})
     rules = top["cost"]["normalise"], objective, resources
-    instance = Instance(*rules, by_id, points, [], limits, totals, top["version"], places)
+    instance = Instance(*rules, applications, points, [], limits, totals, top["version"], places)
     instance.devices.extend(_device(one, f"devices[{i}]", instance) for i, one in enumerate(top["devices"]))
-    insist(
-        forms.numbered([device.id for device in instance.devices], "devices"), where, "there are no devices"
-    )
+    insist(forms.by_id(instance.devices, "devices"), where, "there are no devices")
     return instance
 
 
-def _limit(record: dict[str, Any], where: str, resources: list[str], places: Mapping[Any, int]) -> Limit:
-    insist(record["resource"] in (SUBTASKS, *resources), where, "unknown resource")
+def _limit(record: dict[str, Any], where: str, resources: Any, places: Mapping[Any, int]) -> Limit:
+    insist(record["resource"] == SUBTASKS or record["resource"] in resources, where, "unknown resource")
     size = forms.whole if record["resource"] == SUBTASKS else forms.number
     points = [forms.known(point, where, places) for point in forms.numbered(record["points"], where)]
     insist(points, where, "there are no points")
@@ -138,24 +133,27 @@ def _application(record: dict[str, Any], where: str) -> Application:
         insist(len(edge) == 2, where, "an edge is not a pair")
         edges.append((forms.known(edge[0], where, subtasks), forms.known(edge[1], where, subtasks)))
     insist(len(set(edges)) == len(edges), where, "an edge is repeated")
-    missing = [sum(end == k for _, end in edges) for k in range(len(subtasks))]
-    heads = {k for k, count in enumerate(missing) if not count}
-    order = sorted(heads)
+    into: list[list[int]] = [[] for _ in subtasks]
+    out: list[list[int]] = [[] for _ in subtasks]
+    for a, (j, k) in enumerate(edges):
+        out[j].append(a)
+        into[k].append(a)
+    missing = [len(arcs) for arcs in into]
+    order = [k for k, count in enumerate(missing) if not count]
     for j in order:  # grows while it is read
-        for begin, end in edges:
-            if begin == j:
-                missing[end] -= 1
-                order += [end] * (not missing[end])
+        for _, k in (edges[a] for a in out[j]):
+            missing[k] -= 1
+            order += [k] * (not missing[k])
     insist(len(order) == len(subtasks), where, "the graph has a cycle")
-    return Application(record["id"], subtasks, edges, order, heads, set(order) - {j for j, _ in edges})
+    return Application(record["id"], subtasks, edges, order, into, out)
 
 
-def _point(value: Any, where: str, resources: Sequence[str], second: bool) -> Point:
+def _point(value: Any, where: str, resources: Mapping[str, int], second: bool) -> Point:
     insist(type(value) is dict, where, "is not an object")
     capacity, room = value.get("capacity"), {}
     if second and type(capacity) is dict:
         room = forms.by_name(forms.number)(capacity, where)
-        insist(room.keys() <= {SUBTASKS, *resources}, where, "an unknown resource")
+        insist(room.keys() - {SUBTASKS} <= resources.keys(), where, "an unknown resource")
         value = value | {"capacity": room.pop(SUBTASKS, 0)}
     record = (forms.POINT_2 if second else forms.POINT)(value, where)
     if type(capacity) is dict and SUBTASKS not in capacity:
@@ -180,10 +178,12 @@ def _device(value: Any, where: str, instance: Instance) -> Device:
     insist(all(len(row) == count for row in rows), where, "a row of numbers is not one for each subtask")
     record.setdefault("edge_data", [record["output"][j] for j, _ in application.edges])
     insist(len(record["edge_data"]) == len(application.edges), where, "edge_data is not one for each arc")
-    insist(record.get("demand", {}).keys() <= set(instance.resources), where, "demand of an unknown resource")
+    insist(
+        record.get("demand", {}).keys() <= instance.resources.keys(), where, "demand of an unknown resource"
+    )
     record["demand"] = {key: row for key, row in record.get("demand", {}).items() if any(row)}
-    record["allowed"] = _allowed(record.get("allowed", {}), where, instance, application)
-    record["at"] = _entries(record.get("at", []), f"{where}.at", instance, application)
+    record["allowed"] = _allowed(record, f"{where}.allowed", instance)
+    record["at"] = _entries(record, f"{where}.at", instance)
     device = Device(**record)
     if instance.normalise == "local":
         entries = [device.at.get((k, LOCAL), Entry()).execution for k in range(count)]
@@ -193,28 +193,24 @@ def _device(value: Any, where: str, instance: Instance) -> Device:
     return device
 
 
-def _allowed(
-    given: dict[str, list[str | None]], where: str, instance: Instance, application: Application
-) -> dict[int, frozenset[int]]:
+def _allowed(record: dict[str, Any], where: str, instance: Instance) -> dict[int, frozenset[int]]:
     found = {}
-    for subtask, names in given.items():
-        places = frozenset(forms.known(place, f"{where}.allowed", instance.places) for place in names)
-        insist(len(places) == len(names), f"{where}.allowed", "a place is repeated")
-        k = forms.known(subtask, f"{where}.allowed", application.subtasks)
+    for subtask, names in record.get("allowed", {}).items():
+        places = frozenset(forms.known(place, where, instance.places) for place in names)
+        insist(len(places) == len(names), where, "a place is repeated")
+        k = forms.known(subtask, where, record["application"].subtasks)
         if len(places) < len(instance.places):
             found[k] = places
     return found
 
 
-def _entries(
-    given: list[dict[str, Any]], where: str, instance: Instance, application: Application
-) -> dict[tuple[int, int], Entry]:
+def _entries(record: dict[str, Any], where: str, instance: Instance) -> dict[tuple[int, int], Entry]:
     found: dict[tuple[int, int], Entry] = {}
-    for record in given:
-        k = forms.known(record.pop("subtask"), where, application.subtasks)
-        n = forms.known(record.pop("point"), where, instance.places)
-        insist("demand" not in record or n != LOCAL, where, "a demand of what is local")
-        insist(record.get("demand", {}).keys() <= set(instance.resources), where, "an unknown resource")
-        insist((k, n) not in found and Entry(**record) != Entry(), where, "is repeated, or changes nothing")
-        found[k, n] = Entry(**record)
+    for one in record.get("at", []):
+        k = forms.known(one.pop("subtask"), where, record["application"].subtasks)
+        n = forms.known(one.pop("point"), where, instance.places)
+        insist("demand" not in one or n != LOCAL, where, "a demand of what is local")
+        insist(one.get("demand", {}).keys() <= instance.resources.keys(), where, "an unknown resource")
+        insist((k, n) not in found and Entry(**one) != Entry(), where, "is repeated, or changes nothing")
+        found[k, n] = Entry(**one)
     return found

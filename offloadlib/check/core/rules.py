@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
-from os import PathLike
 from typing import Any, NamedTuple
 
 from . import forms
 from .costs import ZERO, Pair, cost, demand, parts_of, spent
 from .forms import insist
-from .reading import LOCAL, SUBTASKS, Device, Instance
+from .reading import LOCAL, SUBTASKS, Device, Entry, Instance
 
 TOLERANCE = Fraction(1, 10**9)
 """Of numbers that a file states, relative to the cost or to 1."""
@@ -20,42 +19,37 @@ NONE = ("infeasible", "unknown")
 
 
 class Case(NamedTuple):
-    """A solution of an instance: what it states, of each device its places (None: refused), and of those that
-    are served what they take."""
+    """A solution of an instance: what it states, the places of the devices that are served and what they
+    take, and what it costs."""
 
     instance: Instance
     stated: dict[str, Any]
-    places: list[list[int] | None]
     served: list[tuple[Device, list[int], Pair]]
     total: Fraction
 
 
-def read_solution(path: str | PathLike[str], instance: Instance) -> Case | None:
+def read_solution(path: forms.File, instance: Instance) -> Case | None:
     """Read a solution, and apply all rules to it; None where the file says that there is none."""
     stated = forms.SOLUTION(forms.load(path), str(path))
-    none = stated["status"] in NONE
-    insist(
-        none == (stated["decisions"] is None) == (stated["objective"] is None), str(path), "is no solution"
-    )
+    none, decisions = stated["status"] in NONE, stated["decisions"]
+    insist(none == (decisions is None) == (stated["objective"] is None), str(path), "is no solution")
     insist(not none or stated["version"] == 2, str(path), "says in version 1 that there is none")
     if none:
         return None
-    decisions, costs = stated["decisions"], []
+    costs, served = [], []
     insist(decisions.keys() == {device.id for device in instance.devices}, str(path), "is of other devices")
-    case = Case(instance, stated, [], [], ZERO)
     for device in instance.devices:
-        chosen = decisions[device.id]
-        places = (
-            None if chosen is None else [forms.known(place, device.id, instance.places) for place in chosen]
-        )
-        rule_decision(device, places)
-        parts = parts_of(instance, device)
-        costs.append(cost(instance, device, parts, places))
-        case.places.append(places)
+        places = decisions[device.id]
         if places is not None:
-            case.served.append((device, places, spent(device, parts, places)))
-    case = case._replace(total=max(costs) if instance.objective == "max" else sum(costs, ZERO))
-    for rule in (rule_capacity, rule_channels, rule_limits, rule_device_limits, rule_totals, rule_stated):
+            places = [forms.known(place, device.id, instance.places) for place in places]
+        rule_decision(device, places)
+        parts = parts_of(instance, device, {*(places or ())} - {LOCAL})
+        costs.append(cost(instance, device, parts, places))
+        if places is not None:
+            served.append((device, places, spent(device, parts, places)))
+    total = max(costs) if instance.objective == "max" else sum(costs, ZERO)
+    case = Case(instance, stated, served, total)
+    for rule in (rule_capacity, rule_channels, rule_device_limits, rule_totals, rule_stated):
         rule(case)
     return case
 
@@ -72,25 +66,27 @@ def rule_decision(device: Device, places: list[int] | None) -> None:
         insist(n in device.allowed.get(k, [n]), device.id, "has a subtask where it may not be")
 
 
-def demanded(case: Case, resource: str, points: Iterable[int]) -> Fraction:
-    """Return what all subtasks at some points demand of a resource."""
-    among = set(points)
-    taken = (
-        demand(device, k, n, resource)
-        for device, places, _ in case.served
-        for k, n in enumerate(places)
-        if n in among
-    )
-    return sum(taken, ZERO)
+def demands(case: Case) -> Mapping[tuple[int, str], Fraction]:
+    """Return what all subtasks at an offload point demand of a resource."""
+    found: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
+    for device, places, _ in case.served:
+        for k, n in enumerate(places):
+            own = device.at.get((k, n), Entry()).demand
+            for resource in {SUBTASKS, *device.demand, *own} if n != LOCAL else ():
+                found[n, resource] += demand(device, k, n, resource)
+    return found
 
 
 def rule_capacity(case: Case) -> None:
-    """No offload point has more subtasks than its capacity, nor demands above what it has."""
+    """At no offload point, and at those of no shared limit, subtasks demand more than there is."""
+    used = demands(case)
     for n, point in enumerate(case.instance.points):
-        rooms = {SUBTASKS: point.capacity, **point.room}
-        for resource, room in rooms.items():
-            fits = room is None or demanded(case, resource, [n]) <= Fraction(room)
+        for resource, room in ((SUBTASKS, point.capacity), *point.room.items()):
+            fits = room is None or used[n, resource] <= Fraction(room)
             insist(fits, point.id, f"has too little {resource}")
+    for limit in case.instance.limits.values():
+        together = sum((used[n, limit.resource] for n in limit.points), ZERO)
+        insist(together <= Fraction(limit.capacity), limit.id, "is exceeded")
 
 
 def rule_channels(case: Case) -> None:
@@ -99,13 +95,6 @@ def rule_channels(case: Case) -> None:
     used = Counter(device.connected_to for device in away)
     for n, point in enumerate(case.instance.points):
         insist(point.channels is None or used[n] <= point.channels, point.id, "has too few channels")
-
-
-def rule_limits(case: Case) -> None:
-    """At the points of a shared limit the demands are together at most its capacity."""
-    for limit in case.instance.limits:
-        used = demanded(case, limit.resource, limit.points)
-        insist(used <= Fraction(limit.capacity), limit.id, "is exceeded")
 
 
 def rule_device_limits(case: Case) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
-from .certificate import Branch, Certificate, Leaf, limits_of
-from .costs import ZERO, Parts, demand, parts_of
+from .certificate import Branch, Certificate, Leaf
+from .costs import MOST, Parts, demand, parts_of
 from .forms import insist
 from .reading import LOCAL, SUBTASKS, Device, Instance
 from .witness import FINE, charges_of, down, least, refusal
@@ -21,7 +23,7 @@ def anything(instance: Instance, device: Device) -> Left:
 
     def fits(k: int, n: int) -> bool:
         rooms = [(SUBTASKS, instance.points[n].capacity), *instance.points[n].room.items()]
-        rooms += [(limit.resource, limit.capacity) for limit in instance.limits if n in limit.points]
+        rooms += [(limit.resource, limit.capacity) for limit in instance.limits.values() if n in limit.points]
         return all(room is None or demand(device, k, n, resource) <= room for resource, room in rooms)
 
     everywhere = [frozenset([LOCAL, *(n for n in away if fits(k, n))]) for k in range(len(device.work))]
@@ -42,36 +44,41 @@ def divided(left: Left, node: Branch) -> tuple[Left, Left]:
 def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
     """Return the lower bound that a certificate proves, whatever it claims; None: there is no solution."""
     bounds: list[int] = []
-    parts = [parts_of(instance, device) for device in instance.devices]
-    pending = [(0, [anything(instance, device) for device in instance.devices])]
-    while pending:
-        number, left = pending.pop()
-        node = certificate.nodes[number]
-        if isinstance(node, Branch):
-            pending += below(node, left)
-            continue
-        total = leaf_bound(instance, node, parts, left)
+    points = range(len(instance.points))
+    places = sum(len(device.work) for device in instance.devices) * len(points)
+    insist(places <= MOST, "devices", "are too many for the core")
+    parts = [parts_of(instance, device, points) for device in instance.devices]
+    for number, leaf, left in leaves(instance, certificate):
+        total = leaf_bound(instance, leaf, parts, left)
         if total is None:
             continue  # some device has no decision left: no solution gets here
-        if not node.infeasible:
+        if not leaf.infeasible:
             bounds.append(total)
             continue
         insist(total > 0, f"nodes[{number}]", "is not proven to be infeasible")
     return Fraction(min(bounds), 1 << FINE) if bounds else None
 
 
-def below(node: Branch, left: list[Left]) -> list[tuple[int, list[Left]]]:
-    """Return the children of a branch, with what it leaves to the devices."""
-    m = node.device
-    sides = zip((node.equal, node.different), divided(left[m], node), strict=True)
-    return [(child, [*left[:m], side, *left[m + 1 :]]) for child, side in sides]
+def leaves(instance: Instance, certificate: Certificate) -> Iterator[tuple[int, Leaf, list[Left]]]:
+    """Yield the leaves with their numbers, and what the branches above them leave to the devices."""
+    start = [anything(instance, device) for device in instance.devices]
+    pending: list[tuple[int, Any]] = [(0, None)]  # with the way there: the last branch, its side, the rest
+    while pending:
+        number, way = pending.pop()
+        node = certificate.nodes[number]
+        if isinstance(node, Branch):
+            pending += [(node.equal, (node, 0, way)), (node.different, (node, 1, way))]
+            continue
+        left = list(start)
+        while way:
+            branch, side, way = way
+            left[branch.device] = divided(left[branch.device], branch)[side]
+        yield number, node, left
 
 
 def leaf_bound(instance: Instance, leaf: Leaf, parts: list[Parts], left: list[Left]) -> int | None:
     """Return the bound of a leaf, on the grid: what all devices cost at least, less prices times limits."""
-    limits = limits_of(instance)
-    charge = sum((price * limits[key] for key, price in leaf.prices.items()), ZERO)
-    total = down(-charge)
+    total = down(-leaf.charge)
     for m, device in enumerate(instance.devices):
         places, may = left[m]
         charges = charges_of(instance, device, parts[m], m, leaf)

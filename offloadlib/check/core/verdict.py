@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from os import PathLike
 from typing import NamedTuple
 
 from .certificate import read_certificate
-from .forms import Fault, insist
+from .forms import Fault, File, insist
 from .reading import read_instance
 from .rules import TOLERANCE, read_solution
 from .tree import bound
@@ -25,11 +24,7 @@ class Verdict(NamedTuple):
     infeasible: bool
 
 
-def verify(
-    instance_path: str | PathLike[str],
-    solution_path: str | PathLike[str],
-    certificate_path: str | PathLike[str] | None = None,
-) -> Verdict:
+def verify(instance_path: File, solution_path: File, certificate_path: File | None = None) -> Verdict:
     """Verify a solution, and a certificate with witnesses where there is one.
 
     Raises
@@ -69,8 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         found = verify(*arguments)
-    except Fault as fault:
-        print(f"rejected: {fault}")
+    except (Fault, MemoryError) as fault:
+        print(f"rejected: {fault or 'there is no memory for it'}")
         return 1
     proven = "there is no solution" if found.infeasible else f"lower bound {_text(found.bound)}"
     print(f"accepted: cost {_text(found.cost)}" + f", proven: {proven}" * (len(arguments) == 3))

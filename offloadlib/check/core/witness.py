@@ -27,10 +27,10 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from . import forms
-from .certificate import Leaf, price_of
+from .certificate import Leaf
 from .costs import ZERO, Parts, demand, fee
 from .forms import WHOLE, insist
-from .reading import LOCAL, SUBTASKS, Device, Instance
+from .reading import LOCAL, Device, Instance
 
 FINE = 200
 """Costs are multiples of 2^-FINE, rounded downwards; that is a lower bound as well, for all else is exact."""
@@ -57,13 +57,12 @@ def charges_of(instance: Instance, device: Device, parts: Parts, number: int, le
     """Return what a device, whose number it is, pays for its parts at the prices of a leaf."""
     shares = {} if leaf.infeasible else leaf.shares
     weight = Fraction(device.weight) * (1 if shares is None else shares.get(number, ZERO))
-    prices, rest, resources = leaf.prices, [], (SUBTASKS, *instance.resources)
-    away = range(len(instance.points)) if device.connected_to is not None else ()
-    units = {(n, resource): price_of(instance, prices, resource, n) for n in away for resource in resources}
+    prices, rest = leaf.prices, []
     for k, places in enumerate(parts.at):
         rest.append({n: weight * fee(instance, device, k, n) for n in places})
-        for (n, resource), price in units.items():
-            rest[k][n] += price * demand(device, k, n, resource)
+        for (n, resource), price in leaf.units.items():
+            if n in places:  # of a device without a connection it is none
+                rest[k][n] += price * demand(device, k, n, resource)
     station = "" if device.connected_to is None else instance.points[device.connected_to].id
     second = weight * parts.second + prices.get(("totals", "delay"), ZERO)
     millijoule = weight * parts.millijoule + prices.get(("totals", "energy"), ZERO)
@@ -107,11 +106,11 @@ def end_bound(device: Device, charges: Charges, left: Allowed, end: Any, where: 
     second, millijoule = charges.second + late, charges.millijoule + much
     through = [0] * len(left)
     for k in reversed(device.application.order):
-        insist(not tails[k] or k in device.application.tails, where, "a share of no tail")
-        out = tails[k] + sum(flow[a] for a, (j, _) in enumerate(edges) if j == k)
-        into = sum(flow[a] for a, (_, end) in enumerate(edges) if end == k)
+        arcs_in, arcs_out = device.application.into[k], device.application.out[k]
+        insist(not (tails[k] and arcs_out), where, "a share of no tail")
+        out, into = tails[k] + sum(flow[a] for a in arcs_out), sum(flow[a] for a in arcs_in)
         insist(into <= out, where, "more flows into a subtask than out of it")
-        through[k] = out if k in device.application.heads else into
+        through[k] = into if arcs_in else out
     costs: list[dict[int, int]] = []
     for k, places in enumerate(left):
         time = Fraction(through[k], WHOLE) * second

@@ -9,8 +9,9 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from ..certificate import Branch, Certificate, Leaf, Refusal, TreeNode
+from ..certificate import Branch, Certificate, Leaf, Refusal, TreeNode, not_too_many
 from ..data import LOCAL, Device, Instance, OffloadPoint
+from ..parse import shown_as
 from .choices import FINE, bit_of
 from .labels import Plan, always_kept
 from .leaves import Bounder
@@ -72,9 +73,9 @@ def _price_faults(instance: Instance, points: Mapping[str, OffloadPoint], leaf: 
             yield f"a price on resources of the unknown offload point {name!r}"
         for resource, price in of_resources.items():
             if name in points and resource not in points[name].room:
-                yield f"a price on {resource!r} of {name!r}, which is not limited"
+                yield f"a price on {resource!r} of {shown_as(name)}, which is not limited"
             if price < 0:
-                yield f"a negative price on {resource!r} of {name!r}"
+                yield f"a negative price on {resource!r} of {shown_as(name)}"
     for name, price in leaf.limits.items():
         if name not in limits:
             yield f"a price on the unknown limit {name!r}"
@@ -153,6 +154,7 @@ def _left(nodes: Sequence[TreeNode], menu: Menu, bits: Mapping[str | None, int])
     position = {name: k for k, name in enumerate(device.application.subtasks)}
     everything: Left = (menu.possible, menu.may_refuse)
     nowhere = (0,) * len(position)
+    not_too_many(nodes, device.id, len(position))
     left = {0: everything}
     for i, node in enumerate(nodes):  # a parent stands before its children
         allowed, refusal = left.pop(i)
