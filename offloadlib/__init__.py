@@ -13,10 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from offloadlib.bounding import AtPrices, Relaxation, best_prices, lagrangian, relaxation
     from offloadlib.comparing.run import compare
     from offloadlib.comparing.summary import performance_profile, summarise
     from offloadlib.explaining import explain
     from offloadlib.formulating import formulate, read_back
+    from offloadlib.formulations.structured.decomposition.pricing import Prices
     from offloadlib.instances import (
         LOCAL,
         AnyInstance,
@@ -40,9 +42,12 @@ if TYPE_CHECKING:
         write_solution,
     )
     from offloadlib.instances.importers import from_networkx, from_tables
+    from offloadlib.instances.structured.generate import Setting, generate
+    from offloadlib.instances.structured.shape import Shape, shape
     from offloadlib.keeping import FalseResult
     from offloadlib.loading import library, load
     from offloadlib.methods import Family, Method
+    from offloadlib.proofs import certify
     from offloadlib.registry import METHODS
     from offloadlib.solving import solve
 
@@ -53,6 +58,7 @@ __all__ = [
     "LOCAL",
     "METHODS",
     "AnyInstance",
+    "AtPrices",
     "Budget",
     "Evaluation",
     "FalseResult",
@@ -63,24 +69,34 @@ __all__ = [
     "Instance",
     "InstanceBuilder",
     "Method",
+    "Prices",
     "Progress",
+    "Relaxation",
     "Result",
+    "Setting",
+    "Shape",
     "Solution",
     "Status",
     "StoredSolution",
     "Termination",
+    "best_prices",
+    "certify",
     "compare",
     "evaluate",
     "explain",
     "formulate",
     "from_networkx",
     "from_tables",
+    "generate",
+    "lagrangian",
     "library",
     "load",
     "performance_profile",
     "read",
     "read_back",
     "read_solution",
+    "relaxation",
+    "shape",
     "solve",
     "summarise",
     "write",
@@ -88,21 +104,32 @@ __all__ = [
 ]
 
 _HERE = {
-    "FalseResult": "keeping",
     "METHODS": "registry",
+    "AtPrices": "bounding",
+    "FalseResult": "keeping",
     "Family": "methods",
     "Method": "methods",
+    "Prices": "formulations.structured.decomposition.pricing",
+    "Relaxation": "bounding",
+    "Setting": "instances.structured.generate",
+    "Shape": "instances.structured.shape",
+    "best_prices": "bounding",
+    "certify": "proofs",
     "compare": "comparing.run",
-    "performance_profile": "comparing.summary",
-    "summarise": "comparing.summary",
     "explain": "explaining",
     "formulate": "formulating",
-    "read_back": "formulating",
     "from_networkx": "instances.importers",
     "from_tables": "instances.importers",
+    "generate": "instances.structured.generate",
+    "lagrangian": "bounding",
     "library": "loading",
     "load": "loading",
+    "performance_profile": "comparing.summary",
+    "read_back": "formulating",
+    "relaxation": "bounding",
+    "shape": "instances.structured.shape",
     "solve": "solving",
+    "summarise": "comparing.summary",
 }
 
 

@@ -9,9 +9,10 @@ project's own, is in ``docs/theory/hybrid.md``.
 
 from .cost import HybridEvaluation, Loads, device_costs, evaluate, loads
 from .frames import Frames, read_frames, write_frames
+from .generate import HybridSetting, generate_frames
 from .model import CLOUD, DEVICE, EDGE, HybridInstance, Parameters
 from .solution import HybridSolution
-from .split import best_split, equal_split, with_best_split
+from .split import best_split, costs, equal_split, with_best_split
 
 __all__ = [
     "CLOUD",
@@ -20,13 +21,16 @@ __all__ = [
     "Frames",
     "HybridEvaluation",
     "HybridInstance",
+    "HybridSetting",
     "HybridSolution",
     "Loads",
     "Parameters",
     "best_split",
+    "costs",
     "device_costs",
     "equal_split",
     "evaluate",
+    "generate_frames",
     "loads",
     "read_frames",
     "with_best_split",
