@@ -18,7 +18,7 @@ from .core import reading as core_reading
 from .core import tree as core_tree
 from .core import verdict as core_verdict
 from .core.forms import Fault
-from .data import HybridInstance, Unfinished, Unusable
+from .data import HybridInstance, Instance, Unfinished, Unusable
 from .files import is_columnar, read_instance, read_solution
 from .limit import SECONDS, at_most
 from .rules import (
@@ -46,6 +46,7 @@ def check(
     instance_path: str | PathLike[str],
     solution_path: str | PathLike[str],
     certificate_path: str | PathLike[str] | None = None,
+    read: Instance | HybridInstance | None = None,
 ) -> Verdict:
     """Check a solution, and a certificate where there is one.
 
@@ -55,6 +56,9 @@ def check(
         The files.
     certificate_path : str or path, optional
         A file that proves a lower bound.
+    read : Instance or HybridInstance, optional
+        What :func:`.files.read_instance` has made of the first file, where many solutions of one instance are
+        checked.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def check(
     Unusable
         If a file cannot be read or is not of the right form.
     """
-    return _Check(instance_path, solution_path, certificate_path).verdict()
+    return _Check(instance_path, solution_path, certificate_path, read).verdict()
 
 
 _STEPS = (
@@ -86,8 +90,9 @@ class _Check:
         instance_path: str | PathLike[str],
         solution_path: str | PathLike[str],
         certificate_path: str | PathLike[str] | None,
+        read: Instance | HybridInstance | None,
     ) -> None:
-        self._instance_path, self._solution_path = instance_path, solution_path
+        self._instance_path, self._solution_path, self._read = instance_path, solution_path, read
         self._certificate_path = certificate_path
         self._rules: list[Rule] = []
         self._done = 0
@@ -108,7 +113,7 @@ class _Check:
         return Verdict(False, tuple(self._rules), math.nan, unfinished=told)
 
     def _verdict(self) -> Verdict:
-        instance = read_instance(self._instance_path)
+        instance = read_instance(self._instance_path) if self._read is None else self._read
         self._done += 1
         solution = read_solution(self._solution_path)
         self._done += 1
@@ -269,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         paths = [arguments.instance, arguments.solution, *filter(None, [arguments.certificate])]
         with at_most(arguments.time_limit, lambda: f"not finished: {late}, nothing is accepted"):
             return core_verdict.main(paths)
-    going = _Check(arguments.instance, arguments.solution, arguments.certificate)
+    going = _Check(arguments.instance, arguments.solution, arguments.certificate, None)
 
     def told(verdict: Verdict) -> str:
         return json.dumps(verdict.as_dict()) if arguments.json else _say(verdict)

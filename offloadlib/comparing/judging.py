@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from offloadlib.best_known import certificate_file
-from offloadlib.check import Unusable, check
+from offloadlib.check import Unusable, check, read_instance
+from offloadlib.check.files import is_columnar
 from offloadlib.instances import (
     Budget,
     Status,
@@ -48,7 +50,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, path: Pat
     write_solution(stored(result, method.name, budget), case.instance, path)
     accepted, verdict = True, "no solution"
     if evaluation is not None:
-        accepted, verdict = _verdict(case.path, path)
+        accepted, verdict = _verdict(case, path)
     row = replace(
         row,
         status=REJECTED
@@ -75,16 +77,22 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, path: Pat
     return Solve(case, method, row, result, path, evaluation)
 
 
-def _verdict(instance: Path, solution: Path) -> tuple[bool, str]:
+def _verdict(case: Case, solution: Path) -> tuple[bool, str]:
     """Whether the independent checker accepts a solution, and its verdict in words."""
     try:
-        verdict = check(instance, solution)
+        verdict = check(case.path, solution, read=_read(case))
     except Unusable as unusable:
         return False, f"unusable: {unusable}"
     if verdict.accepted:
         return True, "accepted"
     broken = [f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok]
     return False, "rejected: " + "; ".join(broken)
+
+
+@lru_cache(maxsize=1)  # methods come one after another on the same instance
+def _read(case: Case) -> Any:
+    """What the checker reads in the file of an instance; None where that is too large to be kept."""
+    return None if is_columnar(case.path) else read_instance(case.path)
 
 
 class Proven(NamedTuple):
@@ -129,7 +137,7 @@ def _behind(case: Case, solution: Any, path: Path) -> float | None:
         return None
     cost = exact.cost(case.instance, solution)
     write_solution(StoredSolution(solution, PROVER, cost, None, Status.FEASIBLE), case.instance, path)
-    return cost if _verdict(case.path, path)[0] else None
+    return cost if _verdict(case, path)[0] else None
 
 
 def settled(case: Case, runs: Sequence[Solve], proven: Proven = NOTHING_PROVEN) -> list[Solve]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from offloadlib.comparing.judging import judged
 from offloadlib.comparing.rows import Case
-from offloadlib.instances import Budget, write
+from offloadlib.instances import AnyInstance, Budget, write
 from offloadlib.instances.files.document import plain
 from offloadlib.methods import Family
 from offloadlib.running import workers
@@ -70,11 +71,7 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
     if outcome.interrupted or (interrupts is not None and interrupts.count):
         return None
     with TemporaryDirectory(prefix="offloadlib-") as name:
-        folder = Path(name)
-        path = folder / "instance.json"
-        write(instance, path)
-        case = Case("instance", "instance", instance, path, None)
-        run = judged(case, job.method, outcome, budget, folder / "a.sol.json")
+        run = judged(_written(instance).case, job.method, outcome, budget, Path(name) / "a.sol.json")
     found = asdict(run.row)
     identity = job.identity
     row = {
@@ -93,6 +90,21 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {name: plain(value) for name, value in row.items()}
+
+
+class _Written(NamedTuple):
+    """An instance for the checker, and the folder that its file is in, which goes when nobody needs it."""
+
+    case: Case
+    folder: TemporaryDirectory[str]
+
+
+@lru_cache(maxsize=4)  # methods come one after another on the same instance
+def _written(instance: AnyInstance) -> _Written:
+    folder = TemporaryDirectory(prefix="offloadlib-")
+    path = Path(folder.name) / "instance.json"
+    write(instance, path)
+    return _Written(Case("instance", "instance", instance, path, None), folder)
 
 
 def locally(jobs: Sequence[Job], interrupts: Interrupts, parallel: int = 1) -> Iterator[StudyRow]:

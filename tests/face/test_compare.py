@@ -160,7 +160,7 @@ def test_a_false_result_is_a_failed_row(name: str, message: str) -> None:
 
 def test_the_checker_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Rule("objective", False, "too good to be true")
-    monkeypatch.setattr(judging, "check", lambda *_: Verdict(False, (refused,), 0.0))
+    monkeypatch.setattr(judging, "check", lambda *_, **__: Verdict(False, (refused,), 0.0))
     row = row_of(compare(WORKED, ["local"]), "local")
     assert row["status"] == "rejected"
     assert row["checked"] == "rejected: objective: too good to be true"
