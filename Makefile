@@ -9,7 +9,9 @@ REPORT ?= report
 GRAPHS := dagbench-sleipnir-chess-m010-drawn dagbench-splitstream-m010-drawn wfinstances-bacass-m010-measured
 COMPARED := worked-example paper-m040 melbourne-s
 
-.PHONY: compare study test test-all lint bench checker schemas clean
+SITE ?= build/site
+
+.PHONY: compare study test test-all lint docs bench checker schemas clean
 
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
 	$(BIN)/offloadlib compare $(COMPARED:%=offloadlib/instances/library/%.json) --time-limit $(TIME_LIMIT) -o $(REPORT)
@@ -33,6 +35,9 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(READY)  ## the site, in $(SITE)/: begin at index.html
+	$(BIN)/sphinx-build --builder html --conf-dir docs/site --fail-on-warning --keep-going --quiet . $(SITE)
+
 bench: $(READY)  ## growing sizes; branch-and-price beside the MILP and CP-SAT; large cities; price; hybrid (an hour)
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/decomposition.py
@@ -54,4 +59,4 @@ $(READY): pyproject.toml requirements.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(REPORT)
+	rm -rf $(VENV) $(REPORT) $(SITE)

@@ -58,7 +58,7 @@ class Verdict:
         The lower bound that a certificate proves, rounded downwards; infinite where it proves that there is
         no solution, None where none was accepted.
     certified_gap : float or None
-        (cost - certified bound)/|cost| (in version 2 over at least 1e-9), in exact arithmetic, rounded
+        ``(cost - certified bound)/|cost|`` (in version 2 over at least 1e-9), in exact arithmetic, rounded
         upwards; None without a finite certified bound or a feasible solution.
     certified_largest : float or None
         The bound is about the solutions in which no device costs more; None: about all.

@@ -265,14 +265,20 @@ def generate(
     kind: Annotated[str, typer.Option(metavar="KIND", help="Of problem.")] = "structured",
 ) -> None:
     """Make a random instance, by default as in the paper."""
-    from offloadlib.cli.making import generator
     from offloadlib.instances.kind import KINDS
-    from offloadlib.kinds import face
 
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r} is not {' or '.join(map(repr, KINDS))}", param_hint="--kind")
+    _run_later(generator_of(kind), context)
+
+
+def generator_of(kind: str) -> Callable[..., None]:
+    """What ``generate`` runs for a kind of problems, with an option for every parameter."""
+    from offloadlib.cli.making import generator
+    from offloadlib.kinds import face
+
     chosen = face(kind)
-    _run_later(chosen.function("generate") if chosen.generate else generator(kind), context)
+    return chosen.function("generate") if chosen.generate else generator(kind)
 
 
 IMPORTERS = {

@@ -152,8 +152,8 @@ class StoredSolution(Generic[Decisions]):
 
 
 def gap(objective: float, lower_bound: float | None) -> float | None:
-    """Relative gap (objective - lower bound)/|objective|, an objective of 0 counting as :data:`NOTHING`; 0
-    where they are equal, None without a bound or a solution."""
+    """Relative gap ``(objective - lower bound)/|objective|``, an objective of 0 counting as :data:`NOTHING`;
+    0 where they are equal, None without a bound or a solution."""
     if lower_bound is None:
         return None
     if objective == lower_bound:
@@ -252,7 +252,7 @@ class Result(Generic[Decisions]):
 
     @property
     def gap(self) -> float | None:
-        """(objective - lower bound)/|objective|, None without a bound or without a solution."""
+        """``(objective - lower bound)/|objective|``, None without a bound or without a solution."""
         return gap(self.objective, self.lower_bound)
 
     @property

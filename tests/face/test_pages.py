@@ -1,4 +1,4 @@
-"""Pages tell the truth: their Python runs, block after block, and prints what stands beside it."""
+"""Pages tell the truth: their Python and commands run, and print what stands beside them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_python_of_a_page(page: str, tmp_path: Path) -> None:
         assert run([*command_line(tmp_path), *made.split()], folder=tmp_path).returncode == 0
     for block, printed in zip(parts, pages.printed_by(parts, tmp_path), strict=True):
         if block.printed is not None:
-            assert pages.words(printed) == pages.words(block.printed), block.code
+            assert pages.agree(printed, block.printed), f"{block.code}\nprints\n{printed}"
 
 
 def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:
@@ -45,8 +45,19 @@ def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:
         [],
         [["1"], ["a", "b"]],
     ]
+    assert pages.agree("1\n a  b\n", "1\na b\n") and pages.agree("1\n2\n3\n", "1\n...\n")
+    assert (
+        not pages.agree("1\n", "2\n")
+        and not pages.agree("1\n2\n", "1\n")
+        and not pages.agree("1\n", "2\n...\n")
+    )
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         pages.printed_by([pages.Block("1 / 0\n", None)], tmp_path)
+    page.write_text("```shell\noffloadlib --version > v\ncut -c 1-10 v\n```\n\n```text\noffloadlib\n```\n")
+    (block,) = pages.blocks(page)
+    assert block.printed is not None and pages.agree(*pages.printed_by([block], tmp_path), block.printed)
+    with pytest.raises(AssertionError, match="returned non-zero exit status 2"):
+        pages.printed_by([pages.Block("offloadlib check nothing nothing\n", None, "shell")], tmp_path)
     with pytest.raises(AssertionError, match="UserWarning"):
         pages.printed_by([pages.Block("import warnings\nwarnings.warn('x')\n", None)], tmp_path)
 

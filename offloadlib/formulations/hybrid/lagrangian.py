@@ -7,7 +7,7 @@ The devices share nothing but the uplink. Let a Mbit/s cost lambda >= 0, and giv
    L(\lambda) = \sum_i \min_p \phi_{ip}(\lambda) - \lambda B
 
 where p goes over the patterns of a device (a place for each of its tasks) and phi_ip is what a pattern
-costs with its best share at that price (:mod:`.patterns`). L(lambda) bounds the cost of every solution
+costs with its best share at that price (:mod:`.hybrid.patterns`). L(lambda) bounds the cost of every solution
 from below, by weak duality, and is a concave function of one number (:func:`.kernels.best_price`).
 
 At the best price the shares add up to B, or devices have two equally cheap patterns: with one of them

@@ -1,6 +1,6 @@
 r"""The finish: a tree over all patterns that the gap leaves.
 
-Where the patterns below the cutoff can be enumerated (:mod:`.patterns`), what is left of an instance is
+Where the patterns below the cutoff can be enumerated (:mod:`.milp.patterns`), what is left of an instance is
 
 .. math::
 

@@ -11,9 +11,9 @@ To the shared model (:mod:`.placement`) this adds
    \bigvee_{j \in B} [\, ready &\ge finish_{mj},\;
        finish_{mj} \ge finish_{mi}\ \forall i \in B \,]                              && |B| > 1
 
-and rows as in the reference MILP where |B| <= 1. In each case the first row would hold with equality;
-delay is minimised, so >= is enough. A disjunction (Balas 1979; Raman and Grossmann 1994) becomes linear
-with a binary y_j for each case, sum_j y_j = 1, in one of two ways:
+and rows as in the reference MILP where :math:`|B| \le 1`. In each case the first row would hold with
+equality; delay is minimised, so >= is enough. A disjunction (Balas 1979; Raman and Grossmann 1994) becomes
+linear with a binary y_j for each case, sum_j y_j = 1, in one of two ways:
 
 - big-M: each row is relaxed by M (1 - y_j), with M the largest violation that the bounds of the variables
   allow. The bounds are computed from the data: each subtask is finished between L, the heaviest path at
