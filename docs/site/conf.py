@@ -6,6 +6,7 @@ and where the files are read as they are.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,17 @@ def _readable(*event: Any) -> tuple[str, str] | None:
     return (arguments.replace("<factory>", "..."), returned) if arguments else None
 
 
+def _beside(app: Sphinx, error: Exception | None) -> None:
+    """The interactive page is no page of Sphinx's: it is copied as it is."""
+    if error is None:
+        source = Path(app.srcdir) / "docs" / "interactive"
+        shutil.copytree(source, Path(app.outdir) / "docs" / "interactive", dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> None:
     """Pages that are made of the code are made before Sphinx looks for pages."""
     app.connect("autodoc-process-signature", _readable)
+    app.connect("build-finished", _beside)
     import commands
     import schemas
 

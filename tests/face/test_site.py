@@ -53,7 +53,7 @@ def _text(page: Path) -> str:
 
 
 def _links(page: Path) -> Iterator[str]:
-    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
+    for target in re.findall(r"(?:\]\(|href=\")([^)\"\s]+)[)\"]", _text(page)):
         if not re.match(r"[a-z]+:", target):
             yield target
 
@@ -81,8 +81,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# A `b`, c\n\n[x](there.md) `[y](not.md)`\n\n```\n[z](not.md)\n```\n[w](#a-b-c)\n")
-    assert list(_links(page)) == ["there.md", "#a-b-c"]
+    page.write_text(
+        '# A `b`, c\n\n[x](there.md) `[y](not.md)`\n\n```\n[z](not.md)\n```\n[w](#a-b-c)\n<a href="v">v</a>\n'
+    )
+    assert list(_links(page)) == ["there.md", "#a-b-c", "v"]
     assert _anchors(page) == {"a-b-c"}
 
 
