@@ -46,6 +46,7 @@ def check(
     instance_path: str | PathLike[str],
     solution_path: str | PathLike[str],
     certificate_path: str | PathLike[str] | None = None,
+    *,
     read: Instance | HybridInstance | None = None,
 ) -> Verdict:
     """Check a solution, and a certificate where there is one.

@@ -55,7 +55,8 @@ def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:
         pages.printed_by([pages.Block("1 / 0\n", None)], tmp_path)
     page.write_text("```shell\noffloadlib --version > v\ncut -c 1-10 v\n```\n\n```text\noffloadlib\n```\n")
     (block,) = pages.blocks(page)
-    assert block.printed is not None and pages.agree(*pages.printed_by([block], tmp_path), block.printed)
+    (printed,) = pages.printed_by([block], tmp_path)
+    assert block.printed is not None and pages.agree(printed, block.printed)
     with pytest.raises(AssertionError, match="returned non-zero exit status 2"):
         pages.printed_by([pages.Block("offloadlib check nothing nothing\n", None, "shell")], tmp_path)
     with pytest.raises(AssertionError, match="UserWarning"):
