@@ -1,11 +1,12 @@
-"""Branch-and-price beside the direct MILP and CP-SAT: the time to the same proven gap.
+"""Branch-and-price beside the direct MILP on HiGHS and SCIP, and CP-SAT: the time to the same proven gap.
 
 Every method gets every instance, the same time limit, one thread and a process of its own
 (:mod:`offloadlib.running.workers`). What counts is the time at which its bound and its incumbent are within a
 relative gap of 1e-4, and of 1e-6, as its progress says: claims of the solvers, of which the certificates
 are another matter. Seconds are real ones, so that a quiet machine is needed; imports and compilation are
 done before the clock starts. ``milp-arrays`` is the faster of the two MILPs with equal formulation
-(``milp`` is built by Pyomo).
+(``milp`` is built by Pyomo); ``scip`` is ``milp`` on SCIP. Besides generated instances there are those of the
+library with task graphs of real systems, from WfInstances and DAGBench.
 
 Rows are appended to a CSV file as they come: a run that was interrupted goes on where it stopped. Prints
 tables, and draws performance profiles (Dolan and Moré 2002).
@@ -20,7 +21,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,9 +39,9 @@ from offloadlib.pictures import style
 from offloadlib.registry import find
 from offloadlib.running import workers
 
-OURS, MILP = "branch-and-price", "milp-arrays"
-COMPARED = (OURS, MILP, "cpsat")
-COLOURS = {OURS: "#CC79A7", MILP: style.BLUE, "cpsat": style.ORANGE}
+OURS, MILP, SCIP = "branch-and-price", "milp-arrays", "scip"
+COMPARED = (OURS, MILP, "cpsat", SCIP)
+COLOURS = {OURS: "#CC79A7", MILP: style.BLUE, "cpsat": style.ORANGE, SCIP: style.GREEN}
 
 TARGETS = (1e-4, 1e-6)
 
@@ -92,7 +94,7 @@ class Row:
 
 
 def cases() -> list[Case]:
-    """All of them: 12 to 1000 devices, 3 to 30 subtasks each."""
+    """All of them: 4 to 1000 devices, 3 to 53 subtasks each."""
     return list(
         chain(
             _generated("face", "face", ((40, 20), (40, 6), (100, 50), (100, 20), (300, 150), (1000, 300))),
@@ -125,7 +127,9 @@ def cases() -> list[Case]:
             _generated("channels", "fork-join-4", ((30, 10), (80, 25)), channels=2),
             _generated("channels", "chain-8", ((30, 12),), channels=2),
             _generated("channels", "series-parallel-15", ((20, 10),), channels=1),
-            map(_stored, ("melbourne-s", "melbourne-m", "melbourne-l")),
+            _stored("workflows", "melbourne-*"),
+            _stored("wfinstances", "wfinstances-*"),
+            _stored("dagbench", "dagbench-*"),
         )
     )
 
@@ -153,13 +157,16 @@ def _generated(
         yield Case(kind, name, lambda setting=setting: generate(setting, seed=seed))  # type: ignore[misc]
 
 
-def _stored(name: str) -> Case:
-    def make() -> Instance:
-        instance = read(LIBRARY / f"{name}.json")
+def _stored(kind: str, pattern: str) -> Iterator[Case]:
+    """Those of the library whose names fit."""
+
+    def make(path: Path) -> Instance:
+        instance = read(path)
         assert isinstance(instance, Instance)
         return instance
 
-    return Case("workflows", name, make)
+    for path in sorted(LIBRARY.glob(f"{pattern}.json")):
+        yield Case(kind, path.stem, partial(make, path))
 
 
 QUICK = ("face-m40-n10-q6-s1", "chain-8-m20-n10-q10-s1", "fork-join-8-m20-n10-q6-a97-s1", "melbourne-s")
@@ -188,7 +195,10 @@ def measure(case: Case, method: str, limit: float) -> Row:
     clock = _Clock()
     instance = case.make()
     budget = Budget(time_limit=limit, gap=TARGETS[-1], on_progress=clock)
-    outcome = workers.run(find(method), instance, budget)
+    if method == SCIP:
+        outcome = workers.run(find("milp"), instance, replace(budget, solver=SCIP))
+    else:
+        outcome = workers.run(find(method), instance, budget)
     objective, bound, ending = math.nan, math.nan, outcome.message or str(outcome.ending)
     if outcome.result is not None:
         result = outcome.result
@@ -353,7 +363,7 @@ def main(arguments: Sequence[str]) -> None:
         "-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/results/"
     )
     options = parser.parse_args(arguments)
-    methods = [find(method).name for method in options.methods.split(",")]
+    methods = [method if method == SCIP else find(method).name for method in options.methods.split(",")]
     wanted = [
         case for case in cases() if options.only in case.name and (not options.quick or case.name in QUICK)
     ]

@@ -166,7 +166,7 @@ def attained(instance: Instance, prices: Prices, found: Priced) -> NDArray[np.fl
 def with_widths(patch: pytest.MonkeyPatch, narrow: int, widest: int, limit: int = LARGEST_SEARCH) -> None:
     """Sweeps of so many labels, nothing by labels of series-parallel parts."""
     patch.setattr(pricing, "plan", lambda application: None)
-    patch.setattr(pricing, "Effort", partial(Effort, narrow=narrow, widest=widest, first=1))
+    patch.setattr(pricing, "Effort", partial(Effort, narrow=narrow, widest=widest, share=1e9))
     patch.setattr(pricing, "LARGEST_SEARCH", limit)
 
 
@@ -175,13 +175,18 @@ def test_equals_enumeration(shape: Callable[[Rng, int], Arcs], monkeypatch: pyte
     rng = np.random.default_rng(1)
     for _ in range(count(1000, 20)):
         instance, prices = drawn(shape, rng, int(rng.integers(4, 8)), 3)
-        exact = least_by_enumeration(instance, prices)
+        exact = np.array(least_by_enumeration(instance, prices))
         for widths in ((8192, 8192), (3, 3)):
             with_widths(monkeypatch, *widths)
             found = price(instance, prices)
             assert not found.relaxed.any()
             np.testing.assert_allclose(found.value, exact, rtol=1e-12)
             np.testing.assert_allclose(attained(instance, prices, found), exact, rtol=1e-12)
+            ceilings = exact * rng.uniform(0.8, 1.2, len(exact))
+            value = price(instance, prices, ceilings=ceilings).value
+            np.testing.assert_allclose(value[exact < ceilings], exact[exact < ceilings], rtol=1e-12)
+            assert np.all(value <= exact * (1 + 1e-12))
+            assert np.all(value >= np.minimum(exact, ceilings) * (1 - 1e-12))
         # As much as one sweep, or less: a bound.
         for width, nodes in ((1, 2), (2, 3), (8192, 2)):
             with_widths(
@@ -191,8 +196,8 @@ def test_equals_enumeration(shape: Callable[[Rng, int], Arcs], monkeypatch: pyte
                 nodes * (instance.num_subtasks // 2 + len(instance.applications[0].edges)),
             )
             found = price(instance, prices)
-            assert np.all(found.value <= np.array(exact) * (1 + 1e-12))
-            assert np.all(attained(instance, prices, found) >= np.array(exact) * (1 - 1e-12))
+            assert np.all(found.value <= exact * (1 + 1e-12))
+            assert np.all(attained(instance, prices, found) >= exact * (1 - 1e-12))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)

@@ -94,6 +94,12 @@ ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
 
+DEAR = 0.05
+"""Share of the time left that fixing may take before a better incumbent is sought, which makes it cheaper."""
+
+BEYOND = 1.1
+"""Of the gap: a decision that adds as much is fixed for sure, and how much it adds is of no interest."""
+
 LESS = 0.7
 """Where there were too many patterns, they are enumerated again when so much of the gap is left."""
 
@@ -287,11 +293,16 @@ class _Search(Run[Solution]):
         return self.objective - root.bound <= NEAR * abs(self.objective)
 
     def _prepare(self, root: Open[_Reached]) -> None:
-        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow."""
+        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow,
+        and from the known columns first where fixing takes long."""
         slow, node = self.late(AT_ROOT), root.state.node
+        first = slow or _Fixing.pricings(self.instance) * self.master.seconds > DEAR * self.left
+        if first:
+            self._round()
         if not slow:
             self._fix(node)
-        self._round()
+        if not first:
+            self._round()
         self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
             self._fix(self._bound(0, (), node.prices, node.bound).state.node)
@@ -628,16 +639,23 @@ class _Fixing:
         instance = self.instance
         self.bound, found = master.lagrangian(root.prices, None)
         self.least = found.value
-        self.tolerance = PRECISION * max(cutoff - self.bound, 0.0) / instance.num_devices
+        gap = max(cutoff - self.bound, 0.0)
+        self.tolerance = PRECISION * gap / instance.num_devices
+        self.ceilings = self.least + BEYOND * gap
         # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
         self.restrictions: Restrictions | None = None
         local = np.zeros(instance.num_points + 1, dtype=np.bool_)
         local[LOCAL] = True
-        for k in range(max(group.application.size for group in instance.groups)):
+        for k in range(self.pricings(instance) // 2):
             for side in (local, ~local):
                 if not stop():
                     self._price(k, side)
+
+    @staticmethod
+    def pricings(instance: Instance) -> int:
+        """How often all devices are priced: for two sides of each subtask."""
+        return 2 * max(group.application.size for group in instance.groups)
 
     def _price(self, k: int, side: NDArray[np.bool_]) -> None:
         restrictions = Restrictions(self.instance)
@@ -649,6 +667,7 @@ class _Fixing:
             tolerance=self.tolerance,
             stopped=self.master.stopped,
             threads=self.master.threads,
+            ceilings=self.ceilings,
         )
         slack = found.value - self.least
         for g, group in having:

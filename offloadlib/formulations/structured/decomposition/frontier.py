@@ -34,7 +34,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
 
 from offloadlib.instances.arrays import Ints, frozen
 from offloadlib.instances.compiled import named
@@ -101,8 +100,6 @@ class Frontier(NamedTuple):
         (I, 2) what is done: DECIDE, OPEN or CLOSE, and the number of the step or segment.
     asked, asked_start
         For each delay before a segment: NOT_ASKED, ASKED, or CLOCK, and where those of each segment begin.
-    effort
-        An estimate of how many labels there are.
     roots, root_start
         (., 2) for each delay after a segment the one before it that it continues (-1: none), and how it is
         joined with that: SAME, BEFORE, LATEST, SUM, LATEST_SHIFTED or SHIFTED; and where they begin.
@@ -128,13 +125,12 @@ class Frontier(NamedTuple):
     asked_start: Ints
     roots: Ints
     root_start: Ints
-    effort: float
 
 
 FRONTIER = named(
     *(Frontier, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT, READ_INT),
     *(READ_INT, READ_INT_TABLE, READ_INT, READ_INT, READ_INT, READ_INT),
-    *(READ_INT_TABLE, READ_INT, READ_INT, READ_INT_TABLE, READ_INT, types.float64),
+    *(READ_INT_TABLE, READ_INT, READ_INT, READ_INT_TABLE, READ_INT),
 )
 
 
@@ -477,7 +473,6 @@ class _Steps:
                 rows_of([row for rows in self._roots for row in rows], 2),
                 _starts(self._roots),
             ),
-            self.effort,
         )
 
 

@@ -23,6 +23,7 @@ Valerio de Carvalho 2005): prices settle sooner, and fewer columns are needed to
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,8 @@ class Master:
         grows when it finds nothing more. None: as much as it takes.
     threads
         Threads that price.
+    seconds
+        What the last pricing has taken.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class Master:
         self.instance = instance
         self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
+        self.seconds = 0.0
         self.columns: list[Column] = []
         self.fixed: set[int] = set()
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -227,13 +231,14 @@ class Master:
         self, prices: Prices, restrictions: Restrictions | None, tolerance: float = 0.0
     ) -> tuple[float, Priced]:
         """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance."""
-        each = tolerance / self.instance.num_devices
+        each, begun = tolerance / self.instance.num_devices, time.perf_counter()
         found = price(
             *(self.instance, prices, restrictions, self.effort),
             tolerance=each,
             stopped=self.stopped,
             threads=self.threads,
         )
+        self.seconds = time.perf_counter() - begun
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)

@@ -229,6 +229,7 @@ def price(
     tolerance: float = 0.0,
     stopped: NDArray[np.bool_] = NEVER,
     threads: int = 1,
+    ceilings: Floats | None = None,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -251,6 +252,9 @@ def price(
         From :func:`alarm`: as soon as it is true, searches end with the bounds that they have.
     threads
         Threads that work on many devices.
+    ceilings
+        (M,) what costs as much with prices need not be found: a value from there on may be too low, but for
+        tolerance and rounding no lower than the ceiling. None by default.
 
     Returns
     -------
@@ -268,7 +272,7 @@ def price(
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(instance.terms):
         found, answer = plan(term.group.application), Choices.room(*term.group.work.shape)
-        asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions), threads)
+        asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions, ceilings), threads)
         exact = found is not None and not found.multiplies
         if exact:
             exact = asked.all(price_by_labels, (found, stopped), answer, LABELLED, late)
@@ -327,9 +331,14 @@ def _points(instance: Instance, prices: Prices) -> Offers:
 
 
 def _devices(
-    instance: Instance, term: Terms, prices: Prices, g: int, restrictions: Restrictions | None
+    instance: Instance,
+    term: Terms,
+    prices: Prices,
+    g: int,
+    restrictions: Restrictions | None,
+    ceilings: Floats | None,
 ) -> Buyers:
-    """The links of a group's devices, what all-local costs them, and what is left to them."""
+    """The links of a group's devices, what all-local costs them, and what is left to them and looked for."""
     members = term.group.members
     connected = instance.devices.connected_to[members]
     radio = np.where(connected == LOCAL, 0.0, prices.channels[connected])
@@ -340,6 +349,7 @@ def _devices(
         allowed = restrictions.allowed & np.append(instance.points.capacity > 0, True)
     return Buyers(
         *(read_only(connected), read_only(instance.local_cost[members]), read_only(radio)),
+        read_only(np.full(len(members), np.inf) if ceilings is None else ceilings[members]),
         *(restrictions is None, read_only(row), read_only(allowed)),
     )
 

@@ -35,8 +35,10 @@ within it: parts that are so near are not divided.
 
 **Sweeps.** Now and then a dynamic program along a frontier (:mod:`.sweep`) goes through all decisions that
 the root leaves, with ever more labels: for a better incumbent, and where no label had to be left out, for the
-least. Search and sweeps take turns, and get as much time, so that together they need no more than twice as
-long as the better one alone. Where the plan promises few labels, the search gets less.
+least. Search and sweeps take turns: a sweep begins as soon as the search has had twice as much time as all
+sweeps will have had then, so that both need no more than half as long again as the search alone, and some
+four times as long as the sweep that closes the device. Where a sweep has closed one device, the search gets
+less at the next.
 
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
@@ -71,15 +73,20 @@ _TURNS = 12
 _ENOUGH = 0.2
 """Of a node's gap: if flows can close no more, it is branched on."""
 
-_EXPECTED, _EASY = 100.0, 1e6
-"""So much of a plan's estimate, per subtask and arc, is another node before the first sweep; and the estimate
-from which on the search gets as much time between sweeps as they do."""
-
-_WIDER = 16
-"""Times as many labels as in a sweep that was too narrow."""
+_WIDER = 4
+"""Times as many labels as in a sweep that was too narrow, and as much time."""
 
 _LABELS = 2
-"""Labels that take as long as a node does, per subtask and arc."""
+"""Labels that count as a node, per subtask and arc, towards the limit of nodes."""
+
+_LABEL, _TURN = 60, 600
+"""What a label of a sweep, and a turn of a game, take: as long as so many subtasks in searches for a path."""
+
+_EXPECTED = 7
+"""Labels of a sweep per subtask and width, before the first one."""
+
+_LEAD = 8.0
+"""Times as much time for sweeps as for the search, where a sweep has closed the device before."""
 
 _TOLERANCE = 1e-13
 """Relative to a cost: ten times what the sums of a flow, or of a decision's parts, lose."""
@@ -104,8 +111,8 @@ class Effort(NamedTuple):
         (1,) when time is up.
     narrow, widest
         Labels of the first sweep (0: none), and of the last one.
-    first
-        Nodes before the first sweep, at least: most searches end sooner.
+    share
+        Time of sweeps over that of the search, at the most, until a sweep closes a device.
     """
 
     limit: int
@@ -113,10 +120,10 @@ class Effort(NamedTuple):
     stopped: NDArray[np.bool_]
     narrow: int = 64
     widest: int = 8192
-    first: int = 300
+    share: float = 0.5
 
 
-EFFORT = named(Effort, types.int64, types.float64, STOPPED, types.int64, types.int64, types.int64)
+EFFORT = named(Effort, types.int64, types.float64, STOPPED, types.int64, types.int64, types.float64)
 
 
 class _Costs(NamedTuple):
@@ -152,7 +159,8 @@ class _Gains(NamedTuple):
 
 class _Network(NamedTuple):
     """A flow: what each subtask still has to give (> 0, if local is cheaper) or to take, what each arc
-    still lets through ahead and back; and the search for a path: where it came from, by which arc."""
+    still lets through ahead and back; and the search for a path: where it came from, by which arc, and how
+    many subtasks all such searches have looked at."""
 
     excess: Any
     ahead: Any
@@ -160,6 +168,7 @@ class _Network(NamedTuple):
     came: Any
     by: Any
     queue: Any
+    work: Any
 
 
 class _Pool(NamedTuple):
@@ -191,7 +200,7 @@ class _Room(NamedTuple):
 @inlined
 def _network(size, arcs):  # type: ignore[no-untyped-def]
     came, by, queue = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-    return _Network(np.empty(size), np.empty(arcs), np.empty(arcs), came, by, queue)
+    return _Network(np.empty(size), np.empty(arcs), np.empty(arcs), came, by, queue, np.zeros(1, np.int64))
 
 
 @inlined
@@ -215,7 +224,7 @@ def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
 
     Then those that are reached, ``came >= 0``, are local in a minimum cut; none where time was up.
     """
-    excess, ahead, back, came, by, queue = net
+    excess, ahead, back, came, by, queue, work = net
     while total < enough:
         if stopped[0]:
             came[:] = -1
@@ -239,6 +248,7 @@ def _flow(total, enough, graph, net, stopped):  # type: ignore[no-untyped-def]
                         break
                     queue[last] = other
                     last += 1
+        work[0] += len(excess) + first
         if end < 0:
             return total
         push, v = -excess[end], end
@@ -557,9 +567,10 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
 
 @inlined
 def _search(  # type: ignore[no-untyped-def]
-    costs, root, graph, plan, best, limit, effort, room, incumbent
+    costs, root, graph, plan, best, limit, effort, share, room, incumbent
 ):
-    """Least cost below ``best``, or ``best``, up to a tolerance, and a lower bound of all decisions' costs.
+    """Least cost below ``best``, or ``best``, up to a tolerance; a lower bound of all decisions' costs; and
+    the share of time for sweeps that this device speaks for.
 
     The decision goes into ``incumbent``, which is left alone where none is better.
     """
@@ -570,7 +581,7 @@ def _search(  # type: ignore[no-untyped-def]
     delay, finish, mean, cheapest = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     phi, best_phi, on_path = np.empty(size + arcs), np.empty(size + arcs), np.empty(size + arcs, np.int8)
     choice, rows = np.empty(size, np.int64), np.empty(_POOL, np.int64)
-    pool.count[:], clock = 0, 0
+    pool.count[:], clock, net.work[:], spare.work[:] = 0, 0, 0, 0
     gains = _Gains(np.zeros((2, size + 1)), np.zeros((2, size + 1)))
     closed_at = np.inf  # the least bound of a node that is closed, or left
     # Open nodes: bound, flow, what was divided (2·subtask + kind), and moves left (home, low, high).
@@ -583,11 +594,13 @@ def _search(  # type: ignore[no-untyped-def]
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
-    root_phi, whole, spent = np.empty(size + arcs), 0.0, 0
-    width, due = effort.narrow, max(effort.first, int(plan.effort / (_EXPECTED * (size + arcs))))
+    root_phi, whole, closes = np.empty(size + arcs), 0.0, share
+    width, swept, expected = effort.narrow, 0, _LABEL * _EXPECTED * size * effort.narrow
     while opened > 0 and limit > 0:
-        if width > 0 and spent >= due and not stopped[0]:
-            # As much as has been spent on nodes may be spent on a sweep of all that is left at the root.
+        searched = net.work[0] + spare.work[0] + _TURN * clock
+        if width > 0 and swept + expected <= share * searched and not stopped[0]:
+            # All that is left at the root
+            closes = effort.share
             copy(left.home, root.home)
             copy(left.low, root.low)
             copy(left.high, root.high)
@@ -605,12 +618,11 @@ def _search(  # type: ignore[no-untyped-def]
                     copy(incumbent, choice)
             whole = max(whole, proven)
             if whole >= best - max(tolerance, _TOLERANCE * best):
+                closes = _LEAD
                 break
-            work = work // (_LABELS * (size + arcs)) + 1
-            limit, spent = max(limit - work, 1), spent + work
-            due = spent + int(work * min(plan.effort / _EASY, 1.0))
+            limit = max(limit - work // (_LABELS * (size + arcs)) - 1, 1)
+            swept, expected = swept + _LABEL * work, _WIDER * _LABEL * work
             width = min(_WIDER * width, effort.widest) if -np.inf < proven and width < effort.widest else 0
-        spent += 1
         at = least(bounds[:, 0], opened)
         if bounds[at, 0] >= best - max(tolerance, _TOLERANCE * best):
             break
@@ -718,7 +730,7 @@ def _search(  # type: ignore[no-untyped-def]
     if opened > 0:
         proven = min(proven, bounds[least(bounds[:, 0], opened), 0])
     proven = max(proven, min(whole, best - _TOLERANCE * best))
-    return best, proven - _TOLERANCE * abs(proven)
+    return best, proven - _TOLERANCE * abs(proven), closes
 
 
 @inlined
@@ -758,7 +770,7 @@ def price_by_search(sides, points, devices, graph, plan, effort, answer):  # typ
     delay, paid = np.empty((size, len(cpu))), np.empty((size, len(cpu)))
     left = _Left(np.empty(size, np.int32), np.zeros(size, np.int32), np.empty(size, np.int32))
     incumbent = np.empty(size, np.int64)
-    complete = True
+    complete, share = True, effort.share
     for m in range(len(least)):
         answer.relaxed[m] = False
         may_stay, possible = True, True
@@ -774,17 +786,20 @@ def price_by_search(sides, points, devices, graph, plan, effort, answer):  # typ
                 delay[k, i], paid[k, i] = there + slow, points.price[place[k, i]] + (dear + spent)
             possible = possible and (left.home[k] == 1 or left.high[k] > 0)
         least[m] = devices.local_cost[m] if may_stay else np.inf
-        # Who offloads pays for the radio: the rest costs >= 0, and has to cost less than this.
+        # Who offloads pays for the radio: the rest costs >= 0, and is looked for below this.
         radio = devices.radio[m]
-        best = least[m] - radio
-        if devices.connected[m] < 0 or not possible or best <= 0:
+        best = min(least[m], devices.ceiling[m]) - radio
+        if devices.connected[m] < 0 or not possible:
+            continue
+        if best <= 0:
+            least[m] = min(least[m], radio)
             continue
         costs = _Costs(
             *(sides.local_delay[m], sides.local_energy[m], place, delay, paid),
             *(sides.up_delay[m], sides.up_energy[m], sides.down_delay[m], sides.down_energy[m]),
         )
         nodes = max(1, effort.limit // (size + arcs))
-        found, proven = _search(costs, left, graph, plan, best, nodes, effort, room, incumbent)
+        found, proven, share = _search(costs, left, graph, plan, best, nodes, effort, share, room, incumbent)
         if found < best:
             for k in range(size):
                 answer.places[m, k] = -1 if incumbent[k] < 0 else place[k, incumbent[k]]

@@ -152,6 +152,8 @@ class Buyers(NamedTuple):
         (G,) of the all-local decision.
     radio
         (G,) price of going on air.
+    ceiling
+        (G,) what costs as much with prices need not be found.
     free
         Whether there are no restrictions; else, as in :class:`.pricing.Restrictions`,
     row, allowed
@@ -161,6 +163,7 @@ class Buyers(NamedTuple):
     connected: Ints
     local_cost: Floats
     radio: Floats
+    ceiling: Floats
     free: bool
     row: Ints
     allowed: NDArray[np.bool_]
@@ -171,11 +174,12 @@ class Buyers(NamedTuple):
             connected=self.connected[devices],
             local_cost=self.local_cost[devices],
             radio=self.radio[devices],
+            ceiling=self.ceiling[devices],
             row=self.row[devices],
         )
 
 
-BUYERS = named(Buyers, READ_INT, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
+BUYERS = named(Buyers, READ_INT, READ, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
 
 
 class Choices(NamedTuple):
