@@ -50,9 +50,9 @@ def witnesses(
             shares = Shares(device, witness.charges_of(instance, device, parts[m], m, node), needed)
             starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
             if all(places):
-                served.append((m, shares, places, starts, witness.refusal(shares.charges) if may else None))
+                served.append((m, shares, places, starts, shares.charges.refused if may else None))
             elif may:
-                total += witness.refusal(shares.charges)
+                total += shares.charges.refused
         if node.infeasible:  # first those that may have no decision: they alone may prove it
             served.sort(key=lambda one: any(one[1].cost(start) is not None for start in one[3]))
         for m, shares, places, starts, otherwise in served:
@@ -95,22 +95,29 @@ class Shares:
         charges, parts = self.charges, self.charges.parts
         unit = float(1 << witness.FINE)
 
-        def taken(pair: exact.Pair, rest: Fraction) -> Taken:
+        def taken(pair: exact.Pair, rest: Fraction, fee: Fraction) -> Taken:
             seconds, energy = pair
-            return Taken(float(seconds), float(energy), float(charges.millijoule * energy + rest) * unit)
+            paid, own = charges.millijoule * energy + rest, charges.own[1] * energy + fee
+            return Taken(float(seconds), float(energy), float(paid) * unit, float(own))
 
-        limits = self._device.deadline, self._device.energy_budget
+        deadline, budget, largest = (
+            math.inf if limit is None else float(limit)
+            for limit in (self._device.deadline, self._device.energy_budget, charges.largest)
+        )
         return Costs(
             self._task,
             [
-                {n: taken(pair, charges.rest[k][n]) for n, pair in places.items()}
+                {n: taken(pair, charges.rest[k][n], charges.fees[k][n]) for n, pair in places.items()}
                 for k, places in enumerate(parts.at)
             ],
-            [taken(pair, exact.ZERO) for pair in parts.up],
-            [taken(pair, exact.ZERO) for pair in parts.down],
+            [taken(pair, exact.ZERO, exact.ZERO) for pair in parts.up],
+            [taken(pair, exact.ZERO, exact.ZERO) for pair in parts.down],
             float(charges.second) * unit,
             float(charges.toll) * unit,
-            *(math.inf if limit is None else limit for limit in limits),
+            deadline,
+            budget,
+            largest,
+            float(charges.own[0]),
         )
 
     def starts(self, left: Allowed) -> list[list[int]]:
@@ -122,12 +129,11 @@ class Shares:
         ]
 
     def cost(self, places: Sequence[int]) -> int | None:
-        """What a decision costs; None: it breaks the deadline or the budget."""
-        charges, device = self.charges, self._device
-        delay, energy = exact.spent(device, charges.parts, places)
-        for limit, amount in ((device.deadline, delay), (device.energy_budget, energy)):
-            if limit is not None and amount > Fraction(limit):
-                return None
+        """What a decision costs; None: it breaks a limit of the device's own."""
+        charges = self.charges
+        delay, energy = exact.spent(self._device, charges.parts, places)
+        if any(amount > limit for _, limit, amount in self._own_limits(places, (delay, energy))):
+            return None
         rest = sum((charges.rest[k][n] for k, n in enumerate(places)), exact.ZERO)
         toll = charges.toll if any(n != LOCAL for n in places) else exact.ZERO
         found = witness.down(charges.second * delay + charges.millijoule * energy + rest + toll)
@@ -147,14 +153,23 @@ class Shares:
 
     def _settled(self, places: Sequence[int]) -> dict[str, str]:
         """Prices with which a decision that breaks a limit, by however little, costs what is needed."""
-        device, found = self._device, {}
-        taken = exact.spent(device, self.charges.parts, places)
-        limits = ("deadline", device.deadline), ("budget", device.energy_budget)
-        for (key, limit), amount in zip(limits, taken, strict=True):
-            if limit is not None and amount > Fraction(limit):
-                price = Fraction(2 * self._needed, 1 << witness.FINE) / (amount - Fraction(limit))
+        charges, found = self.charges, {}
+        for key, limit, amount in self._own_limits(places, exact.spent(self._device, charges.parts, places)):
+            if amount > limit:
+                price = Fraction(2 * self._needed, 1 << witness.FINE) / (amount - limit)
                 found[key] = f"{math.ceil(price)}"
         return found
+
+    def _own_limits(self, places: Sequence[int], taken: exact.Pair) -> list[tuple[str, Fraction, Fraction]]:
+        """The limits of the device's own, by the names of their prices, and what a decision takes of each."""
+        device, charges, (delay, energy) = self._device, self.charges, taken
+        fees = sum((charges.fees[k][n] for k, n in enumerate(places)), exact.ZERO)
+        limits = (
+            ("deadline", device.deadline, delay),
+            ("budget", device.energy_budget, energy),
+            ("largest", charges.largest, charges.own[0] * delay + charges.own[1] * energy + fees),
+        )
+        return [(key, Fraction(limit), amount) for key, limit, amount in limits if limit is not None]
 
     def _record(self, proposal: Proposal) -> dict[str, Any]:
         charges, task = self.charges, self._task
@@ -164,6 +179,7 @@ class Shares:
         for key, limit, price in (
             ("deadline", self._device.deadline, proposal.late),
             ("budget", self._device.energy_budget, proposal.much),
+            ("largest", charges.largest, proposal.dear),
         ):
             prices[key] = price / unit if limit is not None and 0 < price / unit < math.inf else 0.0
             if prices[key]:
@@ -171,8 +187,9 @@ class Shares:
         last, then, through = flow(WHOLE, task, proposal)
         record["tails"] = [last.get(k, 0) for k in range(len(through))]
         record["edges"] = [then[arc] for arc in task.edges]
-        second = float(charges.second) + prices["deadline"]
-        millijoule = float(charges.millijoule) + prices["budget"]
+        dear = prices["largest"]
+        second = float(charges.second) + prices["deadline"] + dear * float(charges.own[0])
+        millijoule = float(charges.millijoule) + prices["budget"] + dear * float(charges.own[1])
         data = []
         for a, ((_, k), amount) in enumerate(zip(task.edges, proposal.transfer, strict=False)):
             seconds, energy = charges.parts.up[a] if amount > 0 else charges.parts.down[a]

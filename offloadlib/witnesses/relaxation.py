@@ -46,11 +46,13 @@ class Task(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a part of a task takes: s, mJ, and what it costs besides the delay."""
+    """What a part of a task takes: s, mJ, what it costs besides the delay, and what of that is the device's
+    own, without prices."""
 
     seconds: float
     energy: float
     paid: float
+    own: float = 0.0
 
 
 class Costs(NamedTuple):
@@ -68,8 +70,10 @@ class Costs(NamedTuple):
         What a second of delay costs.
     toll
         What going on air costs.
-    deadline, budget
+    deadline, budget, largest
         The device's own limits, infinite where there are none.
+    own_second
+        What a second costs the device itself, in the unit of ``largest``.
     """
 
     task: Task
@@ -80,6 +84,8 @@ class Costs(NamedTuple):
     toll: float
     deadline: float = math.inf
     budget: float = math.inf
+    largest: float = math.inf
+    own_second: float = 0.0
 
 
 class Proposal(NamedTuple):
@@ -91,8 +97,8 @@ class Proposal(NamedTuple):
         Shares of a flow: what of the delay goes to each tail, and of a subtask to those that it waits for.
     transfer, uses_air
         Amounts, by arc and by subtask.
-    late, much
-        Prices on the deadline and the budget.
+    late, much, dear
+        Prices on the deadline, the budget and the largest cost.
     """
 
     last: Mapping[int, float]
@@ -101,6 +107,7 @@ class Proposal(NamedTuple):
     uses_air: Sequence[float]
     late: float = 0.0
     much: float = 0.0
+    dear: float = 0.0
 
 
 NOTHING = Proposal({}, {}, (), ())
@@ -128,7 +135,7 @@ class Relaxation:
         self._down = [self._column(taken.paid) for taken in costs.down]
         finish = [self._column(0.0) for _ in costs.at]
         delay, air = self._column(second), self._column(costs.toll)
-        late, much = (self._column(steep) for _ in range(2))
+        late, much, dear = (self._column(steep) for _ in range(3))
         for columns in self._place:
             self._row(1.0, 1.0, dict.fromkeys(columns.values(), 1.0))
         self._transfer = [
@@ -157,17 +164,22 @@ class Relaxation:
                     row = self._row(0.0, math.inf, {finish[k]: 1.0, finish[j]: -1.0, **taken})
                     self._then[j, k] = row
         self._last = {k: self._row(0.0, math.inf, {delay: 1.0, finish[k]: -1.0}) for k in costs.task.tails}
-        self._late = self._much = -1
+        self._late = self._much = self._dear = -1
         if costs.deadline < math.inf:
             unit = costs.deadline or self._longest
             self._late_unit = unit
             terms = {delay: -self._longest / unit, late: 1.0}
             self._late = self._row(-costs.deadline / unit, math.inf, terms)
+        spent = dict(zip([*self._up, *self._down], [*costs.up, *costs.down], strict=True))
+        for columns, places in zip(self._place, costs.at, strict=True):
+            spent |= {column: places[n] for n, column in columns.items()}
+        if costs.largest < math.inf:
+            self._dear_unit = unit = abs(costs.largest) or 1.0
+            terms = {column: -taken.own / unit for column, taken in spent.items()}
+            terms |= {delay: -costs.own_second * self._longest / unit, dear: 1.0}
+            self._dear = self._row(-costs.largest / unit, math.inf, terms)
         if costs.budget < math.inf:
             self._much_unit = unit = costs.budget or 1.0
-            spent = dict(zip([*self._up, *self._down], [*costs.up, *costs.down], strict=True))
-            for columns, places in zip(self._place, costs.at, strict=True):
-                spent |= {column: places[n] for n, column in columns.items()}
             terms = {column: -taken.energy / unit for column, taken in spent.items()}
             self._much = self._row(-costs.budget / unit, math.inf, {**terms, much: 1.0})
         self._highs = self._program()
@@ -225,6 +237,7 @@ class Relaxation:
             uses_air=[duals[row] * self._unit for row in self._uses_air],
             late=0.0 if self._late < 0 else duals[self._late] * self._unit / self._late_unit,
             much=0.0 if self._much < 0 else duals[self._much] * self._unit / self._much_unit,
+            dear=0.0 if self._dear < 0 else duals[self._dear] * self._unit / self._dear_unit,
         )
         shares = [
             {n: values[column] for n, column in places.items() if n in left}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from test_format2_check import (
     damage,
     random_rows,
     random_tree,
+    some_largest,
     text,
     write_json,
 )
@@ -189,8 +191,10 @@ def test_it_reads_no_instance_that_is_refused(tmp_path: Path, seed: int) -> None
 # --- witnesses --------------------------------------------------------------------------------------
 
 
-def random_end(document: dict[str, Any], device: dict[str, Any], draw: random.Random) -> dict[str, Any]:
-    """Any flow: shares that leave a subtask are divided among the arcs into it."""
+def random_end(
+    document: dict[str, Any], device: dict[str, Any], draw: random.Random, largest: bool = False
+) -> dict[str, Any]:
+    """Any flow: shares that leave a subtask are divided among the arcs into it; any prices on own limits."""
     app = next(one for one in document["applications"] if one["id"] == device["application"])
     edges = [tuple(edge) for edge in app["edges"]]
     tails = [name for name in app["subtasks"] if all(name != j for j, _ in edges)]
@@ -226,26 +230,32 @@ def random_end(document: dict[str, Any], device: dict[str, Any], draw: random.Ra
     for key, limit in (("deadline", "deadline"), ("budget", "energy_budget")):
         if device.get(limit) is not None and draw.random() < 0.7:
             end[key] = f"{draw.choice([0, draw.random(), 100 * draw.random()]):.6f}"
+    if largest and draw.random() < 0.7:
+        end["largest"] = f"{draw.choice([0, draw.random(), 100 * draw.random()]):.6f}"
     return end
 
 
-def random_witness(document: dict[str, Any], device: dict[str, Any], draw: random.Random, deep: int) -> Any:
+def random_witness(
+    document: dict[str, Any], device: dict[str, Any], draw: random.Random, deep: int, largest: bool = False
+) -> Any:
     if deep == 0 or draw.random() < 0.4:
-        return random_end(document, device, draw)
+        return random_end(document, device, draw, largest)
     app = next(one for one in document["applications"] if one["id"] == device["application"])
     places = [None, *(point["id"] for point in document["offload_points"])]
     return {
         "subtask": draw.choice(app["subtasks"]),
         "places": draw.sample(places, draw.randint(0, len(places))),
-        "in": random_witness(document, device, draw, deep - 1),
-        "out": random_witness(document, device, draw, deep - 1),
+        "in": random_witness(document, device, draw, deep - 1, largest),
+        "out": random_witness(document, device, draw, deep - 1, largest),
     }
 
 
-def witnessed(document: dict[str, Any], nodes: list[dict[str, Any]], draw: random.Random) -> dict[str, Any]:
+def witnessed(
+    document: dict[str, Any], nodes: list[dict[str, Any]], draw: random.Random, largest: bool = False
+) -> dict[str, Any]:
     return {
         str(i): {
-            device["id"]: random_witness(document, device, draw, 4)
+            device["id"]: random_witness(document, device, draw, 4, largest)
             for device in document["devices"]
             if draw.random() < 0.95
         }
@@ -254,21 +264,31 @@ def witnessed(document: dict[str, Any], nodes: list[dict[str, Any]], draw: rando
     }
 
 
+def below_a_cost(document: dict[str, Any], draw: random.Random) -> tuple[Fraction | None, dict[str, str]]:
+    """In a third of cases a largest cost of a device, and what a certificate says then."""
+    if draw.random() < 0.67 or document["cost"].get("objective") == "max":
+        return None, {}
+    largest = some_largest(document, draw)
+    return largest, {"largest": f"{float(largest):.12f}"}
+
+
 @examples(3000, base=FOLDER)
 @given(seeds)
 def test_no_witness_proves_too_much(tmp_path: Path, seed: int) -> None:
     """Any flows at the ends of any trees: the bound is not above that of enumeration."""
     document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    largest, more = below_a_cost(document, draw)
     files = Files(tmp_path, document)
     nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3, 5]))
-    proof = files.certificate(nodes, "0") | {"witnesses": witnessed(document, nodes, draw)}
+    proof = files.certificate(nodes, "0") | more
+    proof["witnesses"] = witnessed(document, nodes, draw, largest is not None)
     instance = read_instance(files.instance)
     path = write_json(tmp_path / "certificate.json", proof)
     value = bound(instance, certificates.read_certificate(path, instance))
-    exact = Reference(document).bound(nodes, hopeless=False)
+    exact = Reference(document, largest).bound(nodes, hopeless=False)
     assert value is not None or exact == float("inf")
     assert value is None or value <= exact
-    found = optimum(document)
+    found = optimum(document, largest)
     assert found is None or (value is not None and value <= found[0])
 
 
@@ -295,12 +315,13 @@ def test_no_damaged_certificate_proves_too_much(tmp_path: Path, seed: int) -> No
 @examples(1000, base=FOLDER)
 @given(seeds)
 def test_witnesses_prove_what_enumeration_does(tmp_path: Path, seed: int) -> None:
-    """All of format 2, at any prices below any branches."""
+    """All of format 2, at any prices below any branches, also below a largest cost."""
     document, draw = random_format2(seed, max_devices=3), random.Random(seed)
+    largest, more = below_a_cost(document, draw)
     files = Files(tmp_path, document)
     nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3]))
-    exact = Reference(document).bound(nodes, hopeless=False)
-    compact = write_json(tmp_path / "compact.json", files.certificate(nodes, "-1e6"))
+    exact = Reference(document, largest).bound(nodes, hopeless=False)
+    compact = write_json(tmp_path / "compact.json", files.certificate(nodes, "-1e6") | more)
     found = elaborate(files.instance, compact, tmp_path / "w.json")
     assert found.lower_bound is not None
     instance = read_instance(files.instance)
@@ -330,6 +351,45 @@ def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
     verdict = verify(files.instance, write_json(tmp_path / "s.json", stated), tmp_path / "w.json")
     assert verdict.infeasible == (found is None)
     assert checker.check(files.instance, tmp_path / "s.json", tmp_path / "w.json").accepted
+
+
+def test_a_largest_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A point of the front of the sum against the largest cost, by the core alone."""
+    document = random_format2(40, ["rejection", "deadline"], max_devices=3)
+    document["cost"].pop("objective", None)
+    dearest = optimum(document)
+    assert dearest is not None
+    costs = {name: cost_of(document | {"devices": [one]}, dearest[1]) for name, one in by_name(document)}
+    largest = max(costs.values())
+    files, found = Files(tmp_path, document), optimum(document, largest)
+    assert found is not None
+    told = f"{math.ceil(largest * 10**12)}e-12"
+    proof = files.certificate([{"prices": {}}], "-1e6") | {"largest": told}
+    compact = write_json(tmp_path / "compact.json", proof)
+    proven = elaborate(files.instance, compact, tmp_path / "w.json")
+    assert proven.lower_bound is not None
+    solution = write_json(tmp_path / "solution.json", files.solution(found[1]))
+    verdict = verify(files.instance, solution, tmp_path / "w.json")
+    assert (verdict.infeasible, verdict.largest) == (False, Fraction(told))
+    assert verdict.bound is not None and verdict.bound <= found[0]
+    assert main([str(files.instance), str(solution), str(tmp_path / "w.json")]) == 0
+    assert f"where no device costs more than {float(Fraction(told))!r}" in capsys.readouterr().out
+    assert checker.check(files.instance, solution, tmp_path / "w.json").certified_largest == float(told)
+    # The solution is none of those, what is proven of some is no bound on all, and there are others.
+    below = json.loads((tmp_path / "w.json").read_bytes()) | {"largest": "-1e9", "lower_bound": "-1e9"}
+    for changed, message in ((below, "largest: the dearest device costs"),):
+        with pytest.raises(Fault, match=message):
+            verify(files.instance, solution, write_json(tmp_path / "v.json", changed))
+    stated = files.solution(found[1], lower_bound=float(found[0]) - 1)
+    with pytest.raises(Fault, match="lower_bound: is not about all solutions"):
+        verify(files.instance, write_json(tmp_path / "s.json", stated), tmp_path / "w.json")
+    none = files.solution(None, status="infeasible")
+    with pytest.raises(Fault, match="status: is not proven"):
+        verify(files.instance, write_json(tmp_path / "s.json", none), tmp_path / "v.json")
+
+
+def by_name(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(device["id"], device) for device in document["devices"]]
 
 
 def test_what_cannot_be_proven_is_a_message(tmp_path: Path) -> None:

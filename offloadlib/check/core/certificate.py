@@ -29,21 +29,24 @@ class Branch(NamedTuple):
 
 class Leaf(NamedTuple):
     """Prices, and from them those of a unit of a resource at an offload point and what all limits cost
-    together; shares in the objective, and witnesses by device."""
+    together; shares in the objective, the certificate's `largest`, and witnesses by device."""
 
     prices: Prices
     units: Mapping[tuple[int, str], Fraction]
     charge: Fraction
     shares: Mapping[int, Fraction] | None
     infeasible: bool
+    largest: Fraction | None
     witnesses: Mapping[int, Any]
 
 
 class Certificate(NamedTuple):
-    """A claim, None meaning that there is no solution, and the tree that proves it."""
+    """A claim, None meaning that there is no solution, and the tree that proves it; with `largest` that is
+    about the solutions in which no device costs more, its weight included."""
 
     claim: Fraction | None
     nodes: list[Branch | Leaf]
+    largest: Fraction | None = None
 
 
 def limits_of(instance: Instance) -> dict[tuple[str, ...], Fraction]:
@@ -73,6 +76,8 @@ def read_certificate(path: forms.File, instance: Instance) -> Certificate:
     """Read a certificate. Its nodes are a tree: each but the first has one parent, which stands before it."""
     top = forms.CERTIFICATE(forms.load(path), str(path))
     insist(("claim" in top) != ("lower_bound" in top), str(path), "claims nothing, or two things")
+    of_some = instance.objective == "sum" and "claim" not in top
+    insist(of_some or "largest" not in top, "largest", "is of no use here")
     devices = {device.id: m for m, device in enumerate(instance.devices)}
     limits, nodes = limits_of(instance), list[Branch | Leaf]()
     parents = Counter[int]()
@@ -85,11 +90,11 @@ def read_certificate(path: forms.File, instance: Instance) -> Certificate:
             nodes.append(branch)
         else:
             node = forms.LEAF(item, where)
-            node["infeasible"] = "claim" in top or "infeasible" in node
+            node |= {"infeasible": "claim" in top or "infeasible" in node, "largest": top.get("largest")}
             node["witnesses"] = top.get("witnesses", {}).get(str(i), {})
             nodes.append(_leaf(node, where, instance, limits, devices))
     insist(parents == Counter(range(1, len(nodes))) and nodes, "nodes", "are no tree")
-    return Certificate(top.get("lower_bound"), nodes)
+    return Certificate(top.get("lower_bound"), nodes, top.get("largest"))
 
 
 def _branch(item: Any, where: str, instance: Instance, devices: Mapping[str, int]) -> Branch:
@@ -119,4 +124,5 @@ def _leaf(node: Any, where: str, instance: Instance, limits: Prices, devices: Ma
         insist(min(shares.values(), default=-1) >= 0 and sum(shares.values()) == 1, where, "has wrong shares")
     charge = sum((price * limits[key] for key, price in prices.items()), ZERO)
     witnesses = {forms.known(device, where, devices): one for device, one in node["witnesses"].items()}
-    return Leaf(prices, units_of(instance, prices), charge, shares, node["infeasible"], witnesses)
+    units, more = units_of(instance, prices), (node["infeasible"], node["largest"], witnesses)
+    return Leaf(prices, units, charge, shares, *more)

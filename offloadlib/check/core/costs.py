@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .forms import insist
-from .reading import LOCAL, SUBTASKS, Application, Device, Instance
+from .reading import LOCAL, SUBTASKS, Application, Device, Entry, Instance
 
 Pair = tuple[Fraction, Fraction]  # s and mJ
 ZERO = Fraction(0)
@@ -92,11 +92,9 @@ def spent(device: Device, parts: Parts, places: Sequence[int]) -> Pair:
 
 def fee(instance: Instance, device: Device, k: int, n: int) -> Fraction:
     """Return what a subtask pays at a place."""
-    entry = device.at.get((k, n))
-    if entry is not None and entry.fee is not None:
-        return Fraction(entry.fee)
-    if n == LOCAL:
-        return ZERO
+    special = device.at.get((k, n), Entry()).fee
+    if special is not None or n == LOCAL:
+        return Fraction(special or 0.0)
     point = instance.points[n]
     own, of_work = Fraction(point.fee.get("subtask", 0.0)), Fraction(point.fee.get("work", 0.0))
     return own + of_work * Fraction(device.work[k])

@@ -36,12 +36,11 @@ def load(path: File) -> Any:
         insist(len(found) == len(pairs), str(path), "a duplicate key")
         return found
 
-    def constant(word: str) -> float:
+    def odd(word: str) -> float:
         raise Fault(f"{path}: {word}")
 
     try:
-        text = Path(path).read_text("utf-8")
-        document = json.loads(text, object_pairs_hook=record, parse_constant=constant)
+        document = json.loads(Path(path).read_text("utf-8"), object_pairs_hook=record, parse_constant=odd)
     except (OSError, ValueError, RecursionError) as error:
         raise Fault(f"{path}: {error}") from None
     insist(type(document) is dict, str(path), "is not an object")
@@ -50,8 +49,8 @@ def load(path: File) -> Any:
 
 def number(value: Any, where: str, least: float = 0.0, most: float = LARGEST) -> float:
     """Return a number in [least, most] that is 0 or has a magnitude of at least 1e-9."""
-    insist(type(value) in (int, float) and least <= value <= most, where, f"is not in [{least:g}, {most:g}]")
-    insist(value == 0 or abs(value) >= SMALLEST, where, "is too small")
+    within = type(value) in (int, float) and least <= value <= most and (not value or abs(value) >= SMALLEST)
+    insist(within, where, f"is not in [{least:g}, {most:g}], or too small")
     return float(value) + 0.0  # -0 becomes 0
 
 
@@ -208,8 +207,8 @@ _SOLUTION |= {"status": word("optimal", "feasible", "infeasible", "unknown"), "m
 _SOLUTION |= {"decisions": or_null(by_name(or_null(_PLACES)))}
 SOLUTION = fields(_SOLUTION, {"run": anything})
 _PROOF: Parsers = {"format": word("offloadlib-certificate"), "version": word(1, 2), "instance": _OF}
-_PROOF_MORE: Parsers = {"lower_bound": decimal, "claim": word("infeasible"), "cuts": array(word())}
-_PROOF_MORE |= {"witnesses": by_name(by_name(anything))}
+_PROOF_MORE: Parsers = {"lower_bound": decimal, "claim": word("infeasible"), "largest": decimal}
+_PROOF_MORE |= {"cuts": array(word()), "witnesses": by_name(by_name(anything))}
 CERTIFICATE = fields(_PROOF | {"nodes": array(anything)}, _PROOF_MORE)
 BRANCH = fields({"branch": by_name(anything), "equal": whole, "different": whole})
 REFUSAL = fields({"device": name, "refused": true})
@@ -220,4 +219,4 @@ _PRICES |= {"resource": by_name(by_name(decimal))}
 LEAF = fields({"prices": fields({}, _PRICES)}, {"shares": by_name(decimal), "infeasible": true})
 FORK = fields({"subtask": name, "places": _PLACES, "in": anything, "out": anything})
 _FLOWS: Parsers = dict.fromkeys(("edges", "tails", "data", "air"), array(part))
-END = fields({}, _FLOWS | {"deadline": decimal, "budget": decimal})
+END = fields({}, _FLOWS | dict.fromkeys(("deadline", "budget", "largest"), decimal))

@@ -181,7 +181,6 @@ def _device(value: Any, where: str, instance: Instance) -> Device:
     insist(
         record.get("demand", {}).keys() <= instance.resources.keys(), where, "demand of an unknown resource"
     )
-    record["demand"] = {key: row for key, row in record.get("demand", {}).items() if any(row)}
     record["allowed"] = _allowed(record, f"{where}.allowed", instance)
     record["at"] = _entries(record, f"{where}.at", instance)
     device = Device(**record)
@@ -199,8 +198,7 @@ def _allowed(record: dict[str, Any], where: str, instance: Instance) -> dict[int
         places = frozenset(forms.known(place, where, instance.places) for place in names)
         insist(len(places) == len(names), where, "a place is repeated")
         k = forms.known(subtask, where, record["application"].subtasks)
-        if len(places) < len(instance.places):
-            found[k] = places
+        found[k] = places
     return found
 
 

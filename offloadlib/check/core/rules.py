@@ -15,23 +15,22 @@ from .reading import LOCAL, SUBTASKS, Device, Entry, Instance
 TOLERANCE = Fraction(1, 10**9)
 """Of numbers that a file states, relative to the cost or to 1."""
 
-NONE = ("infeasible", "unknown")
-
 
 class Case(NamedTuple):
     """A solution of an instance: what it states, the places of the devices that are served and what they
-    take, and what it costs."""
+    take, and what it costs, and its dearest device."""
 
     instance: Instance
     stated: dict[str, Any]
     served: list[tuple[Device, list[int], Pair]]
     total: Fraction
+    dearest: Fraction
 
 
 def read_solution(path: forms.File, instance: Instance) -> Case | None:
     """Read a solution, and apply all rules to it; None where the file says that there is none."""
     stated = forms.SOLUTION(forms.load(path), str(path))
-    none, decisions = stated["status"] in NONE, stated["decisions"]
+    none, decisions = stated["status"] in ("infeasible", "unknown"), stated["decisions"]
     insist(none == (decisions is None) == (stated["objective"] is None), str(path), "is no solution")
     insist(not none or stated["version"] == 2, str(path), "says in version 1 that there is none")
     if none:
@@ -48,7 +47,7 @@ def read_solution(path: forms.File, instance: Instance) -> Case | None:
         if places is not None:
             served.append((device, places, spent(device, parts, places)))
     total = max(costs) if instance.objective == "max" else sum(costs, ZERO)
-    case = Case(instance, stated, served, total)
+    case = Case(instance, stated, served, total, max(costs))
     for rule in (rule_capacity, rule_channels, rule_device_limits, rule_totals, rule_stated):
         rule(case)
     return case

@@ -10,14 +10,15 @@ from .certificate import Branch, Certificate, Leaf
 from .costs import MOST, Parts, demand, parts_of
 from .forms import insist
 from .reading import LOCAL, SUBTASKS, Device, Instance
-from .witness import FINE, charges_of, down, least, refusal
+from .witness import FINE, bounds_of, charges_of, down
 
 Left = tuple[tuple[frozenset[int], ...], bool]
 """The places that branches leave to each subtask of a device, and whether it may be refused."""
 
 
-def anything(instance: Instance, device: Device) -> Left:
+def anything(instance: Instance, device: Device, largest: Fraction | None) -> Left:
     """Return what is left to a device without branches: places that are allowed, and where it fits alone."""
+    refused = None if device.rejection is None else Fraction(device.weight) * Fraction(device.rejection)
     at = device.connected_to
     away = range(len(instance.points)) if at is not None and instance.points[at].channels != 0 else ()
 
@@ -28,7 +29,7 @@ def anything(instance: Instance, device: Device) -> Left:
 
     everywhere = [frozenset([LOCAL, *(n for n in away if fits(k, n))]) for k in range(len(device.work))]
     places = tuple(left & device.allowed.get(k, left) for k, left in enumerate(everywhere))
-    return places, device.rejection is not None
+    return places, refused is not None and (largest is None or refused <= largest)
 
 
 def divided(left: Left, node: Branch) -> tuple[Left, Left]:
@@ -44,24 +45,21 @@ def divided(left: Left, node: Branch) -> tuple[Left, Left]:
 def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
     """Return the lower bound that a certificate proves, whatever it claims; None: there is no solution."""
     bounds: list[int] = []
-    points = range(len(instance.points))
-    places = sum(len(device.work) for device in instance.devices) * len(points)
-    insist(places <= MOST, "devices", "are too many for the core")
+    size, points = sum(len(device.work) for device in instance.devices), range(len(instance.points))
+    insist(size * len(points) <= MOST, "devices", "are too many for the core")
     parts = [parts_of(instance, device, points) for device in instance.devices]
     for number, leaf, left in leaves(instance, certificate):
         total = leaf_bound(instance, leaf, parts, left)
-        if total is None:
-            continue  # some device has no decision left: no solution gets here
-        if not leaf.infeasible:
+        if total is not None and leaf.infeasible:
+            insist(total > 0, f"nodes[{number}]", "is not proven to be infeasible")
+        elif total is not None:  # else some device has no decision left: no solution gets here
             bounds.append(total)
-            continue
-        insist(total > 0, f"nodes[{number}]", "is not proven to be infeasible")
     return Fraction(min(bounds), 1 << FINE) if bounds else None
 
 
 def leaves(instance: Instance, certificate: Certificate) -> Iterator[tuple[int, Leaf, list[Left]]]:
     """Yield the leaves with their numbers, and what the branches above them leave to the devices."""
-    start = [anything(instance, device) for device in instance.devices]
+    start = [anything(instance, device, certificate.largest) for device in instance.devices]
     pending: list[tuple[int, Any]] = [(0, None)]  # with the way there: the last branch, its side, the rest
     while pending:
         number, way = pending.pop()
@@ -82,9 +80,8 @@ def leaf_bound(instance: Instance, leaf: Leaf, parts: list[Parts], left: list[Le
     for m, device in enumerate(instance.devices):
         places, may = left[m]
         charges = charges_of(instance, device, parts[m], m, leaf)
-        served = least(instance, device, charges, places, leaf.witnesses.get(m))
-        some = [served] if served is not None else []
-        some += [refusal(charges)] * may
+        some = bounds_of(instance, device, charges, places, leaf.witnesses.get(m))
+        some += [charges.refused] * may
         if not some:
             return None
         total += min(some)

@@ -17,11 +17,13 @@ USAGE = "usage: python -I -S offloadlib/check/core INSTANCE SOLUTION [CERTIFICAT
 
 class Verdict(NamedTuple):
     """What is verified: the exact cost, None without decisions; the bound that is proven, None without a
-    certificate; and whether it is proven that there is no solution."""
+    certificate; whether it is proven that there is no solution; and where the bound is about the solutions
+    in which no device costs more, that cost."""
 
     cost: Fraction | None
     bound: Fraction | None
     infeasible: bool
+    largest: Fraction | None = None
 
 
 def verify(instance_path: File, solution_path: File, certificate_path: File | None = None) -> Verdict:
@@ -34,12 +36,16 @@ def verify(instance_path: File, solution_path: File, certificate_path: File | No
     """
     instance = read_instance(instance_path)
     case = read_solution(solution_path, instance)
-    cost, proven = None if case is None else case.total, None
+    cost, proven, largest = None if case is None else case.total, None, None
     if certificate_path is not None:
         certificate = read_certificate(certificate_path, instance)
-        claim, proven = certificate.claim, bound(instance, certificate)
+        claim, proven, largest = certificate.claim, bound(instance, certificate), certificate.largest
+        if largest is not None and case is not None:
+            insist(case.dearest <= largest, "largest", f"the dearest device costs {_text(case.dearest)}")
+            insist(case.stated["lower_bound"] is None, "lower_bound", "is not about all solutions")
         if proven is None:
             insist(cost is None, "core", "contradicts itself")
+            insist(largest is None, "status", "is not proven")
             return Verdict(None, None, True)
         insist(claim is not None, "claim", "it is not proven that there is no solution")
         insist(claim is None or claim <= proven, "lower_bound", f"proven is {_text(proven)}")
@@ -50,7 +56,7 @@ def verify(instance_path: File, solution_path: File, certificate_path: File | No
         slack = TOLERANCE * max(Fraction(1), abs(case.total))
         insist(proven <= case.total, "core", "contradicts itself")
         insist(stated is None or stated <= proven + slack, "lower_bound", "of the solution is not proven")
-    return Verdict(cost, proven, False)
+    return Verdict(cost, proven, False, largest)
 
 
 def _text(value: Fraction | None) -> str:
@@ -68,5 +74,6 @@ def main(arguments: Sequence[str]) -> int:
         print(f"rejected: {fault or 'there is no memory for it'}")
         return 1
     proven = "there is no solution" if found.infeasible else f"lower bound {_text(found.bound)}"
+    proven += "" if found.largest is None else f" where no device costs more than {_text(found.largest)}"
     print(f"accepted: cost {_text(found.cost)}" + f", proven: {proven}" * (len(arguments) == 3))
     return 0

@@ -17,7 +17,8 @@ that add up to t or less. That makes the bound a sum over the subtasks, each at 
 left to it.
 
 A deadline D is dealt with by a price d >= 0 on delay: a decision in time costs at least what it does with
-T + d in place of T, less d * D. An energy budget likewise.
+T + d in place of T, less d * D. An energy budget likewise, and a largest cost with a price on what the device
+costs by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 from . import forms
 from .certificate import Leaf
-from .costs import ZERO, Parts, demand, fee
+from .costs import ZERO, Pair, Parts, demand, fee
 from .forms import WHOLE, insist
 from .reading import LOCAL, Device, Instance
 
@@ -42,42 +43,47 @@ def down(value: Fraction) -> int:
 
 
 class Charges(NamedTuple):
-    """What a device pays at a leaf: for a second, for a mJ, for going on air, for being refused, and besides,
-    by subtask and place, in fees and prices."""
+    """What a device pays at a leaf: for a second, for a mJ, for going on air, for being refused on the grid,
+    and besides, by subtask and place, in fees and prices; by itself it pays `own` for a second and for a mJ,
+    and `fees`, and may pay at most `largest`."""
 
     parts: Parts
+    own: Pair
+    fees: list[dict[int, Fraction]]
+    largest: Fraction | None
     second: Fraction
     millijoule: Fraction
     toll: Fraction
-    refused: Fraction
+    refused: int
     rest: list[dict[int, Fraction]]
 
 
 def charges_of(instance: Instance, device: Device, parts: Parts, number: int, leaf: Leaf) -> Charges:
     """Return what a device, whose number it is, pays for its parts at the prices of a leaf."""
-    shares = {} if leaf.infeasible else leaf.shares
-    weight = Fraction(device.weight) * (1 if shares is None else shares.get(number, ZERO))
-    prices, rest = leaf.prices, []
+    shares, weight = {} if leaf.infeasible else leaf.shares, Fraction(device.weight)
+    share = Fraction(1) if shares is None else shares.get(number, ZERO)
+    fees = [{n: weight * fee(instance, device, k, n) for n in places} for k, places in enumerate(parts.at)]
+    own, prices, rest = (weight * parts.second, weight * parts.millijoule), leaf.prices, []
     for k, places in enumerate(parts.at):
-        rest.append({n: weight * fee(instance, device, k, n) for n in places})
+        rest.append({n: share * paid for n, paid in fees[k].items()})
         for (n, resource), price in leaf.units.items():
             if n in places:  # of a device without a connection it is none
                 rest[k][n] += price * demand(device, k, n, resource)
     station = "" if device.connected_to is None else instance.points[device.connected_to].id
-    second = weight * parts.second + prices.get(("totals", "delay"), ZERO)
-    millijoule = weight * parts.millijoule + prices.get(("totals", "energy"), ZERO)
+    second = share * own[0] + prices.get(("totals", "delay"), ZERO)
+    millijoule = share * own[1] + prices.get(("totals", "energy"), ZERO)
     toll, refused = prices.get(("channels", station), ZERO), weight * Fraction(device.rejection or 0.0)
-    return Charges(parts, second, millijoule, toll, refused, rest)
+    return Charges(parts, own, fees, leaf.largest, second, millijoule, toll, down(share * refused), rest)
 
 
-Allowed = Sequence[frozenset[int]]
+Left = Sequence[frozenset[int]]
 
 
-def least(instance: Instance, device: Device, charges: Charges, allowed: Allowed, witness: Any) -> int | None:
-    """Return what serving a device costs at least, on the grid; None: the branches leave it no decision."""
+def bounds_of(instance: Instance, device: Device, charges: Charges, left: Left, witness: Any) -> list[int]:
+    """Return what serving a device costs at least in each part of its decisions, on the grid."""
     where = f"witness of {device.id}"
     bounds = []
-    pending = [(witness, tuple(allowed))]
+    pending = [(witness, tuple(left))]
     while pending:
         tree, left = pending.pop()
         if not all(left):
@@ -90,20 +96,23 @@ def least(instance: Instance, device: Device, charges: Charges, allowed: Allowed
             pending.append((node["out"], (*left[:k], left[k] - places, *left[k + 1 :])))
         else:
             bounds.append(end_bound(device, charges, left, tree, where))
-    return min(bounds, default=None)
+    return bounds
 
 
-def end_bound(device: Device, charges: Charges, left: Allowed, end: Any, where: str) -> int:
+def end_bound(device: Device, charges: Charges, left: Left, end: Any, where: str) -> int:
     """Return the bound of an end: see above."""
     record, edges = forms.END(end or {}, where), device.application.edges
     flow, data = (_shares(record, key, len(edges), where) for key in ("edges", "data"))
     tails, air = (_shares(record, key, len(left), where) for key in ("tails", "air"))
     insist(min([0, *flow, *tails, *air]) == 0, where, "a negative share")
     insist(sum(tails) <= WHOLE and sum(air) <= WHOLE, where, "shares above the whole")
-    late, much = record.get("deadline", ZERO), record.get("budget", ZERO)
-    insist(late >= 0 and (not late or device.deadline is not None), where, "no price on a deadline")
-    insist(much >= 0 and (not much or device.energy_budget is not None), where, "no price on a budget")
-    second, millijoule = charges.second + late, charges.millijoule + much
+    most, owed = (device.deadline, device.energy_budget, charges.largest), ZERO
+    late, much, dear = (record.get(key, ZERO) for key in ("deadline", "budget", "largest"))
+    for price, limit in zip((late, much, dear), most, strict=True):
+        insist(price >= 0 and (not price or limit is not None), where, "a price on what has no limit")
+        owed += price * Fraction(limit or 0)
+    second = charges.second + late + dear * charges.own[0]
+    millijoule = charges.millijoule + much + dear * charges.own[1]
     through = [0] * len(left)
     for k in reversed(device.application.order):
         arcs_in, arcs_out = device.application.into[k], device.application.out[k]
@@ -112,10 +121,10 @@ def end_bound(device: Device, charges: Charges, left: Allowed, end: Any, where: 
         insist(into <= out, where, "more flows into a subtask than out of it")
         through[k] = into if arcs_in else out
     costs: list[dict[int, int]] = []
-    for k, places in enumerate(left):
+    for k, (places, rest, fees) in enumerate(zip(left, charges.rest, charges.fees, strict=True)):
         time = Fraction(through[k], WHOLE) * second
         taken = {n: charges.parts.at[k][n] for n in {LOCAL, *places}}
-        paid = {n: time * s + millijoule * mj + charges.rest[k][n] for n, (s, mj) in taken.items()}
+        paid = {n: time * s + millijoule * mj + rest[n] + dear * fees[n] for n, (s, mj) in taken.items()}
         costs.append({n: down(value) for n, value in paid.items()})
     for (j, k), part, up, back in zip(edges, data, charges.parts.up, charges.parts.down, strict=True):
         seconds, energy = up if part > 0 else back
@@ -123,7 +132,7 @@ def end_bound(device: Device, charges: Charges, left: Allowed, end: Any, where: 
         arc = Fraction(part, WHOLE) * amount  # between what receiving costs, taken negatively, and sending
         costs[j][LOCAL] += down(arc)
         costs[k][LOCAL] += down(-arc)
-    bound = down(-late * Fraction(device.deadline or 0) - much * Fraction(device.energy_budget or 0))
+    bound = down(-owed)
     for k, places in enumerate(left):
         toll = down(Fraction(air[k], WHOLE) * charges.toll)
         bound += min(costs[k][n] + (0 if n == LOCAL else toll) for n in places)
@@ -135,8 +144,3 @@ def _shares(record: dict[str, Any], key: str, count: int, where: str) -> list[in
     found = record.get(key) or [0] * count
     insist(len(found) == count, where, f"{key} are not {count} numbers")
     return list(found)
-
-
-def refusal(charges: Charges) -> int:
-    """Return what refusing a device costs, on the grid."""
-    return down(charges.refused)

@@ -250,6 +250,7 @@ class WitnessEnd(Part):
     air: list[int] | None = None
     deadline: Decimal | None = None
     budget: Decimal | None = None
+    largest: Decimal | None = None
 
 
 class WitnessFork(Part):
