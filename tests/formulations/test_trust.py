@@ -178,7 +178,7 @@ def test_an_infeasible_program_with_a_solution_is_a_contradiction(monkeypatch: p
     )
     with pytest.raises(highs.InfeasibleError):
         highs.minimise(none, Budget(), time_limit=10.0)
-    outcome = highs.minimise(none, Budget(), time_limit=10.0, known=4.0)
+    outcome = highs.minimise(none, Budget(), time_limit=10.0, known=lambda: 4.0)
     assert outcome.termination is Termination.FAILED
     assert outcome.lower_bound == -math.inf
     assert outcome.wrong == ("HiGHS ended with status kInfeasible",) * 3

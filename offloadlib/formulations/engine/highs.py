@@ -117,6 +117,8 @@ class _Way:
 _WAYS = (_Way("choose", 0, True), _Way("off", 1, True), _Way("off", 2, False))
 """The usual way, then safer ones: presolve and the start solution are where HiGHS goes wrong."""
 
+_NOTHING = Outcome(None, math.inf, -math.inf, Termination.FAILED, 0)
+
 _LAST_WAY = _Way("choose", 3, True)
 """Where two of three answers have to agree and do not."""
 
@@ -130,7 +132,7 @@ def minimise(
     *,
     time_limit: float,
     start: tuple[Ints, Floats] | None = None,
-    known: float = math.inf,
+    known: Callable[[], float] = lambda: math.inf,
     worth: Callable[[Floats], float] | None = None,
     reference: float = 1.0,
     target: float = -math.inf,
@@ -154,7 +156,7 @@ def minimise(
     start
         Columns and their values, enough of them to complete a feasible solution.
     known
-        The objective of a feasible solution, if one is known.
+        The objective of a feasible solution that is known by now; infinite without one.
     worth
         What values of the columns are really worth; else the objective is computed from them.
     reference
@@ -180,7 +182,7 @@ def minimise(
         If the program is infeasible, as far as is known.
     """
     begun = time.perf_counter()
-    infeasible = 0
+    infeasible, given = 0, known()
     scale = unit_for(max(reference, SMALLEST_REFERENCE))
     found: list[tuple[float, Outcome]] = []
 
@@ -188,7 +190,10 @@ def minimise(
         return time_limit - (time.perf_counter() - begun)
 
     def late() -> bool:
-        return left() <= 0.0 or found[-1][1].termination is Termination.INTERRUPTED
+        return left() <= 0.0 or any(answer.termination is Termination.INTERRUPTED for _, answer in found)
+
+    def least() -> float:
+        return min([known(), *(cost for cost, _ in found)])
 
     def attempt(way: _Way) -> tuple[float, Outcome]:
         nonlocal infeasible
@@ -210,7 +215,7 @@ def minimise(
             cost = float(program.cost @ outcome.values) if worth is None else worth(outcome.values)
         found.append((cost, outcome))
         status = solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kInfeasible and math.isinf(min(known, *(c for c, _ in found))):
+        if status == highspy.HighsModelStatus.kInfeasible and math.isinf(least()):
             infeasible += 1
             if infeasible > certain:
                 raise InfeasibleError("the program is infeasible")
@@ -224,18 +229,17 @@ def minimise(
 
     def wrong(answer: tuple[float, Outcome]) -> str | None:
         cost, outcome = answer
-        least = min(cost for cost, _ in found)
-        if outcome.lower_bound > least + ROUNDING * reference:
-            return f"a bound of {outcome.lower_bound:.12g} above a solution of {least:.12g}"
+        if outcome.lower_bound > least() + ROUNDING * reference:
+            return f"a bound of {outcome.lower_bound:.12g} above a solution of {least():.12g}"
         done = outcome.termination in (Termination.FINISHED, Termination.GAP)
         claim = Claim(outcome.objective, cost, outcome.lower_bound, done)
         rounding = min(max(ROUNDING, budget.gap), LARGEST_ROUNDING)
-        return contradiction(claim, known, rounding * reference)
+        return contradiction(claim, given, rounding * reference)
 
     needed = 2 if confirm else 1
     ways = [partial(attempt, way) for way in ((*_WAYS, _LAST_WAY) if confirm else _WAYS)]
     insisted = insist(ways, wrong, late, needed)
-    _, best = min(found, key=lambda answer: answer[0])
+    _, best = min(found, key=lambda answer: answer[0], default=(math.inf, _NOTHING))
     taken = [outcome for _, outcome in insisted.answers]
     wrongs, bound = insisted.wrong, -math.inf
     if len(taken) == needed:
@@ -435,6 +439,8 @@ def _run(solver: Any, scale: float, report: Report | None) -> bool:
         try:
             with without_stray_lines():
                 solver.run()
+        except Exception as error:  # it has no type of its own
+            errors.append(SolverError(f"HiGHS raised {error!r}"))
         finally:
             finished.set()
 

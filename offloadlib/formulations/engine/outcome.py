@@ -18,7 +18,7 @@ from offloadlib.instances import (
     Progress,
     Termination,
 )
-from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.run import OutOfTime, slack
 
 from .trust import SolverError
 
@@ -57,12 +57,12 @@ class Run(Generic[Decisions]):
         self.budget = budget
         self.solution = solution
         self.objective = math.inf if solution is None else self._evaluate(solution).total
-        self._proven = self._told = lower_bound
+        self._proven, self._told = [lower_bound], lower_bound
 
     @property
     def lower_bound(self) -> float:
         """On the cost of every solution."""
-        return self._proven
+        return self._proven[-1]
 
     @property
     def seconds(self) -> float:
@@ -85,16 +85,40 @@ class Run(Generic[Decisions]):
         return False
 
     def take(self, solution: Decisions) -> bool:
-        """Keep a solution if it is feasible and costs less than the incumbent; returns whether it does."""
+        """Keep a solution if it is feasible and costs less than the incumbent; returns whether it does.
+
+        Raises
+        ------
+        SolverError
+            If that contradicts a bound, which counts no more.
+        """
         evaluation = self._evaluate(solution)
         better = evaluation.total < self.objective and evaluation.feasible
         if better:
             self.solution, self.objective = solution, evaluation.total
+            self._hold()
         return better
 
     def prove(self, bound: float) -> None:
-        """Keep a lower bound if it is better."""
-        self._proven = max(self._proven, bound)
+        """Keep a lower bound if it is better.
+
+        Raises
+        ------
+        SolverError
+            If the incumbent contradicts it.
+        """
+        if bound > self._proven[-1]:
+            self._proven.append(bound)
+            self._hold()
+
+    def _hold(self) -> None:
+        """Hold the bounds against the incumbent: solvers claim them, one after the other."""
+        highest = self._proven[-1]
+        while len(self._proven) > 1 and self._proven[-1] - self.objective > slack(self.objective):
+            self._proven.pop()
+        if self._proven[-1] < highest:
+            self._told = self._proven[-1]
+            raise SolverError(f"a bound of {highest:.12g} above a solution of {self.objective:.12g}")
 
     def report(
         self,

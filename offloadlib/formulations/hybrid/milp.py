@@ -205,7 +205,7 @@ class _Rounds(Run[HybridSolution]):
         outcome = highs.minimise(
             *(arrays, Budget(gap=0.1 * ERROR, seed=self.budget.seed, threads=self.budget.threads)),
             time_limit=self.left,
-            known=self.objective - self.constant,
+            known=lambda: self.objective - self.constant,
             reference=self.objective,
             confirm=self.confirm,
             report=running,

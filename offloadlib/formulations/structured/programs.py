@@ -141,7 +141,7 @@ def minimise(
                 search.budget,
                 time_limit=search.left,
                 start=None if known is None else encoded.encode(known),
-                known=search.objective - search.constant,
+                known=lambda: search.objective - search.constant,
                 worth=worth,
                 reference=reference,
                 confirm=confirm or far_apart(instance),

@@ -134,7 +134,7 @@ class Search(Run[Solution]):
             self.budget,
             time_limit=self.left,
             start=start,
-            known=self.cost(self.start) - self.constant,
+            known=lambda: self.cost(self.start) - self.constant,
             worth=worth,
             reference=self.objective,
             confirm=confirm or far_apart(self.instance),

@@ -187,7 +187,7 @@ def _contradiction(search: LimitedSearch, encoding: Encoding, finding: Finding) 
         cost = search.cost(encoding.decode(finding.taken)) * encoding.unit - encoding.base
     optimal = finding.termination is Termination.FINISHED
     claim = Claim(finding.objective, cost, finding.lower_bound, optimal)
-    known = math.inf if search.solution is None else float(encoding.cutoff)
+    known = search.objective * encoding.unit - encoding.base
     return contradiction(claim, known, encoding.rounding)
 
 

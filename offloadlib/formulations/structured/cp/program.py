@@ -326,6 +326,8 @@ def _run(solver: Any, model: Any, best: _Best, report: Report) -> tuple[Any, boo
                 report(*known, best.taken)
         except BaseException as raised:  # Ctrl-C, or an error of the caller's
             stop = raised
+    if isinstance(outcome[0], Exception):
+        raise SolverError(f"CP-SAT raised {outcome[0]!r}") from outcome[0]
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     if stop is not None and not isinstance(stop, KeyboardInterrupt):

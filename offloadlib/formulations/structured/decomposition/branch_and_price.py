@@ -27,7 +27,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 
 import numpy as np
@@ -568,12 +568,13 @@ class _Search(Run[Solution]):
         self.master.add(self.solution)
         columns = self.master.columns
         program, start = _restricted(self.master, self.solution)
+        least = float(program.cost[start[0]] @ start[1])
         outcome = highs.minimise(
             program,
             Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
             time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
             start=start,
-            known=float(program.cost[start[0]] @ start[1]),
+            known=partial(float, least),
             reference=self.objective,
         )
         if outcome.values is not None:

@@ -237,13 +237,16 @@ class Primal:
         program = _core(limits, dual.vector, base, devices, table, loss)
         start = np.zeros(len(program.cost))
         start[: len(changed)] = 1.0
-        outcome = highs.minimise(
-            program,
-            Budget(gap=CORE_GAP, seed=budget.seed, threads=budget.threads),
-            time_limit=time_limit,
-            start=(program.integer, start[program.integer]),
-            reference=max(excess, CORE_SCALE * abs(self.objective)),
-        )
+        try:
+            outcome = highs.minimise(
+                program,
+                Budget(gap=CORE_GAP, seed=budget.seed, threads=budget.threads),
+                time_limit=time_limit,
+                start=(program.integer, start[program.integer]),
+                reference=max(excess, CORE_SCALE * abs(self.objective)),
+            )
+        except highs.InfeasibleError:  # which cannot be true: there is a start
+            return
         if outcome.values is not None:
             chosen = np.flatnonzero(outcome.values[: len(devices)] > 0.5)
             result = base.copy()

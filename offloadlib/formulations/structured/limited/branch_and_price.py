@@ -23,6 +23,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -153,7 +154,7 @@ def _without_branches(termination: Termination) -> Termination:
 
 def _result(instance: Instance, search: Search, begun: float) -> Result:
     proof = search.proof()
-    bound = max(proof.certificate.lower_bound, min(search.claimed, search.objective))
+    bound = max(proof.certificate.lower_bound, search.lower_bound)
     seconds = time.perf_counter() - begun
     run: dict[str, Any] = {
         "nodes": proof.nodes,
@@ -225,7 +226,6 @@ class Search(Run[Solution | None]):
     ) -> None:
         super().__init__(instance, budget, start)
         self.instance, self.certify, self._stopped = instance, certify, stopped
-        self.claimed = -math.inf
         self.lagrangian = Lagrangian(Limits(instance), stopped, budget.threads, effort=ROUGH_SEARCH)
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
@@ -677,7 +677,7 @@ class Search(Run[Solution | None]):
                     ),
                     time_limit=min(share * self.left, most),
                     start=start,
-                    known=least,
+                    known=partial(float, least),
                     reference=max(
                         abs(self.objective) if self.solution is not None else abs(node.bound), 1e-15
                     ),
@@ -685,7 +685,7 @@ class Search(Run[Solution | None]):
             except highs.InfeasibleError:
                 return
             if complete and not tighter:
-                self.claimed = max(self.claimed, outcome.lower_bound)
+                self.prove(outcome.lower_bound)
             if outcome.values is None or self._offer(
                 self._table(some[np.flatnonzero(outcome.values[: len(some)] > 0.5)])
             ):
@@ -736,7 +736,7 @@ class Search(Run[Solution | None]):
     @property
     def lower_bound(self) -> float:
         """What the tree proves or HiGHS claims, at most the incumbent's cost."""
-        return min(max(self.tree.bound, self.claimed), self.objective)
+        return min(max(self.tree.bound, super().lower_bound), self.objective)
 
     def proof(self) -> Proof[Certificate]:
         """What is known."""
