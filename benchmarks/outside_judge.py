@@ -31,6 +31,8 @@ from pathlib import Path
 
 import numpy as np
 
+import offloadlib
+
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 OURS = ("branch-and-price", "milp-arrays", "cpsat", "price")
@@ -40,9 +42,10 @@ HEADER = """\
 
 Generalised assignment problems and multiple-choice multidimensional knapsacks
 ([formats](../reference/formats.md)), solved as instances of this package, and by general solvers on the
-textbook's models of the same files; made by `benchmarks/outside_judge.py`, {limit:g} s a solve,
-{threads} thread{s}. Values and bounds are the problem's own (GAP: cost, least; MMKP: profit,
-greatest); their gap is relative to the value. Bounds are what each program claims.
+textbook's models of the same files; made with version {version} by
+`benchmarks/outside_judge.py`, {limit:g} s a solve, {threads} thread{s}. Values and bounds are the problem's
+own (GAP: cost, least; MMKP: profit, greatest); their gap is relative to the value. Bounds are what
+each program claims.
 """
 
 
@@ -336,7 +339,10 @@ def main() -> None:
             print("  ".join(f"{cell:>16}" for cell in cells(row)), flush=True)
             append(table, row)
     header = HEADER.format(
-        limit=options.time_limit, threads=options.threads, s="" if options.threads == 1 else "s"
+        version=offloadlib.__version__,
+        limit=options.time_limit,
+        threads=options.threads,
+        s="" if options.threads == 1 else "s",
     )
     (options.folder / "outside-judge.md").write_text(f"{header}\n{markdown(rows)}")
 

@@ -8,7 +8,7 @@ every few frames each network takes one step of Adam on a random batch of its ow
 from the best candidate of any of them, and differ by their first weights and their batches.
 
 Only the abstract of Wu et al. is public. The procedure and its constants are those of DDLO (Huang et al.
-2018), its closest published relative, by its public code; see ``docs/results/ddto.md``.
+2018), its closest published relative, by its public code; see ``docs/theory/ddto.md``.
 """
 
 from __future__ import annotations
