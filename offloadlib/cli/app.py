@@ -34,6 +34,7 @@ from .commands import (
     methods,
     submit,
 )
+from .notebooks import notebooks
 from .pareto import pareto
 from .proving import elaborate, export_proof
 from .solve import solve
@@ -67,7 +68,7 @@ def everything(
 
 COMMANDS = (
     *(solve, check, elaborate, export, export_proof, compare, explain),
-    *(pareto, methods, study, submit),
+    *(pareto, methods, study, submit, notebooks),
 )
 for command in COMMANDS:
     app.command()(command)

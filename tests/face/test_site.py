@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -30,7 +31,8 @@ PAGES = [
 ]
 PUBLIC = (
     *("offloadlib", "offloadlib.instances", "offloadlib.instances.importers"),
-    *("offloadlib.explaining", "offloadlib.check", "offloadlib.witnesses"),
+    *("offloadlib.explaining", "offloadlib.check", "offloadlib.witnesses", "offloadlib.pictures.structured"),
+    *("offloadlib.instances.hybrid", "offloadlib.heuristics.hybrid", "offloadlib.studies.moving"),
 )
 
 
@@ -109,6 +111,30 @@ def test_every_public_name_is_in_the_reference() -> None:
         for name in import_module(module).__all__:
             found = getattr(import_module(module), name)
             assert f"{module}.{name}" in known.values() or id(found) in known, f"{module}.{name}"
+
+
+def _imported(code: str) -> Iterator[str]:
+    """The names of the package that a cell of a notebook imports, in full."""
+    lines = (line for line in code.splitlines() if not line.startswith("%"))
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("offloadlib"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("offloadlib"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_import_what_is_in_the_reference(path: Path) -> None:
+    documented = _documented()
+    known = documented | {id(_named(name)) for name in documented} | set(PUBLIC)
+    names = [
+        name
+        for cell in json.loads(path.read_text("utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+        for name in _imported("".join(cell["source"]))
+    ]
+    assert names
+    assert [name for name in names if name not in known and id(_named(name)) not in known] == []
 
 
 def test_what_is_in_the_reference_has_a_docstring() -> None:

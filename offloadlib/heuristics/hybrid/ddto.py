@@ -170,7 +170,7 @@ class Ddto:
             while done < len(frames) and not stop():
                 # Until the next step the networks stay as they are: all frames before it at once.
                 some = frames[done : done + self.training.interval - self.frames % self.training.interval]
-                decisions, cost = self._best(some)
+                decisions, cost = self.lessons(some)
                 found.append(cost)
                 slots = np.arange(self.frames, self.frames + len(some)) % self.training.memory
                 self._values[slots] = self._inputs(some)
@@ -199,9 +199,13 @@ class Ddto:
     def decide_all(self, frames: Floats) -> tuple[TaskPlaces, Floats]:
         """(F, N, M) places for as many sizes, and (F,) what they cost."""
         with one_thread():
-            return self._best(frames)
+            return self.lessons(frames)
 
-    def _best(self, frames: Floats) -> tuple[TaskPlaces, Floats]:
+    def lessons(self, frames: Floats) -> tuple[TaskPlaces, Floats]:
+        """What is decided and learned from: (F, N, M) places, the best candidates, and (F,) what they cost.
+
+        To learn from something else, derive a class that answers otherwise.
+        """
         candidates = self.candidates(frames)
         if self.equal:
             load = loads(self.system, candidates, frames[:, None])
