@@ -1,7 +1,7 @@
 """A reader of VIPR files that believes nothing: after ``cert_spec_v1_0.md``, in exact fractions.
 
 It knows what a proof of a lower bound needs: the rules ``asm``, ``lin`` and ``uns``, one objective to be
-minimised, and a range to be proven. Anything else is :class:`Rejected`.
+minimised, and a range to be proven, or that there is no solution. Anything else is :class:`Rejected`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Proven:
-    """The range that a file proves, and the program that it is about.
+    """The range that a file proves (infinite: that there is no solution), and the program that it is about.
 
     Attributes
     ----------
@@ -53,8 +53,8 @@ class Proven:
         By name; bounds of columns are among them.
     """
 
-    lower: Fraction
-    upper: Fraction
+    lower: Fraction | float
+    upper: Fraction | float
     columns: list[str]
     whole: set[int]
     objective: dict[int, Fraction]
@@ -103,16 +103,24 @@ class _Reader:
             _insist(i >= bounds or len(constraint.terms) == 1, f"{name} is no bound")
             rows[name] = constraint
             self.known.append(constraint)
-        self.expect("RTP", "range")
-        lower, upper = self.number(), self.number()
+        self.expect("RTP")
+        kind = next(self.tokens)
+        _insist(kind in ("range", "infeas"), f"to prove: {kind}")
+        if kind == "infeas":
+            lower: Fraction | float = math.inf
+            upper: Fraction | float = math.inf
+            wanted = Constraint("G", Fraction(1), {})
+        else:
+            lower, upper = self.number(), self.number()
+            wanted = Constraint("G", lower, self.objective)
         self.expect("SOL")
         costs = [self.solution() for _ in range(self.index())]
-        _insist(min(costs) <= upper, "no solution is as good as the upper bound")
+        _insist(bool(costs) == (kind == "range"), "a solution, and there is none, or none, and there is one")
+        _insist(min(costs, default=upper) <= upper, "no solution is as good as the upper bound")
         self.expect("DER")
         for _ in range(self.index()):
             self.derive()
         _insist(next(self.tokens, None) is None, "something follows the end")
-        wanted = Constraint("G", lower, self.objective)
         last = self.known[-1]
         _insist(not last.rests, "the last line rests on an assumption")
         _insist(last.implies(wanted), "the last line is not the lower bound")

@@ -44,8 +44,12 @@ def export_proof(
             display.tell(f"{done} of {of} devices at leaves")
 
         found = write(instance, solution, certificate, output, watch)
-    lower, upper = float(found.lower_bound), float(found.upper_bound)
-    print(f"{output}: the least cost is between {lower!r} and {upper!r}, in {found.lines} lines")
+    if found.lower_bound is None or found.upper_bound is None:
+        told = "there is no solution"
+    else:
+        lower, upper = float(found.lower_bound), float(found.upper_bound)
+        told = f"the least cost is between {lower!r} and {upper!r}"
+    print(f"{output}: {told}, in {found.lines} lines")
     if found.left_out:
         say(f"patterns are left out; with them the certificate proves {float(found.claim)!r}")
 

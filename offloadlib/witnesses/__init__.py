@@ -9,7 +9,8 @@ ends are flows that prove a bound (:mod:`.flows`). Two kinds of files are made o
 - a VIPR file (Cheung, Gleixner and Steffy 2017, "Verifying integer programming results";
   ``cert_spec_v1_0.md`` of scipopt/vipr), a mixed-integer program with a list of inequalities each of which
   follows from those before it, for checkers that share nothing with this package (:mod:`.vipr`). The program
-  is that of ``milp`` with exact coefficients (:mod:`.program`).
+  is that of ``milp`` with exact coefficients (:mod:`.program`). For format 2 (:mod:`.limited`) the lines are
+  made of the witnesses of the first kind of file (:mod:`.limited_vipr`).
 
 Nothing here has to be believed: a mistake can only lead to files that are refused, or prove less.
 """

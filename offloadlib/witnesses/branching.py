@@ -13,6 +13,9 @@ from .relaxation import NOTHING, Costs, Proposal, Relaxation, decided
 ENOUGH = 10**12
 """A bound this close to the least, as a share of it, is as good."""
 
+EXACTLY = 10**30
+"""The same where all depends on it."""
+
 LARGEST_TREE = 20_000
 """Nodes of a tree; then it ends with the bounds that there are."""
 
@@ -103,10 +106,12 @@ class Branching:
         The exact side.
     lines
         Whether branches have numbers: negative ones, as nobody knows yet where they stand.
+    enough
+        What share of the least is as good as nothing.
     """
 
-    def __init__(self, costs: Costs, exact: Arithmetic, lines: bool = False) -> None:
-        self._costs, self._exact = costs, exact
+    def __init__(self, costs: Costs, exact: Arithmetic, lines: bool = False, enough: int = ENOUGH) -> None:
+        self._costs, self._exact, self._enough = costs, exact, enough
         self._line, self._step = 0, -1 if lines else 0
         self._relaxation = Relaxation(costs)
 
@@ -118,7 +123,7 @@ class Branching:
         needed: int,
         otherwise: int | None = None,
     ) -> Node:
-        """A tree that proves the least cost, up to 1/:data:`ENOUGH` of it.
+        """A tree that proves the least cost, up to a small share of it.
 
         Parameters
         ----------
@@ -151,7 +156,7 @@ class Branching:
         places = [max(share, key=share.__getitem__) for share in shares]
         self._try(places)
         self._left -= 1
-        if found.bound >= self._least - abs(self._least) // ENOUGH or self._left < 0:
+        if found.bound >= self._least - abs(self._least) // self._enough or self._left < 0:
             return found
         if all(len(left) == 1 for left in allowed):
             settled = decided(self._costs, places)

@@ -7,7 +7,7 @@ and what decisions cost is :mod:`.check.core.costs`. So nothing of this has to b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -17,13 +17,13 @@ from offloadlib.check.core.certificate import Certificate, Leaf
 from offloadlib.check.core.forms import WHOLE
 from offloadlib.check.core.reading import LOCAL, Device, Instance
 
-from .branching import Allowed, Branch, Branching, End, Node, Progress
+from .branching import ENOUGH, EXACTLY, Allowed, Branch, Branching, End, Node, Progress
 from .flows import flow
-from .relaxation import LARGE, Costs, Proposal, Taken, Task
+from .relaxation import LARGE, Arc, Costs, Proposal, Taken, Task
 
 
 def witnesses(
-    instance: Instance, certificate: Certificate, claim: Fraction, watch: Progress
+    instance: Instance, certificate: Certificate, waits: Waits, claim: Fraction, watch: Progress
 ) -> dict[str, dict[str, Any]]:
     """Witnesses for a certificate, by number of the node and name of the device.
 
@@ -31,6 +31,8 @@ def witnesses(
     ----------
     instance, certificate
         As the core reads them.
+    waits
+        By application the arcs that matter for the order of its subtasks; the others get no flow.
     claim
         About what the instance costs.
     watch
@@ -47,7 +49,8 @@ def witnesses(
         served = []
         for m, device in enumerate(instance.devices):
             places, may = left[m]
-            shares = Shares(device, witness.charges_of(instance, device, parts[m], m, node), needed)
+            charges = witness.charges_of(instance, device, parts[m], m, node)
+            shares = Shares(device, charges, waits[device.application.id], needed)
             starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
             if all(places):
                 served.append((m, shares, places, starts, shares.charges.refused if may else None))
@@ -55,17 +58,26 @@ def witnesses(
                 total += shares.charges.refused
         if node.infeasible:  # first those that may have no decision: they alone may prove it
             served.sort(key=lambda one: any(one[1].cost(start) is not None for start in one[3]))
-        for m, shares, places, starts, otherwise in served:
-            if node.infeasible and total > 0:  # that is proven, and no device lowers it
+        apart = total
+        for enough in (ENOUGH, EXACTLY) if node.infeasible else (ENOUGH,):
+            if node.infeasible and total > 0:
                 break
-            found_tree = Branching(shares.costs(), shares).prove((), places, starts, needed, otherwise)
-            if shares.best is not None:
-                decisions[m] = shares.best
-            total += found_tree.bound if otherwise is None else min(found_tree.bound, otherwise)
-            of[instance.devices[m].id] = written(instance, instance.devices[m], found_tree)
-            done += 1
-            watch(done, whole)
+            total = apart  # it is above 0 by a hair, if at all
+            for m, shares, places, starts, otherwise in served:
+                if node.infeasible and total > 0:  # that is proven, and no device lowers it
+                    break
+                search = Branching(shares.costs(), shares, enough=enough)
+                found_tree = search.prove((), places, starts, needed, otherwise)
+                if shares.best is not None:
+                    decisions[m] = shares.best
+                total += found_tree.bound if otherwise is None else min(found_tree.bound, otherwise)
+                of[instance.devices[m].id] = written(instance, instance.devices[m], found_tree)
+                done = min(done + 1, whole)
+                watch(done, whole)
     return found
+
+
+Waits = Mapping[str, Sequence[Arc]]
 
 
 class Shares:
@@ -79,12 +91,12 @@ class Shares:
         The cheapest decision that was tried.
     """
 
-    def __init__(self, device: Device, charges: witness.Charges, needed: int) -> None:
+    def __init__(self, device: Device, charges: witness.Charges, waits: Sequence[Arc], needed: int) -> None:
         self.charges, self._device, self._needed = charges, device, needed
         self._task = Task(
             device.application.order,
             device.application.edges,
-            device.application.edges,
+            waits,
             [k for k, arcs in enumerate(device.application.out) if not arcs],
         )
         self.best: list[int] | None = None
@@ -186,7 +198,7 @@ class Shares:
                 record[key] = repr(prices[key])
         last, then, through = flow(WHOLE, task, proposal)
         record["tails"] = [last.get(k, 0) for k in range(len(through))]
-        record["edges"] = [then[arc] for arc in task.edges]
+        record["edges"] = [then.get(arc, 0) for arc in task.edges]
         dear = prices["largest"]
         second = float(charges.second) + prices["deadline"] + dear * float(charges.own[0])
         millijoule = float(charges.millijoule) + prices["budget"] + dear * float(charges.own[1])

@@ -6,10 +6,12 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from offloadlib.check.certificate import (
     Enumeration,
@@ -23,13 +25,16 @@ from offloadlib.check.core import certificate as core_certificate
 from offloadlib.check.core import reading as core_reading
 from offloadlib.check.core import tree as core_tree
 from offloadlib.check.core.forms import Fault
+from offloadlib.check.core.rules import read_solution as read_core_solution
 from offloadlib.check.data import Unusable
 from offloadlib.check.faults import certificate_faults
 from offloadlib.check.files import is_columnar, read_instance
 from offloadlib.instances import InputError, Instance, evaluate, read, read_solution
 from offloadlib.instances.errors import shown
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
+from offloadlib.instances.structured.series_parallel import reduction
 
+from . import limited_vipr
 from .branching import Progress
 from .elaborate import witnesses
 from .vipr import write_proof
@@ -124,7 +129,7 @@ class Exported(NamedTuple):
     Attributes
     ----------
     lower_bound, upper_bound
-        Exactly, as the file states them.
+        Exactly, as the file states them; None where it proves that there is no solution.
     lines
         Of the derivation.
     claim
@@ -133,8 +138,8 @@ class Exported(NamedTuple):
         How many enumerations of patterns it has that are not in the file: their prices alone are.
     """
 
-    lower_bound: Fraction
-    upper_bound: Fraction
+    lower_bound: Fraction | None
+    upper_bound: Fraction | None
     lines: int
     claim: Fraction
     left_out: int
@@ -152,7 +157,8 @@ def export_proof(
     Parameters
     ----------
     instance, solution, certificate
-        Files: an instance of format 1, a feasible solution of it, and a proof of a lower bound.
+        Files: an instance, a feasible solution of it, and a proof of a lower bound, or a file that says that
+        there is none, and a proof of that.
     path
         Where to write; compressed where its name ends in ``.gz``.
     watch
@@ -165,27 +171,71 @@ def export_proof(
         is of a kind or a size that cannot be exported.
     """
     proof = read_proof(instance, certificate)
-    if proof.instance.version > 1:
-        raise InputError(instance, [("version", "proofs for instances of format 2 cannot be exported yet")])
+    _insist_on_size(proof, certificate)
+    if proof.instance.version > 1 or proof.document["version"] > 1:
+        with _written(Path(path)) as file:
+            return Exported(*_limited(instance, solution, certificate, proof, file, watch), proof.claim, 0)
     stored = read_solution(solution, proof.instance)
     if stored.solution is None:
         raise InputError(solution, [("decisions", "there are none")])
     if not evaluate(proof.instance, stored.solution).feasible:
         raise InputError(solution, [("decisions", "do not keep the limits")])
+    with _written(Path(path)) as file:
+        written = write_proof(proof.instance, stored.solution, proof.nodes, file, watch)
+    return Exported(*written, proof.claim, proof.left_out)
+
+
+def _insist_on_size(proof: Proof, certificate: str | Path) -> None:
     if proof.size > LARGEST:
         what = (
             f"are too many: {proof.size} places of subtasks at leaves, and at most {LARGEST} can be exported"
         )
         raise InputError(certificate, [("nodes", what)])
-    with replacing(Path(path)) as raw:
-        packed = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if Path(path).suffix == ".gz" else None
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[str]]:
+    """A file to write text to, compressed where its name says so; it is there if all goes well."""
+    with replacing(path) as raw:
+        packed = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if path.suffix == ".gz" else None
         file = io.TextIOWrapper(packed or raw, encoding="ascii", newline="\n")
-        written = write_proof(proof.instance, stored.solution, proof.nodes, file, watch)
+        yield file
         file.flush()
         file.detach()
         if packed is not None:
             packed.close()
-    return Exported(*written, proof.claim, proof.left_out)
+
+
+def _limited(
+    instance: str | Path,
+    solution: str | Path,
+    certificate: str | Path,
+    proof: Proof,
+    file: IO[str],
+    watch: Progress,
+) -> limited_vipr.Written:
+    """Write a proof of format 2."""
+    if is_columnar(instance):
+        raise InputError(instance, [("", "is columnar, and proofs of format 2 are made of JSON alone")])
+    if "largest" in proof.document:
+        what = "is about solutions in which no device costs more, and the program of an instance is about all"
+        raise InputError(certificate, [("largest", what)])
+    with tempfile.TemporaryDirectory() as folder:
+        compact = Path(folder) / "certificate.json"
+        compact.write_text(json.dumps({**proof.document, "nodes": proof.records, "witnesses": {}}), "utf-8")
+        try:
+            known = core_reading.read_instance(instance)
+            read = core_certificate.read_certificate(compact, known)
+            case = read_core_solution(solution, known)
+            waits = _waits(proof.instance)
+            found = witnesses(known, read, waits, proof.claim, watch)
+            return limited_vipr.write_proof(known, case, read, found, waits, file)
+        except Fault as fault:
+            raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
+
+
+def _waits(instance: Instance) -> dict[str, Sequence[tuple[int, int]]]:
+    return {group.application.id: reduction(group.application) for group in instance.groups}
 
 
 class Elaborated(NamedTuple):
@@ -252,7 +302,7 @@ def _elaborated(
             file.flush()
             return core_certificate.read_certificate(file.name, known)
 
-        document["witnesses"] = witnesses(known, core(), proof.claim, watch)
+        document["witnesses"] = witnesses(known, core(), _waits(proof.instance), proof.claim, watch)
         proven = core_tree.bound(known, core())
         if "claim" in document:
             return Elaborated(None, None, 0)

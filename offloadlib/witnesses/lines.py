@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import IO
+from typing import IO, Protocol
 
-from .program import ONE, Program, Sense
+from .program import ONE, Row, Sense
 
 Coefficients = Mapping[int, Fraction] | Mapping[int, int]
 
@@ -15,19 +15,48 @@ def _terms(values: Coefficients) -> str:
     return " ".join([str(len(values)), *(f"{at} {value}" for at, value in values.items())])
 
 
+class Bounded(Protocol):
+    """A program: what :class:`.program.Program` and :class:`.limited.Program` have in common.
+
+    Attributes
+    ----------
+    upper
+        Bounds of columns from above.
+    free
+        The column that has none from below, which is the last, if there is one.
+    """
+
+    @property
+    def columns(self) -> list[str]: ...
+    @property
+    def whole(self) -> list[bool]: ...
+    @property
+    def upper(self) -> Mapping[int, Fraction]: ...
+    @property
+    def free(self) -> int | None: ...
+    @property
+    def objective(self) -> dict[int, Fraction]: ...
+    @property
+    def rows(self) -> list[Row]: ...
+
+
 class Problem:
     """The constraints of a program, and where its bounds and rows stand among them."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Bounded) -> None:
         self.program = program
-        columns = len(program.columns)
-        self._upper = [ONE, *(column for column, whole in enumerate(program.whole) if whole)]
-        self.bounds = columns + len(self._upper)
+        self._lower = len(program.columns) - (program.free is not None)
+        self._upper = {column: self._lower + i for i, column in enumerate(program.upper)}
+        self.bounds = self._lower + len(self._upper)
         self.constraints = self.bounds + len(program.rows)
 
     def at_least(self, column: int) -> int:
         """The constraint that a column is at least 0 (the first: at least 1)."""
         return column
+
+    def at_most(self, column: int) -> int:
+        """The constraint that a column is at most something."""
+        return self._upper[column]
 
     def row(self, number: int) -> int:
         """The constraint of a row."""
@@ -42,10 +71,10 @@ class Problem:
         file.write(f"INT {len(whole)}\n{' '.join(map(str, whole))}\n")
         file.write(f"OBJ min\n{_terms(program.objective)}\n")
         file.write(f"CON {self.constraints} {self.bounds}\n")
-        for column in range(len(program.columns)):
+        for column in range(self._lower):
             file.write(f"least{column} G {int(column == ONE)} 1 {column} 1\n")
-        for column in self._upper:
-            file.write(f"most{column} L 1 1 {column} 1\n")
+        for column, most in program.upper.items():
+            file.write(f"most{column} L {most} 1 {column} 1\n")
         for row in program.rows:
             file.write(f"{row.name} {row.sense} {row.right} {_terms(row.terms)}\n")
 

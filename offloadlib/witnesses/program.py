@@ -190,6 +190,16 @@ class Program:
     channels: dict[int, int]
     constant: Fraction
 
+    @property
+    def upper(self) -> dict[int, Fraction]:
+        """The bounds from above."""
+        whole = (column for column, is_whole in enumerate(self.whole) if is_whole)
+        return dict.fromkeys([ONE, *whole], Fraction(1))
+
+    @property
+    def free(self) -> None:
+        """No column is without a bound from below."""
+
     def add_row(
         self, name: str, sense: Sense, right: int, terms: Iterable[tuple[int, Fraction | int]]
     ) -> int:
