@@ -28,8 +28,8 @@ rounded parts, in the unit of the limit,
    \sum_{m,k} x_{mkn} \le q^1_n \\
    G_m &\le \lfloor D_m \rfloor, \qquad E_m \le \lfloor B_m \rfloor, \qquad
    \textstyle\sum_m G_m \le \lfloor D \rfloor, \qquad \sum_m E_m \le \lfloor B \rfloor \\
-   G_m &\ge \textstyle\sum_{k \in P} g_{mk} \quad\text{on each path } P, \qquad
-   g_{mk} = \sum_n [t_{mkn}]\, x_{mkn}
+   G_m &\ge \textstyle\sum_{k \in P} g_{mk} \quad\text{on each path } P \\
+   g_{mk} &= \textstyle\sum_n [t_{mkn}]\, x_{mkn}
      + \sum_j ( [s_{mjk}/r^{up} + l^{up}]\, up_{mjk} + [s_{mjk}/r^{down} + l^{down}]\, down_{mjk} )
 
 where t_mkn contains the input of a head and the output of a tail with their latencies, and E_m is such a sum

@@ -33,9 +33,9 @@ Delay and energy of a subtask are then linear (section 3.2), here weighted with 
 
 .. math::
 
-   a_m g_{mk} = a_m [ \tfrac{w}{c_m} local_{mk} + \sum_n \tfrac{w}{c_n} place_{mkn}
-     + \sum_j ( \tfrac{s_{mjk}}{r^{up}} up_{mjk} + \tfrac{s_{mjk}}{r^{down}} down_{mjk} )
-     + ( \tfrac{d^i}{r^{up}} [k\ head] + \tfrac{d^o}{r^{down}} [k\ tail] ) o_{mk} ]
+   a_m g_{mk} = a_m [\, & \tfrac{w}{c_m} local_{mk} + \sum_n \tfrac{w}{c_n} place_{mkn}
+     + \sum_j ( \tfrac{s_{mjk}}{r^{up}} up_{mjk} + \tfrac{s_{mjk}}{r^{down}} down_{mjk} ) \\
+     & + ( \tfrac{d^i}{r^{up}} [k\ head] + \tfrac{d^o}{r^{down}} [k\ tail] ) o_{mk} \,]
 
 and likewise b_m e_mk. A formulation adds, for each device, a variable delay_m >= a_m G_m, and rows
 that hold it up; the objective is sum_m delay_m + sum_mk b_m e_mk.
@@ -66,13 +66,13 @@ down_mjk, input and output; energies stay as they are. Constraints:
 .. math::
 
    local_{mk} + \sum_n place_{mkn} &= served_m                 &\quad& (assign) \\
-   local_{mk} + air_m &\ge served_m                            && (uses\_air) \\
-   x_{mkn} &\le 0 \quad \text{where k may not run at n}        && (allowed: an upper bound) \\
+   local_{mk} + air_m &\ge served_m                            && \text{(uses_air)} \\
+   x_{mkn} &\le 0 \quad \text{where k may not run at n}        && \text{(allowed: an upper bound)} \\
    \sum_{m,k} d^r_{mkn} place_{mkn} &\le Q^r_n                 && (resource) \\
    \sum_{n \in P_l} \sum_{m,k} d^{r_l}_{mkn} place_{mkn} &\le Q_l && (limits) \\
-   delay_m &\le D_m                                           && (deadline: an upper bound) \\
-   E_m = \sum_k e_{mk} &\le B_m                               && (energy\_budget) \\
-   \sum_m delay_m \le D, \quad \sum_m E_m &\le B              && (total\_delay, total\_energy)
+   delay_m &\le D_m                                           && \text{(deadline: an upper bound)} \\
+   E_m = \sum_k e_{mk} &\le B_m                               && \text{(energy_budget)} \\
+   \sum_m delay_m \le D, \quad \sum_m E_m &\le B              && \text{(total_delay, total_energy)}
 
 A point without a capacity has no row for it. All variables of a refused device are 0 at best: it uses
 nothing, and its delay and energy count for nothing. With
