@@ -42,8 +42,8 @@ def blocks(page: Path) -> list[Block]:
     return [Block(match["code"], match["printed"], match["language"]) for match in found]
 
 
-def printed_by(parts: Sequence[Block], folder: Path) -> list[str]:
-    """What each block prints, all of them run as one script in a folder.
+def printed_by(parts: Sequence[Block], folder: Path, python: str = PYTHON) -> list[str]:
+    """What each block prints, all of them run as one script in a folder, with the commands beside a Python.
 
     Raises
     ------
@@ -52,8 +52,9 @@ def printed_by(parts: Sequence[Block], folder: Path) -> list[str]:
     """
     script = folder / "page.py"
     script.write_text("".join(f"{block.script}\nprint({MARK!r}, end='')\n" for block in parts))
-    path = f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"
-    done = run([PYTHON, script.name], folder=folder, environment={"PYTHONWARNINGS": "error", "PATH": path})
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {"PYTHONWARNINGS": "error", "PATH": path, "PYTHONPATH": ""}
+    done = run([python, script.name], folder=folder, environment=environment)
     said = [line for line in done.stderr.splitlines() if not line.startswith("offloadlib: compiling, once")]
     assert (done.returncode, said) == (0, []), done.stderr
     return done.stdout.split(MARK)[:-1]

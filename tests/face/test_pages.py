@@ -3,35 +3,78 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import pages
 import pytest
-from folders import ROOT, TESTS
-from processes import PYTHON, command_line, run
+from folders import CASES, ROOT, TESTS
+from processes import PYTHON, run
 
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
     if pages.blocks(path)
 )
-LONG = ("docs/theory/ddto.md",)
+LONG = ("docs/howto/command-line.md", "docs/howto/limits.md", "docs/theory/ddto.md")
 assert set(LONG) < set(PAGES)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Empty, but for what the reader is told to bring: a workflow, sites, and users near them."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(CASES / "wf16.json", empty / "workflow.json")
+    sites = ("SITE_ID,LATITUDE,LONGITUDE", "101381,-37.8150,144.9700", "134754,-37.8160,144.9710")
+    users = ("Latitude,Longitude", "-37.8151,144.9701", "-37.8159,144.9708")
+    for name, lines in {"sites.csv": sites, "users.csv": users}.items():
+        (empty / name).write_text("\n".join(lines) + "\n")
+    return empty
+
+
+def hold_to(page: str, folder: Path, python: str = PYTHON) -> None:
+    """Run all blocks of a page and compare what they print with what it shows."""
+    parts = pages.blocks(ROOT / page)
+    for block, printed in zip(parts, pages.printed_by(parts, folder, python), strict=True):
+        if block.printed is not None:
+            assert pages.agree(printed, block.printed), f"{block.code}\nprints\n{printed}"
 
 
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.slow) if page in LONG else page for page in PAGES]
 )
-def test_the_python_of_a_page(page: str, tmp_path: Path) -> None:
-    parts = pages.blocks(ROOT / page)
-    if page == "README.md":  # a file of your own, as the commands there make it
-        made = "generate --devices 30 --application fork-join-4 --capacity 8 --seed 1 -o mine.json"
-        assert made in (ROOT / page).read_text()
-        assert run([*command_line(tmp_path), *made.split()], folder=tmp_path).returncode == 0
-    for block, printed in zip(parts, pages.printed_by(parts, tmp_path), strict=True):
-        if block.printed is not None:
-            assert pages.agree(printed, block.printed), f"{block.code}\nprints\n{printed}"
+def test_a_page_does_what_it_shows(page: str, folder: Path) -> None:
+    hold_to(page, folder)
+    if page == "README.md":
+        made = ("report/report.html", "prices.png", "mine.lp", "real.json", "paper.cert.json")
+        assert all((folder / name).stat().st_size for name in made)
+
+
+@pytest.mark.slow
+def test_the_wheel_in_a_new_environment(folder: Path, tmp_path: Path) -> None:
+    """All of the README, and every door of the package from Python, with no clone near.
+
+    The dependencies are those of these tests, which a path file adds; the package is that of the wheel.
+    """
+    built = run([PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)])
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("offloadlib-*.whl")
+    environment = tmp_path / "environment"
+    assert run([PYTHON, "-m", "venv", str(environment)]).returncode == 0
+    python = str(environment / "bin" / "python")
+    installed = run([python, "-m", "pip", "install", "-q", "--no-deps", str(wheel)])
+    assert installed.returncode == 0, installed.stderr
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
+    hold_to("README.md", folder, python)
+    shutil.copy(TESTS / "user_script.py", folder)
+    for code in (["user_script.py"], ["-c", "import offloadlib; print(offloadlib.__file__)"]):
+        done = run([python, *code], folder=folder, environment={"PYTHONPATH": ""})
+        assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(packages)
 
 
 def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:
