@@ -213,7 +213,7 @@ class Explanation:
         import pandas as pd
 
         names = [field.name for field in fields(Limit)]
-        rows = [{**asdict(limit), "binds": limit.binds} for limit in self.limits]
+        rows = [{**asdict(limit), "unit": limit.counted, "binds": limit.binds} for limit in self.limits]
         return pd.DataFrame(rows, columns=[*names, "binds"])
 
     def own_to_frame(self) -> pd.DataFrame:

@@ -342,6 +342,10 @@ def test_frames_of_an_explanation() -> None:
     limits = told.to_frame()
     assert limits["price"].tolist() == [limit.price for limit in told.limits]
     assert set(limits["point"]) == {"op1", "op2"}
+    assert set(zip(limits["kind"], limits["unit"], strict=True)) == {
+        ("capacity", "subtasks"),
+        ("channels", "devices"),
+    }
     choices = told.choices_to_frame()
     assert len(choices) == 5
     assert list(choices.columns[-3:]) == ["alone op1", "alone op2", "alone local"]
