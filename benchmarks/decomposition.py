@@ -347,7 +347,7 @@ def figure(found: Found) -> Figure:
         axes.grid(color="#EEEEEE")
         axes.set_axisbelow(True)
     panels[0].set_ylabel(f"share of {len(names)} instances")
-    panels[-1].legend(loc="lower right", frameon=False)
+    drawing.legend(*panels[-1].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return drawing
 
 
