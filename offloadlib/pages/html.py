@@ -105,7 +105,8 @@ div.wide { /* shadows at the edges beyond which there is more */
   background-repeat: no-repeat;
 }
 div.tall { max-height: 36rem; overflow-y: auto; border: 1px solid #ddd; padding: 0 0.5rem; }
-div.tall th { position: sticky; top: 0; background: white; }
+div.tall th { position: sticky; top: 0; background: white; z-index: 1; }
+div.tall th.text:first-child { z-index: 2; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; margin: 1rem 0; }
 th { font-weight: 600; color: #777; border-bottom: 1px solid #999; vertical-align: bottom; }
 th, td { padding: 0.25rem 0.7rem; }
