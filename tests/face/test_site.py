@@ -90,6 +90,29 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     assert _anchors(page) == {"a-b-c"}
 
 
+LONG_PAGE, MANY_SECTIONS = 100, 5  # lines; with fewer sections a reader sees them all
+
+
+def test_long_pages_begin_with_their_contents() -> None:
+    found = 0
+    for page in DOCS.rglob("*.md"):
+        head, *sections = re.split(r"^## ", _text(page), flags=re.MULTILINE)
+        long = page.read_text("utf-8").count("\n") > LONG_PAGE and len(sections) >= MANY_SECTIONS
+        if long and not {"made", "interactive"} & set(page.parts) and page.name != "summary.md":
+            found += 1
+            known = {link.removeprefix("#") for link in re.findall(r"\]\((#[^)]*)\)", head)}
+            assert len(known) == len(sections), page
+    assert found > 5
+
+
+def test_results_say_version_and_command() -> None:
+    for page in (DOCS / "results").glob("*.md"):
+        if page.name != "index.md":
+            text = " ".join(page.read_text("utf-8").split())
+            assert re.search(r"(Measured|made) with version 0\.\d", text), page
+            assert re.search(r"(`|    )(python |offloadlib study |benchmarks/)", text), page
+
+
 # The reference ------------------------------------------------------------------------------------
 
 
