@@ -76,7 +76,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in _links(page):
         path, _, anchor = unquote(link).partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (anchor and anchor not in _anchors(target)):
+        if not target.is_file() or (anchor and anchor not in _anchors(target)):
             wrong.append(link)
     assert wrong == []
 
