@@ -295,7 +295,7 @@ class _Judging:
         if getattr(certificate, "largest", math.inf) < math.inf:
             stored = without_bound(stored)
         write_solution(stored, self.instance, files[1])
-        command = [sys.executable, "-I", "-S", check.__path__[0], "--json"]
+        command = [sys.executable, "-I", "-S", check.__path__[0], "--json", f"--time-limit={seconds}"]
         command += [f"--certificate={files[2]}", "--", *map(str, files[:2])]
         timeout = seconds if math.isfinite(seconds) else None
         try:

@@ -96,9 +96,7 @@ def submit(
     except Unusable as unusable:
         raise InputError("submit", [("", str(unusable))]) from None
     if not verdict.accepted:
-        return Submission(
-            before, rejected=[f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok]
-        )
+        return Submission(before, rejected=verdict.faults)
     instance = read(instance_file)
     given = read_solution(solution, instance)
     if given.solution is None:
@@ -169,7 +167,7 @@ def _write(
         write_solution(stored, instance, new)
         verdict = check(shelf.file_of(stem), new, proof or kept)
         if not verdict.accepted:
-            broken = "; ".join(f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok)
+            broken = "; ".join(verdict.faults)
             raise RuntimeError(f"the checker rejects what would be written ({broken})")
         files = {solution: new.read_bytes()}
     if proof is not None:

@@ -19,7 +19,7 @@ def at_most(seconds: float, told: Callable[[], str]) -> Iterator[None]:
         print(told(), flush=True)
         os._exit(1)
 
-    timer = threading.Timer(seconds, end)
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), end)
     timer.daemon = True
     timer.start()
     try:

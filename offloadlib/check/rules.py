@@ -78,6 +78,12 @@ class Verdict:
     rooms: tuple[str, ...] = field(default=(), compare=False)
     unfinished: str | None = None
 
+    @property
+    def faults(self) -> list[str]:
+        """What keeps it from being accepted: the rules that do not hold, and whether it is not finished."""
+        broken = [f"{rule.name}: {rule.message}" for rule in self.rules if not rule.ok]
+        return broken if self.unfinished is None else [*broken, f"not finished: {self.unfinished}"]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON can hold it (a number that is not finite becomes None)."""
         return {

@@ -85,8 +85,7 @@ def _verdict(case: Case, solution: Path) -> tuple[bool, str]:
         return False, f"unusable: {unusable}"
     if verdict.accepted:
         return True, "accepted"
-    broken = [f"{rule.name}: {rule.message}" for rule in verdict.rules if not rule.ok]
-    return False, "rejected: " + "; ".join(broken)
+    return False, "rejected: " + "; ".join(verdict.faults)
 
 
 @lru_cache(maxsize=1)  # methods come one after another on the same instance

@@ -234,10 +234,15 @@ def test_the_core_ends_as_well(endless: list[Path]) -> None:
 
 
 def test_a_limit_is_positive(endless: list[Path]) -> None:
-    for limit in ("0", "-1", "nan", "inf", "soon"):
+    for limit in ("0", "-1", "nan", "soon"):
         done = run(endless, f"--time-limit={limit}")
         assert done.returncode == 2
         assert "--time-limit" in done.stderr
+
+
+def test_there_may_be_no_limit(tmp_path: Path) -> None:
+    done = run(files(tmp_path, *points_and_devices(2)), "--time-limit=inf")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_memory_nothing_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +256,7 @@ def test_without_memory_nothing_is_accepted(tmp_path: Path, monkeypatch: pytest.
     verdict = checker.check(*paths)
     assert not verdict.accepted
     assert verdict.unfinished == "there is no memory for it, skipped: the rules about decisions"
+    assert verdict.faults == [f"not finished: {verdict.unfinished}"]
     assert [rule.name for rule in verdict.rules][:2] == ["fingerprint", "decisions"]
 
 
