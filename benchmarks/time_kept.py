@@ -28,7 +28,10 @@ from offloadlib.registry import find
 
 DEVICES, POINTS, SIZES = 4, 4, (20, 200, 2000)
 
-SHAPES = ("layered", "fork-join", "workflow", "hybrid")
+SHAPES = ("layered", "fork-join", "workflow", "limited", "hybrid")
+"""``limited`` has the graphs of the first, memory, deadlines and refusal: format 2."""
+
+LIMITS: dict[str, Any] = {"resources": ("memory",), "deadline": (0.7, 1.1), "rejection": (1.0, 2.0)}
 
 LARGEST_MEMORY = 1e9
 
@@ -54,7 +57,11 @@ def problem(shape: str, size: int) -> Instance | HybridInstance:
         made = (lambda _: lambda rng: workflow(size)) if shape == "workflow" else graphs.maker
         with patch.object(graphs, "maker", made):
             setting = generate.Setting(
-                devices=DEVICES, offload_points=POINTS, capacity=max(size // 2, 1), applications=(name,)
+                devices=DEVICES,
+                offload_points=POINTS,
+                capacity=max(size // 2, 1),
+                applications=(name,),
+                **(LIMITS | {"room": (0.5 * size, float(size))} if shape == "limited" else {}),
             )
             return generate.generate(setting, seed=1)
 
