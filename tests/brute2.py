@@ -8,6 +8,7 @@ are put together one after the other in the same way.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
@@ -224,8 +225,17 @@ def optimum(
 ) -> tuple[Fraction, dict[str, list[str | None] | None]] | None:
     """The least objective with decisions as in a solution file; None where the instance has none.
 
-    With a ceiling no device may cost more, its weight included.
+    With a ceiling no device may cost more, its weight included. Many tests ask about the same instances: each
+    is enumerated once.
     """
+    return _optimum(json.dumps(document), ceiling)
+
+
+@cache
+def _optimum(
+    text: str, ceiling: Fraction | None
+) -> tuple[Fraction, dict[str, list[str | None] | None]] | None:
+    document = json.loads(text)
     largest = document["cost"].get("objective") == "max"
     most = [there for _, there in limits(document)]
     states = [_State(ZERO, (ZERO,) * len(most), ())]

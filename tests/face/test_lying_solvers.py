@@ -54,12 +54,7 @@ def format_2() -> Case:
     best = optimum(document)
     assert best is not None
     instance = instance_of(document)
-    rows = [best[1][name] for name in instance.devices.ids]
-    numbers = {name: n for n, name in enumerate(instance.points.ids)} | {None: -1}
-    decided = [None if row is None else [numbers[place] for place in row] for row in rows]
-    assert all(row is not None for row in decided)
-    solution = Solution.from_rows(instance, [row or [] for row in decided])
-    return Case(instance, solution, float(best[0]))
+    return Case(instance, Solution.from_decisions(instance, best[1]), float(best[0]))
 
 
 CASES = {"format 1": format_1, "format 2": format_2}
