@@ -276,9 +276,10 @@ def _show_bounds(console: Console, explanation: Explanation) -> None:
 
 
 def _show_choices(console: Console, explanation: Explanation) -> None:
-    table = _listing((f"subtask of {explanation.device}", "place", "why"))
+    table = _listing((f"subtask of {numbers.called(explanation.device, 'device')}", "place", "why"))
     for choice in explanation.choices:
-        table.add_row(choice.subtask, numbers.called(choice.place or "local", "point"), Text(choice.reason))
+        subtask = numbers.called(choice.subtask, "subtask")
+        table.add_row(subtask, numbers.called(choice.place or "local", "point"), Text(choice.reason))
     console.print(table)
     console.print()
 
@@ -304,7 +305,9 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
         table = _listing(("device", "limit"), ("size", "used", "worth of one more"))
         for own in explanation.own:
             sizes = (f"{value:.6g} {own.unit}" for value in (own.size, own.used))
-            table.add_row(own.device, own.kind, *sizes, f"{own.price:.4g} a {own.unit}")
+            table.add_row(
+                numbers.called(own.device, "device"), own.kind, *sizes, f"{own.price:.4g} a {own.unit}"
+            )
         console.print(table)
     free = len(explanation.limits) - len(shown)
     if free:

@@ -15,6 +15,7 @@ from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
 from offloadlib.methods import Family
 from offloadlib.pages.html import html
+from offloadlib.pages.numbers import called
 from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.curves import steps
@@ -94,7 +95,7 @@ def _uses(runs: Sequence[Solve]) -> Iterator[str | Table]:
         header=["limit", "of", "there is", *(run.method.name for run in found)],
         rows=[
             [
-                *(first.name, first.unit, Number(first.size, _amount(first.size))),
+                *(called(first.name, "point"), first.unit, Number(first.size, _amount(first.size))),
                 *(Number(use.used, _amount(use.used)) for use in (first, *others)),
             ]
             for first, *others in zip(*tables_of, strict=True)

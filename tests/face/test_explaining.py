@@ -22,6 +22,7 @@ from strategies import instances
 from offloadlib import explaining
 from offloadlib.best_known import library, solution_file
 from offloadlib.cli import app as cli
+from offloadlib.cli import console
 from offloadlib.explaining import Explanation, Limit, explain
 from offloadlib.formulations.structured.decomposition import branch_and_price, tatonnement
 from offloadlib.instances import (
@@ -150,6 +151,19 @@ def test_bad_input(changes: dict[str, Any], message: str) -> None:
     solution = Solution.all_local(instance) if rows is None else Solution.from_rows(instance, rows)
     with pytest.raises(InputError, match=message):
         explain(instance, solution, **changes)
+
+
+def test_a_name_is_not_taken_for_a_number(capfd: pytest.CaptureFixture[str]) -> None:
+    """In words alone: the data have it as it is."""
+    instance = read_structured(WORKED)
+    renamed = replace(instance, points=replace(instance.points, ids=("101381", "7")))
+    found = explain(renamed, optimum(instance))
+    assert found.choices[0].reason.startswith("point 7 costs 0.05 less, but point 7 is full, and worth")
+    assert {limit.point for limit in found.limits} == {"101381", "7"}
+    console.show_explanation("limits", found)
+    console.show_explanation("choices", found)
+    words = {line.split("  ")[0] for line in capfd.readouterr().out.splitlines()}
+    assert {"point 101381", "point 7"} <= words
 
 
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -59,22 +59,24 @@ def test_the_wheel_in_a_new_environment(folder: Path, tmp_path: Path) -> None:
 
     The dependencies are those of these tests, which a path file adds; the package is that of the wheel.
     """
-    built = run([PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)])
-    assert built.returncode == 0, built.stderr
+
+    def alone(*command: str) -> str:
+        done = run(command, folder=folder, environment={"PYTHONPATH": ""})
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    alone(PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT))
     (wheel,) = tmp_path.glob("offloadlib-*.whl")
     environment = tmp_path / "environment"
-    assert run([PYTHON, "-m", "venv", str(environment)]).returncode == 0
+    alone(PYTHON, "-m", "venv", str(environment))
     python = str(environment / "bin" / "python")
-    installed = run([python, "-m", "pip", "install", "-q", "--no-deps", str(wheel)])
-    assert installed.returncode == 0, installed.stderr
+    alone(python, "-m", "pip", "install", "-q", "--no-deps", str(wheel))
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
+    assert Path(alone(python, "-c", "import offloadlib; print(offloadlib.__file__)")).is_relative_to(packages)
     hold_to("README.md", folder, python)
     shutil.copy(TESTS / "user_script.py", folder)
-    for code in (["user_script.py"], ["-c", "import offloadlib; print(offloadlib.__file__)"]):
-        done = run([python, *code], folder=folder, environment={"PYTHONPATH": ""})
-        assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()).is_relative_to(packages)
+    alone(python, "user_script.py")
 
 
 def test_what_is_printed_is_held_against_the_page(tmp_path: Path) -> None:

@@ -76,11 +76,12 @@ def _draw_reduced_costs(figure: Figure, axes: Axes, explanation: Explanation, pl
         names = [called(place, "point") for place in places]
         turned = max(map(len, names)) * len(names) > 60
         name_columns(axes, np.arange(len(places)) + 0.5, names, turned=turned)
-    axes.set_yticks(np.arange(len(costs)) + 0.5, [choice.subtask for choice in explanation.choices])
+    subtasks = [called(choice.subtask, "subtask") for choice in explanation.choices]
+    axes.set_yticks(np.arange(len(costs)) + 0.5, subtasks)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{explanation.device}: reduced cost of each place")
+    axes.set_title(f"{called(explanation.device, 'device')}: reduced cost of each place")
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label("cost F")
