@@ -245,6 +245,7 @@ class _Search(Run[Solution]):
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixing: _Fixing | None = None
+        self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
     @property
@@ -279,7 +280,7 @@ class _Search(Run[Solution]):
                 self._round()
             if leaf.bound >= self.cutoff:  # for the incumbent that was found there
                 continue
-            if self.fixing is None:
+            if not self.prepared:
                 if not (self._near(leaf) and self._finished(leaf)):
                     self._prepare(leaf)
             elif not self._finished(leaf):
@@ -294,18 +295,22 @@ class _Search(Run[Solution]):
 
     def _prepare(self, root: Open[_Reached]) -> None:
         """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow,
-        and from the known columns first where fixing takes long."""
+        and from known columns first where fixing takes long; nothing is fixed where it would never end."""
+        self.prepared = True
         slow, node = self.late(AT_ROOT), root.state.node
-        first = slow or _Fixing.pricings(self.instance) * self.master.seconds > DEAR * self.left
+        fixing = _Fixing.pricings(self.instance) * self.master.seconds
+        first, never = slow or fixing > DEAR * self.left, fixing > self.left
         if first:
             self._round()
-        if not slow:
+        if not slow and not never:
             self._fix(node)
         if not first:
             self._round()
         self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            self._fix(self._bound(0, (), node.prices, node.bound).state.node)
+            node = self._bound(0, (), node.prices, node.bound).state.node
+            if not never:
+                self._fix(node)
         else:
             self.tree.give_back(root)
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
@@ -39,6 +39,7 @@ from ...engine.columns import PRECISION, UNUSED, Mask, RestrictedMaster, Steps, 
 from ...engine.units import unit_for
 from ..certificate import rounded
 from ..scaling import scaled
+from .plan import labelled
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 from .search import LARGEST_SEARCH
 
@@ -124,11 +125,14 @@ class Master:
         self.fixed: set[int] = set()
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
+        self._searched = not all(map(labelled, instance.applications))
         linked = instance.devices.connected_to != LOCAL
         self._devices = np.flatnonzero(linked)
         self._row = {m: i for i, m in enumerate(self._devices.tolist())}
         points = instance.points
         self.limited = np.flatnonzero(points.channels != UNLIMITED)
+        self._device, self._cost = np.empty(0, np.int64), np.empty(0)
+        self._use = csr_array((0, instance.num_points + len(self.limited)))
         channel_row = {
             n: len(self._devices) + instance.num_points + i for i, n in enumerate(self.limited.tolist())
         }
@@ -145,24 +149,28 @@ class Master:
             exchanges=self.exchanging(),
         )
 
-    def add(self, solution: Solution) -> int:
-        """Add every connected device's decision as a column; returns how many were new."""
+    def add(self, solution: Solution, wanted: NDArray[np.bool_] | None = None) -> int:
+        """Add every connected device's decision as a column, or those of the ones wanted (M,); returns how
+        many were new."""
         rows, cost = solution.rows(self.instance), evaluate(self.instance, solution).cost.tolist()
-        known = [self._known.get((m, tuple(rows[m]))) for m in self._devices.tolist()]
+        devices = (self._devices if wanted is None else self._devices[wanted[self._devices]]).tolist()
+        known = [self._known.get((m, tuple(rows[m]))) for m in devices]
         again = {i for i in known if i is not None} & self.fixed
         self.fixed -= again  # what pricing asks for cannot stay closed
         self.program.close(self.program.closed & ~self._mask(again))
         new = [
-            Column(m, places, cost[m])
-            for m in self._devices.tolist()
-            if (m, places := tuple(rows[m])) not in self._known
+            Column(m, places, cost[m]) for m in devices if (m, places := tuple(rows[m])) not in self._known
         ]
         for i, column in enumerate(new, start=len(self.columns)):
             self._known[column.device, column.places] = i
             self._of.setdefault(column.device, []).append(i)
         self.columns += new
         if new:
-            self.program.add(np.array([column.cost for column in new]), self.matrix(new))
+            costs, matrix = np.array([column.cost for column in new]), self.matrix(new)
+            self.program.add(costs, matrix)
+            self._device = np.append(self._device, [column.device for column in new])
+            self._cost = np.append(self._cost, costs)
+            self._use = csr_array(vstack([self._use, matrix[:, len(self._devices) :]]))
         return len(new) + len(again)
 
     def matrix(self, columns: Sequence[Column]) -> csr_array:
@@ -195,12 +203,13 @@ class Master:
 
     def fix(self, prices: Prices, bound: float, least: Floats, cutoff: float) -> None:
         """Close the columns whose reduced cost at some prices says that they are in no better solution."""
-        row = np.append(prices.capacity, prices.channels[self.limited])
-        use = self.matrix(self.columns)[:, len(self._devices) :]
-        device = np.array([column.device for column in self.columns])
-        cost = np.array([column.cost for column in self.columns])
-        slack = cost + use @ row - least[device]
+        slack = self._priced(prices) - least[self._device]
         self.fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
+
+    def _priced(self, prices: Prices) -> Floats:
+        """What the columns cost with prices."""
+        priced: Floats = self._cost + self._use @ np.append(prices.capacity, prices.channels[self.limited])
+        return priced
 
     def restrict(self, path: Iterable[Step], fixed: bool = True) -> None:
         """Close the columns that branches forbid, and those of :meth:`fix` if wanted; open all others."""
@@ -228,21 +237,45 @@ class Master:
         return value
 
     def lagrangian(
-        self, prices: Prices, restrictions: Restrictions | None, tolerance: float = 0.0
+        self,
+        prices: Prices,
+        restrictions: Restrictions | None,
+        tolerance: float = 0.0,
+        ceilings: Floats | None = None,
     ) -> tuple[float, Priced]:
-        """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance."""
+        """The Lagrangian bound at some prices, and the decisions that attain it, up to a tolerance and below
+        ceilings."""
         each, begun = tolerance / self.instance.num_devices, time.perf_counter()
         found = price(
             *(self.instance, prices, restrictions, self.effort),
             tolerance=each,
             stopped=self.stopped,
             threads=self.threads,
+            ceilings=ceilings,
         )
         self.seconds = time.perf_counter() - begun
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
         return difference(float(np.sum(found.value)), paid), found
+
+    def extend(
+        self, prices: Prices, restrictions: Restrictions | None, tolerance: float
+    ) -> tuple[float, int]:
+        """The Lagrangian bound at some prices, and how many columns were added for it.
+
+        A search need find nothing but what is cheaper than all open columns, which bounds it from the start.
+        """
+        if not self._searched:
+            bound, found = self.lagrangian(prices, restrictions, tolerance)
+            return bound, self.add(found.solution)
+        ceilings = np.full(self.instance.num_devices, np.inf)
+        np.minimum.at(ceilings, self._device, np.where(self.program.closed, np.inf, self._priced(prices)))
+        bound, found = self.lagrangian(prices, restrictions, tolerance, ceilings)
+        better = self.instance.local_cost < ceilings
+        for group, places in zip(self.instance.groups, found.solution.places, strict=True):
+            better[group.members] |= (places != LOCAL).any(axis=1)
+        return bound, self.add(found.solution, better)
 
     def generate(
         self,
@@ -272,11 +305,10 @@ class Master:
             A bound that the node has at the prices to begin with: its parent's, if any.
         """
         tolerance = PRECISION * patience * max(cutoff - floor, 0.0) if floor > -np.inf else 0.0
-        bound, found = self.lagrangian(start, restrictions, tolerance)
+        bound, _ = self.extend(start, restrictions, tolerance)
         bound, prices = max(bound, floor), start  # pricing may have been cut short
         if np.isinf(bound):
             return Node(bound, prices)
-        self.add(found.solution)
         if bound < cutoff:
             steps = _Steps(self, restrictions, cutoff, patience)
             bound, prices = generate(steps, bound, prices, cutoff=cutoff, stop=stop)
@@ -315,8 +347,8 @@ class _Steps(Steps[Prices]):
         )
 
     def price(self, prices: Prices, tolerance: float) -> tuple[float, bool]:
-        bound, found = self._master.lagrangian(prices, self._restrictions, tolerance)
-        return bound, self._master.add(found.solution) > 0
+        bound, new = self._master.extend(prices, self._restrictions, tolerance)
+        return bound, new > 0
 
     def try_harder(self) -> bool:
         effort = self._master.effort
