@@ -22,6 +22,7 @@ from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
+from offloadlib.formulations.structured.limited import blocks, branch_and_price
 from offloadlib.formulations.structured.limited.branch_and_price import Search, solve_by_prices
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
@@ -207,6 +208,49 @@ def test_exchanges_keep_all_limits(seed: int) -> None:
     np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
     used = np.asarray(columns.use[best].sum(axis=0))
     assert (used <= search._known.limits.right + 1e-9).all()
+
+
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three devices are very many, and two of them are a sample."""
+    monkeypatch.setattr(branch_and_price, "LARGE", 2)
+    monkeypatch.setattr(branch_and_price, "SAMPLE", 2)
+    monkeypatch.setattr(branch_and_price, "SETTLING", (0.01,))
+    monkeypatch.setattr(blocks, "BLOCKS", 3)
+
+
+@pytest.mark.usefixtures("few_are_many")
+@pytest.mark.parametrize("seed", range(count(1000, 40)))
+def test_very_many_devices_claim_nothing_that_is_not_so(seed: int) -> None:
+    document = random_format2(seed, max_devices=5, max_subtasks=3)
+    instance, best = _limited(document), optimum(document)
+    if instance is None:
+        return
+    result = solve(instance, Budget())
+    if best is None:
+        assert result.solution is None
+        return
+    cost = float(best[0])
+    assert result.status is not Status.INFEASIBLE
+    assert result.lower_bound is None or result.lower_bound <= cost + 1e-12 * max(abs(cost), 1.0)
+    if result.solution is not None:
+        assert instance.evaluate(result.solution).feasible
+        assert result.objective is not None
+        assert result.objective >= cost - 1e-12 * max(abs(cost), 1.0)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_devices_in_blocks_share_tight_resources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branch_and_price, "LARGE", 60)
+    monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
+    monkeypatch.setattr(branch_and_price, "SETTLING", (0.2, 0.4))
+    draw = np.random.default_rng(1)
+    costs, uses = draw.integers(10, 50, (6, 240)).tolist(), draw.integers(1, 9, (6, 240)).tolist()
+    crowded = assignment(costs, uses, [150] * 6)
+    result = solve(crowded, Budget(gap=1e-2, time_limit=60.0))
+    assert result.gap is not None
+    assert result.gap <= 1e-2
+    assert crowded.evaluate(result.solution).feasible
 
 
 @pytest.mark.skipif(not (DATA / "wfinstances").is_dir(), reason="needs the shared data")

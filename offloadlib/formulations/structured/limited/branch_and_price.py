@@ -47,6 +47,7 @@ from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
 from ..certificate import Places as Branch
 from ..decomposition.pricing import NEVER, alarm
 from .annealing import MOST_SWEEPS, annealed
+from .blocks import Blocks
 from .columns import valued
 from .decisions import Lister, TooManyDecisions
 from .exchange import exchanged
@@ -71,10 +72,7 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample alone, and devices in it."""
 
-PARTS, GAINS = 200, (2.0, 1.5, 1.0, 1.0, 0.7, 0.5)
-"""Parts in which many devices are asked, and how much a price grows, relatively, with what is used beyond."""
-
-IN_SAMPLE, HALFWAY = 0.3, 0.5
+IN_SAMPLE, HALFWAY = 0.2, 0.5
 """Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""
 
 DEAR = 10.0
@@ -117,6 +115,9 @@ relatively."""
 
 EXCHANGES = 0.5
 """Share of the time that is left for exchanges."""
+
+SETTLING = (2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds, roughly, of exchanges where there are very many devices."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
@@ -406,12 +407,7 @@ class Search(Run[Solution | None]):
         return self.instance.evaluate(solution).feasible
 
     def _spread(self) -> Charge:
-        """Prices that are best for some of the devices, and a first choice for all.
-
-        At any one set of prices nearly all devices want the same few points. So a few devices at a time are
-        asked, and what those before them have used more or less than their part of a limit moves its price:
-        limits are used evenly, at prices that are all near the best ones.
-        """
+        """Prices that are best for some of the devices, then for blocks of all, and a first choice."""
         devices, draw = self.instance.num_devices, np.random.default_rng(self.budget.seed)
         some = np.sort(draw.permutation(devices)[:SAMPLE])
         budget = Budget(time_limit=IN_SAMPLE * self.left, gap=self.budget.gap, threads=self.budget.threads)
@@ -421,43 +417,16 @@ class Search(Run[Solution | None]):
         if charge is None:
             return self.lagrangian.free()
         charge = sample._known.generate((), charge, stop=sample.late).charge
-        for gain in GAINS:
-            self._take_in(charge)
-            base, charge = charge, self._in_turn(charge, gain, draw)
-            self._construct(Node(self.tree.bound, base))
-            if self.lower_bound >= self.cutoff or self.late(HALFWAY):
-                break
+        blocks = Blocks(self.lagrangian, self._known.columns, self._answered)
+        charge = blocks.prices(charge, self.budget.gap, lambda: self.late(HALFWAY))
         self.lagrangian.effort = FINER_SEARCH
-        self._take_in(charge)
+        self._answered(self.lagrangian.evaluate(charge), charge)
+        self._first_choice = blocks.choice(self.budget.seed)
         return charge
 
-    def _take_in(self, charge: Charge) -> None:
-        """The bound at a charge, and what all devices want there."""
-        found = self.lagrangian.evaluate(charge)
+    def _answered(self, found: Bounded, charge: Charge) -> None:
         self.tree.improve(found.bound, charge)
-        self._known.columns.add(found.found, found.some)
         self.report()
-
-    def _in_turn(self, charge: Charge, gain: float, draw: np.random.Generator) -> Charge:
-        """Ask a few devices at a time, which leaves a choice; returns the mean of their prices."""
-        devices, lagrangian, columns = self.instance.num_devices, self.lagrangian, self._known.columns
-        scale = np.where(lagrangian.right > 0, lagrangian.right, 1.0)
-        choice, used = np.zeros(devices, dtype=np.int64), np.zeros(len(scale))
-        asked, mean = 0, np.zeros(len(scale))
-        for part in np.array_split(draw.permutation(devices), PARTS):
-            members = np.sort(part)
-            over = (used - asked / devices * lagrangian.right) / scale
-            prices = charge.prices * np.exp(np.clip(gain * over, -1.0, 1.0))
-            limits = Limits(subset(self.instance, members))
-            few = Lagrangian(limits, lagrangian.stopped, lagrangian.threads, effort=lagrangian.effort)
-            found = few.evaluate(Charge(shortened(prices)))
-            columns.add(found.found, None, members)
-            choice[members] = columns.of(found.found.table, members)
-            used += found.found.use.sum(axis=0)
-            asked += len(members)
-            mean += prices * len(members) / devices
-        self._first_choice = choice
-        return Charge(shortened(mean))
 
     # Branches -----------------------------------------------------------------------------------------
 
@@ -544,6 +513,9 @@ class Search(Run[Solution | None]):
 
     def _construct(self, node: Node, sweeps: int = MOST_SWEEPS) -> None:
         """A solution from the likeliest column of each device, repaired and improved, and by annealing."""
+        if self._first_choice is not None:
+            self._settle(node, self._first_choice)
+            return
         columns, priced = self._known.columns, self._priced(node.charge)
         if len(np.unique(columns.device)) < self.instance.num_devices:
             return  # some device has no decision that anybody knows
@@ -553,18 +525,28 @@ class Search(Run[Solution | None]):
         first = np.searchsorted(columns.device[order], np.arange(self.instance.num_devices))
         prices = node.charge.prices
         repair = Repair(self.lagrangian, columns, prices, late=self.late)
-        chosen = order[first] if self._first_choice is None else self._first_choice
-        repair.begin(chosen)
+        repair.begin(order[first])
         if repair.repaired():
             repair.improved()
             self._offer(columns.table[repair.chosen])
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
-        most = MOST_ANNEALING if self._first_choice is None else math.inf
-        seconds = min(ANNEALING * self.left, most)
+        seconds = min(ANNEALING * self.left, MOST_ANNEALING)
         best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
         if best is not None:
             self._offer(columns.table[best])
+
+    def _settle(self, node: Node, chosen: Ints) -> None:
+        """Solutions of very many devices, by exchanges that begin with a choice: longer and longer ones."""
+        columns, prices, seed = self._known.columns, node.charge.prices, self.budget.seed
+        for seconds in SETTLING:
+            if self.lower_bound >= self.cutoff or self.late():
+                return
+            seconds = min(seconds, EXCHANGES * self.left)
+            best = exchanged(self.lagrangian, columns, prices, chosen, seconds, seed)
+            if best is not None:
+                chosen = best
+                self._offer(columns.table[best])
 
     def _exchange(self, node: Node) -> None:
         """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""
