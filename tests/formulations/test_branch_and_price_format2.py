@@ -215,7 +215,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three devices are very many, and two of them are a sample."""
     monkeypatch.setattr(branch_and_price, "LARGE", 2)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 2)
-    monkeypatch.setattr(branch_and_price, "SETTLING", (0.01,))
+    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.01, 0.1), (0.01, 0.0)))
     monkeypatch.setattr(blocks, "BLOCKS", 3)
 
 
@@ -243,7 +243,7 @@ def test_very_many_devices_claim_nothing_that_is_not_so(seed: int) -> None:
 def test_devices_in_blocks_share_tight_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_price, "LARGE", 60)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
-    monkeypatch.setattr(branch_and_price, "SETTLING", (0.2, 0.4))
+    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.2, 1e-2), (0.4, 0.0)))
     draw = np.random.default_rng(1)
     costs, uses = draw.integers(10, 50, (6, 240)).tolist(), draw.integers(1, 9, (6, 240)).tolist()
     crowded = assignment(costs, uses, [150] * 6)

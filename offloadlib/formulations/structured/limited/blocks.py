@@ -11,7 +11,8 @@ one set of prices, with sums for its cost and use. The next prices are the duals
 
 which y and z, more and less of each limit than there is, keep in a box around the best prices so far: at any
 one set of prices nearly all devices want the same points, and duals without a box would be far off (Marsten,
-Hogan, Blankenship 1975). The box grows where its duals are better than its middle, and shrinks where not.
+Hogan, Blankenship 1975). The box grows where its duals are better than its middle, or y and z are still
+needed in the end, and shrinks where they are worse.
 
 Pricing at any prices bounds the objective from below. The weights x are a first choice as well: where each
 device takes the decision of answer a with probability x_Ba, limits are used, in the mean, as the program has
@@ -36,8 +37,11 @@ from .lagrangian import Bounded, Lagrangian
 BLOCKS = 200
 """Blocks at the most."""
 
-WIDTH = 0.03
-"""Of the box at first, relative to the prices in its middle."""
+WIDTH, WIDEST = 0.03, 1.0
+"""Of the box at first, and at the most, relative to the prices in its middle."""
+
+NEVER = 100.0
+"""What artificial columns cost, relative to all devices: the box leaves no use for them."""
 
 LEAST = 1e-3
 """What a limit is worth at least for that, relative to its part of the bound."""
@@ -85,10 +89,14 @@ class Blocks:
         """The best prices that are found, beginning with a charge; the gap is what is asked for."""
         best, bound, width = charge, self._asked(charge), WIDTH
         while self._program is not None and len(self._right) and not stop():
-            self._box(best.prices[self._lagrangian.finite], width, abs(bound) / len(self._right))
+            self._box(best.prices[self._lagrangian.finite], width, LEAST * abs(bound) / len(self._right))
             found = self._program.solve()
+            held = bool((found.weights[-2 * len(self._right) :] > UNUSED).any())
             if found.value - bound <= ENOUGH * gap * abs(bound):
-                break
+                if not held or width >= WIDEST:
+                    break
+                width *= WIDER
+                continue
             prices = np.zeros(len(best.prices))
             prices[self._lagrangian.finite] = found.prices / self._unit
             trial = Charge(shortened(prices))
@@ -121,12 +129,9 @@ class Blocks:
         cost = np.asarray(self._sums @ found.found.cost, dtype=np.float64)
         if self._program is None:
             size = float(np.abs(cost).sum()) or 1.0
+            right = self._right / self._unit
             self._program = RestrictedMaster(
-                "the master of blocks",
-                self._blocks,
-                self._right / self._unit,
-                scale=unit_for(size),
-                unit=size,
+                "the master of blocks", self._blocks, right, scale=unit_for(size), unit=NEVER * size
             )
         use = csr_array(self._sums @ found.found.use[:, self._lagrangian.finite])
         use.data /= self._unit[use.indices]
@@ -134,11 +139,11 @@ class Blocks:
         self._program.add(cost, csr_array(hstack([eye_array(self._blocks), use], format="csr")))
         return found.bound
 
-    def _box(self, prices: Floats, width: float, size: float) -> None:
-        """Keep the program's prices in a box, and in no other one; ``size`` is that of a limit's worth."""
+    def _box(self, prices: Floats, width: float, least: float) -> None:
+        """Keep the program's prices in a box, and in no other one; limits are worth so much at least."""
         assert self._program is not None
         worth = prices * self._unit
-        reach = width * np.maximum(worth, LEAST * size)
+        reach = width * np.maximum(worth, least)
         closed = np.ones(len(self._program.closed), dtype=np.bool_)
         closed[np.concatenate(self._answered)] = False
         self._program.close(closed)

@@ -116,8 +116,9 @@ relatively."""
 EXCHANGES = 0.5
 """Share of the time that is left for exchanges."""
 
-SETTLING = (2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds, roughly, of exchanges where there are very many devices."""
+SETTLING = ((2.0, 3e-4), (4.0, 3e-4), (12.0, 1e-4), (24.0, 3e-5), (48.0, 0.0))
+"""Of exchanges where there are very many devices: seconds, roughly, and the share of each limit that is
+spared."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
@@ -539,11 +540,11 @@ class Search(Run[Solution | None]):
     def _settle(self, node: Node, chosen: Ints) -> None:
         """Solutions of very many devices, by exchanges that begin with a choice: longer and longer ones."""
         columns, prices, seed = self._known.columns, node.charge.prices, self.budget.seed
-        for seconds in SETTLING:
+        for seconds, spared in SETTLING:
             if self.lower_bound >= self.cutoff or self.late():
                 return
             seconds = min(seconds, EXCHANGES * self.left)
-            best = exchanged(self.lagrangian, columns, prices, chosen, seconds, seed)
+            best = exchanged(self.lagrangian, columns, prices, chosen, seconds, seed, spared)
             if best is not None:
                 chosen = best
                 self._offer(columns.table[best])

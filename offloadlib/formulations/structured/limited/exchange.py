@@ -17,7 +17,7 @@ from scipy.sparse import csc_array
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
-from ..decomposition.tables import STOPPED
+from ..decomposition.tables import READ, STOPPED
 from .annealing import MOVES, Moves, reduced, some_of
 from .columns import Columns
 from .lagrangian import Lagrangian
@@ -44,8 +44,9 @@ MOST = 10
 _TRIES = 12
 """Columns that are looked at for the second change."""
 
-_LOOK = 64
-"""Changes between two looks at the choice."""
+_LOOK, _LOOKED = 64, 16
+"""Changes between two looks at the choice, at the least, and devices for each of them: a look costs as much
+as there are devices."""
 
 
 class Users(NamedTuple):
@@ -97,7 +98,7 @@ def _count(moves: Any, old: int, new: int, delta: Any, touched: Any, n: int) -> 
 
 @kernel(
     types.float64(
-        *(MOVES, USERS, types.int64, types.float64, types.float64, types.int64, types.float64),
+        *(MOVES, USERS, READ, types.int64, types.float64, types.float64, types.int64, types.float64),
         *(writable("int64"), writable("int64"), writable("float64"), STOPPED),
     ),
     of_format_2,
@@ -105,6 +106,7 @@ def _count(moves: Any, old: int, new: int, delta: Any, touched: Any, n: int) -> 
 def exchange(
     moves: Any,
     users: Any,
+    most: Any,
     changes: Any,
     hot: Any,
     cold: Any,
@@ -117,8 +119,8 @@ def exchange(
 ) -> float:
     """Change ``chosen`` (M,) again and again, as :func:`.annealing.anneal` does, most often in pairs.
 
-    Returns what the best choice that keeps all limits costs, relative to that at the beginning; infinite
-    where there is none.
+    Returns what the best choice that keeps the limits ``most`` costs, relative to that at the beginning;
+    infinite where there is none. What is beyond those of ``moves`` costs something.
     """
     limits, devices = len(moves.right), len(moves.device)
     state = np.empty(1, np.uint64)
@@ -128,11 +130,12 @@ def exchange(
         longest = max(longest, moves.start[p + 1] - moves.start[p])
     touched, delta, excess = np.empty(4 * longest, np.int64), np.zeros(limits), np.zeros(limits)
     cost, least, heat, harder = 0.0, np.inf, hot, 1.0
+    look = max(_LOOK, devices // _LOOKED)
     for step in range(changes + 1):
-        if step % _LOOK == 0:
+        if step % look == 0:
             within = True
             for x in range(limits):
-                within &= used[x] <= moves.right[x]
+                within &= used[x] <= most[x]
             if within and cost < least:
                 least = cost
                 for m in range(len(chosen)):
@@ -206,11 +209,18 @@ def exchange(
 
 
 def exchanged(
-    lagrangian: Lagrangian, columns: Columns, prices: Floats, chosen: Ints, seconds: float, seed: int = 0
+    lagrangian: Lagrangian,
+    columns: Columns,
+    prices: Floats,
+    chosen: Ints,
+    seconds: float,
+    seed: int = 0,
+    spared: float = 0.0,
 ) -> Ints | None:
     """The best choice found that keeps all limits in binary64, (M,) columns; None where there is none.
 
-    The parameters are those of :func:`.annealing.annealed`.
+    The parameters are those of :func:`.annealing.annealed`, and the share of each limit that is not to be
+    used: use comes and goes with temperature, and of many limits one is always beyond.
     """
     some, finite, devices = some_of(columns, prices, chosen, CHOICE), lagrangian.finite, len(chosen)
     some = some[np.argsort(columns.device[some], kind="stable")]
@@ -224,7 +234,13 @@ def exchanged(
     moves = Moves(
         *map(read_only, (several, first, cost)),
         *map(read_only, (use.indptr.astype(np.int64), use.indices.astype(np.int64), use.data)),
-        *map(read_only, (right, PENALTY * np.maximum(price, entry * 1e-3 / np.where(right > 0, right, 1.0)))),
+        *map(
+            read_only,
+            (
+                right * (1.0 - spared),
+                PENALTY * np.maximum(price, entry * 1e-3 / np.where(right > 0, right, 1.0)),
+            ),
+        ),
     )
     by_limit = csc_array(use)
     start, column = by_limit.indptr.astype(np.int64), by_limit.indices.astype(np.int64)
@@ -236,5 +252,7 @@ def exchanged(
     changes = max(int(min(seconds * RATE, MOST * devices**2)), 1)
     heats = HOT * entry, COLD * entry
     stopped = read_only(lagrangian.stopped)
-    found = exchange(moves, users, changes, *heats, seed, DEARER, state, best, used, stopped)
+    found = exchange(
+        moves, users, read_only(right), changes, *heats, seed, DEARER, state, best, used, stopped
+    )
     return some[best] if found < np.inf else None
