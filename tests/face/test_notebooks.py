@@ -24,7 +24,7 @@ from processes import PYTHON
 from processes import run as run_command
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TIMEOUT = 300
+TIMEOUT = 600
 RARELY = "gc.set_threshold(100_000, 20, 10)"  # as in conftest, which says why
 
 KEY_FIGURES = {
