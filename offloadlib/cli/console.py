@@ -16,6 +16,7 @@ from rich.text import Text
 from offloadlib.comparing import tables
 from offloadlib.comparing.summary import SPARE_COLUMNS
 from offloadlib.comparing.tables import rich_table
+from offloadlib.naming import called
 from offloadlib.pages import numbers
 
 if TYPE_CHECKING:
@@ -276,10 +277,10 @@ def _show_bounds(console: Console, explanation: Explanation) -> None:
 
 
 def _show_choices(console: Console, explanation: Explanation) -> None:
-    table = _listing((f"subtask of {numbers.called(explanation.device, 'device')}", "place", "why"))
+    table = _listing((f"subtask of {called(explanation.device, 'device')}", "place", "why"))
     for choice in explanation.choices:
-        subtask = numbers.called(choice.subtask, "subtask")
-        table.add_row(subtask, numbers.called(choice.place or "local", "point"), Text(choice.reason))
+        subtask = called(choice.subtask, "subtask")
+        table.add_row(subtask, called(choice.place or "local", "point"), Text(choice.reason))
     console.print(table)
     console.print()
 
@@ -295,7 +296,7 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
     for limit in shown:
         worths = (limit.price, limit.saved, limit.saved_at_most)
         cells = [numbers.fixed(value, digits) for value in worths]
-        names = numbers.called(limit.point, "point"), limit.kind, limit.counted
+        names = called(limit.point, "point"), limit.kind, limit.counted
         table.add_row(*names, f"{limit.size:.6g}", f"{limit.used:.6g}", *cells)
     console.print(table)
     if shown:
@@ -305,9 +306,7 @@ def _show_limits(console: Console, explanation: Explanation) -> None:
         table = _listing(("device", "limit"), ("size", "used", "worth of one more"))
         for own in explanation.own:
             sizes = (f"{value:.6g} {own.unit}" for value in (own.size, own.used))
-            table.add_row(
-                numbers.called(own.device, "device"), own.kind, *sizes, f"{own.price:.4g} a {own.unit}"
-            )
+            table.add_row(called(own.device, "device"), own.kind, *sizes, f"{own.price:.4g} a {own.unit}")
         console.print(table)
     free = len(explanation.limits) - len(shown)
     if free:

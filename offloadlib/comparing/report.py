@@ -14,8 +14,8 @@ from offloadlib.comparing.rows import Solve
 from offloadlib.instances.files.document import replacing
 from offloadlib.kinds import face
 from offloadlib.methods import Family
+from offloadlib.naming import called
 from offloadlib.pages.html import html
-from offloadlib.pages.numbers import called
 from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.curves import steps

@@ -50,7 +50,7 @@ from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import SUBTASKS
 from offloadlib.instances.structured.subset import restricted, subset
 from offloadlib.instances.structured.timeline import telling_device
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 
 if TYPE_CHECKING:
     import pandas as pd

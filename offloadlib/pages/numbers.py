@@ -1,4 +1,4 @@
-"""Numbers as people read them, and names that nobody takes for numbers."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
@@ -67,12 +67,3 @@ def duration(value: float) -> str:
     """Seconds as people tell how long something takes."""
     minutes = round(value / 60)
     return f"{value:.0f} s" if value < 90 else f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def called(name: str, what: str) -> str:
-    """A name; with what it is the name of, where it would be taken for a number."""
-    try:
-        float(name)
-    except ValueError:
-        return name
-    return f"{what} {name}"

@@ -396,7 +396,7 @@ def test_compare_fits_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_a_rejected_solution_is_status_1(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Rule("objective", False, "too good to be true")
-    monkeypatch.setattr(judging, "check", lambda *_: Verdict(False, (refused,), 0.0))
+    monkeypatch.setattr(judging, "check", lambda *_, **__: Verdict(False, (refused,), 0.0))
     status, out, _ = run("compare", WORKED, "--methods", "local")
     assert status == 1
     assert "local: rejected: objective" in out

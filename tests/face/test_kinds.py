@@ -35,7 +35,8 @@ for number, arguments in enumerate(json.loads(sys.argv[1])):
         for stream, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
         if arguments[0] == "compare":  # the checker knows a kind once it has a room for it
-            judging.check = lambda *_: Verdict(True, (), 0.0)
+            judging._read = lambda _: None
+            judging.check = lambda *_, **__: Verdict(True, (), 0.0)
         sys.exit(main(arguments))
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

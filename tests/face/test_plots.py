@@ -32,7 +32,7 @@ from offloadlib.instances.structured.timeline import (
     timeline,
 )
 from offloadlib.methods import Family
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 from offloadlib.pictures import costs, curves, hybrid, points, structured, style, trends
 from offloadlib.studies.statistics import Estimate
 

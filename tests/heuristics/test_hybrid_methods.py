@@ -269,7 +269,7 @@ def test_compare_has_the_methods_for_the_kind(tmp_path: Path) -> None:
     assert set(frame["checked"]) == {"accepted", ""}
     assert (frame["ratio_low"].dropna() >= 1 - 1e-12).all()
     assert {path.stem for path in tmp_path.glob("*.png")} == {
-        "cost",
+        "cost-hybrid-3x3",
         "places-hybrid-3x3",
         "devices-hybrid-3x3",
     }

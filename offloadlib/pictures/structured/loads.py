@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from offloadlib.instances.arrays import Floats
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 
 from ..style import (
     INK,

@@ -20,7 +20,7 @@ from offloadlib.instances import LOCAL, UNLIMITED, Evaluation, Instance, Solutio
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.sides import side
 from offloadlib.instances.structured.violations import OWN
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 
 from ..style import (
     DEVICE_LOAD_COLOURS,

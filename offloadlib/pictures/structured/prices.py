@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 
 from ..style import BLUE, INK, LIGHT, LOAD_COLOURS, NAMED_POINTS, ORANGE, STYLE, below, canvas, name_columns
 

@@ -19,7 +19,7 @@ from offloadlib.instances.structured.timeline import (
     telling_device,
     timeline,
 )
-from offloadlib.pages.numbers import called
+from offloadlib.naming import called
 
 from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, SERIES, STYLE, below, broken_title, canvas
 
