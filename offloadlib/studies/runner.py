@@ -70,8 +70,9 @@ def perform(job: Job, alone: bool = True, interrupts: Interrupts | None = None) 
     outcome = workers.run(job.prepared(), instance, budget, interrupts=interrupts)
     if outcome.interrupted or (interrupts is not None and interrupts.count):
         return None
+    written = _written(instance)  # held: others may push it out of the cache meanwhile
     with TemporaryDirectory(prefix="offloadlib-") as name:
-        run = judged(_written(instance).case, job.method, outcome, budget, Path(name) / "a.sol.json")
+        run = judged(written.case, job.method, outcome, budget, Path(name) / "a.sol.json")
     found = asdict(run.row)
     identity = job.identity
     row = {

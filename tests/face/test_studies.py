@@ -25,12 +25,13 @@ from folders import TESTS
 from processes import ENVIRONMENT, PYTHON, python, started
 
 from offloadlib.cli import app as cli
+from offloadlib.comparing import judging
 from offloadlib.instances import Budget, InputError, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import find
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
-from offloadlib.studies import STUDIES, Options, StudyRow, jobs
+from offloadlib.studies import STUDIES, Options, StudyRow, jobs, runner
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
 from offloadlib.studies.runner import FEW, Alike, Pace, conduct, locally, perform
@@ -195,6 +196,21 @@ def test_a_row_says_what_ran_and_what_came_of_it() -> None:
     again = generate(Setting(**_setting(row)), seed=row["generated"]["seed"])
     assert again.fingerprint == row["sha256"]
     assert json.loads(json.dumps(row)) == row
+
+
+def test_jobs_beside_do_not_take_a_file_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many others at once that their instances push one out of the cache while the checker is about it."""
+    judged = judging.judged
+
+    def late(*given: Any) -> Any:
+        runner._written.cache_clear()
+        return judged(*given)
+
+    judging._read.cache_clear()
+    monkeypatch.setattr(runner, "judged", late)
+    row = perform(Job(RECIPE, find("local")))
+    assert row is not None
+    assert (row["status"], row["checked"]) == ("feasible", "accepted")
 
 
 def _setting(row: StudyRow) -> dict[str, Any]:
