@@ -37,6 +37,7 @@ from offloadlib.instances.structured.series_parallel import reduction
 from . import limited_vipr
 from .branching import Progress
 from .elaborate import witnesses
+from .lines import Written
 from .vipr import write_proof
 
 LARGEST = 300_000
@@ -213,7 +214,7 @@ def _limited(
     proof: Proof,
     file: IO[str],
     watch: Progress,
-) -> limited_vipr.Written:
+) -> Written:
     """Write a proof of format 2."""
     if is_columnar(instance):
         raise InputError(instance, [("", "is columnar, and proofs of format 2 are made of JSON alone")])

@@ -154,8 +154,8 @@ def formulate(instance: Instance, waits: Waits) -> Program:
     for key, amount in limits_of(instance).items():
         terms = _used(instance, program, key)
         if terms:
-            family = {"totals": "total_"}.get(key[0], key[0])
-            name = family + key[1] if key[0] == "totals" else f"{family}({','.join(map(escaped, key[1:]))})"
+            family, *of = key
+            name = f"total_{of[0]}" if family == "totals" else f"{family}({','.join(map(escaped, of))})"
             program.limits[key] = program.row(name, "L", amount, terms)
     constant = sum((part.rejection for part in program.parts), Fraction(0))
     if instance.objective == "max":

@@ -10,11 +10,9 @@ where that does no harm, so that right-hand sides are short.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
 
 from offloadlib.check.core.certificate import Branch as Division
@@ -27,7 +25,7 @@ from offloadlib.check.core.rules import Case
 from .elaborate import Waits
 from .grid import exponent
 from .limited import Part, Program, formulate, values
-from .lines import Derivation, Problem
+from .lines import Derivation, Problem, Solved, Written, write_file
 from .program import ONE
 
 DIGITS = 25
@@ -74,15 +72,6 @@ class Sum:
             self.rest[column] = self.rest.get(column, ZERO) - multiplier * value
 
 
-class Written(NamedTuple):
-    """What is proven: the cost of the best solution is between these bounds, or (None) there is none; in so
-    many lines."""
-
-    lower_bound: Fraction | None
-    upper_bound: Fraction | None
-    lines: int
-
-
 Proven = tuple[Fraction | None, int]
 """A bound, None where no solution gets there, and the line that says so."""
 
@@ -115,25 +104,15 @@ def write_proof(
     """
     program = formulate(instance, waits)
     problem = Problem(program)
-    problem.write(file)
-    with TemporaryFile("w+", encoding="ascii") as lines:
-        derivation = Derivation(lines, problem.constraints)
+
+    def prove(derivation: Derivation) -> Fraction | None:
         proof = _Proof(program, problem, derivation, instance, certificate, witnesses, case)
         lower, _ = proof.node(0, {})
         insist((lower is None) == (case is None), "the certificate", "does not go with the solution")
-        upper = None
-        if case is not None:
-            columns = values(program, case)
-            upper = -below(-case.total)
-            file.write(f"RTP range {lower} {upper}\n")
-            terms = " ".join(f"{column} {value}" for column, value in columns.items())
-            file.write(f"SOL 1\nsolution {len(columns)} {terms}\n")
-        else:
-            file.write("RTP infeas\nSOL 0\n")
-        file.write(f"DER {derivation.written}\n")
-        lines.seek(0)
-        shutil.copyfileobj(lines, file)
-    return Written(lower, upper, derivation.written)
+        return lower
+
+    solved = None if case is None else Solved(values(program, case), -below(-case.total))
+    return write_file(problem, solved, prove, file)
 
 
 class _Proof:

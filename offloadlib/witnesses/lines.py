@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import IO, Protocol
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple, Protocol
 
 from .program import ONE, Row, Sense
 
@@ -111,3 +113,48 @@ class Derivation:
         left = "OBJ" if terms is None else _terms(terms)
         sides = " ".join(map(str, (*inside, *outside)))
         return self._write("G", right, left, f"uns {sides}")
+
+
+class Written(NamedTuple):
+    """What is proven: the cost of the best solution is between these bounds, or (None) there is none; in so
+    many lines."""
+
+    lower_bound: Fraction | None
+    upper_bound: Fraction | None
+    lines: int
+
+
+class Solved(NamedTuple):
+    """A solution: what the columns are, as far as they are not 0, and what it costs at most."""
+
+    columns: Mapping[int, Fraction]
+    cost: Fraction
+
+
+def write_file(
+    problem: Problem, solved: Solved | None, prove: Callable[[Derivation], Fraction | None], file: IO[str]
+) -> Written:
+    """Write a whole file: the problem, the claim, the solution, and the lines of its proof.
+
+    Parameters
+    ----------
+    problem, solved
+        What is claimed about, and its best solution; None where the claim is that there is none.
+    prove
+        Derives the claim; returns the lower bound, None where there is no solution.
+    file
+        Where to write.
+    """
+    problem.write(file)
+    with TemporaryFile("w+", encoding="ascii") as lines:
+        derivation = Derivation(lines, problem.constraints)
+        lower = prove(derivation)
+        if solved is None:
+            file.write("RTP infeas\nSOL 0\n")
+        else:
+            terms = _terms(solved.columns)
+            file.write(f"RTP range {lower} {solved.cost}\nSOL 1\nsolution {terms}\n")
+        file.write(f"DER {derivation.written}\n")
+        lines.seek(0)
+        shutil.copyfileobj(lines, file)
+    return Written(lower, None if solved is None else solved.cost, derivation.written)

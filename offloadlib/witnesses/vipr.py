@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from tempfile import TemporaryFile
-from typing import IO, NamedTuple
+from typing import IO
 
 from offloadlib.check.certificate import Branch as Division
 from offloadlib.check.certificate import Leaf, TreeNode
@@ -18,19 +16,11 @@ from .branching import Branch, End, Node, Progress
 from .flows import Multipliers, Tariff
 from .grid import Grid, exponent
 from .leaves import Devices
-from .lines import Derivation, Problem
+from .lines import Derivation, Problem, Solved, Written, write_file
 from .program import ONE, Part, Program, formulate, values
 
 UPPER_DIGITS = 40
 """Of the upper bound."""
-
-
-class Written(NamedTuple):
-    """What is proven: the cost of the best solution is between these bounds; in so many lines."""
-
-    lower_bound: Fraction
-    upper_bound: Fraction
-    lines: int
 
 
 def write_proof(
@@ -57,17 +47,11 @@ def write_proof(
     problem = Problem(program)
     columns = values(program, instance, solution)
     cost = sum((program.objective.get(column, 0) * value for column, value in columns.items()), Fraction(0))
-    upper = _rounded_up(cost)
-    problem.write(file)
-    with TemporaryFile("w+", encoding="ascii") as lines:
-        derivation = Derivation(lines, problem.constraints)
-        lower = _Tree(instance, program, problem, derivation, nodes, solution, cost).prove(watch)
-        file.write(f"RTP range {lower} {upper}\n")
-        terms = " ".join(f"{column} {value}" for column, value in columns.items())
-        file.write(f"SOL 1\nsolution {len(columns)} {terms}\nDER {derivation.written}\n")
-        lines.seek(0)
-        shutil.copyfileobj(lines, file)
-    return Written(lower, upper, derivation.written)
+
+    def prove(derivation: Derivation) -> Fraction:
+        return _Tree(instance, program, problem, derivation, nodes, solution, cost).prove(watch)
+
+    return write_file(problem, Solved(columns, _rounded_up(cost)), prove, file)
 
 
 def _rounded_up(cost: Fraction) -> Fraction:
