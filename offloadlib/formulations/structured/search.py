@@ -129,12 +129,13 @@ class Search(Run[Solution]):
         def worth(values: Floats) -> float:
             return self.cost(decode(values)) - self.constant
 
+        known = self.cost(self.start) - self.constant
         outcome = highs.minimise(
             program,
             self.budget,
             time_limit=self.left,
             start=start,
-            known=lambda: self.cost(self.start) - self.constant,
+            known=lambda: known,
             worth=worth,
             reference=self.objective,
             confirm=confirm or far_apart(self.instance),

@@ -27,7 +27,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -579,7 +579,7 @@ class _Search(Run[Solution]):
             Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
             time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
             start=start,
-            known=partial(float, least),
+            known=lambda: least,
             reference=self.objective,
         )
         if outcome.values is not None:

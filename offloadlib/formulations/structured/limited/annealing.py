@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
+from scipy.sparse import csr_array
 
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
@@ -178,31 +179,22 @@ def annealed(
     most
         Sweeps, whatever the seconds.
     """
-    some, finite, devices = some_of(columns, prices, chosen, CHOICE), lagrangian.finite, len(chosen)
+    begun, devices = Beginning.of(lagrangian, columns, prices, chosen, CHOICE), len(chosen)
     size = min(int(CHOICE * devices), len(columns) - 1)
-    some = some[np.argsort(columns.device[some], kind="stable")]
-    first = np.searchsorted(columns.device[some], np.arange(devices + 1))
-    several = np.flatnonzero(np.diff(first) > 1)
-    if not len(several):
+    if not len(begun.several):
         return None
+    finite = lagrangian.finite
     right, price = lagrangian.right[finite], prices[finite]
     worth = float(price @ right) / max(len(finite), 1) or float(np.abs(columns.cost[chosen]).mean())
     least = LEAST_PENALTY * worth / np.where(right > 0, right, 1.0)
-    use = columns.use[some][:, finite]
-    moves = Moves(
-        *map(read_only, (several, first, columns.cost[some])),
-        *map(read_only, (use.indptr.astype(np.int64), use.indices.astype(np.int64), use.data)),
-        *map(read_only, (right, np.maximum(PENALTY * price, least))),
-    )
-    position = np.zeros(len(columns), dtype=np.int64)
-    position[some] = np.arange(len(some))
-    state = position[chosen]
-    best, used = state.copy(), np.asarray(use[state].sum(axis=0), dtype=np.float64)
+    moves = begun.moves(columns.cost[begun.some], right, np.maximum(PENALTY * price, least))
+    state, used = begun.chosen, begun.used
+    best = state.copy()
     heat = float(np.partition(reduced(columns, prices), size)[size]) or 1.0
-    sweeps = min(max(int(seconds * RATE / max(len(several), 1)), 1), most)
+    sweeps = min(max(int(seconds * RATE / len(begun.several)), 1), most)
     schedule = Schedule(sweeps, HOT * heat, COLD * heat, seed)
     found = anneal(moves, schedule, state, best, used, read_only(lagrangian.stopped))
-    return some[best] if found < np.inf else None
+    return begun.some[best] if found < np.inf else None
 
 
 def reduced(columns: Columns, prices: Floats) -> Floats:
@@ -214,12 +206,52 @@ def reduced(columns: Columns, prices: Floats) -> Floats:
     return beyond
 
 
-def some_of(columns: Columns, prices: Floats, chosen: Ints, choice: float) -> Ints:
-    """The columns of least reduced costs, so many for each device in the mean, and those that are chosen."""
-    beyond = reduced(columns, prices)
-    size = int(choice * len(chosen))
-    kept = np.ones(len(columns), dtype=np.bool_)
-    if size < len(columns):
-        kept = beyond <= np.partition(beyond, size)[size]
-    kept[chosen] = True
-    return np.flatnonzero(kept)
+class Beginning(NamedTuple):
+    """The columns that a choice is changed among, ordered by device, and the choice to begin with.
+
+    Attributes
+    ----------
+    some
+        (P,) which they are.
+    several, first
+        (D,), (M + 1,) as :class:`Moves` has them.
+    use
+        (P, L) of the limits that there are.
+    chosen, used
+        (M,) the choice, as numbers among them, and (L,) what it uses.
+    """
+
+    some: Ints
+    several: Ints
+    first: Ints
+    use: csr_array
+    chosen: Ints
+    used: Floats
+
+    @classmethod
+    def of(
+        cls, lagrangian: Lagrangian, columns: Columns, prices: Floats, chosen: Ints, choice: float
+    ) -> Beginning:
+        """The columns of least reduced costs, so many for each device in the mean, and those chosen."""
+        beyond = reduced(columns, prices)
+        size = int(choice * len(chosen))
+        kept = np.ones(len(columns), dtype=np.bool_)
+        if size < len(columns):
+            kept = beyond <= np.partition(beyond, size)[size]
+        kept[chosen] = True
+        some = np.flatnonzero(kept)
+        some = some[np.argsort(columns.device[some], kind="stable")]
+        first = np.searchsorted(columns.device[some], np.arange(len(chosen) + 1))
+        position = np.zeros(len(columns), dtype=np.int64)
+        position[some] = np.arange(len(some))
+        use, state = columns.use[some][:, lagrangian.finite], position[chosen]
+        used = np.asarray(use[state].sum(axis=0), dtype=np.float64)
+        return cls(some, np.flatnonzero(np.diff(first) > 1), first, use, state, used)
+
+    def moves(self, cost: Floats, right: Floats, penalty: Floats) -> Moves:
+        """The moves at such costs, under these limits."""
+        return Moves(
+            *map(read_only, (self.several, self.first, cost)),
+            *map(read_only, (self.use.indptr.astype(np.int64), self.use.indices.astype(np.int64))),
+            *map(read_only, (self.use.data, right, penalty)),
+        )

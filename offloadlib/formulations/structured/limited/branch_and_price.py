@@ -70,7 +70,7 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 """Effort for a device's decision at first, as for :func:`.pricing.price`, and for a bound of many devices."""
 
 LARGE, SAMPLE = 5000, 2000
-"""Devices from which on prices come from a sample alone, and devices in it."""
+"""Devices from which on prices come from a sample and from blocks (:mod:`.blocks`), and devices in it."""
 
 IN_SAMPLE, HALFWAY = 0.2, 0.5
 """Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""

@@ -18,7 +18,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
 from ..decomposition.tables import READ, STOPPED
-from .annealing import MOVES, Moves, reduced, some_of
+from .annealing import MOVES, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
 from .tables import of_format_2
@@ -222,33 +222,20 @@ def exchanged(
     The parameters are those of :func:`.annealing.annealed`, and the share of each limit that is not to be
     used: use comes and goes with temperature, and of many limits one is always beyond.
     """
-    some, finite, devices = some_of(columns, prices, chosen, CHOICE), lagrangian.finite, len(chosen)
-    some = some[np.argsort(columns.device[some], kind="stable")]
-    first = np.searchsorted(columns.device[some], np.arange(devices + 1))
-    several = np.flatnonzero(np.diff(first) > 1)
-    use, right, price = columns.use[some][:, finite], lagrangian.right[finite], prices[finite]
+    begun, devices = Beginning.of(lagrangian, columns, prices, chosen, CHOICE), len(chosen)
+    some, use = begun.some, begun.use
+    right, price = lagrangian.right[lagrangian.finite], prices[lagrangian.finite]
     entry = float(price @ right) / max(use.nnz / len(some) * devices, 1.0)
-    if not len(several) or entry <= 0:
+    if not len(begun.several) or entry <= 0:
         return None
     cost = columns.cost[some] + (BIAS - 1.0) * reduced(columns, prices)[some]
-    moves = Moves(
-        *map(read_only, (several, first, cost)),
-        *map(read_only, (use.indptr.astype(np.int64), use.indices.astype(np.int64), use.data)),
-        *map(
-            read_only,
-            (
-                right * (1.0 - spared),
-                PENALTY * np.maximum(price, entry * 1e-3 / np.where(right > 0, right, 1.0)),
-            ),
-        ),
-    )
+    penalty = PENALTY * np.maximum(price, entry * 1e-3 / np.where(right > 0, right, 1.0))
+    moves = begun.moves(cost, right * (1.0 - spared), penalty)
     by_limit = csc_array(use)
     start, column = by_limit.indptr.astype(np.int64), by_limit.indices.astype(np.int64)
     users = Users(read_only(columns.device[some]), read_only(start), read_only(column))
-    position = np.zeros(len(columns), dtype=np.int64)
-    position[some] = np.arange(len(some))
-    state = position[chosen]
-    best, used = state.copy(), np.asarray(use[state].sum(axis=0), dtype=np.float64)
+    state, used = begun.chosen, begun.used
+    best = state.copy()
     changes = max(int(min(seconds * RATE, MOST * devices**2)), 1)
     heats = HOT * entry, COLD * entry
     stopped = read_only(lagrangian.stopped)
