@@ -446,5 +446,8 @@ def _lines(
     ]
     figure = courses(curves, title, axis, "cost / optimum")
     if logx:
-        figure.axes[0].set_xscale("log")
+        axes = figure.axes[0]
+        axes.set_xscale("log")
+        axes.set_xticks(xs, [f"{x:g}" for x in xs])
+        axes.set_xticks([], minor=True)
     return figure
