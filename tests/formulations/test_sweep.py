@@ -235,3 +235,16 @@ def test_plans_decide_everything_once(shape: Callable[[Rng, int], Arcs]) -> None
             elif kind == CLOSE:
                 assert opened.pop() == j
         assert not opened
+
+
+def test_a_wide_workflow_has_a_plan() -> None:
+    """What one order of its subtasks would take is more than a float holds."""
+    index, merge, samples = 0, 1, 400
+    arcs = []
+    for fetch in range(2, 2 + 3 * samples, 3):
+        arcs += [(fetch, fetch + 1), (fetch + 1, fetch + 2), (index, fetch + 2), (fetch + 1, merge)]
+    size = 2 + 3 * samples
+    task = Application("workflow", tuple(map(str, range(size))), tuple(sorted(arcs)))
+    plan = frontier(task)
+    assert sorted(plan.order.tolist()) == list(range(size))
+    assert int(np.diff(plan.front_start).max()) < 10

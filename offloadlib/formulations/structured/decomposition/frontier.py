@@ -14,7 +14,7 @@ Subtasks are decided in a topological order. What the rest has to know of those 
   all paths lead through (a *cut*) are paid at once.
 
 So a fork of any width needs the finish of its head, a join that of its branches so far. The order is the
-cheapest of some, for :math:`2^{\text{sides}}` lists of labels and ``EACH`` values of each delay.
+cheapest of some, for :math:`2^{\text{sides}}` lists of labels and 2^``EACH`` values of each delay.
 
 **Segments.** Where some steps in a row leave nothing behind but what they add to delays that they do not ask
 for (a branch of a fork: to those at the join), they are done apart. Labels are put aside, and with those
@@ -27,6 +27,7 @@ a subtask; that series-parallel graphs are priced by joining lists of labels is 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -56,8 +57,11 @@ counted from the clock of those put aside."""
 
 NOTHING: Mapping[int, int] = MappingProxyType({})
 
-EACH = 8.0
-"""Values of a delay that labels differ in, for an estimate."""
+EACH = 3
+"""Binary logarithm of the values of a delay that labels differ in, for an estimate."""
+
+LARGEST = 1000
+"""Binary logarithm of the greatest effort of a step: all that are greater count the same."""
 
 PREDECESSORS = (2, 3, 5, 1 << 30)
 """Numbers of predecessors from which on a join's side may be guessed: each is tried."""
@@ -138,14 +142,13 @@ FRONTIER = named(
 def frontier(application: Application) -> Frontier:
     """The plan of an application, made once."""
     shape = _Shape(application)
-    best: _Steps | None = None
-    for least in PREDECESSORS:
-        for order in _orders(shape):
-            tried = _Steps(shape, least)
-            tried.run(order)
-            tried.divide(0, shape.size)
-            if best is None or tried.effort < best.effort:
-                best = tried
+    best, most = None, math.inf
+    different = {tuple(shape.guessed(least)): None for least in PREDECESSORS}
+    for guessed in reversed(different):  # those with few guesses first: they are often the best by far
+        for order in reversed(_orders(shape)):
+            tried = _Steps(shape, guessed)
+            if tried.run(order, most) and tried.divide(0, shape.size, most):
+                best, most = tried, tried.effort
     assert best is not None
     return best.plan()
 
@@ -172,6 +175,13 @@ class _Shape:
             on[j] = sum(on[k] for k in self.next[j]) or 1
         total = sum(on[k] for k in range(self.size) if not self.into[k])
         self.cut = [to[k] * on[k] == total for k in range(self.size)]
+
+    def guessed(self, least: int) -> list[bool]:
+        """Whether each subtask is a join of so many predecessors, or one that lets these be forgotten."""
+        return [
+            len(before) >= least or (cut and len(before) > 1)
+            for before, cut in zip(self.arcs, self.cut, strict=True)
+        ]
 
 
 Order = Callable[["_Steps"], int]
@@ -250,14 +260,11 @@ def _joining(kind: int, came: _Came, clock: int) -> tuple[int, int]:
 class _Steps:
     """The plan as it grows: which sides and delays are known."""
 
-    def __init__(self, shape: _Shape, least: int) -> None:
+    def __init__(self, shape: _Shape, guessed: Sequence[bool]) -> None:
         self.shape, size = shape, shape.size
         self._missing = [len(before) for before in shape.arcs]
         self.open = [k for k in range(size) if not self._missing[k]]
-        # A join is guessed if that lets its predecessors be forgotten.
-        self.guessed = [
-            len(before) >= least or (shape.cut[k] and len(before) > 1) for k, before in enumerate(shape.arcs)
-        ]
+        self.guessed = guessed
         self._guesses: set[int] = set()
         self._owed = [sum(not self.guessed[k] for _, k in out) for out in shape.out]  # arcs it is known for
         self._front: set[int] = set()
@@ -281,12 +288,15 @@ class _Steps:
         self._roots: list[list[tuple[int, int]]] = []
         self.effort = 0.0
 
-    def run(self, following: Order) -> None:
-        """Decide all subtasks."""
-        while self.open:
+    def run(self, following: Order, most: float) -> bool:
+        """Decide all subtasks, unless their sides alone are more effort than ``most``: False."""
+        sides = 0.0
+        while self.open and sides <= most:
             self._decide(following(self))
+            sides += 2.0 ** min(self._known[-1], LARGEST)
+        return sides <= most
 
-    def growth(self, k: int) -> float:
+    def growth(self, k: int) -> int:
         """Binary logarithm of how many times more labels there would be after subtask k."""
         shape = self.shape
         sides = int(self._owed[k] > 0) - int(self.guessed[k])
@@ -307,7 +317,7 @@ class _Steps:
             delays += int(has + more > 0) - int(has > 0)
         if not shape.next[k] and not self._tails:
             delays += 1
-        return sides + float(np.log2(EACH)) * delays
+        return sides + EACH * delays
 
     def _decide(self, k: int) -> None:
         shape, before = self.shape, self._slots
@@ -381,15 +391,21 @@ class _Steps:
                 del self._waiting[of]
         return of
 
-    def divide(self, begin: int, end: int, apart: int = 0, clock: Mapping[int, int] = NOTHING) -> None:
-        """Make segments of some steps; ``apart`` delays before them are not asked for, and the finish that
-        all of them begin with is the delay ``clock[s]`` before step s."""
+    def divide(
+        self, begin: int, end: int, most: float, apart: int = 0, clock: Mapping[int, int] = NOTHING
+    ) -> bool:
+        """Make segments of some steps, unless the effort gets beyond ``most``: False.
+
+        ``apart`` delays before them are not asked for, and the finish that all of them begin with is the
+        delay ``clock[s]`` before step s.
+        """
         s = begin
-        while s < end:
+        while s < end and self.effort <= most:
             found = self._segment(s, end, clock.get(s, -1))
             if found is None or (s, found.end) == (begin, end):
                 self._program.append((DECIDE, s))
-                self.effort += 2.0 ** self._known[s] * EACH ** max(len(self._slots_before(s)) - apart, 0)
+                delays = max(len(self._slots_before(s)) - apart, 0)
+                self.effort += 2.0 ** min(self._known[s] + EACH * delays, LARGEST)
                 s += 1
                 continue
             number = len(self._asked)
@@ -397,9 +413,10 @@ class _Steps:
             self._roots.append(found.roots)
             self._program.append((OPEN, number))
             free = sum(asked != ASKED for asked in found.asked)
-            self.divide(s, found.end, free, found.clock if found.clock else clock)
+            self.divide(s, found.end, most, free, found.clock if found.clock else clock)
             self._program.append((CLOSE, number))
             s = found.end
+        return self.effort <= most
 
     def _slots_before(self, s: int) -> list[tuple[int, int, int, int]]:
         return self._delays[s - 1][self._pays[s - 1] :] if s else []
