@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import pickle
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import offloadlib
 from offloadlib.best_known import library
 from offloadlib.check import check
 from offloadlib.heuristics.structured import gaod, genes, gsod, gsod_heap, heft
+from offloadlib.heuristics.structured import improve as improving
 from offloadlib.heuristics.structured.genes import Parameters
 from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
@@ -37,6 +39,7 @@ from offloadlib.instances import (
     write_solution,
 )
 from offloadlib.instances.arrays import Ints
+from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured import flat
 from offloadlib.instances.structured.cost import subtask_costs
 from offloadlib.instances.structured.flat import flat_places, flat_tasks, solution_of, subtask_starts
@@ -520,6 +523,23 @@ def test_a_channel_passed_on_by_hand() -> None:
     assert result.solution.rows(instance) == [[LOCAL], [0, 0]]
     record = {"start_objective": 17.0, "final_objective": 8.0, "redecided": 0, "exchanges": 0, "passed": 1}
     assert result.run == record | {"cut": 0}
+
+
+def test_time_is_up_within_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches, and exchanges of long tasks, may take longer than is left: they end where they are."""
+    instance = generate(Setting(devices=4, offload_points=2, capacity=4), seed=3)
+    start, over = Solution.all_local(instance), np.ones(1, dtype=np.bool_)
+    with monkeypatch.context() as patch:
+        patch.setattr(improving, "alarm", lambda seconds: contextlib.nullcontext(over))
+        result = improve(instance, start, Budget())
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.objective == evaluate(instance, start).total > improve(instance, start, Budget()).objective
+    tasks, left = flat_tasks(instance), instance.points.capacity.copy()
+    places, cost = flat_places(instance, start), evaluate(instance, start).cost.copy()
+    no_channels = np.zeros(2, dtype=np.int64)
+    state = improving.Placement(left, no_channels, places, cost, np.zeros(4, dtype=np.int64))
+    change, made = np.empty((len(places), 3)), np.array([-1])
+    assert not improving.exchange(tasks, instance.points.cpu, state, read_only(over), change, made, 64)
 
 
 def test_a_channel_goes_where_it_saves_most() -> None:

@@ -46,14 +46,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
+from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.flat import (
@@ -82,7 +84,7 @@ _SLICE_ARCS = 20_000
 WORTH = 1e-12
 """Relative to the device's cost: what saves less is a matter of rounding."""
 
-_READ, _READ_INT = readable("float64"), readable("int64")
+_READ, _READ_INT, _STOPPED = readable("float64"), readable("int64"), readable("boolean")
 _WRITE_INT, _WRITE = writable("int64"), writable("float64")
 
 
@@ -123,7 +125,14 @@ def freed(left: Ints, row: Ints, sign: int) -> int:
 
 @subroutine
 def cheapest_decision(
-    tasks: FlatTasks, m: int, cpu: Floats, menu: Ints, room: Ints, least: float, best: Ints
+    tasks: FlatTasks,
+    m: int,
+    cpu: Floats,
+    menu: Ints,
+    room: Ints,
+    least: float,
+    best: Ints,
+    stopped: NDArray[np.bool_],
 ) -> tuple[float, bool]:
     """The decision of device m that costs least, if that is less than ``least``.
 
@@ -135,6 +144,8 @@ def cheapest_decision(
         (N,) what the others leave at each point.
     best
         (K,) the decision, changed only where a cheaper one is found.
+    stopped
+        (1,) when time is up, which cuts the search short.
 
     Returns
     -------
@@ -173,7 +184,7 @@ def cheapest_decision(
     while k >= 0:
         if tried[k] > 0 and row[k] >= 0:
             room[row[k]] += 1
-        if tried[k] == options or nodes > LARGEST_SEARCH:
+        if tried[k] == options or nodes > LARGEST_SEARCH or stopped[0]:
             tried[k], row[k] = 0, -1
             k -= 1
             continue
@@ -214,12 +225,19 @@ def cheapest_decision(
             copy(best, row)
             continue
         k += 1
-    return least, nodes <= LARGEST_SEARCH
+    return least, nodes <= LARGEST_SEARCH and not stopped[0]
 
 
 @subroutine
 def given_room(
-    tasks: FlatTasks, m: int, cpu: Floats, by_speed: Ints, left: Ints, least: float, best: Ints
+    tasks: FlatTasks,
+    m: int,
+    cpu: Floats,
+    by_speed: Ints,
+    left: Ints,
+    least: float,
+    best: Ints,
+    stopped: NDArray[np.bool_],
 ) -> tuple[float, bool]:
     """:func:`cheapest_decision` of device m among all points (``by_speed``) with this room (N,)."""
     # The fastest points that hold the whole task together: a subtask elsewhere could move there.
@@ -232,13 +250,19 @@ def given_room(
             held += min(left[n], size)
     complete = True
     if count > 0:
-        least, complete = cheapest_decision(tasks, m, cpu, menu[:count], left.copy(), least, best)
+        least, complete = cheapest_decision(tasks, m, cpu, menu[:count], left.copy(), least, best, stopped)
     return least, complete
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _STOPPED, types.int64, types.int64))
 def redecide(
-    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: Placement, begin: int, end: int
+    tasks: FlatTasks,
+    cpu: Floats,
+    by_speed: Ints,
+    state: Placement,
+    stopped: NDArray[np.bool_],
+    begin: int,
+    end: int,
 ) -> tuple[int, int]:
     """Let the devices begin..end take their cheapest decisions in turn, given what the others leave.
 
@@ -248,6 +272,8 @@ def redecide(
         (N,) the points, the fastest first.
     state
         Updated.
+    stopped
+        (1,) when time is up.
 
     Returns
     -------
@@ -262,7 +288,7 @@ def redecide(
             continue
         was = freed(left, row, 1)
         best, below = row.copy(), cost[m] * (1.0 - WORTH)
-        least, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
+        least, complete = given_room(tasks, m, cpu, by_speed, left, below, best, stopped)
         cut += not complete
         if least < below:
             changed += 1
@@ -360,14 +386,24 @@ def best_exchange(
     return least, mover, target, follower, goal
 
 
-@kernel(types.boolean(FLAT_TASKS, _READ, _PLACEMENT, writable("float64", 2), _WRITE_INT, types.int64))
-def exchange(tasks: FlatTasks, cpu: Floats, state: Placement, change: Floats, made: Ints, most: int) -> bool:
+@kernel(
+    types.boolean(FLAT_TASKS, _READ, _PLACEMENT, _STOPPED, writable("float64", 2), _WRITE_INT, types.int64)
+)
+def exchange(
+    tasks: FlatTasks,
+    cpu: Floats,
+    state: Placement,
+    stopped: NDArray[np.bool_],
+    change: Floats,
+    made: Ints,
+    most: int,
+) -> bool:
     """Make the best exchanges between devices, one after the other.
 
     Parameters
     ----------
-    state
-        Updated.
+    state, stopped
+        As for :func:`redecide`.
     change
         (P, N+1) of :func:`single_moves`, kept up to date; it is filled while ``made`` is negative.
     made
@@ -384,10 +420,14 @@ def exchange(tasks: FlatTasks, cpu: Floats, state: Placement, change: Floats, ma
     if made[0] < 0:
         made[0] = 0
         for m in range(len(tasks.radio)):
+            if stopped[0]:
+                return False
             single_moves(tasks, m, cpu, places, cost, change)
     one = np.empty((len(cpu) + 1, len(cpu) + 1), np.int64)
     two = np.empty_like(one)
     for _ in range(most):
+        if stopped[0]:
+            return False
         offers(tasks, air, places, on_air, change, one, two)
         least, mover, target, follower, goal = best_exchange(tasks, left, change, one, two)
         if mover < 0:
@@ -415,15 +455,22 @@ def exchange(tasks: FlatTasks, cpu: Floats, state: Placement, change: Floats, ma
     return False
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _READ, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _STOPPED, _READ, types.int64, types.int64))
 def pass_channels(
-    tasks: FlatTasks, cpu: Floats, by_speed: Ints, state: Placement, local: Floats, begin: int, end: int
+    tasks: FlatTasks,
+    cpu: Floats,
+    by_speed: Ints,
+    state: Placement,
+    stopped: NDArray[np.bool_],
+    local: Floats,
+    begin: int,
+    end: int,
 ) -> tuple[int, int]:
     """Let the devices begin..end take a channel over, each from the device where that saves most.
 
     Parameters
     ----------
-    by_speed, state
+    by_speed, state, stopped
         As for :func:`redecide`.
     local
         (M,) what each device costs when it is all local.
@@ -447,7 +494,7 @@ def pass_channels(
             given = places[tasks.start[g] : tasks.start[g + 1]]
             freed(left, given, 1)
             below = least - loss - WORTH * local[g]
-            found, complete = given_room(tasks, m, cpu, by_speed, left, below, best)
+            found, complete = given_room(tasks, m, cpu, by_speed, left, below, best, stopped)
             cut += not complete
             if found < below:
                 least, mine, giver = found + loss, found, g
@@ -505,10 +552,10 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         if budget.on_progress is not None:
             event = Progress(seconds, float(cost.sum()), None, partial(solution_of, instance, places))
             budget.on_progress(event)
-        if seconds >= budget.time_limit:
+        if over[0]:
             raise OutOfTime
 
-    def sweep(step: Callable[..., tuple[int, int]], *more: Floats) -> tuple[int, int]:
+    def sweep(step: Callable[..., tuple[int, int]], *more: NDArray[Any]) -> tuple[int, int]:
         """One step for all devices in turn: how many changed something, how many searches were cut."""
         counts = np.zeros(2, dtype=np.int64)
         for begin in range(0, devices, size):
@@ -517,19 +564,20 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         return int(counts[0]), int(counts[1])
 
     try:
-        again = True
-        while again:
-            changed = 1
-            while changed:
-                changed, unproven = sweep(redecide)
-                redecided, cut = redecided + changed, cut + unproven
-            made[0] = -1
-            while not exchange(tasks, cpu, state, change, made, _SLICE):
-                pause()
-            exchanges += int(made[0])
-            handed, unproven = sweep(pass_channels, local)
-            passed, cut = passed + handed, cut + unproven
-            again = made[0] > 0 or handed > 0
+        with alarm(budget.time_limit - (time.perf_counter() - begun)) as over:
+            stopped, again = read_only(over), True
+            while again:
+                changed = 1
+                while changed:
+                    changed, unproven = sweep(redecide, stopped)
+                    redecided, cut = redecided + changed, cut + unproven
+                made[0] = -1
+                while not exchange(tasks, cpu, state, stopped, change, made, _SLICE):
+                    pause()
+                exchanges += int(made[0])
+                handed, unproven = sweep(pass_channels, stopped, local)
+                passed, cut = passed + handed, cut + unproven
+                again = made[0] > 0 or handed > 0
     except OutOfTime:
         termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
