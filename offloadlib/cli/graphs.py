@@ -11,6 +11,7 @@ import typer
 from offloadlib.apart import keep_apart
 from offloadlib.instances import write
 from offloadlib.instances.importers import FORMATS, expanded, import_graphs
+from offloadlib.shelf import located
 
 from .commands import IMPORTERS
 from .making import tell
@@ -30,7 +31,10 @@ def _command(format: str) -> Callable[..., None]:
         users: Annotated[Path | None, typer.Option(metavar="CSV", help="EUA user file.")] = None,
         base: Annotated[
             Path | None,
-            typer.Option(metavar="INSTANCE", help="Whose devices, offload points and radio to take."),
+            typer.Option(
+                metavar="INSTANCE",
+                help="Whose devices, offload points and radio to take: a file, or a name of the library.",
+            ),
         ] = None,
         seed: Seed = 0,
         name: Name = None,
@@ -40,7 +44,7 @@ def _command(format: str) -> Callable[..., None]:
             typer.Option(metavar="TEXT", help="Licence of the files, to be recorded; repeatable."),
         ] = None,
     ) -> None:
-        files = expanded(format, files)
+        files, base = expanded(format, files), None if base is None else located(base)
         keep_apart([*files, sites, users, base], [path])
         instance, report = import_graphs(
             format,

@@ -13,11 +13,9 @@ from typing import Any
 
 from .draws import restored
 from .errors import InputError
-from .files.instances import read, write
+from .files.instances import LIBRARY, read, write
 from .importers import FORMATS, MADE_IN_PYTHON, import_graphs
 from .kind import AnyInstance, kind_named
-
-LIBRARY = Path(__file__).with_name("library")
 
 
 def made_again(instance: AnyInstance, data: Path | None = None) -> AnyInstance | None:

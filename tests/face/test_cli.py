@@ -610,6 +610,12 @@ def test_task_graphs_are_imported_from_any_format(run: Any) -> None:
     status, out, err = run("import", "stg", "g.stg", "--base", "a.json", "-o", "c.json")
     assert status == 0, err
     assert read_structured("c.json").points.ids == read_structured("a.json").points.ids
+    assert "data: costs of communication, taken as bytes, converted" not in out  # they are scaled
+    status, out, err = run("import", "stg", "g.stg", "--base", "paper-m005", "-o", "c.json")
+    assert status == 0, err
+    assert "of paper-m005: devices, offload points and radio" in out.splitlines()
+    status, out, err = run("import", "stg", "g.stg", "--scale", "none", "-o", "c.json")
+    assert "data: costs of communication, taken as bytes, converted to Mbit" in out.splitlines()
     network = {"nodes": [{"name": "phone", "speed": 1}, {"name": "edge", "speed": 9}]}
     graph = {"tasks": [{"name": "t", "cost": 4}]}
     Path("d.json").write_text(json.dumps({"task_graph": graph, "network": network}))

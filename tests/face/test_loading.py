@@ -29,6 +29,18 @@ def test_an_instance_by_name() -> None:
             offloadlib.load(name)
 
 
+def test_a_name_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"worked-example: is no file, .* offloadlib\.load reads it"):
+        offloadlib.read("worked-example")
+    for name in ("best_known", "worked-exampl", "./folder/worked-example"):
+        with pytest.raises(InputError, match="cannot be read: No such file"):
+            offloadlib.read(name)
+    (tmp_path / "worked-example").write_bytes(b"")
+    with pytest.raises(InputError, match="is empty"):
+        offloadlib.read("worked-example")
+
+
 def test_the_table_of_the_library() -> None:
     frame = offloadlib.library()
     assert list(frame.index) == shelf.names()

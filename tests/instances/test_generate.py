@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from folders import LIBRARY
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import read_structured
@@ -19,7 +20,7 @@ from offloadlib.instances import LOCAL, UNLIMITED, InputError, Instance, read
 from offloadlib.instances.draws import parameter_help, recorded, restored
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.importers import ImportSetting
-from offloadlib.instances.recipes import LIBRARY, made_again, main
+from offloadlib.instances.recipes import made_again, main
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.radio import Radio, link_rates
 

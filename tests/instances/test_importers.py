@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folders import CASES, DATA
+from folders import CASES, DATA, LIBRARY
 from reading import read_structured
 
 from offloadlib import instances
@@ -25,7 +25,7 @@ from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.importers.eua import local_metres, read_locations
 from offloadlib.instances.importers.task_graph import TaskGraph, completed, scaled
 from offloadlib.instances.importers.wfformat import read_workflow
-from offloadlib.instances.recipes import LIBRARY, made_again
+from offloadlib.instances.recipes import made_again
 from offloadlib.instances.structured.radio import link_rates
 
 SITES, USERS = "eua/site-optus-melbCBD.csv", "eua/users-melbcbd-generated.csv"
@@ -308,8 +308,10 @@ def test_run_times_are_optional() -> None:
 def test_the_list_of_files_is_optional() -> None:
     workflow = workflow_of(cut("workflow", "specification", "files")(V15))
     assert workflow.application == workflow_of(V15).application
-    assert not workflow.mobile_data.any()
-    assert workflow.facts["files_of_zero_bytes"] == 6
+    drawn = ("arcs_with_drawn_data", "heads_with_drawn_input", "tails_with_drawn_output")
+    assert [workflow.facts[key] for key in drawn] == [4, 1, 1]
+    assert workflow.mobile_data.tolist() == [1.0] * 6
+    assert workflow.facts["files_of_zero_bytes"] == 0
 
 
 def put(value: Any, *path: Any) -> Callable[[Document], Document]:

@@ -78,11 +78,12 @@ def test_what_looks_like_a_graph_becomes_an_application() -> None:
     assert offloadlib.solve(instance, method="milp-arrays").status == "optimal"
 
 
+BARE = {"a": Graph({"x": {}, "y": {}}, [("x", "y", {})]), "b": Graph({"z": {}})}
+
+
 def test_what_a_graph_does_not_say_is_drawn() -> None:
-    instance, report = from_networkx(
-        {"a": Graph({"x": {}, "y": {}}, [("x", "y", {})]), "b": Graph({"z": {}})},
-        setting=GraphSetting(run_time=(2.0, 2.0), clock=3.0, data=(0.5, 0.5), mean_data=4.0),
-    )
+    setting = GraphSetting(run_time=(2.0, 2.0), clock=3.0, data=(0.5, 0.5), mean_data=4.0, scale="none")
+    instance, report = from_networkx(BARE, setting=setting)
     assert [application.id for application in instance.applications] == ["a", "b"]
     assert instance.groups[0].work[0].tolist() == [6, 6]
     assert instance.groups[0].edge_data[0].tolist() == [2]
@@ -92,6 +93,18 @@ def test_what_a_graph_does_not_say_is_drawn() -> None:
         in str(report)
     )
     assert "run times: taken as 2 s for the graphs that have none" in report.lines
+
+
+def test_work_that_is_not_said_has_the_size_of_a_mobile_task() -> None:
+    instance, report = from_networkx(BARE, seed=3)
+    assert [group.work[0].mean() for group in instance.groups] == pytest.approx([2, 2])
+    assert instance.groups[0].work[0, 0] != instance.groups[0].work[0, 1]
+    told = "run times: drawn from U[1, 3] s for the graphs that have none, scaled to a mean of 2 MI in each"
+    assert told in report.lines
+    mixed, report = from_networkx([CHAIN, BARE["b"]], seed=3)
+    assert mixed.groups[0].work[0].tolist() == [2, 3]
+    assert mixed.groups[1].work[0].tolist() == pytest.approx([2])
+    assert told in report.lines
 
 
 def test_graphs_of_networkx_and_their_attributes_by_name() -> None:

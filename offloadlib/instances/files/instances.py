@@ -13,6 +13,9 @@ from .migrate import current
 
 FORMAT = "offloadlib-instance"
 
+LIBRARY = Path(__file__).parent.parent / "library"
+"""Where the instances are that come with the package."""
+
 
 def read(source: Source) -> AnyInstance:
     """Read an instance, in the JSON or in the columnar form.
@@ -33,7 +36,14 @@ def read(source: Source) -> AnyInstance:
     InputError
         With every problem of the file, each with its path inside the file.
     """
-    return parse(*content(source))
+    try:
+        data, name = content(source)
+    except InputError as error:
+        if error.source in {path.stem for path in LIBRARY.glob("*.json")} - {"best_known"}:
+            what = "is no file, but an instance of the library: offloadlib.load reads it"
+            raise InputError(error.source, [("", what)]) from None
+        raise
+    return parse(data, name)
 
 
 def document_of(instance: AnyInstance) -> Document:

@@ -371,7 +371,11 @@ def _sized(
         return uniform(draws.data, setting.data, count) * (1.0 if said else mean_data)
 
     whole = completed(graph, setting.clock, partial(uniform, draws.times, setting.run_time), data)
-    return scaled(whole, setting.mean_work, mean_data) if scales else scaled(whole, None, None)
+    if scales:
+        return scaled(whole, setting.mean_work, mean_data)
+    # Seconds of a server are of no size with what is in MI: work that nobody says is not left at them.
+    unsaid = setting.scale is None and np.isnan(graph.work).all()
+    return scaled(whole, setting.mean_work if unsaid else None, None)
 
 
 def _tasks(

@@ -26,6 +26,8 @@ class Words:
         The format.
     work, data
         Where work and data come from.
+    unit
+        What becomes of the data's unit where they are not scaled.
     noun
         What one of its task graphs is called.
     """
@@ -33,6 +35,7 @@ class Words:
     title: str
     work: str
     data: str
+    unit: str = "taken as Mbit"
     noun: str = "graph"
 
 
@@ -65,6 +68,9 @@ def _wfformat(content: bytes, path: Path, name: str, setting: ImportSetting) -> 
     return read_workflow(content, path, name, clock=setting.clock, outside=setting.outside == "send")
 
 
+_BYTES = "bytes, converted to Mbit"
+
+
 def _clocked(time: str, setting: GraphSetting) -> str:
     return f"{time} x a nominal clock of {setting.clock:g} MIPS"
 
@@ -80,7 +86,7 @@ FORMATS = {
         read=_wfformat,
         setting=ImportSetting,
         words=lambda setting: Words(
-            "WfFormat", _clocked("run time x avgCPU", setting), "file sizes", noun="workflow"
+            "WfFormat", _clocked("run time x avgCPU", setting), "file sizes", _BYTES, noun="workflow"
         ),
     ),
     "dot": Format(
@@ -92,6 +98,7 @@ FORMATS = {
             "Graphviz",
             _attribute(setting.work_attribute, "nodes"),
             f"{_attribute(setting.data_attribute, 'arcs')}, in bytes",
+            "converted to Mbit",
         ),
     ),
     "dagbench": Format(
@@ -106,14 +113,18 @@ FORMATS = {
         endings=(".dax", ".xml"),
         read=read_dax,
         setting=ImportSetting,
-        words=lambda setting: Words("DAX", _clocked("run time", setting), "file sizes", noun="workflow"),
+        words=lambda setting: Words(
+            "DAX", _clocked("run time", setting), "file sizes", _BYTES, noun="workflow"
+        ),
     ),
     "stg": Format(
         files="Standard task graphs, with or without communication costs; or folders of *.stg.",
         endings=(".stg",),
         read=read_stg,
         setting=GraphSetting,
-        words=lambda setting: Words("STG", _clocked("processing time", setting), "costs of communication"),
+        words=lambda setting: Words(
+            "STG", _clocked("processing time", setting), "costs of communication", f"taken as {_BYTES}"
+        ),
     ),
 }
 """``import NAME``: its format."""

@@ -43,7 +43,8 @@ class GraphSetting(Environment):
     scale
         ``means``: bring work and data to ``mean_work`` and ``mean_data``; ``none``: take them as they are, in
         MI and Mbit (sizes in bytes are converted); by default ``none`` where the graphs come with the network
-        that they are measured by, or from Python, else ``means``.
+        that they are measured by, or from Python (drawn work of a graph without any has ``mean_work`` then),
+        else ``means``.
     mean_work
         Mean work in MI that the tasks of each workflow are scaled to (2: the paper's).
     mean_data

@@ -22,10 +22,13 @@ def conversions(
     second: bool,
 ) -> Iterator[str]:
     """What holds for all of the instance, which may be of format 2 (``second``)."""
-    if any(graph.facts["tasks_without_run_time"] for graph in graphs):
+    idle = [graph for graph in graphs if graph.facts["tasks_without_run_time"]]
+    if idle:
         low, high = setting.run_time
         drawn = f"drawn from U[{low:g}, {high:g}] s" if low < high else f"taken as {low:g} s"
-        yield f"run times: {drawn} for the {words.noun}s that have none"
+        sized = not scales and any(graph.facts["work_factor"] != 1 for graph in idle)
+        mean = f", scaled to a mean of {setting.mean_work:g} MI in each" if sized else ""
+        yield f"run times: {drawn} for the {words.noun}s that have none{mean}"
     work = f"scaled to a mean of {setting.mean_work:g} MI in each {words.noun}" if scales else "taken as MI"
     yield f"work: {words.work}, {work}"
     empty = [graph for graph in graphs if not graph.mobile_data.any()]
@@ -36,7 +39,7 @@ def conversions(
         mean = f"scaled to a mean transfer of {setting.mean_data:g} Mbit in each {words.noun}{which}"
         yield f"data: {words.data}, {mean}"
     else:
-        yield f"data: {words.data}, taken as Mbit"
+        yield f"data: {words.data}, {words.unit}"
     if any(graph.facts.get(key) for graph in graphs for key in _DRAWN):
         low, high = setting.data
         unit = "times the mean of the data that are said, or the mean transfer where none are"

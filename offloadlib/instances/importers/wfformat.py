@@ -24,7 +24,7 @@ A task becomes a subtask:
   a task keeps several cores busy; where it is missing it is taken to be 100. The machines'
   ``speedInMHz`` is not used: it is what a core happened to run at when it was asked. Run times are
   optional in the schemas; a file without any gets drawn ones, and one with some of them is refused.
-  So is the list of files from 1.5 on: without it their sizes are 0.
+  So is the list of files from 1.5 on: without it what depends on their sizes is drawn.
 - arcs, data and files from outside: :mod:`.instances.importers.dataflow`.
 
 WfInstances, the public collection of such workflows, is under LGPL-3.0.
@@ -32,6 +32,7 @@ WfInstances, the public collection of such workflows, is under LGPL-3.0.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -221,7 +222,7 @@ def _read_apart(workflow: Document, layout: _Layout, clock: float) -> Workflow:
     items, files = workflow["specification"]["tasks"], workflow["specification"].get("files")
     if files is None:  # optional, too: a list would say the sizes
         named = (name for item in items for key in _FILE_KEYS for name in item.get(key, ()))
-        files = [{"id": name, "sizeInBytes": 0} for name in dict.fromkeys(named)]
+        files = [{"id": name, "sizeInBytes": math.nan} for name in dict.fromkeys(named)]
     execution = workflow.get("execution")
     runs = [] if execution is None else execution["tasks"]
     problems = [

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import shown
 from .model import Application
 
-LARGEST_GRAPH = 1000
+LARGEST_GRAPH = 2000
 """Most subtasks of an application with a name."""
 
 Arcs = list[tuple[int, int]]
