@@ -28,18 +28,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Branch:
-    """What a branch says: a subtask is at one of these places (``among``), or at none of them.
-
-    Attributes
-    ----------
-    line
-        The number of the constraint that says so, where there is one.
-    """
+    """What a branch says: a subtask is at one of these places (``among``), or at none of them."""
 
     subtask: int
     places: frozenset[int]
     among: bool
-    line: int = 0
 
     def allows(self, place: int) -> bool:
         """Whether a place is left."""
@@ -104,15 +97,12 @@ class Branching:
         The device, in multiples of the unit.
     exact
         The exact side.
-    lines
-        Whether branches have numbers: negative ones, as nobody knows yet where they stand.
     enough
         What share of the least is as good as nothing.
     """
 
-    def __init__(self, costs: Costs, exact: Arithmetic, lines: bool = False, enough: int = ENOUGH) -> None:
+    def __init__(self, costs: Costs, exact: Arithmetic, enough: int = ENOUGH) -> None:
         self._costs, self._exact, self._enough = costs, exact, enough
-        self._line, self._step = 0, -1 if lines else 0
         self._relaxation = Relaxation(costs)
 
     def prove(
@@ -164,8 +154,7 @@ class Branching:
         k, inside = self._choice(shares, allowed)
         sides = []
         for among in (True, False):
-            self._line += self._step
-            branch = Branch(k, inside, among, self._line)
+            branch = Branch(k, inside, among)
             sides.append((branch, self._node([*branches, branch], branch.divide(allowed))))
         return Fork(*sides[0], *sides[1])
 

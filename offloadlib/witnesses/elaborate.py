@@ -1,15 +1,17 @@
 """A certificate with witnesses: for each device at each leaf the tree and the flows that bound it.
 
-All that is exact here is the core of the checker itself: :mod:`.check.core.witness` says what an end proves,
-and what decisions cost is :mod:`.check.core.costs`. So nothing of this has to be believed.
+What an end proves is as :mod:`.check.core.witness` has it, here on the core's grid throughout, as sums of
+fractions take long; what decisions cost is :mod:`.check.core.costs`. Nothing of this has to be believed: the
+core of the checker, or whoever makes lines of it, works out what it proves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from offloadlib.check.core import costs as exact
 from offloadlib.check.core import tree, witness
@@ -19,11 +21,23 @@ from offloadlib.check.core.reading import LOCAL, Device, Instance
 
 from .branching import ENOUGH, EXACTLY, Allowed, Branch, Branching, End, Node, Progress
 from .flows import flow
+from .program import Waits
 from .relaxation import LARGE, Arc, Costs, Proposal, Taken, Task
+
+LIMITS = ("deadline", "budget", "largest")
+"""Of a device's own, by the names of their prices in witnesses."""
+
+HAIR = 1 << 40
+"""On the grid: more than all roundings come to."""
 
 
 def witnesses(
-    instance: Instance, certificate: Certificate, waits: Waits, claim: Fraction, watch: Progress
+    instance: Instance,
+    certificate: Certificate,
+    waits: Waits,
+    claim: Fraction,
+    watch: Progress,
+    known: Mapping[str, list[int]] = MappingProxyType({}),
 ) -> dict[str, dict[str, Any]]:
     """Witnesses for a certificate, by number of the node and name of the device.
 
@@ -37,20 +51,22 @@ def witnesses(
         About what the instance costs.
     watch
         Is told about progress.
+    known
+        Good decisions, by name of the device.
     """
     found: dict[str, dict[str, Any]] = {}
     points = range(len(instance.points))
-    parts = [exact.parts_of(instance, device, points) for device in instance.devices]
+    gridded = [Gridded.of(instance, device, points) for device in instance.devices]
     done, whole = 0, len(instance.devices) * sum(isinstance(node, Leaf) for node in certificate.nodes)
-    decisions: dict[int, list[int]] = {}
+    decisions = {m: known[device.id] for m, device in enumerate(instance.devices) if device.id in known}
     for number, node, left in tree.leaves(instance, certificate):
         needed = witness.down(node.charge + abs(claim)) + (1 << witness.FINE)
         of, total = found.setdefault(str(number), {}), witness.down(-node.charge)
         served = []
         for m, device in enumerate(instance.devices):
             places, may = left[m]
-            charges = witness.charges_of(instance, device, parts[m], m, node)
-            shares = Shares(device, charges, waits[device.application.id], needed)
+            charges = Charges.of(instance, device, gridded[m], m, node)
+            shares = Shares(instance, device, gridded[m], charges, waits[device.application.id], needed)
             starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
             if all(places):
                 served.append((m, shares, places, starts, shares.charges.refused if may else None))
@@ -60,11 +76,11 @@ def witnesses(
             served.sort(key=lambda one: any(one[1].cost(start) is not None for start in one[3]))
         apart = total
         for enough in (ENOUGH, EXACTLY) if node.infeasible else (ENOUGH,):
-            if node.infeasible and total > 0:
+            if node.infeasible and total > HAIR:
                 break
             total = apart  # it is above 0 by a hair, if at all
             for m, shares, places, starts, otherwise in served:
-                if node.infeasible and total > 0:  # that is proven, and no device lowers it
+                if node.infeasible and total > HAIR:  # that is proven, and no device lowers it
                     break
                 search = Branching(shares.costs(), shares, enough=enough)
                 found_tree = search.prove((), places, starts, needed, otherwise)
@@ -77,11 +93,77 @@ def witnesses(
     return found
 
 
-Waits = Mapping[str, Sequence[Arc]]
+class Gridded(NamedTuple):
+    """What the parts of a device's task take, in seconds and mJ, and what a second, a mJ and each place cost
+    the device itself, on the grid."""
+
+    exact: exact.Parts
+    at: Sequence[Mapping[int, tuple[int, int]]]
+    up: Sequence[tuple[int, int]]
+    down: Sequence[tuple[int, int]]
+    own: tuple[int, int]
+    fees: Sequence[Mapping[int, int]]
+
+    @classmethod
+    def of(cls, instance: Instance, device: Device, points: Collection[int]) -> Gridded:
+        """That of a device that may use some points."""
+        parts, weight = exact.parts_of(instance, device, points), Fraction(device.weight)
+        fees = [dict.fromkeys(places, 0) for places in parts.at]
+        for k, costs in enumerate(fees if instance.version > 1 else ()):
+            costs |= {n: witness.down(weight * exact.fee(instance, device, k, n)) for n in costs}
+
+        def both(pair: exact.Pair) -> tuple[int, int]:
+            return witness.down(pair[0]), witness.down(pair[1])
+
+        return cls(
+            parts,
+            [{n: both(pair) for n, pair in places.items()} for places in parts.at],
+            list(map(both, parts.up)),
+            list(map(both, parts.down)),
+            both((weight * parts.second, weight * parts.millijoule)),
+            fees,
+        )
+
+
+class Charges(NamedTuple):
+    """What a device pays at a leaf, on the grid: for a second, for a mJ, for going on air, for being refused,
+    and by subtask and place; and what it may cost itself."""
+
+    second: int
+    millijoule: int
+    toll: int
+    refused: int
+    rest: Sequence[Mapping[int, int]]
+    largest: Fraction | None
+
+    @classmethod
+    def of(cls, instance: Instance, device: Device, parts: Gridded, number: int, leaf: Leaf) -> Charges:
+        """That of a device, whose number it is: :func:`.check.core.witness.charges_of`."""
+        shares = {} if leaf.infeasible else leaf.shares
+        share = Fraction(1) if shares is None else shares.get(number, exact.ZERO)
+        top, bottom = share.numerator, share.denominator
+        rest = [{n: fee * top // bottom for n, fee in fees.items()} for fees in parts.fees]
+        for (n, resource), price in leaf.units.items():
+            for k, costs in enumerate(rest):
+                if n in costs and price:
+                    costs[n] += witness.down(price * exact.demand(device, k, n, resource))
+        station = "" if device.connected_to is None else instance.points[device.connected_to].id
+        second, millijoule, toll = (
+            witness.down(leaf.prices.get(key, exact.ZERO))
+            for key in (("totals", "delay"), ("totals", "energy"), ("channels", station))
+        )
+        return cls(
+            parts.own[0] * top // bottom + second,
+            parts.own[1] * top // bottom + millijoule,
+            toll,
+            witness.down(share * Fraction(device.weight) * Fraction(device.rejection or 0.0)),
+            rest,
+            leaf.largest,
+        )
 
 
 class Shares:
-    """The exact side of a search, by the core of the checker: :class:`.branching.Arithmetic`.
+    """The exact side of a search: :class:`.branching.Arithmetic`.
 
     Attributes
     ----------
@@ -91,8 +173,19 @@ class Shares:
         The cheapest decision that was tried.
     """
 
-    def __init__(self, device: Device, charges: witness.Charges, waits: Sequence[Arc], needed: int) -> None:
-        self.charges, self._device, self._needed = charges, device, needed
+    def __init__(
+        self,
+        instance: Instance,
+        device: Device,
+        parts: Gridded,
+        charges: Charges,
+        waits: Sequence[Arc],
+        needed: int,
+    ) -> None:
+        self.charges, self._needed = charges, needed
+        self._instance, self._device, self._parts = instance, device, parts
+        limits = ("deadline", device.deadline), ("budget", device.energy_budget), ("largest", charges.largest)
+        self._limits = {key: Fraction(limit) for key, limit in limits if limit is not None}
         self._task = Task(
             device.application.order,
             device.application.edges,
@@ -104,37 +197,32 @@ class Shares:
 
     def costs(self) -> Costs:
         """The device for its linear program, in multiples of the grid's unit."""
-        charges, parts = self.charges, self.charges.parts
-        unit = float(1 << witness.FINE)
+        charges, parts, unit = self.charges, self._parts, float(1 << witness.FINE)
 
-        def taken(pair: exact.Pair, rest: Fraction, fee: Fraction) -> Taken:
-            seconds, energy = pair
-            paid, own = charges.millijoule * energy + rest, charges.own[1] * energy + fee
-            return Taken(float(seconds), float(energy), float(paid) * unit, float(own))
+        def taken(pair: tuple[int, int], rest: int = 0, fee: int = 0) -> Taken:
+            paid, own = (rate * pair[1] >> witness.FINE for rate in (charges.millijoule, parts.own[1]))
+            return Taken(pair[0] / unit, pair[1] / unit, float(paid + rest), (own + fee) / unit)
 
-        deadline, budget, largest = (
-            math.inf if limit is None else float(limit)
-            for limit in (self._device.deadline, self._device.energy_budget, charges.largest)
-        )
+        deadline, budget, largest = (float(self._limits.get(key, math.inf)) for key in LIMITS)
         return Costs(
             self._task,
             [
-                {n: taken(pair, charges.rest[k][n], charges.fees[k][n]) for n, pair in places.items()}
+                {n: taken(pair, charges.rest[k][n], parts.fees[k][n]) for n, pair in places.items()}
                 for k, places in enumerate(parts.at)
             ],
-            [taken(pair, exact.ZERO, exact.ZERO) for pair in parts.up],
-            [taken(pair, exact.ZERO, exact.ZERO) for pair in parts.down],
-            float(charges.second) * unit,
-            float(charges.toll) * unit,
+            list(map(taken, parts.up)),
+            list(map(taken, parts.down)),
+            float(charges.second),
+            float(charges.toll),
             deadline,
             budget,
             largest,
-            float(charges.own[0]),
+            parts.own[0] / unit,
         )
 
     def starts(self, left: Allowed) -> list[list[int]]:
         """All-local, and each subtask where it is fastest."""
-        at = self.charges.parts.at
+        at = self._parts.at
         return [
             [LOCAL] * len(left),
             [min(places, key=at[k].__getitem__, default=LOCAL) for k, places in enumerate(left)],
@@ -142,13 +230,20 @@ class Shares:
 
     def cost(self, places: Sequence[int]) -> int | None:
         """What a decision costs; None: it breaks a limit of the device's own."""
-        charges = self.charges
-        delay, energy = exact.spent(self._device, charges.parts, places)
-        if any(amount > limit for _, limit, amount in self._own_limits(places, (delay, energy))):
+        charges, parts, edges = self.charges, self._parts, self._device.application.edges
+        if any(amount > limit for _, limit, amount in self._own_limits(places)):
             return None
-        rest = sum((charges.rest[k][n] for k, n in enumerate(places)), exact.ZERO)
-        toll = charges.toll if any(n != LOCAL for n in places) else exact.ZERO
-        found = witness.down(charges.second * delay + charges.millijoule * energy + rest + toll)
+        delays: list[Any] = [parts.at[k][n][0] for k, n in enumerate(places)]
+        energy = sum(parts.at[k][n][1] for k, n in enumerate(places))
+        for (j, k), up, down in zip(edges, parts.up, parts.down, strict=True):
+            if (places[j] == LOCAL) != (places[k] == LOCAL):
+                seconds, more = up if places[j] == LOCAL else down
+                delays[k] += seconds
+                energy += more
+        delay = int(exact.heaviest_path(self._device.application, delays))
+        found = charges.second * delay + charges.millijoule * energy >> witness.FINE
+        found += sum(charges.rest[k][n] for k, n in enumerate(places))
+        found += charges.toll if any(n != LOCAL for n in places) else 0
         if self._least is None or found < self._least:
             self._least, self.best = found, list(places)
         return found
@@ -157,63 +252,91 @@ class Shares:
         """The shares that a proposal leads to."""
         if not all(allowed):
             return End(self._needed, {})
-        record = self._record(proposal)
+        record, through = self._record(proposal)
         if all(len(left) == 1 for left in allowed):
             record |= self._settled([min(left) for left in allowed])
-        where = self._device.id
-        return End(witness.end_bound(self._device, self.charges, tuple(allowed), record, where), record)
+        return End(self._bound(allowed, record, through), record)
+
+    def _bound(self, left: Allowed, record: Mapping[str, Any], through: Sequence[int]) -> int:
+        """What an end proves, with what flows through each subtask: see :mod:`.check.core.witness`."""
+        edges, fine = self._device.application.edges, witness.FINE
+        late, much, dear = (witness.down(Fraction(record.get(key, 0))) for key in LIMITS)
+        charges, parts = self.charges, self._parts
+        second = charges.second + late + (dear * parts.own[0] >> fine)
+        millijoule = charges.millijoule + much + (dear * parts.own[1] >> fine)
+        time = [second * flowing // WHOLE for flowing in through]
+
+        def paid(k: int, pair: tuple[int, int]) -> int:
+            return time[k] * pair[0] + millijoule * pair[1] >> fine
+
+        costs = [
+            {
+                n: paid(k, parts.at[k][n]) + charges.rest[k][n] + (dear * parts.fees[k][n] >> fine)
+                for n in {LOCAL, *places}
+            }
+            for k, places in enumerate(left)
+        ]
+        for a, share in enumerate(record.get("data", ())):
+            j, k = edges[a]
+            amount = share * paid(k, (parts.up if share > 0 else parts.down)[a]) // WHOLE
+            costs[j][LOCAL] += amount
+            costs[k][LOCAL] -= amount
+        prices = dict(zip(LIMITS, (late, much, dear), strict=True))
+        bound = -sum(math.ceil(prices[key] * limit) for key, limit in self._limits.items())
+        air = record.get("air") or [0] * len(left)
+        for k, places in enumerate(left):
+            toll = air[k] * charges.toll // WHOLE
+            bound += min(costs[k][n] + (0 if n == LOCAL else toll) for n in places)
+        return bound
 
     def _settled(self, places: Sequence[int]) -> dict[str, str]:
         """Prices with which a decision that breaks a limit, by however little, costs what is needed."""
-        charges, found = self.charges, {}
-        for key, limit, amount in self._own_limits(places, exact.spent(self._device, charges.parts, places)):
+        found = {}
+        for key, limit, amount in self._own_limits(places):
             if amount > limit:
                 price = Fraction(2 * self._needed, 1 << witness.FINE) / (amount - limit)
                 found[key] = f"{math.ceil(price)}"
         return found
 
-    def _own_limits(self, places: Sequence[int], taken: exact.Pair) -> list[tuple[str, Fraction, Fraction]]:
-        """The limits of the device's own, by the names of their prices, and what a decision takes of each."""
-        device, charges, (delay, energy) = self._device, self.charges, taken
-        fees = sum((charges.fees[k][n] for k, n in enumerate(places)), exact.ZERO)
-        limits = (
-            ("deadline", device.deadline, delay),
-            ("budget", device.energy_budget, energy),
-            ("largest", charges.largest, charges.own[0] * delay + charges.own[1] * energy + fees),
-        )
-        return [(key, Fraction(limit), amount) for key, limit, amount in limits if limit is not None]
+    def _own_limits(self, places: Sequence[int]) -> list[tuple[str, Fraction, Fraction]]:
+        """Limits of the device's own, by the names of their prices, and what a decision takes, exactly."""
+        if not self._limits:
+            return []
+        device, parts = self._device, self._parts.exact
+        delay, energy = exact.spent(device, parts, places)
+        taken = {"deadline": delay, "budget": energy}
+        if "largest" in self._limits:
+            taken["largest"] = exact.cost(self._instance, device, parts, places)
+        return [(key, limit, taken[key]) for key, limit in self._limits.items()]
 
-    def _record(self, proposal: Proposal) -> dict[str, Any]:
-        charges, task = self.charges, self._task
-        unit = float(1 << witness.FINE)
+    def _record(self, proposal: Proposal) -> tuple[dict[str, Any], Sequence[int]]:
+        """Shares as the file has them, and what flows through each subtask."""
+        charges, task, parts, unit = self.charges, self._task, self._parts, float(1 << witness.FINE)
         record: dict[str, Any] = {}
-        prices = {}
-        for key, limit, price in (
-            ("deadline", self._device.deadline, proposal.late),
-            ("budget", self._device.energy_budget, proposal.much),
-            ("largest", charges.largest, proposal.dear),
-        ):
-            prices[key] = price / unit if limit is not None and 0 < price / unit < math.inf else 0.0
-            if prices[key]:
+        prices = dict.fromkeys(LIMITS, 0.0)
+        for key, price in zip(LIMITS, (proposal.late, proposal.much, proposal.dear), strict=True):
+            if key in self._limits and 0 < price / unit < math.inf:
+                prices[key] = price / unit
                 record[key] = repr(prices[key])
         last, then, through = flow(WHOLE, task, proposal)
         record["tails"] = [last.get(k, 0) for k in range(len(through))]
         record["edges"] = [then.get(arc, 0) for arc in task.edges]
         dear = prices["largest"]
-        second = float(charges.second) + prices["deadline"] + dear * float(charges.own[0])
-        millijoule = float(charges.millijoule) + prices["budget"] + dear * float(charges.own[1])
+        second = (charges.second + dear * parts.own[0]) / unit + prices["deadline"]
+        millijoule = (charges.millijoule + dear * parts.own[1]) / unit + prices["budget"]
         data = []
         for a, ((_, k), amount) in enumerate(zip(task.edges, proposal.transfer, strict=False)):
-            seconds, energy = charges.parts.up[a] if amount > 0 else charges.parts.down[a]
-            all_of_it = through[k] / WHOLE * second * float(seconds) + millijoule * float(energy)
-            data.append(_share(amount, all_of_it * unit))
+            seconds, energy = (parts.up if amount > 0 else parts.down)[a]
+            all_of_it = through[k] / WHOLE * second * seconds + millijoule * energy
+            data.append(_share(amount, all_of_it))
         record["data"] = data
         air, left = [], WHOLE
         for amount in proposal.uses_air or ():
-            air.append(min(max(_share(amount, float(charges.toll) * unit), 0), left))
+            air.append(min(max(_share(amount, float(charges.toll)), 0), left))
             left -= air[-1]
         record["air"] = air
-        return {key: values for key, values in record.items() if type(values) is str or any(values)}
+        kept = {key: values for key, values in record.items() if type(values) is str or any(values)}
+        return kept, through
 
 
 def _share(amount: float, whole: float) -> int:

@@ -15,8 +15,6 @@ from typing import IO, Any, NamedTuple
 
 from offloadlib.check.certificate import (
     Enumeration,
-    Leaf,
-    TreeNode,
     below_enumerations,
     children_of,
     read_certificate,
@@ -29,15 +27,13 @@ from offloadlib.check.core.rules import read_solution as read_core_solution
 from offloadlib.check.data import Unusable
 from offloadlib.check.faults import certificate_faults
 from offloadlib.check.files import is_columnar, read_instance
-from offloadlib.instances import InputError, Instance, evaluate, read, read_solution
+from offloadlib.instances import InputError, Instance, evaluate, read, read_solution, write
 from offloadlib.instances.errors import shown
 from offloadlib.instances.files.document import parse_json, read_bytes, replacing
 from offloadlib.instances.structured.series_parallel import reduction
 
-from . import limited_vipr
 from .branching import Progress
 from .elaborate import witnesses
-from .lines import Written
 from .vipr import write_proof
 
 LARGEST = 300_000
@@ -54,12 +50,10 @@ class Proof(NamedTuple):
     instance
         The instance.
     document
-        The file.
+        The file, without cuts; an enumeration of patterns has become a leaf at its prices on limits, and what
+        is below it is left out.
     claim
         Its lower bound.
-    nodes, records
-        Of the tree, as the checker and as the file has them; an enumeration of patterns has become a leaf,
-        at its prices on limits, and what is below it is left out.
     left_out
         How many enumerations there are.
     """
@@ -67,15 +61,13 @@ class Proof(NamedTuple):
     instance: Instance
     document: dict[str, Any]
     claim: Fraction
-    nodes: Sequence[TreeNode]
-    records: Sequence[dict[str, Any]]
     left_out: int
 
     @property
     def size(self) -> int:
         """Places of subtasks, times leaves."""
         places = sum(group.work.size for group in self.instance.groups) * (self.instance.num_points + 1)
-        return int(places) * sum(isinstance(node, Leaf) for node in self.nodes)
+        return int(places) * sum("branch" not in node for node in self.document["nodes"])
 
 
 def _unwatched(done: int, of: int) -> None:
@@ -104,24 +96,22 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
     if faults:
         raise InputError(certificate, [("", fault) for fault in faults])
     document = parse_json(read_bytes(certificate), certificate)
-    inside = below_enumerations(found.nodes)
-    kept = [i for i, below in enumerate(inside) if not below]
+    kept = [i for i, below in enumerate(below_enumerations(found.nodes)) if not below]
     number = {old: new for new, old in enumerate(kept)}
-    nodes: list[TreeNode] = []
     records: list[dict[str, Any]] = []
     for i in kept:
         node, record = found.nodes[i], dict(document["nodes"][i])
         if isinstance(node, Enumeration):
-            node = node.leaf._replace(cuts={})
-            record = {"prices": {what: one for what, one in record["patterns"].items() if what != "cuts"}}
+            record = {"prices": record["patterns"]}
         elif children_of(node):
             equal, different = (number[child] for child in children_of(node))
-            node = node._replace(equal=equal, different=different)  # type: ignore[call-arg]
             record |= {"equal": equal, "different": different}
-        nodes.append(node)
+        if "prices" in record:
+            record["prices"] = {what: one for what, one in record["prices"].items() if what != "cuts"}
         records.append(record)
     left_out = sum(isinstance(found.nodes[i], Enumeration) for i in kept)
-    return Proof(data, document, found.lower_bound, nodes, records, left_out)
+    document = {key: value for key, value in document.items() if key != "cuts"}
+    return Proof(data, {**document, "nodes": records}, found.lower_bound, left_out)
 
 
 class Exported(NamedTuple):
@@ -173,16 +163,29 @@ def export_proof(
     """
     proof = read_proof(instance, certificate)
     _insist_on_size(proof, certificate)
-    if proof.instance.version > 1 or proof.document["version"] > 1:
-        with _written(Path(path)) as file:
-            return Exported(*_limited(instance, solution, certificate, proof, file, watch), proof.claim, 0)
-    stored = read_solution(solution, proof.instance)
-    if stored.solution is None:
-        raise InputError(solution, [("decisions", "there are none")])
-    if not evaluate(proof.instance, stored.solution).feasible:
-        raise InputError(solution, [("decisions", "do not keep the limits")])
-    with _written(Path(path)) as file:
-        written = write_proof(proof.instance, stored.solution, proof.nodes, file, watch)
+    if proof.document["version"] == 1:
+        stored = read_solution(solution, proof.instance)
+        if stored.solution is None:
+            raise InputError(solution, [("decisions", "there are none")])
+        if not evaluate(proof.instance, stored.solution).feasible:
+            raise InputError(solution, [("decisions", "do not keep the limits")])
+    elif "largest" in proof.document:
+        what = "is about solutions in which no device costs more, and the program of an instance is about all"
+        raise InputError(certificate, [("largest", what)])
+    with tempfile.TemporaryDirectory() as folder, _written(Path(path)) as file:
+        plain, compact = Path(folder) / "instance.json", Path(folder) / "certificate.json"
+        write(proof.instance, plain)
+        compact.write_text(json.dumps({**proof.document, "witnesses": {}}), "utf-8")
+        try:
+            known = core_reading.read_instance(plain)
+            read = core_certificate.read_certificate(compact, known)
+            case = read_core_solution(solution, known)
+            waits = _waits(proof.instance)
+            good = {} if case is None else {device.id: places for device, places, _ in case.served}
+            found = witnesses(known, read, waits, proof.claim, watch, good)
+            written = write_proof(known, case, read, found, waits, file)
+        except Fault as fault:
+            raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
     return Exported(*written, proof.claim, proof.left_out)
 
 
@@ -205,34 +208,6 @@ def _written(path: Path) -> Iterator[IO[str]]:
         file.detach()
         if packed is not None:
             packed.close()
-
-
-def _limited(
-    instance: str | Path,
-    solution: str | Path,
-    certificate: str | Path,
-    proof: Proof,
-    file: IO[str],
-    watch: Progress,
-) -> Written:
-    """Write a proof of format 2."""
-    if is_columnar(instance):
-        raise InputError(instance, [("", "is columnar, and proofs of format 2 are made of JSON alone")])
-    if "largest" in proof.document:
-        what = "is about solutions in which no device costs more, and the program of an instance is about all"
-        raise InputError(certificate, [("largest", what)])
-    with tempfile.TemporaryDirectory() as folder:
-        compact = Path(folder) / "certificate.json"
-        compact.write_text(json.dumps({**proof.document, "nodes": proof.records, "witnesses": {}}), "utf-8")
-        try:
-            known = core_reading.read_instance(instance)
-            read = core_certificate.read_certificate(compact, known)
-            case = read_core_solution(solution, known)
-            waits = _waits(proof.instance)
-            found = witnesses(known, read, waits, proof.claim, watch)
-            return limited_vipr.write_proof(known, case, read, found, waits, file)
-        except Fault as fault:
-            raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
 
 
 def _waits(instance: Instance) -> dict[str, Sequence[tuple[int, int]]]:
@@ -281,19 +256,15 @@ def elaborate(
     proof = read_proof(instance, certificate)
     if is_columnar(instance):
         raise InputError(instance, [("", "is columnar, and the core of the checker reads JSON alone")])
-    document = {**proof.document, "nodes": proof.records}
-    document.pop("cuts", None)
     try:
-        return _elaborated(instance, proof, document, path, watch)
+        return _elaborated(instance, proof, path, watch)
     except Fault as fault:
         raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
 
 
-def _elaborated(
-    instance: str | Path, proof: Proof, document: dict[str, Any], path: str | Path, watch: Progress
-) -> Elaborated:
+def _elaborated(instance: str | Path, proof: Proof, path: str | Path, watch: Progress) -> Elaborated:
     """The document with witnesses, written if the core accepts it."""
-    known = core_reading.read_instance(instance)
+    known, document = core_reading.read_instance(instance), dict(proof.document)
     with replacing(Path(path)) as file:
 
         def core() -> core_certificate.Certificate:

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from tempfile import TemporaryFile
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 
-from .program import ONE, Row, Sense
+from .program import ONE, Program, Sense
 
 Coefficients = Mapping[int, Fraction] | Mapping[int, int]
 
@@ -17,35 +17,10 @@ def _terms(values: Coefficients) -> str:
     return " ".join([str(len(values)), *(f"{at} {value}" for at, value in values.items())])
 
 
-class Bounded(Protocol):
-    """A program: what :class:`.program.Program` and :class:`.limited.Program` have in common.
-
-    Attributes
-    ----------
-    upper
-        Bounds of columns from above.
-    free
-        The column that has none from below, which is the last, if there is one.
-    """
-
-    @property
-    def columns(self) -> list[str]: ...
-    @property
-    def whole(self) -> list[bool]: ...
-    @property
-    def upper(self) -> Mapping[int, Fraction]: ...
-    @property
-    def free(self) -> int | None: ...
-    @property
-    def objective(self) -> dict[int, Fraction]: ...
-    @property
-    def rows(self) -> list[Row]: ...
-
-
 class Problem:
     """The constraints of a program, and where its bounds and rows stand among them."""
 
-    def __init__(self, program: Bounded) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self._lower = len(program.columns) - (program.free is not None)
         self._upper = {column: self._lower + i for i, column in enumerate(program.upper)}

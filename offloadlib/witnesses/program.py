@@ -1,42 +1,45 @@
-r"""The program of ``milp`` with exact coefficients.
+r"""The program of ``milp`` with exact coefficients, made of what the core of the checker reads.
 
-Rows and columns are those of :mod:`.formulations.structured.milp.potentials`, in seconds: finish times and
-delays are not weighted, and the objective is
-
-.. math:: \sum_m a_m\,delay_m + b_m E_m + constant \cdot one
-
-where ``one`` is a column that is fixed to 1, so that a bound on the objective is one on F. The constant is
-the cost of the devices without a radio link, which are in no row. All numbers are fractions, made of the
-binary64 numbers of the instance.
+Rows and columns are those of :mod:`.formulations.structured.milp.potentials`, in seconds and mJ: finish times
+and delays are not weighted. The objective is the sum of what the devices cost, or the column ``largest``. One
+more column, ``one``, is fixed to 1 and carries what is constant, so that a bound on the objective is one on
+F: what refusing all devices costs, and in format 1 what the devices without a radio link do, which are in no
+row. All numbers are fractions, made of the binary64 numbers of the instance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import numpy as np
-
+from offloadlib.check.core import costs as exact
+from offloadlib.check.core import tree
+from offloadlib.check.core.certificate import limits_of
+from offloadlib.check.core.reading import LOCAL, SUBTASKS, Device, Instance
+from offloadlib.check.core.rules import Case
 from offloadlib.exporting import escaped
-from offloadlib.formulations.structured.milp.size import large_joins
-from offloadlib.instances import LOCAL, UNLIMITED, Application, Instance, Solution
-from offloadlib.instances.arrays import Floats
-from offloadlib.instances.structured.exact import spent_at
-from offloadlib.instances.structured.model import Group
-from offloadlib.instances.structured.series_parallel import reduction
-from offloadlib.instances.structured.sides import path
+from offloadlib.formulations.structured.milp.size import LARGE_JOIN
 
-from .relaxation import Task
+from .relaxation import Arc, Task
 
 Sense = Literal["E", "L", "G"]
 Terms = Mapping[int, Fraction]
 """Column -> coefficient."""
 
+Waits = Mapping[str, Sequence[Arc]]
+"""By application the arcs that matter for the order of its subtasks."""
 
-@dataclass(frozen=True)
-class Row:
+ONE = 0
+"""The column that is 1."""
+
+FAMILIES = ("capacity", "channels", "resource", "limits", "totals")
+"""Of limits that devices share, in the order of their rows."""
+
+
+class Row(NamedTuple):
     """A row: the sum of its terms is at most (L), at least (G), or equal to (E) the right-hand side."""
 
     name: str
@@ -46,355 +49,322 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """Of one device, exactly: seconds and mJ of each subtask (K,) and arc (A,).
-
-    Attributes
-    ----------
-    local, there
-        Execution on the device, and by point number.
-    radio, up, down
-        Input and output of a subtask that is away; an arc's data, sent and received.
-    energy_local, energy_radio, energy_up, energy_down
-        The same in mJ.
-    second, millijoule
-        What these cost: a_m and b_m.
-    """
-
-    local: Sequence[Fraction]
-    there: Sequence[Mapping[int, Fraction]]
-    radio: Sequence[Fraction]
-    up: Sequence[Fraction]
-    down: Sequence[Fraction]
-    energy_local: Sequence[Fraction]
-    energy_radio: Sequence[Fraction]
-    energy_up: Sequence[Fraction]
-    energy_down: Sequence[Fraction]
-    second: Fraction
-    millijoule: Fraction
-
-    def duration(self, application: Application, places: Sequence[int]) -> list[Fraction]:
-        """Seconds of each subtask at some places."""
-        seconds = [
-            self.local[k] if n == LOCAL else self.there[k][n] + self.radio[k] for k, n in enumerate(places)
-        ]
-        for (j, k), up, down in zip(application.edges, self.up, self.down, strict=True):
-            if places[j] == LOCAL != places[k]:
-                seconds[k] += up
-            elif places[j] != LOCAL == places[k]:
-                seconds[k] += down
-        return seconds
-
-
-@dataclass(frozen=True)
 class Part:
-    """One device in the program.
+    """One device in the program: its columns and rows, by subtask and by number of the arc.
 
     Attributes
     ----------
-    device, id, application
-        Its number, its name, and its task.
-    costs
-        What its decisions cost.
+    number, device, parts
+        The device, and what the parts of its task take.
     waits
-        The arcs that matter for the order of the subtasks.
-    joins
-        Of subtasks into which many of these lead, the column of when they may start.
-    local, place, up, down, finish, delay, air
-        Columns: of subtasks, by point; of arcs; of subtasks; the device's own, where there are such.
+        The numbers of the arcs that matter for the order of the subtasks.
+    possible
+        Where each subtask may be.
+    at
+        Columns by subtask and place.
+    up, down, finish, start, delay, served, air
+        Columns of arcs, of subtasks, of those into which many of ``waits`` lead (when they may start), and of
+        the device, where there are such.
     first, then, joined, last, transfer, uses_air, assign
-        Rows: of heads, of ``waits``, of ``joins``, of tails, of arcs, of subtasks.
+        Rows of heads, of ``waits``, of those that have a ``start``, of tails, of arcs, of subtasks.
+    own
+        Rows ``budget`` and ``dearest``, where there are such.
     """
 
-    device: int
-    id: str
-    application: Application
-    costs: Costs
-    waits: Sequence[tuple[int, int]]
-    joins: Mapping[int, int]
-    local: Sequence[int]
-    place: Sequence[Mapping[int, int]]
+    number: int
+    device: Device
+    parts: exact.Parts
+    waits: Sequence[int]
+    possible: Sequence[frozenset[int]]
+    at: Sequence[Mapping[int, int]]
     up: Sequence[int]
     down: Sequence[int]
     finish: Sequence[int]
+    start: Mapping[int, int]
     delay: int
+    served: int | None
     air: int | None
     first: dict[int, int] = field(default_factory=dict)
-    then: dict[tuple[int, int], int] = field(default_factory=dict)
+    then: dict[int, int] = field(default_factory=dict)
     joined: dict[int, int] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)
     transfer: list[int] = field(default_factory=list)
     uses_air: list[int] = field(default_factory=list)
     assign: list[int] = field(default_factory=list)
+    own: dict[str, int] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
         """The graph."""
-        tails = np.flatnonzero(self.application.tails).tolist()
-        return Task(self.application.order, self.application.edges, self.waits, tails)
+        application = self.device.application
+        waits = [application.edges[a] for a in self.waits]
+        tails = [k for k, arcs in enumerate(application.out) if not arcs]
+        return Task(application.order, application.edges, waits, tails)
 
-    def at(self, k: int) -> dict[int, int]:
-        """The column of a subtask at each place; local is :data:`LOCAL`."""
-        return {LOCAL: self.local[k], **self.place[k]}
+    @property
+    def weight(self) -> Fraction:
+        """What its cost counts."""
+        return Fraction(self.device.weight)
+
+    @property
+    def rejection(self) -> Fraction:
+        """What refusing it costs, its weight included."""
+        return self.weight * Fraction(self.device.rejection or 0.0)
 
     def duration(self, k: int) -> dict[int, Fraction]:
         """The terms of the seconds that a subtask takes."""
-        costs = self.costs
-        terms = {self.local[k]: costs.local[k]}
-        terms |= {column: costs.there[k][n] + costs.radio[k] for n, column in self.place[k].items()}
-        for a, (_, end) in enumerate(self.application.edges):
-            if end == k:
-                terms |= {self.up[a]: costs.up[a], self.down[a]: costs.down[a]}
+        terms = {column: self.parts.at[k][n][0] for n, column in self.at[k].items()}
+        for a in self.device.application.into[k]:
+            terms |= {self.up[a]: self.parts.up[a][0], self.down[a]: self.parts.down[a][0]}
         return terms
 
-    def cost(self) -> dict[int, Fraction]:
-        """The terms of the device's cost."""
-        costs, unit = self.costs, self.costs.millijoule
-        terms = {self.delay: costs.second}
-        for k, column in enumerate(self.local):
-            terms[column] = unit * costs.energy_local[k]
-            terms |= dict.fromkeys(self.place[k].values(), unit * costs.energy_radio[k])
-        for columns, energies in ((self.up, costs.energy_up), (self.down, costs.energy_down)):
-            terms |= {column: unit * energy for column, energy in zip(columns, energies, strict=True)}
+    def energy(self) -> dict[int, Fraction]:
+        """The terms of its mJ."""
+        terms = {
+            column: places[n][1]
+            for columns, places in zip(self.at, self.parts.at, strict=True)
+            for n, column in columns.items()
+        }
+        terms |= {column: taken[1] for column, taken in zip(self.up, self.parts.up, strict=True)}
+        return terms | {column: taken[1] for column, taken in zip(self.down, self.parts.down, strict=True)}
+
+    def cost(self, instance: Instance) -> dict[int, Fraction]:
+        """The terms of its cost, less what refusing it costs."""
+        millijoule = self.weight * self.parts.millijoule
+        terms = {self.delay: self.weight * self.parts.second}
+        terms |= {column: millijoule * mj for column, mj in self.energy().items() if mj}
+        for k, columns in enumerate(self.at if instance.version > 1 else ()):
+            for n, column in columns.items():
+                fee = self.weight * exact.fee(instance, self.device, k, n)
+                terms[column] = terms.get(column, exact.ZERO) + fee
+        if self.served is not None:
+            terms[self.served] = -self.rejection
         return {column: value for column, value in terms.items() if value}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Program:
     """The program of an instance.
 
     Attributes
     ----------
-    columns
-        Names; all columns are at least 0, the first one is ``one``.
-    whole
-        Which are 0 or 1.
-    objective
-        To be minimised.
-    rows
-        The rows; what bounds columns is not among them.
+    columns, whole, upper, free
+        Names; which are whole; bounds from above; and the column without one from below, which is the last.
+    objective, costs, rows
+        To be minimised; what each device adds to it, by number; and what is not a bound of a column.
     parts
-        The devices with a radio link.
-    capacity, channels
-        Rows of the points, by number, where they are limited.
-    constant
-        The objective's coefficient of ``one``.
+        The devices that are in rows.
+    limits
+        Rows by the names of limits, as :func:`.check.core.certificate.limits_of` has them.
     """
 
-    columns: list[str]
-    whole: list[bool]
-    objective: dict[int, Fraction]
-    rows: list[Row]
-    parts: list[Part]
-    capacity: dict[int, int]
-    channels: dict[int, int]
-    constant: Fraction
+    columns: list[str] = field(default_factory=lambda: ["one"])
+    whole: list[bool] = field(default_factory=lambda: [False])
+    upper: dict[int, Fraction] = field(default_factory=lambda: {ONE: Fraction(1)})
+    free: int | None = None
+    objective: dict[int, Fraction] = field(default_factory=dict)
+    costs: dict[int, Terms] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    limits: dict[tuple[str, ...], int] = field(default_factory=dict)
 
-    @property
-    def upper(self) -> dict[int, Fraction]:
-        """The bounds from above."""
-        whole = (column for column, is_whole in enumerate(self.whole) if is_whole)
-        return dict.fromkeys([ONE, *whole], Fraction(1))
+    def column(self, name: str, *, whole: bool = False, upper: Fraction | None = None) -> int:
+        """Add a column."""
+        self.columns.append(name)
+        self.whole.append(whole)
+        number = len(self.columns) - 1
+        if whole or upper is not None:
+            self.upper[number] = Fraction(1) if upper is None else upper
+        return number
 
-    @property
-    def free(self) -> None:
-        """No column is without a bound from below."""
-
-    def add_row(
-        self, name: str, sense: Sense, right: int, terms: Iterable[tuple[int, Fraction | int]]
-    ) -> int:
-        """Add a row, and return its number."""
-        kept = {column: Fraction(value) for column, value in terms if value}
+    def row(self, name: str, sense: Sense, right: Fraction | int, terms: Terms) -> int:
+        """Add a row."""
+        kept = {column: value for column, value in terms.items() if value}
         self.rows.append(Row(name, sense, Fraction(right), kept))
         return len(self.rows) - 1
 
 
-ONE = 0
-"""The column that is 1."""
-
-
-def formulate(instance: Instance) -> Program:
-    """The program of an instance of format 1."""
-    program = Program(["one"], [False], {}, [], [], {}, {}, _constant(instance))
-    names = [escaped(name) for name in instance.points.ids]
-    points = [n for n, room in enumerate(instance.points.capacity.tolist()) if room != 0]
-    for group in instance.groups:
-        for row, m in enumerate(group.members.tolist()):
-            if instance.devices.connected_to[m] >= 0:
-                _add_device(program, instance, group, row, names, points)
-    for n in points:
-        if instance.points.capacity[n] != UNLIMITED:
-            users = [part.place[k][n] for part in program.parts for k in range(part.application.size)]
-            right = int(instance.points.capacity[n])
-            name = f"capacity({names[n]})"
-            program.capacity[n] = program.add_row(name, "L", right, [(column, 1) for column in users])
-    at = instance.devices.connected_to
-    for n, channels in enumerate(instance.points.channels.tolist()):
-        radios = [part.air for part in program.parts if part.air is not None and at[part.device] == n]
-        if radios:
-            name = f"channels({names[n]})"
-            program.channels[n] = program.add_row(
-                name, "L", int(channels), [(column, 1) for column in radios]
-            )
+def formulate(instance: Instance, waits: Waits) -> Program:
+    """The program of an instance."""
+    program = Program()
+    points = [n for n, point in enumerate(instance.points) if point.capacity != 0]
+    constant = exact.ZERO
+    for m, device in enumerate(instance.devices):
+        if instance.version == 1 and device.connected_to is None:
+            parts = exact.parts_of(instance, device, ())
+            constant += exact.cost(instance, device, parts, [LOCAL] * len(device.work))
+        else:
+            _add_device(program, instance, m, device, points, waits[device.application.id])
+    limits = sorted(limits_of(instance).items(), key=lambda limit: FAMILIES.index(limit[0][0]))
+    for key, amount in limits:
+        terms = _used(instance, program, key)
+        if terms:
+            family, *of = key
+            name = f"total_{of[0]}" if family == "totals" else f"{family}({','.join(map(escaped, of))})"
+            program.limits[key] = program.row(name, "L", amount, terms)
+    program.costs = {part.number: part.cost(instance) for part in program.parts}
+    if instance.objective == "max":
+        program.free = program.column("largest")
+        program.objective = {program.free: Fraction(1)}
+        for part in program.parts:
+            terms = {column: -value for column, value in program.costs[part.number].items()}
+            name = f"dearest({escaped(part.device.id)})"
+            part.own["dearest"] = program.row(name, "G", part.rejection, {program.free: Fraction(1), **terms})
+        return program
     for part in program.parts:
-        program.objective.update(part.cost())
-    if program.constant:
-        program.objective[ONE] = program.constant
+        program.objective |= program.costs[part.number]
+        constant += part.rejection
+    if constant:
+        program.objective[ONE] = constant
     return program
 
 
-def _constant(instance: Instance) -> Fraction:
-    """What the devices without a radio link cost."""
-    total = Fraction(0)
-    for group in instance.groups:
-        for row, m in enumerate(group.members.tolist()):
-            if instance.devices.connected_to[m] < 0:
-                second, millijoule = _rates(instance, group, row)
-                delay, energy = _at_home(instance, group, row)
-                total += second * delay + millijoule * energy
-    return total
-
-
-def _at_home(instance: Instance, group: Group, row: int) -> tuple[Fraction, Fraction]:
-    """Seconds and mJ of the all-local decision."""
-    return spent_at(instance, group, row, np.full(group.application.size, LOCAL, dtype=np.int64))
-
-
-def _rates(instance: Instance, group: Group, row: int) -> tuple[Fraction, Fraction]:
-    """a_m and b_m; a weight of 0 stays 0, whatever the normaliser."""
-    alpha = Fraction(float(instance.devices.alpha[group.members[row]]))
-    second, millijoule = alpha, 1 - alpha
-    if instance.normalise == "local":
-        delay, energy = _at_home(instance, group, row)
-        second = second and second / delay
-        millijoule = millijoule and millijoule / energy
-    return second, millijoule
-
-
-def _costs(instance: Instance, group: Group, row: int, points: list[int]) -> Costs:
-    devices, m, application = instance.devices, int(group.members[row]), group.application
-
-    def numbers(values: Floats) -> list[Fraction]:
-        return [Fraction(value) for value in values.tolist()]
-
-    speed, up, down = (
-        Fraction(float(values[m])) for values in (devices.cpu, devices.uplink, devices.downlink)
-    )
-    execute, send, receive = (
-        Fraction(float(values[m])) for values in (devices.execute, devices.send, devices.receive)
-    )
-    work, data = numbers(group.work[row]), numbers(group.edge_data[row])
-    first, last = numbers(group.input[row]), numbers(group.output[row])
-    sent = [size / up * bool(head) for size, head in zip(first, application.heads, strict=True)]
-    received = [size / down * bool(tail) for size, tail in zip(last, application.tails, strict=True)]
-    second, millijoule = _rates(instance, group, row)
-    cpu = {n: Fraction(float(instance.points.cpu[n])) for n in points}
-    return Costs(
-        local=[size / speed for size in work],
-        there=[{n: size / cpu[n] for n in points} for size in work],
-        radio=[one + other for one, other in zip(sent, received, strict=True)],
-        up=[size / up for size in data],
-        down=[size / down for size in data],
-        energy_local=[size / speed * execute for size in work],
-        energy_radio=[one * send + other * receive for one, other in zip(sent, received, strict=True)],
-        energy_up=[size / up * send for size in data],
-        energy_down=[size / down * receive for size in data],
-        second=second,
-        millijoule=millijoule,
-    )
+def _used(instance: Instance, program: Program, key: tuple[str, ...]) -> dict[int, Fraction]:
+    """The terms of what is used of a limit."""
+    kind, *names = key
+    terms: dict[int, Fraction] = {}
+    for part in program.parts:
+        device = part.device
+        if kind == "totals":
+            terms |= part.energy() if names[0] == "energy" else {part.delay: Fraction(1)}
+        elif kind == "channels":
+            if part.air is not None and device.connected_to == instance.places[names[0]]:
+                terms[part.air] = Fraction(1)
+        else:
+            limit = instance.limits.get(names[0]) if kind == "limits" else None
+            at = [instance.places[names[0]]] if limit is None else limit.points
+            resource = SUBTASKS if kind == "capacity" else names[1] if limit is None else limit.resource
+            for k, columns in enumerate(part.at):
+                for n in set(at) & (columns.keys() if kind == "capacity" else part.possible[k]):
+                    terms[columns[n]] = exact.demand(device, k, n, resource)
+    return {column: value for column, value in terms.items() if value}
 
 
 def _add_device(
-    program: Program, instance: Instance, group: Group, row: int, names: Sequence[str], points: list[int]
+    program: Program, instance: Instance, m: int, device: Device, points: Sequence[int], waits: Iterable[Arc]
 ) -> None:
-    m, application = int(group.members[row]), group.application
-    device = escaped(instance.devices.ids[m])
+    application, own = device.application, escaped(device.id)
     subtasks = [escaped(name) for name in application.subtasks]
-    arcs = [f"{device},{subtasks[j]},{subtasks[k]}" for j, k in application.edges]
+    arcs = [f"{own},{subtasks[j]},{subtasks[k]}" for j, k in application.edges]
+    number = {arc: a for a, arc in enumerate(application.edges)}
+    order = [number[arc] for arc in waits]
+    joins = Counter(application.edges[a][1] for a in order)
+    station = None if device.connected_to is None else instance.points[device.connected_to]
 
-    def column(name: str, whole: bool = False) -> int:
-        program.columns.append(name)
-        program.whole.append(whole)
-        return len(program.columns) - 1
+    possible = (frozenset([LOCAL, *points]),) * len(subtasks)
+    if instance.version > 1:
+        possible = tree.anything(instance, device, None)[0]
 
-    limited = instance.points.channels[instance.devices.connected_to[m]] != UNLIMITED
-    joins = np.flatnonzero(large_joins(application)).tolist()
+    def place(name: str, k: int, n: int) -> int:
+        return program.column(name, whole=True, upper=Fraction(int(n in possible[k])))
+
+    deadline = None if device.deadline is None else Fraction(device.deadline)
+    parts = exact.parts_of(instance, device, points)
+    if station is None:  # it is at no point and sends nothing, and has columns for it
+        nothing = Fraction(0), Fraction(0)
+        still = [nothing] * len(arcs)
+        at = [{**places, **dict.fromkeys(points, nothing)} for places in parts.at]
+        parts = parts._replace(at=at, up=still, down=still)
+    local = [place(f"local({own},{name})", k, LOCAL) for k, name in enumerate(subtasks)]
+    names = {n: escaped(instance.points[n].id) for n in points}
     part = Part(
-        device=m,
-        id=device,
-        application=application,
-        costs=_costs(instance, group, row, points),
-        waits=reduction(application),
-        local=[column(f"local({device},{k})", whole=True) for k in subtasks],
-        place=[{n: column(f"place({device},{k},{names[n]})", whole=True) for n in points} for k in subtasks],
-        up=[column(f"up({arc})") for arc in arcs],
-        down=[column(f"down({arc})") for arc in arcs],
-        finish=[column(f"finish({device},{k})") for k in subtasks],
-        joins={k: column(f"start({device},{subtasks[k]})") for k in joins},
-        delay=column(f"delay({device})"),
-        air=column(f"air({device})", whole=True) if limited else None,
+        m,
+        device,
+        parts,
+        order,
+        possible,
+        at=[
+            {LOCAL: local[k], **{n: place(f"place({own},{name},{names[n]})", k, n) for n in points}}
+            for k, name in enumerate(subtasks)
+        ],
+        up=[program.column(f"up({arc})") for arc in arcs],
+        down=[program.column(f"down({arc})") for arc in arcs],
+        finish=[program.column(f"finish({own},{name})") for name in subtasks],
+        start={
+            k: program.column(f"start({own},{name})")
+            for k, name in enumerate(subtasks)
+            if joins[k] > LARGE_JOIN
+        },
+        delay=program.column(f"delay({own})", upper=deadline),
+        served=None if device.rejection is None else program.column(f"served({own})", whole=True),
+        air=None
+        if station is None or station.channels is None
+        else program.column(f"air({own})", whole=True),
     )
     program.parts.append(part)
+    served = {} if part.served is None else {part.served: Fraction(-1)}
+    right = int(part.served is None)
     for k, name in enumerate(subtasks):
-        places = [(at, 1) for at in part.at(k).values()]
-        part.assign.append(program.add_row(f"assign({device},{name})", "E", 1, places))
+        terms = {**dict.fromkeys(part.at[k].values(), Fraction(1)), **served}
+        part.assign.append(program.row(f"assign({own},{name})", "E", right, terms))
     for a, (j, k) in enumerate(application.edges):
-        terms = {part.up[a]: 1, part.down[a]: -1, part.local[j]: -1, part.local[k]: 1}
-        part.transfer.append(program.add_row(f"transfer({arcs[a]})", "E", 0, terms.items()))
+        terms = {part.up[a]: Fraction(1), part.down[a]: Fraction(-1)}
+        terms |= {part.at[j][LOCAL]: Fraction(-1), part.at[k][LOCAL]: Fraction(1)}
+        part.transfer.append(program.row(f"transfer({arcs[a]})", "E", 0, terms))
     if part.air is not None:
         for k, name in enumerate(subtasks):
-            terms = {part.local[k]: 1, part.air: 1}
-            part.uses_air.append(program.add_row(f"uses_air({device},{name})", "G", 1, terms.items()))
-    _add_times(program, part, subtasks)
+            terms = {part.at[k][LOCAL]: Fraction(1), part.air: Fraction(1), **served}
+            part.uses_air.append(program.row(f"uses_air({own},{name})", "G", right, terms))
+    if device.energy_budget is not None and any(part.energy().values()):
+        budget = Fraction(device.energy_budget)
+        part.own["budget"] = program.row(f"energy_budget({own})", "L", budget, part.energy())
+    _add_times(program, part, own, subtasks)
 
 
-def _add_times(program: Program, part: Part, subtasks: Sequence[str]) -> None:
-    def finished(k: int, after: int | None = None) -> Iterator[tuple[int, Fraction | int]]:
-        yield part.finish[k], 1
-        if after is not None:
-            yield after, -1
-        yield from ((column, -value) for column, value in part.duration(k).items())
+def _add_times(program: Program, part: Part, own: str, subtasks: Sequence[str]) -> None:
+    application = part.device.application
 
-    for k in np.flatnonzero(part.application.heads).tolist():
-        part.first[k] = program.add_row(f"first({part.id},{subtasks[k]})", "G", 0, finished(k))
-    for j, k in part.waits:
-        name = f"then({part.id},{subtasks[j]},{subtasks[k]})"
-        if k in part.joins:
-            terms: Iterable[tuple[int, Fraction | int]] = [(part.joins[k], 1), (part.finish[j], -1)]
-        else:
-            terms = finished(k, part.finish[j])
-        part.then[j, k] = program.add_row(name, "G", 0, terms)
-    for k, start in part.joins.items():
-        part.joined[k] = program.add_row(f"joined({part.id},{subtasks[k]})", "G", 0, finished(k, start))
-    for k in np.flatnonzero(part.application.tails).tolist():
-        terms = [(part.delay, 1), (part.finish[k], -1)]
-        part.last[k] = program.add_row(f"last({part.id},{subtasks[k]})", "G", 0, terms)
+    def finished(k: int, after: int | None = None) -> dict[int, Fraction]:
+        begun = {} if after is None else {after: Fraction(-1)}
+        taken = {column: -value for column, value in part.duration(k).items()}
+        return {part.finish[k]: Fraction(1), **begun, **taken}
+
+    for k, arcs in enumerate(application.into):
+        if not arcs:
+            part.first[k] = program.row(f"first({own},{subtasks[k]})", "G", 0, finished(k))
+    for a in part.waits:
+        j, k = application.edges[a]
+        terms = finished(k, part.finish[j])
+        if k in part.start:
+            terms = {part.start[k]: Fraction(1), part.finish[j]: Fraction(-1)}
+        part.then[a] = program.row(f"then({own},{subtasks[j]},{subtasks[k]})", "G", 0, terms)
+    for k, start in part.start.items():
+        part.joined[k] = program.row(f"joined({own},{subtasks[k]})", "G", 0, finished(k, start))
+    for k, arcs in enumerate(application.out):
+        if not arcs:
+            terms = {part.delay: Fraction(1), part.finish[k]: Fraction(-1)}
+            part.last[k] = program.row(f"last({own},{subtasks[k]})", "G", 0, terms)
 
 
-def values(program: Program, instance: Instance, solution: Solution) -> dict[int, Fraction]:
+def values(program: Program, case: Case) -> dict[int, Fraction]:
     """What the columns are for a solution, as far as they are not 0."""
     found = {ONE: Fraction(1)}
-    rows = {
-        int(m): places[row]
-        for group, places in zip(instance.groups, solution.places, strict=True)
-        for row, m in enumerate(group.members.tolist())
-    }
+    if program.free is not None:
+        found[program.free] = case.total
+    places_of = {device.id: (places, taken) for device, places, taken in case.served}
     for part in program.parts:
-        places = rows[part.device].tolist()
+        if part.device.id not in places_of:
+            continue
+        places, (delay, _) = places_of[part.device.id]
+        application = part.device.application
         for k, n in enumerate(places):
-            found[part.at(k)[n]] = Fraction(1)
-        for a, (j, k) in enumerate(part.application.edges):
+            found[part.at[k][n]] = Fraction(1)
+        for a, (j, k) in enumerate(application.edges):
             if (places[j] == LOCAL) != (places[k] == LOCAL):
                 found[(part.up if places[j] == LOCAL else part.down)[a]] = Fraction(1)
-        seconds = part.costs.duration(part.application, places)
-        finish: dict[int, Fraction] = {}
-        for k in part.application.order:
-            before = [finish[j] for _, j in part.application.incoming[k]]
-            finish[k] = max(before, default=Fraction(0)) + seconds[k]
-            found[part.finish[k]] = finish[k]
-            if k in part.joins:
-                found[part.joins[k]] = max(before)
-        found[part.delay] = path(part.application, seconds, max)
+        for k in application.order:
+            before = [
+                found.get(part.finish[application.edges[a][0]], exact.ZERO) for a in application.into[k]
+            ]
+            begin = max(before, default=exact.ZERO)
+            terms = part.duration(k).items()
+            seconds = sum((value for column, value in terms if found.get(column)), exact.ZERO)
+            found[part.finish[k]] = begin + seconds
+            if k in part.start:
+                found[part.start[k]] = begin
+        found[part.delay] = delay
+        if part.served is not None:
+            found[part.served] = Fraction(1)
         if part.air is not None and any(n != LOCAL for n in places):
             found[part.air] = Fraction(1)
     return {column: value for column, value in found.items() if value}
