@@ -17,6 +17,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from offloadlib.formulations.structured.decomposition import city
 from offloadlib.instances import AnyInstance
@@ -24,12 +25,19 @@ from offloadlib.instances.compiled import called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.kinds import KINDS
+from offloadlib.kinds import face
 from offloadlib.methods import Family
 from offloadlib.registry import METHODS, find
 
 SMALL = Setting(devices=6, offload_points=3, capacity=4)
 CITY = Setting(devices=city.LARGE, offload_points=10, capacity=city.LARGE // 4)
+
+LIMITS: dict[str, Any] = {
+    "resources": ("memory",),
+    "room": (2.0, 4.0),
+    "deadline": (0.7, 1.1),
+    "rejection": (1.0, 2.0),
+}
 
 INSTANCES: dict[str, AnyInstance] = {
     "face": generate(SMALL),
@@ -38,6 +46,7 @@ INSTANCES: dict[str, AnyInstance] = {
     "layered": generate(replace(SMALL, applications=("layered-12",)), seed=1),
     "both": generate(replace(SMALL, applications=("face", "layered-12")), seed=1),
     "channels": generate(replace(SMALL, channels=1), seed=1),
+    "limits": generate(replace(SMALL, applications=("face", "layered-12"), **LIMITS)),
     "city": generate(CITY),
     "hybrid": generate_hybrid(HybridSetting(devices=3, tasks=3)),
 }
@@ -55,7 +64,7 @@ def needs(method: str, kind: str) -> frozenset[str]:
     chosen, instance = find(method), INSTANCES[kind]
     functions = [chosen.load()]
     if chosen.family is Family.EXACT:
-        functions.append(find(KINDS[instance.kind].first).load())
+        functions.append(face(instance.kind).start.load())
     kernels = {kernel for function in functions for kernel in called_by(function)}
     return frozenset(kernel.__name__ for kernel in kernels if kernel.needed(instance))
 

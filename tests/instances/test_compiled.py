@@ -197,3 +197,48 @@ def test_a_cache_of_other_code_is_not_used(tmp_path: Path) -> None:
     each = [text.split() for text in done.stdout.split("--")[:-1]]
     said = [(float(words[-1]), "compiling," in words) for words in each]
     assert said == [(1.0, True), (10.0, True), (1000.0, True), (2.0, True), (2.0, False)]
+
+
+TWO_KERNELS = """
+from numba import types
+from offloadlib.instances.compiled import kernel, subroutine
+@subroutine
+def rule(value):
+    return 2.0 * value
+@kernel(types.float64(types.float64))
+def once(value):
+    return rule(value) + 1.0
+@kernel(types.float64(types.float64))
+def twice(value):
+    return rule(rule(value))
+"""
+
+ONE_AFTER_THE_OTHER = """
+import os, sys
+from numba.core import event
+import offloadlib.instances.compiled
+sys.path.insert(0, sys.argv[1])
+class Told(event.Listener):
+    def on_start(self, event):
+        begun.add(event.data["dispatcher"].py_func.__name__)
+    def on_end(self, event):
+        pass
+begun = set()
+for name in ("once", "twice"):
+    child = os.fork()
+    if not child:
+        import rules
+        event.register("numba:compile", Told())
+        print(getattr(rules, name)(3.0), *sorted(begun), flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_subroutine_is_compiled_once_for_all_kernels(tmp_path: Path) -> None:
+    """The cache keeps what a kernel is linked from."""
+    (tmp_path / "rules.py").write_text(TWO_KERNELS)
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = run([PYTHON, "-c", ONE_AFTER_THE_OTHER, str(tmp_path)], environment=cache)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["7.0 once rule", "12.0 twice", ""]

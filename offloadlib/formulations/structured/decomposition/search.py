@@ -565,7 +565,7 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
     return -1, -1
 
 
-@inlined
+@subroutine
 def _search(  # type: ignore[no-untyped-def]
     costs, root, graph, plan, best, limit, effort, share, room, incumbent
 ):

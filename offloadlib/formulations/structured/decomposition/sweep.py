@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from offloadlib.instances.compiled import inlined, subroutine
+from offloadlib.instances.compiled import subroutine
 from offloadlib.instances.loops import order_of
 
 from .frontier import (
@@ -373,7 +373,7 @@ def _begin(plan, j, kept, number, counted, weight, aside, put):  # type: ignore[
     return starts
 
 
-@inlined
+@subroutine
 def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  # type: ignore[no-untyped-def]
     """The least cost of a decision below ``enough``, and a lower bound of all decisions' costs up to that.
 
