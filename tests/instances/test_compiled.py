@@ -32,6 +32,9 @@ INSTANCES = {
     ),
     "any graph": generate(replace(SMALL, applications=("layered-8",)), seed=1),
     "channels": generate(replace(SMALL, applications=("chain-3",), channels=1)),
+    "limits": generate(
+        replace(SMALL, resources=("memory",), room=(2.0, 4.0), deadline=(0.7, 1.1), rejection=(1.0, 2.0))
+    ),
     "hybrid": generate_hybrid(HybridSetting(devices=2, tasks=2)),
 }
 

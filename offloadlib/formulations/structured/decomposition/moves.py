@@ -30,7 +30,7 @@ from offloadlib.instances.structured.model import Places
 
 from .chunks import chunks, in_threads
 from .limits import PricedLimits
-from .tables import GRAPH, OFFERS, READ, READ_INT, Offers, graph, sides
+from .tables import GRAPH, OFFERS, READ, READ_INT, Offers, graph, of_format_1, sides
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""
@@ -106,7 +106,8 @@ def _cost(sides, graph, cpu, m, chosen, finish):  # type: ignore[no-untyped-def]
 @kernel(
     types.int64(
         *(GROUP_SIDES, GRAPH, OFFERS, _DEVICES, readable("int32", 2), types.float64, _MOVES),
-    )
+    ),
+    needed=of_format_1,
 )
 def _scan(sides, graph, points, devices, table, most, found):  # type: ignore[no-untyped-def]
     """List moves of devices of a group that lose at most so much; returns how many."""
@@ -241,7 +242,8 @@ def _back(before, end, begin, path):  # type: ignore[no-untyped-def]
 @kernel(
     types.Tuple((types.int64, types.boolean))(
         *(READ_INT, _MOVES, READ, writable("int64"), writable("int32", 2), types.int64)
-    )
+    ),
+    needed=of_format_1,
 )
 def _chains(start, moves, prices, excess, table, most):  # type: ignore[no-untyped-def]
     device, loss = moves.device, moves.loss

@@ -41,7 +41,7 @@ from offloadlib.instances.structured.model import Places
 from .labels import side_of
 from .plan import LEAF, PLAN, SERIES, labelled, plan
 from .pricing import Prices, Restrictions
-from .tables import OFFERS, Offers, sides
+from .tables import OFFERS, Offers, of_format_1, sides
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""
@@ -320,7 +320,7 @@ def _undominated(labels, prices, tie, effort, start, end):  # type: ignore[no-un
 
 @kernel(
     types.int64(GROUP_SIDES, OFFERS, PLAN, _ASKED, writable("int64"), _PATTERNS),
-    needed=enumerable,
+    needed=lambda instance: of_format_1(instance) and enumerable(instance),
 )
 def patterns_by_labels(sides, points, plan, asked, effort, room):  # type: ignore[no-untyped-def]
     """The patterns of a device up to a ceiling; returns how many, -1 if too many."""

@@ -59,7 +59,7 @@ from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from .frontier import FRONTIER
 from .plan import labelled
 from .sweep import sweep
-from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED
+from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED, of_format_1
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -760,7 +760,7 @@ def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
 
 @kernel(
     types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, FRONTIER, EFFORT, CHOICES),
-    needed=lambda instance: not all(map(labelled, instance.applications)),
+    needed=lambda instance: of_format_1(instance) and not all(map(labelled, instance.applications)),
 )
 def price_by_search(sides, points, devices, graph, plan, effort, answer):  # type: ignore[no-untyped-def]
     """Price devices of a group, up to a tolerance; False where a value is a relaxation."""
