@@ -37,7 +37,7 @@ pair or a number accordingly. Kernels have these functions from :mod:`.inlined`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -94,6 +94,12 @@ class Terms:
     def sides(self) -> Sides:
         """What each part adds to equation (3)."""
         return self.weighted()
+
+    @property
+    def plain(self) -> Terms:
+        """The same in seconds and mJ."""
+        ones = np.ones(len(self.group))
+        return replace(self, delay_weight=ones, energy_weight=ones, share=None, ceiling=None)
 
     @property
     def parts(self) -> dict[str, tuple[Floats, Floats]]:

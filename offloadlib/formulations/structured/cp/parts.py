@@ -94,18 +94,14 @@ def unit_in(bits: float, limit: float) -> float:
 
 def delays(term: Terms, places: Options) -> Parts:
     """In seconds."""
-    ahead, back = term.latency_up[:, None], term.latency_down[:, None]
-    task = term.group.application
-    radio = term.head_up + term.tail_down + task.heads * ahead + task.tails * back
-    seconds = places.seconds.copy()
-    seconds[..., :LOCAL] += radio[:, :, None]
-    return Parts(np.where(places.allowed, seconds, 0.0), term.arc_up + ahead, term.arc_down + back)
+    sides, seconds = term.plain.sides, places.seconds.copy()
+    seconds[..., :LOCAL] += sides.radio_delay[:, :, None]
+    return Parts(np.where(places.allowed, seconds, 0.0), sides.up_delay, sides.down_delay)
 
 
 def energies(term: Terms, places: Options) -> Parts:
     """In mJ."""
-    execute, send, receive = (power[:, None] for power in (term.execute, term.send, term.receive))
-    spent = np.zeros_like(places.seconds)
-    spent[..., LOCAL] = execute * term.local
-    spent[..., :LOCAL] = (send * term.head_up + receive * term.tail_down)[:, :, None]
-    return Parts(np.where(places.allowed, spent, 0.0), send * term.arc_up, receive * term.arc_down)
+    sides, spent = term.plain.sides, np.zeros_like(places.seconds)
+    spent[..., LOCAL] = sides.local_energy
+    spent[..., :LOCAL] = sides.radio_energy[:, :, None]
+    return Parts(np.where(places.allowed, spent, 0.0), sides.up_energy, sides.down_energy)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -220,8 +220,7 @@ def tasks_of(instance: Instance, asked: Asked, branches: Branches, g: int, rows:
     """The pricing problems of some devices of a group."""
     group, term, devices = instance.groups[g], instance.terms[g], instance.devices
     members = group.members[rows]
-    ones = np.ones(len(group))
-    sides = replace(term, delay_weight=ones, energy_weight=ones, share=None, ceiling=None).weighted(rows)
+    sides = term.plain.weighted(rows)
     table, rates, share = options(instance, g, rows), asked.rates, asked.share[members]
     paid = share[:, None, None] * table.fee
     for demand, price in zip(table.demand, rates.places, strict=True):

@@ -280,11 +280,7 @@ def menu_of(instance: Instance) -> Menu:
 
 def _unweighted(instance: Instance) -> FlatTasks:
     """All tasks in a row, in seconds and mJ."""
-    terms = []
-    for term in instance.terms:
-        ones = np.ones(len(term.group))
-        terms.append(replace(term, delay_weight=ones, energy_weight=ones))
-    return flat_tasks(replace(instance, given_terms=tuple(terms)))
+    return flat_tasks(replace(instance, given_terms=tuple(term.plain for term in instance.terms)))
 
 
 def _order(start: Ints, delay_weight: Floats, seconds: Floats, fee: Floats) -> Ints:
