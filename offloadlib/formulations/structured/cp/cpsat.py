@@ -90,17 +90,10 @@ from . import limited
 from .decisions import DecisionEncoding
 from .encoding import Encoding, margin
 from .places import PlaceEncoding
-from .program import Finding, Program, version
+from .program import WAYS, Finding, Program, version
 
 LARGEST_SEARCHED = 8
 """Subtasks of a graph that is not series-parallel and is priced nevertheless, at the most."""
-
-WAYS: tuple[Mapping[str, Any], ...] = (
-    {},
-    {"cp_model_presolve": False},
-    {"cp_model_presolve": False, "linearization_level": 0, "permute_variable_randomly": True},
-)
-"""Settings beside those of the encoding: none, then safer ones for when CP-SAT contradicts what is known."""
 
 GROWTH = 4
 """Times as many choices in each further program."""

@@ -51,7 +51,6 @@ device can in a better solution than the best known one are cut down to twice th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -70,22 +69,7 @@ from .. import programs
 from ..programs import LimitedSearch, Record, magnitude
 from .encoding import BITS, LARGEST, margin
 from .parts import LIMIT_BITS, Parts, WholeParts, delays, energies, rounded, unit_in
-from .program import Finding, Program, Term, end_of, total, version
-
-SETTINGS: Mapping[str, Any] = {
-    "cp_model_probing_level": 0,
-    "linearization_level": 2,
-    # Detecting inclusions, OR-Tools 9.15 calls feasible programs infeasible (google/or-tools#5293).
-    "presolve_inclusion_work_limit": 0,
-}
-
-WAYS: tuple[Mapping[str, Any], ...] = (
-    {},
-    {"cp_model_presolve": False},
-    {"cp_model_presolve": False, "linearization_level": 0, "permute_variable_randomly": True},
-)
-"""Settings beside those: none, then safer ones, for when CP-SAT contradicts what is known, and to confirm
-that there is no solution."""
+from .program import PLACES, WAYS, Finding, Program, Term, end_of, total, version
 
 FINER = 16.0
 """Times finer a unit must be for another run in it."""
@@ -159,7 +143,7 @@ def _ask(
                 search.budget,
                 gap=encoding.gap,
                 time_limit=search.left,
-                settings={**SETTINGS, **way},
+                settings={**PLACES, **way},
                 alone=False,
                 report=partial(_report, search, encoding),
             )

@@ -17,7 +17,7 @@ from offloadlib.instances.structured.sides import Terms, away
 
 from ..decomposition.pricing import NEVER, Prices, Restrictions, price
 from .encoding import LARGEST, Encoding, unit_of, whole
-from .program import Program, Term, end_of, total
+from .program import PLACES, Program, Term, end_of, total
 
 
 class _Parts(NamedTuple):
@@ -81,12 +81,7 @@ class PlaceEncoding(Encoding):
         self._subtask, self._place = number // width, np.append(LOCAL, self._points)[number % width]
         self._radio = Limits(instance).radio
         self._least, slack = np.zeros_like(choices), np.zeros_like(number)
-        self.settings: Mapping[str, Any] = {
-            "cp_model_probing_level": 0,
-            "linearization_level": 2,
-            # Detecting inclusions, OR-Tools 9.15 calls feasible programs infeasible (google/or-tools#5293).
-            "presolve_inclusion_work_limit": 0,
-        }
+        self.settings: Mapping[str, Any] = PLACES
         self.alone = prices is not None
         if prices is not None:
             self.settings = {**self.settings, "optimize_with_core": True}

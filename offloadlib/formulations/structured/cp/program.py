@@ -28,6 +28,22 @@ from ..decomposition.chunks import never
 TICK = 0.05
 """Seconds between two looks at what CP-SAT has found."""
 
+PLACES: Mapping[str, Any] = {
+    "cp_model_probing_level": 0,
+    "linearization_level": 2,
+    # Detecting inclusions, OR-Tools 9.15 calls feasible programs infeasible (google/or-tools#5293).
+    "presolve_inclusion_work_limit": 0,
+}
+"""Settings for programs whose choices are places of subtasks."""
+
+WAYS: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"cp_model_presolve": False},
+    {"cp_model_presolve": False, "linearization_level": 0, "permute_variable_randomly": True},
+)
+"""Settings beside those of a program: none, then safer ones, for when CP-SAT contradicts what is known, and
+to confirm that there is no solution."""
+
 Term = tuple[Any, int]
 """A variable and its coefficient."""
 
