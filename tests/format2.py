@@ -56,6 +56,17 @@ def random_format2(
     return _Maker(draw, frozenset(features)).document(seed, max_devices, max_points, max_subtasks)
 
 
+def random_format1(seed: int, **sizes: int) -> Document:
+    """A valid document of version 1, with few places; the keywords are those of :func:`random_format2`."""
+    document = random_format2(seed, ["normalise", "channels"], **sizes)
+    document["version"] = 1
+    document["cost"].pop("objective", None)
+    draw = Random(seed)
+    for point in document["offload_points"]:
+        point["capacity"] = draw.randint(0, 4)
+    return document
+
+
 def format2_documents(features: Collection[str] | None = None, **sizes: int) -> SearchStrategy[Document]:
     """The same as a strategy; the keywords are those of :func:`random_format2`."""
     return st.integers(0, 2**31 - 1).map(lambda seed: random_format2(seed, features, **sizes))

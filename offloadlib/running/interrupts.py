@@ -1,7 +1,9 @@
-"""Ctrl-C, and other signals that ask for the end, counted instead of raised wherever they come."""
+"""Ctrl-C, and other signals that ask for the end, counted instead of raised wherever they come; and a limit
+on time, which comes like one of them."""
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 import types
@@ -11,6 +13,42 @@ from dataclasses import dataclass
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """What ends a solve, with the best solution so far."""
+
+
+class TooLong(Exception):
+    """It takes more time than there is."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End what the main thread does after so many seconds, as Ctrl-C would.
+
+    Raises
+    ------
+    TooLong
+        If it takes longer.
+    """
+    passed = threading.Event()
+
+    def end() -> None:
+        passed.set()
+        _thread.interrupt_main()
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        if passed.is_set():
+            raise TooLong(f"it takes more than {seconds:g} s")
+        if callable(before):
+            before(number, frame)
+
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), end)
+    timer.daemon = True
+    before = signal.signal(signal.SIGINT, note)  # which may be ignored, in the background
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 from offloadlib.instances import LOCAL
@@ -18,6 +19,9 @@ EXACTLY = 10**30
 
 LARGEST_TREE = 20_000
 """Nodes of a tree; then it ends with the bounds that there are."""
+
+ROUNDS = 4
+"""How often it is looked at anew what can be spared, as cheaper decisions are found."""
 
 Allowed = Sequence[frozenset[int]]
 """The places that are left to each subtask."""
@@ -99,10 +103,17 @@ class Branching:
         The exact side.
     enough
         What share of the least is as good as nothing.
+
+    Attributes
+    ----------
+    enough
+        As above.
+    least
+        What the cheapest decision that was tried costs.
     """
 
     def __init__(self, costs: Costs, exact: Arithmetic, enough: int = ENOUGH) -> None:
-        self._costs, self._exact, self._enough = costs, exact, enough
+        self._costs, self._exact, self.enough, self._spare = costs, exact, enough, 0
         self._relaxation = Relaxation(costs)
 
     def prove(
@@ -112,8 +123,9 @@ class Branching:
         starts: Sequence[Sequence[int]],
         needed: int,
         otherwise: int | None = None,
+        spare: int = 0,
     ) -> Node:
-        """A tree that proves the least cost, up to a small share of it.
+        """A tree that proves the least cost, up to a small share of it, or what can be spared.
 
         Parameters
         ----------
@@ -125,8 +137,11 @@ class Branching:
             What is as good as an infinite bound.
         otherwise
             What refusing the device costs, where it may be refused: a bound need not be higher.
+        spare
+            By so much the bound may be below the least cost.
         """
-        self._least = needed if otherwise is None else min(otherwise, needed)
+        self._spare = spare
+        self.least = needed if otherwise is None else min(otherwise, needed)
         self._left = LARGEST_TREE
         for start in starts:
             if all(n in places for n, places in zip(start, allowed, strict=True)):
@@ -136,7 +151,7 @@ class Branching:
     def _try(self, places: Sequence[int]) -> None:
         cost = self._exact.cost(places)
         if cost is not None:
-            self._least = min(self._least, cost)
+            self.least = min(self.least, cost)
 
     def _node(self, branches: list[Branch], allowed: list[frozenset[int]]) -> Node:
         if not all(allowed):
@@ -144,9 +159,10 @@ class Branching:
         shares, proposal = self._relaxation.solve(allowed)
         found = self._exact.end(branches, allowed, proposal)
         places = [max(share, key=share.__getitem__) for share in shares]
-        self._try(places)
+        self._try(self._numbered(places, shares))
         self._left -= 1
-        if found.bound >= self._least - abs(self._least) // self._enough or self._left < 0:
+        spare = max(self._spare, abs(self.least) // self.enough)
+        if found.bound >= self.least - spare or self._left < 0:
             return found
         if all(len(left) == 1 for left in allowed):
             settled = decided(self._costs, places)
@@ -157,6 +173,19 @@ class Branching:
             branch = Branch(k, inside, among)
             sides.append((branch, self._node([*branches, branch], branch.divide(allowed))))
         return Fork(*sides[0], *sides[1])
+
+    def _numbered(self, places: list[int], shares: list[dict[int, float]]) -> list[int]:
+        """A decision with as many subtasks where branches want them, those with the largest shares there."""
+        found = list(places)
+        for count in self._costs.counts:
+            among = [sum(part for n, part in share.items() if n in count.places) for share in shares]
+            order = sorted(range(len(found)), key=lambda k: -among[k])
+            inside = count.nearest(sum(n in count.places for n in found))
+            for i, k in enumerate(order):
+                left = {n: part for n, part in shares[k].items() if (n in count.places) == (i < inside)}
+                if left and found[k] not in left:
+                    found[k] = max(left, key=left.__getitem__)
+        return found
 
     def _choice(
         self, shares: list[dict[int, float]], allowed: list[frozenset[int]]
@@ -175,3 +204,45 @@ class Branching:
         order = sorted(allowed[k], key=lambda n: (self._costs.at[k][n].seconds, n))
         mean = sum(share * i for i, share in enumerate(shares[k][n] for n in order))
         return k, frozenset(order[: max(1, min(int(mean) + 1, len(order) - 1))])
+
+
+@dataclass(frozen=True)
+class One:
+    """One device at a leaf: what is to be proven of it, for :meth:`Branching.prove`."""
+
+    search: Branching
+    allowed: Allowed
+    starts: Sequence[Sequence[int]]
+    needed: int
+    otherwise: int | None
+
+    def prove(self, spare: int) -> Node:
+        """A tree that proves the least cost but for what can be spared."""
+        return self.search.prove((), self.allowed, self.starts, self.needed, self.otherwise, spare)
+
+    def value(self, node: Node) -> int:
+        """What a tree proves of it."""
+        return node.bound if self.otherwise is None else min(node.bound, self.otherwise)
+
+
+def together(devices: Sequence[One], wanted: int) -> list[Node]:
+    """Trees that prove together what is wanted, if they can, and little more than that.
+
+    Of what the least costs are above it each device is spared a share, in proportion to the gap at its root.
+    """
+    nodes = [one.prove(one.needed) for one in devices]
+    roots = [one.value(node) for one, node in zip(devices, nodes, strict=True)]
+    spared = Fraction(1)
+    for _ in range(ROUNDS):
+        if sum(map(One.value, devices, nodes)) >= wanted or not spared:
+            break
+        least = [one.search.least for one in devices]
+        gaps = [cost - root for cost, root in zip(least, roots, strict=True)]
+        spared = Fraction(max(sum(least) - wanted, 0), sum(gaps) or 1)
+        for i, (one, cost, gap) in enumerate(zip(devices, least, gaps, strict=True)):
+            spare = int(spared * gap)
+            if one.value(nodes[i]) < cost - spare:
+                nodes[i] = one.prove(spare)
+    if sum(map(One.value, devices, nodes)) < wanted:
+        nodes = [one.prove(0) for one in devices]
+    return nodes

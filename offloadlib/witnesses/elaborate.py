@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 
 from offloadlib.check.core import costs as exact
 from offloadlib.check.core import tree, witness
+from offloadlib.check.core.certificate import Branch as Division
 from offloadlib.check.core.certificate import Certificate, Leaf
 from offloadlib.check.core.forms import WHOLE
 from offloadlib.check.core.reading import LOCAL, Device, Instance
 
-from .branching import ENOUGH, EXACTLY, Allowed, Branch, Branching, End, Node, Progress
+from .branching import ENOUGH, EXACTLY, Allowed, Branch, Branching, End, Node, One, Progress, together
 from .flows import flow
 from .program import Waits
-from .relaxation import LARGE, Arc, Costs, Proposal, Taken, Task
+from .relaxation import LARGE, Arc, Costs, Count, Proposal, Taken, Task
 
 LIMITS = ("deadline", "budget", "largest")
 """Of a device's own, by the names of their prices in witnesses."""
@@ -62,34 +63,51 @@ def witnesses(
     for number, node, left in tree.leaves(instance, certificate):
         needed = witness.down(node.charge + abs(claim)) + (1 << witness.FINE)
         of, total = found.setdefault(str(number), {}), witness.down(-node.charge)
-        served = []
+        served: list[tuple[int, Shares, One]] = []
         for m, device in enumerate(instance.devices):
-            places, may = left[m]
+            places, may, counts = left[m]
             charges = Charges.of(instance, device, gridded[m], m, node)
-            shares = Shares(instance, device, gridded[m], charges, waits[device.application.id], needed)
+            shares = Shares(
+                instance, device, gridded[m], charges, counts, waits[device.application.id], needed
+            )
             starts = [*shares.starts(places), *([decisions[m]] if m in decisions else [])]
             if all(places):
-                served.append((m, shares, places, starts, shares.charges.refused if may else None))
+                otherwise = charges.refused if may else None
+                search = Branching(shares.costs(), shares)
+                served.append((m, shares, One(search, places, starts, needed, otherwise)))
             elif may:
-                total += shares.charges.refused
-        if node.infeasible:  # first those that may have no decision: they alone may prove it
-            served.sort(key=lambda one: any(one[1].cost(start) is not None for start in one[3]))
-        apart = total
-        for enough in (ENOUGH, EXACTLY) if node.infeasible else (ENOUGH,):
-            if node.infeasible and total > HAIR:
+                total += charges.refused
+        if node.infeasible:
+            trees = _above_0(served, total)
+        else:
+            wanted = witness.down(claim + abs(claim) / ENOUGH) + HAIR - total
+            nodes = together([one for _, _, one in served], wanted)
+            trees = {m: found_tree for (m, _, _), found_tree in zip(served, nodes, strict=True)}
+        for m, shares, _ in served:
+            if shares.best is not None:
+                decisions[m] = shares.best
+        of |= {
+            instance.devices[m].id: written(instance, instance.devices[m], one) for m, one in trees.items()
+        }
+        done += len(instance.devices)
+        watch(done, whole)
+    return found
+
+
+def _above_0(served: Sequence[tuple[int, Shares, One]], total: int) -> dict[int, Node]:
+    """Trees of devices, by their numbers, that raise a total above 0, by a hair if at all; others do not
+    lower it. First come those that may have no decision: they alone may prove it."""
+    order = sorted(served, key=lambda one: any(one[1].cost(start) is not None for start in one[2].starts))
+    for enough in (ENOUGH, EXACTLY):
+        found, added = dict[int, Node](), total
+        for m, _, one in order:
+            if added > HAIR:
                 break
-            total = apart  # it is above 0 by a hair, if at all
-            for m, shares, places, starts, otherwise in served:
-                if node.infeasible and total > HAIR:  # that is proven, and no device lowers it
-                    break
-                search = Branching(shares.costs(), shares, enough=enough)
-                found_tree = search.prove((), places, starts, needed, otherwise)
-                if shares.best is not None:
-                    decisions[m] = shares.best
-                total += found_tree.bound if otherwise is None else min(found_tree.bound, otherwise)
-                of[instance.devices[m].id] = written(instance, instance.devices[m], found_tree)
-                done = min(done + 1, whole)
-                watch(done, whole)
+            one.search.enough = enough
+            found[m] = one.prove(0)
+            added += one.value(found[m])
+        if added > HAIR:
+            break
     return found
 
 
@@ -179,6 +197,7 @@ class Shares:
         device: Device,
         parts: Gridded,
         charges: Charges,
+        counts: Sequence[tuple[Division, int]],
         waits: Sequence[Arc],
         needed: int,
     ) -> None:
@@ -192,6 +211,9 @@ class Shares:
             waits,
             [k for k, arcs in enumerate(device.application.out) if not arcs],
         )
+        self._counts = [
+            Count(branch.places, branch.most + side, -1 if side else 1) for branch, side in counts
+        ]
         self.best: list[int] | None = None
         self._least: int | None = None
 
@@ -218,6 +240,7 @@ class Shares:
             budget,
             largest,
             parts.own[0] / unit,
+            self._counts,
         )
 
     def starts(self, left: Allowed) -> list[list[int]]:
@@ -229,9 +252,11 @@ class Shares:
         ]
 
     def cost(self, places: Sequence[int]) -> int | None:
-        """What a decision costs; None: it breaks a limit of the device's own."""
+        """What a decision costs; None: it breaks a limit of the device's own, or a branch on a number."""
         charges, parts, edges = self.charges, self._parts, self._device.application.edges
         if any(amount > limit for _, limit, amount in self._own_limits(places)):
+            return None
+        if not all(count.holds(places) for count in self._counts):
             return None
         delays: list[Any] = [parts.at[k][n][0] for k, n in enumerate(places)]
         energy = sum(parts.at[k][n][1] for k, n in enumerate(places))
@@ -283,6 +308,12 @@ class Shares:
             costs[k][LOCAL] -= amount
         prices = dict(zip(LIMITS, (late, much, dear), strict=True))
         bound = -sum(math.ceil(prices[key] * limit) for key, limit in self._limits.items())
+        for count, written_price in zip(self._counts, record.get("counts", ()), strict=False):
+            price = count.sign * witness.down(Fraction(written_price))
+            bound -= price * count.limit
+            for at in costs:
+                for n in at.keys() & count.places:
+                    at[n] += price
         air = record.get("air") or [0] * len(left)
         for k, places in enumerate(left):
             toll = air[k] * charges.toll // WHOLE
@@ -336,6 +367,8 @@ class Shares:
             left -= air[-1]
         record["air"] = air
         kept = {key: values for key, values in record.items() if type(values) is str or any(values)}
+        if any(price > 0 for price in proposal.counts):
+            kept["counts"] = [repr(max(price, 0.0) / unit) for price in proposal.counts]
         return kept, through
 
 

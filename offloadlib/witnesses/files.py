@@ -50,12 +50,13 @@ class Proof(NamedTuple):
     instance
         The instance.
     document
-        The file, without cuts; an enumeration of patterns has become a leaf at its prices on limits, and what
-        is below it is left out.
+        The file, without cuts and enumerations of patterns. Where there are no cuts, what is below one takes
+        its place: branches on numbers can be about all decisions. Else it has become a leaf at its prices on
+        limits, and what is below is left out.
     claim
         Its lower bound.
     left_out
-        How many enumerations there are.
+        How many enumerations have become leaves.
     """
 
     instance: Instance
@@ -96,8 +97,14 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
     if faults:
         raise InputError(certificate, [("", fault) for fault in faults])
     document = parse_json(read_bytes(certificate), certificate)
-    kept = [i for i, below in enumerate(below_enumerations(found.nodes)) if not below]
+    inside, cut = below_enumerations(found.nodes), bool(found.cuts)
+    gone = [inside[i] if cut else isinstance(node, Enumeration) for i, node in enumerate(found.nodes)]
+    kept = [i for i, is_gone in enumerate(gone) if not is_gone]
     number = {old: new for new, old in enumerate(kept)}
+    if not cut:
+        for i, node in reversed(list(enumerate(found.nodes))):
+            if isinstance(node, Enumeration):
+                number[i] = number[node.below]
     records: list[dict[str, Any]] = []
     for i in kept:
         node, record = found.nodes[i], dict(document["nodes"][i])

@@ -187,7 +187,7 @@ class Program:
 def formulate(instance: Instance, waits: Waits) -> Program:
     """The program of an instance."""
     program = Program()
-    points = [n for n, point in enumerate(instance.points) if point.capacity != 0]
+    points = [n for n, point in enumerate(instance.points) if point.room.get(SUBTASKS) != 0]
     constant = exact.ZERO
     for m, device in enumerate(instance.devices):
         if instance.version == 1 and device.connected_to is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ LARGE = 1e300
 STEEP = 1e4
 """What exceeding a deadline or a budget by all of it costs in a linear program, as a multiple of the device's
 cost."""
+
+MANY = 5_000
+"""Rows of a linear program that may take some seconds."""
 
 Arc = tuple[int, int]
 
@@ -55,6 +59,29 @@ class Taken(NamedTuple):
     own: float = 0.0
 
 
+class Count(NamedTuple):
+    """A branch on a number: at most so many subtasks are at some places, or at least.
+
+    Attributes
+    ----------
+    sign
+        1: at most, -1: at least.
+    """
+
+    places: frozenset[int]
+    limit: int
+    sign: int
+
+    def nearest(self, number: int) -> int:
+        """The number that it allows next to some number."""
+        return min(number, self.limit) if self.sign > 0 else max(number, self.limit)
+
+    def holds(self, places: Sequence[int]) -> bool:
+        """Whether a decision keeps it."""
+        number = sum(n in self.places for n in places)
+        return number == self.nearest(number)
+
+
 class Costs(NamedTuple):
     """What the parts of a device's task take, in any unit of cost.
 
@@ -74,6 +101,8 @@ class Costs(NamedTuple):
         The device's own limits, infinite where there are none.
     own_second
         What a second costs the device itself, in the unit of ``largest``.
+    counts
+        Branches on numbers of its subtasks.
     """
 
     task: Task
@@ -86,6 +115,7 @@ class Costs(NamedTuple):
     budget: float = math.inf
     largest: float = math.inf
     own_second: float = 0.0
+    counts: Sequence[Count] = ()
 
 
 class Proposal(NamedTuple):
@@ -99,6 +129,8 @@ class Proposal(NamedTuple):
         Amounts, by arc and by subtask.
     late, much, dear
         Prices on the deadline, the budget and the largest cost.
+    counts
+        Prices of a subtask more than a branch allows, or less.
     """
 
     last: Mapping[int, float]
@@ -108,6 +140,7 @@ class Proposal(NamedTuple):
     late: float = 0.0
     much: float = 0.0
     dear: float = 0.0
+    counts: Sequence[float] = ()
 
 
 NOTHING = Proposal({}, {}, (), ())
@@ -182,6 +215,16 @@ class Relaxation:
             self._much_unit = unit = costs.budget or 1.0
             terms = {column: -taken.energy / unit for column, taken in spent.items()}
             self._much = self._row(-costs.budget / unit, math.inf, {**terms, much: 1.0})
+        self._counts = []
+        for count in costs.counts:
+            terms = {
+                column: -float(count.sign)
+                for places in self._place
+                for n, column in places.items()
+                if n in count.places
+            }
+            terms[self._column(steep)] = 1.0
+            self._counts.append(self._row(-float(count.sign * count.limit), math.inf, terms))
         self._highs = self._program()
 
     def _local(self, k: int) -> int:
@@ -225,7 +268,7 @@ class Relaxation:
         self._highs.changeColsBounds(
             len(columns), np.array(columns, dtype=np.int32), np.zeros(len(columns)), np.array(upper)
         )
-        self._highs.run()
+        self._run()
         solution = self._highs.getSolution()
         if not solution.dual_valid:
             return [dict.fromkeys(left, 1.0 / len(left)) for left in allowed], NOTHING
@@ -238,12 +281,23 @@ class Relaxation:
             late=0.0 if self._late < 0 else duals[self._late] * self._unit / self._late_unit,
             much=0.0 if self._much < 0 else duals[self._much] * self._unit / self._much_unit,
             dear=0.0 if self._dear < 0 else duals[self._dear] * self._unit / self._dear_unit,
+            counts=[duals[row] * self._unit for row in self._counts],
         )
         shares = [
             {n: values[column] for n, column in places.items() if n in left}
             for places, left in zip(self._place, allowed, strict=True)
         ]
         return shares, proposal
+
+    def _run(self) -> None:
+        """Solve it; where that may take long in a thread of its own, so that Ctrl-C comes through."""
+        if len(self._rows) < MANY:
+            self._highs.run()
+            return
+        solving = threading.Thread(target=self._highs.run, daemon=True)
+        solving.start()
+        while solving.is_alive():
+            solving.join(0.1)
 
 
 def decided(costs: Costs, places: Sequence[int]) -> Proposal:

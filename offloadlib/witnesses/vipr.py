@@ -63,12 +63,24 @@ class Short(NamedTuple):
 
 class Side(NamedTuple):
     """What a branch says of a device's subtask: it is at one of these places (``among``), or at none of them;
-    of no subtask: it is served (``among``), or not. With the line that assumes it."""
+    of no subtask: at most so many are there (``among``), or more; or, without places, it is served
+    (``among``), or not. With the line that assumes it."""
 
     subtask: int | None
     places: frozenset[int]
     among: bool
     line: int
+    most: int = 0
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is about a number."""
+        return self.subtask is None and bool(self.places)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it is about refusal."""
+        return self.subtask is None and not self.places
 
     def allows(self, place: int) -> bool:
         """Whether a place is left."""
@@ -277,10 +289,14 @@ class _Proof:
             return self._leaf(number, node, sides)
         part = self._parts.get(node.device)
         if part is None:  # without a radio link, in format 1: it is local, whatever a branch says
-            return self.node(node.equal if LOCAL in node.places else node.different, sides)
+            on_a_number = node.subtask is None
+            return self.node(node.sides[0 if on_a_number or LOCAL in node.places else 1], sides)
         found = []
-        for child, equal in ((node.equal, True), (node.different, False)):
-            side = self._assume(part, node.subtask, node.places, self._is_among(node, equal))
+        for child, equal in zip(node.sides, (True, False), strict=True):
+            if node.subtask is None and node.places:
+                side = self._assume_number(part, node, equal)
+            else:
+                side = self._assume(part, node.subtask, node.places, self._is_among(node, equal))
             own = [*sides.get(part.number, []), side]
             found.append((*self.node(child, sides | {part.number: own}), side.line))
         return self._joined(None, found)
@@ -295,6 +311,11 @@ class _Proof:
         assert None not in columns
         line = self._derivation.assume("G" if among else "L", int(among), columns)  # type: ignore[arg-type]
         return Side(k, kept, among, line)
+
+    def _assume_number(self, part: Part, node: Division, few: bool) -> Side:
+        columns = [at[n] for at in part.at for n in sorted(at.keys() & node.places)]
+        line = self._derivation.assume("L" if few else "G", node.most + (not few), columns)
+        return Side(None, node.places, few, line, node.most)
 
     def _joined(
         self, terms: Mapping[int, int] | None, found: Sequence[tuple[Any, int, int]]
@@ -371,11 +392,10 @@ class _Proof:
         self, part: Part, target: Mapping[int, int], witness: Any, sides: list[Side], much: int
     ) -> tuple[int, int]:
         """The bound of a device: where it may be refused, the lesser of two."""
-        if part.served is None or any(side.subtask is None for side in sides):
+        if part.served is None or any(side.is_refusal for side in sides):
             return self._tree(part, target, witness, sides, much)
-        among = next((side for side in sides if side.among), None)
-        if among is not None:  # a subtask is somewhere: it is served
-            assert among.subtask is not None
+        among = next((side for side in sides if side.among and side.subtask is not None), None)
+        if among is not None and among.subtask is not None:  # a subtask is somewhere: it is served
             found = Sum({})
             found.add(among.line, {}, 1, 1)
             found.add(self._problem.row(part.assign[among.subtask]), {}, 0, -1)
@@ -429,6 +449,13 @@ class _Proof:
         for k, share in enumerate(record.get("air", ())):
             if part.air is not None:
                 self._row(found, part.uses_air[k], share * target.get(part.air, 0) // WHOLE)
+        numbers = [
+            side for side in reversed(sides) if side.is_number
+        ]  # as the core has them: from the leaf up
+        for side, price in zip(numbers, record.get("counts", ()), strict=False):
+            columns = [at[n] for at in part.at for n in at.keys() & side.places]
+            amount, right = math.floor(Fraction(price) * unit), side.most + (not side.among)
+            found.add(side.line, dict.fromkeys(columns, 1), right, -amount if side.among else amount)
         for k in range(len(part.at)):
             self._place(found, part, k, [side for side in sides if side.subtask == k], much)
         self._settle(found, part, sides)
@@ -474,7 +501,7 @@ class _Proof:
         """Pay for what is left of the columns by their bounds."""
         if part.served is not None:
             rest = found.rest.get(part.served, 0)
-            known = next((side for side in sides if side.subtask is None), None)
+            known = next((side for side in sides if side.is_refusal), None)
             if known is not None and known.among == (rest > 0):
                 found.add(known.line, {part.served: 1}, int(known.among), rest)
             elif rest < 0:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tokenize
 from ast import ClassDef, Constant, Expr, FunctionDef, Module, parse, walk
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -250,12 +251,36 @@ def random_witness(
     }
 
 
+def numbers_above(nodes: list[dict[str, Any]]) -> list[Counter[str]]:
+    """How many branches on a number of subtasks of a device are above a node."""
+    found = [Counter[str]() for _ in nodes]
+    pending = [0]
+    for i in pending:
+        node = nodes[i]
+        if "branch" in node:
+            for child in (node["equal"], node["different"]):
+                found[child] = found[i] + Counter([node["branch"]["device"]] * ("fast_as" in node["branch"]))
+                pending.append(child)
+    return found
+
+
+def counted(witness: Any, numbers: int, draw: random.Random) -> Any:
+    """A witness with prices of branches on numbers."""
+    if "in" in witness:
+        return witness | {side: counted(witness[side], numbers, draw) for side in ("in", "out")}
+    prices = [f"{draw.choice([0, draw.random(), 100 * draw.random()]):.6f}" for _ in range(numbers)]
+    return witness | ({"counts": prices} if draw.random() < 0.8 else {})
+
+
 def witnessed(
     document: dict[str, Any], nodes: list[dict[str, Any]], draw: random.Random, largest: bool = False
 ) -> dict[str, Any]:
+    numbers = numbers_above(nodes)
     return {
         str(i): {
-            device["id"]: random_witness(document, device, draw, 4, largest)
+            device["id"]: counted(
+                random_witness(document, device, draw, 4, largest), numbers[i][device["id"]], draw
+            )
             for device in document["devices"]
             if draw.random() < 0.95
         }
@@ -279,7 +304,7 @@ def test_no_witness_proves_too_much(tmp_path: Path, seed: int) -> None:
     document, draw = random_format2(seed, max_devices=3), random.Random(seed)
     largest, more = below_a_cost(document, draw)
     files = Files(tmp_path, document)
-    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3, 5]))
+    nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3, 5]), numbers=0.5)
     proof = files.certificate(nodes, "0") | more
     proof["witnesses"] = witnessed(document, nodes, draw, largest is not None)
     instance = read_instance(files.instance)
@@ -321,7 +346,8 @@ def test_witnesses_prove_what_enumeration_does(tmp_path: Path, seed: int) -> Non
     files = Files(tmp_path, document)
     nodes = random_tree(document, draw, draw.choice([1, 1, 2, 3]))
     exact = Reference(document, largest).bound(nodes, hopeless=False)
-    compact = write_json(tmp_path / "compact.json", files.certificate(nodes, "-1e6") | more)
+    claim = text(Fraction(min(exact, 10**6)))
+    compact = write_json(tmp_path / "compact.json", files.certificate(nodes, claim) | more)
     found = elaborate(files.instance, compact, tmp_path / "w.json")
     assert found.lower_bound is not None
     instance = read_instance(files.instance)

@@ -31,8 +31,8 @@ checker = by_path("format2_checker")
 
 Document = dict[str, Any]
 Where = tuple[
-    str, str | None, list[str | None], bool
-]  # device, subtask (None: refused), places, there or not
+    str, str | int | None, list[str | None], bool
+]  # device, subtask (None: refused; a number: at most so many), places, there or not
 
 LOSS = Fraction(1, 10**30)  # more than the checker's grids may lose
 SLACK = Fraction(1, 10**25)  # what a writer allows for that
@@ -96,8 +96,13 @@ class Reference:
             return value if not none else math.inf if value > 0 else -math.inf
         branch = node["branch"]
         refused = "refused" in branch
-        places = [] if refused else branch["places"] if "places" in branch else [branch["place"]]
-        where = (branch["device"], None if refused else branch["subtask"], places)
+        subtask = branch.get("subtask", branch.get("most"))
+        if "fast_as" in branch:
+            cpu = {point["id"]: point["cpu"] for point in self.document["offload_points"]}
+            places = [name for name in cpu if cpu[name] >= cpu[branch["fast_as"]]]
+        else:
+            places = [] if refused else branch["places"] if "places" in branch else [branch["place"]]
+        where = (branch["device"], subtask, places)
         return min(
             self.bound(nodes, hopeless, node["equal"], [*above, (*where, True)]),
             self.bound(nodes, hopeless, node["different"], [*above, (*where, False)]),
@@ -138,6 +143,8 @@ class Reference:
                 continue
             if subtask is None:
                 at = one.places is None
+            elif type(subtask) is int:
+                at = sum(place in places for place in one.places or ()) <= subtask
             else:
                 at = one.places is not None and one.places[app["subtasks"].index(subtask)] in places
             if at != there:
@@ -347,8 +354,11 @@ def random_leaf(document: Document, draw: random.Random) -> Document:
     return leaf
 
 
-def random_branch(document: Document, draw: random.Random) -> Document:
+def random_branch(document: Document, draw: random.Random, numbers: float = 0) -> Document:
     device = draw.choice(document["devices"])
+    if numbers and document["offload_points"] and draw.random() < numbers:
+        point = draw.choice(document["offload_points"])
+        return {"device": device["id"], "fast_as": point["id"], "most": draw.randint(0, 2)}
     if device.get("rejection") is not None and draw.random() < 0.5:
         return {"device": device["id"], "refused": True}
     app = next(a for a in document["applications"] if a["id"] == device["application"])
@@ -359,7 +369,7 @@ def random_branch(document: Document, draw: random.Random) -> Document:
     return {**at, "place": draw.choice(places)}
 
 
-def random_tree(document: Document, draw: random.Random, leaves: int) -> list[Document]:
+def random_tree(document: Document, draw: random.Random, leaves: int, numbers: float = 0) -> list[Document]:
     nodes: list[Document] = [{}]
     ends = [0]
     while len(ends) < leaves:
@@ -367,7 +377,7 @@ def random_tree(document: Document, draw: random.Random, leaves: int) -> list[Do
         children = [len(nodes), len(nodes) + 1]
         draw.shuffle(children)
         nodes[at] = {
-            "branch": random_branch(document, draw),
+            "branch": random_branch(document, draw, numbers),
             "equal": children[0],
             "different": children[1],
         }

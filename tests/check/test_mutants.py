@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from brute2 import optimum
-from format2 import random_format2
+from format2 import random_format1, random_format2
 from test_core import random_witness
 from test_format2_check import (
     Files,
@@ -61,7 +61,7 @@ class Case:
         draw = self.draw = random.Random(seed)
         self.document = random_format2(seed, max_devices=3, max_points=2, max_subtasks=3)
         if draw.random() < 0.3:
-            self.document = plain(seed, draw)
+            self.document = random_format1(seed, max_devices=3, max_points=2, max_subtasks=3)
         self.files = Files(folder, self.document)
         self.optimum = cache(lambda largest: optimum(self.document, largest))
         found = self.found = self.optimum(None)
@@ -159,16 +159,6 @@ class Case:
             return None
         found: Document = json.loads(self.certificate.read_bytes())
         return found
-
-
-def plain(seed: int, draw: random.Random) -> Document:
-    """An instance of version 1."""
-    document = random_format2(seed, ["normalise", "channels"], max_devices=3, max_points=2, max_subtasks=3)
-    document["version"] = 1
-    document["cost"].pop("objective", None)
-    for point in document["offload_points"]:
-        point["capacity"] = draw.randint(0, 4)
-    return document
 
 
 # --- changes ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import processes
 import pytest
 from folders import ROOT
 
@@ -231,6 +232,25 @@ def test_the_core_ends_as_well(endless: list[Path]) -> None:
     done = run(endless, "--time-limit", "1", "--core")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.endswith("not finished: it takes more than 1 s, nothing is accepted\n")
+
+
+@pytest.mark.parametrize("command", ["elaborate", "export-proof"])
+def test_what_is_not_finished_is_not_written(
+    endless: list[Path], command: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also where Ctrl-C is ignored, as in the background."""
+    instance, solution, certificate = map(str, endless)
+    inputs = [instance, certificate] if command == "elaborate" else [instance, solution, certificate]
+    folder = endless[0].parent
+    before = sorted(folder.iterdir())
+    for ignored in ("", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"):
+        code = f"{ignored}\nimport offloadlib.witnesses.files as files\nfiles.LARGEST = 10**9"
+        arguments = [command, *inputs, "-o", str(folder / "proof"), "--time-limit", "1"]
+        done = processes.run([*processes.command_line(tmp_path_factory.mktemp("script"), code), *arguments])
+        assert (done.returncode, done.stdout) == (1, "")
+        late = "offloadlib: not finished: it takes more than 1 s, and nothing is written"
+        assert done.stderr.splitlines()[-1] == late
+        assert sorted(folder.iterdir()) == before
 
 
 def test_a_limit_is_positive(endless: list[Path]) -> None:

@@ -17,14 +17,14 @@ Prices = Mapping[tuple[str, ...], Fraction]
 
 
 class Branch(NamedTuple):
-    """In `equal` a subtask of a device is at one of these places, or (`subtask` None) the device is refused;
-    in `different` it is not."""
+    """On the first side a subtask of a device is at one of these places; or (`subtask` None) at most `most`
+    of its subtasks are, or (without places) it is refused; on the second that is not so."""
 
     device: int
     subtask: int | None
     places: frozenset[int]
-    equal: int
-    different: int
+    sides: tuple[int, int]
+    most: int
 
 
 class Leaf(NamedTuple):
@@ -51,12 +51,10 @@ class Certificate(NamedTuple):
 
 def limits_of(instance: Instance) -> dict[tuple[str, ...], Fraction]:
     """Return all limits that may have prices, by their names, with what there is."""
-    limits: dict[tuple[str, ...], Fraction] = {}
-    for point in instance.points:
-        for key, amount in (("capacity", point.capacity), ("channels", point.channels)):
-            if amount is not None:
-                limits[key, point.id] = Fraction(amount)
-        limits |= {("resource", point.id, resource): Fraction(room) for resource, room in point.room.items()}
+    rooms = [(point.id, *one) for point in instance.points for one in point.room.items()]
+    limits: dict[tuple[str, ...], Fraction]
+    limits = {("capacity", n) if r == SUBTASKS else ("resource", n, r): Fraction(q) for n, r, q in rooms}
+    limits |= {("channels", n.id): Fraction(n.channels) for n in instance.points if n.channels is not None}
     limits |= {("limits", name): Fraction(limit.capacity) for name, limit in instance.limits.items()}
     return limits | {("totals", key): Fraction(cap) for key, cap in instance.totals.items()}
 
@@ -85,8 +83,8 @@ def read_certificate(path: forms.File, instance: Instance) -> Certificate:
         where = f"nodes[{i}]"
         if type(item) is dict and "branch" in item:
             branch = _branch(item, where, instance, devices)
-            insist(i < min(branch.equal, branch.different), where, "has an earlier child")
-            parents.update([branch.equal, branch.different])
+            insist(i < min(branch.sides), where, "has an earlier child")
+            parents.update(branch.sides)
             nodes.append(branch)
         else:
             node = forms.LEAF(item, where)
@@ -99,17 +97,20 @@ def read_certificate(path: forms.File, instance: Instance) -> Certificate:
 
 def _branch(item: Any, where: str, instance: Instance, devices: Mapping[str, int]) -> Branch:
     node, on = forms.BRANCH(item, where), item["branch"]
-    parser = forms.REFUSAL if "refused" in on else forms.SOME_PLACES if "places" in on else forms.ONE_PLACE
-    on = parser(on, where)
+    parsers = {"refused": forms.REFUSAL, "most": forms.COUNT, "places": forms.SOME_PLACES}
+    on = next((parsers[key] for key in parsers if key in on), forms.ONE_PLACE)(on, where)
     m = forms.known(on["device"], where, devices)
-    if "refused" in on:
-        insist(instance.devices[m].rejection is not None, where, "refuses what must be served")
-        return Branch(m, None, frozenset(), node["equal"], node["different"])
-    names = on["places"] if "places" in on else [on["place"]]
-    insist(names, where, "names no places")
-    places = frozenset(forms.known(place, where, instance.places) for place in names)
-    k = forms.known(on["subtask"], where, instance.devices[m].application.subtasks)
-    return Branch(m, k, places, node["equal"], node["different"])
+    k, places = None, frozenset[int]()
+    insist("refused" not in on or instance.devices[m].rejection is not None, where, "must not be refused")
+    if "most" in on:
+        slowest = instance.points[forms.known(on["fast_as"], where, instance.places)].cpu
+        places = frozenset(n for n, point in enumerate(instance.points) if point.cpu >= slowest)
+    elif "refused" not in on:
+        names = on["places"] if "places" in on else [on["place"]]
+        insist(names, where, "names no places")
+        places = frozenset(forms.known(place, where, instance.places) for place in names)
+        k = forms.known(on["subtask"], where, instance.devices[m].application.subtasks)
+    return Branch(m, k, places, (node["equal"], node["different"]), on.get("most", 0))
 
 
 def _leaf(node: Any, where: str, instance: Instance, limits: Prices, devices: Mapping[str, int]) -> Leaf:
@@ -124,5 +125,5 @@ def _leaf(node: Any, where: str, instance: Instance, limits: Prices, devices: Ma
         insist(min(shares.values(), default=-1) >= 0 and sum(shares.values()) == 1, where, "has wrong shares")
     charge = sum((price * limits[key] for key, price in prices.items()), ZERO)
     witnesses = {forms.known(device, where, devices): one for device, one in node["witnesses"].items()}
-    units, more = units_of(instance, prices), (node["infeasible"], node["largest"], witnesses)
-    return Leaf(prices, units, charge, shares, *more)
+    more = node["infeasible"], node["largest"], witnesses
+    return Leaf(prices, units_of(instance, prices), charge, shares, *more)

@@ -48,10 +48,9 @@ def parts_of(instance: Instance, device: Device, points: Collection[int]) -> Par
     insist(count * len(points) <= MOST, device.id, "has too many places for its subtasks")
 
     def executed(k: int, n: int) -> Fraction:
-        entry = device.at.get((k, n))
-        if entry is not None and entry.execution is not None:
-            return Fraction(entry.execution)
-        return Fraction(device.work[k]) / Fraction(device.cpu if n == LOCAL else instance.points[n].cpu)
+        seconds = device.at.get((k, n), Entry()).execution
+        cpu = device.cpu if n == LOCAL else instance.points[n].cpu
+        return Fraction(device.work[k]) / Fraction(cpu) if seconds is None else Fraction(seconds)
 
     def moved(size: float, way: str, rate: float | None, power: str) -> Pair:
         seconds = Fraction(size) / Fraction(rate or 1.0)

@@ -25,13 +25,12 @@ class Application(NamedTuple):
 
 
 class Point(NamedTuple):
-    """An offload point; None, or a resource that `room` lacks: no limit."""
+    """An offload point, with room for subtasks and other resources: what it lacks has no limit."""
 
     id: str
     cpu: float
     uplink: float
     downlink: float
-    capacity: int | None
     room: dict[str, float]
     channels: int | None = None
     fee: Mapping[str, float] = {}
@@ -128,10 +127,8 @@ def _limit(record: dict[str, Any], where: str, resources: Any, places: Mapping[A
 def _application(record: dict[str, Any], where: str) -> Application:
     subtasks = forms.numbered(record["subtasks"], where)
     insist(subtasks, where, "there are no subtasks")
-    edges = []
-    for edge in record["edges"]:
-        insist(len(edge) == 2, where, "an edge is not a pair")
-        edges.append((forms.known(edge[0], where, subtasks), forms.known(edge[1], where, subtasks)))
+    insist(all(len(edge) == 2 for edge in record["edges"]), where, "an edge is not a pair")
+    edges = [(forms.known(j, where, subtasks), forms.known(k, where, subtasks)) for j, k in record["edges"]]
     insist(len(set(edges)) == len(edges), where, "an edge is repeated")
     into: list[list[int]] = [[] for _ in subtasks]
     out: list[list[int]] = [[] for _ in subtasks]
@@ -150,16 +147,14 @@ def _application(record: dict[str, Any], where: str) -> Application:
 
 def _point(value: Any, where: str, resources: Mapping[str, int], second: bool) -> Point:
     insist(type(value) is dict, where, "is not an object")
-    capacity, room = value.get("capacity"), {}
-    if second and type(capacity) is dict:
-        room = forms.by_name(forms.number)(capacity, where)
+    room = value.get("capacity")
+    if second and type(room) is dict:
+        room = forms.by_name(forms.number)(room, where)
         insist(room.keys() - {SUBTASKS} <= resources.keys(), where, "an unknown resource")
-        value = value | {"capacity": room.pop(SUBTASKS, 0)}
+        value = value | {"capacity": room.get(SUBTASKS, 0)}
     record = (forms.POINT_2 if second else forms.POINT)(value, where)
-    if type(capacity) is dict and SUBTASKS not in capacity:
-        record["capacity"] = None
-    record.pop("position", None)
-    return Point(**record, room=room)
+    capacity, _ = record.pop("capacity"), record.pop("position", None)
+    return Point(**record, room=room if type(room) is dict else {SUBTASKS: capacity})
 
 
 def _device(value: Any, where: str, instance: Instance) -> Device:
@@ -178,9 +173,7 @@ def _device(value: Any, where: str, instance: Instance) -> Device:
     insist(all(len(row) == count for row in rows), where, "a row of numbers is not one for each subtask")
     record.setdefault("edge_data", [record["output"][j] for j, _ in application.edges])
     insist(len(record["edge_data"]) == len(application.edges), where, "edge_data is not one for each arc")
-    insist(
-        record.get("demand", {}).keys() <= instance.resources.keys(), where, "demand of an unknown resource"
-    )
+    insist(record.get("demand", {}).keys() <= instance.resources.keys(), where, "an unknown resource")
     record["allowed"] = _allowed(record, f"{where}.allowed", instance)
     record["at"] = _entries(record, f"{where}.at", instance)
     device = Device(**record)
@@ -195,10 +188,9 @@ def _device(value: Any, where: str, instance: Instance) -> Device:
 def _allowed(record: dict[str, Any], where: str, instance: Instance) -> dict[int, frozenset[int]]:
     found = {}
     for subtask, names in record.get("allowed", {}).items():
-        places = frozenset(forms.known(place, where, instance.places) for place in names)
-        insist(len(places) == len(names), where, "a place is repeated")
         k = forms.known(subtask, where, record["application"].subtasks)
-        found[k] = places
+        found[k] = frozenset(forms.known(place, where, instance.places) for place in names)
+        insist(len(found[k]) == len(names), where, "a place is repeated")
     return found
 
 

@@ -80,9 +80,8 @@ def rule_capacity(case: Case) -> None:
     """At no offload point, and at those of no shared limit, subtasks demand more than there is."""
     used = demands(case)
     for n, point in enumerate(case.instance.points):
-        for resource, room in ((SUBTASKS, point.capacity), *point.room.items()):
-            fits = room is None or used[n, resource] <= Fraction(room)
-            insist(fits, point.id, f"has too little {resource}")
+        for resource, room in point.room.items():
+            insist(used[n, resource] <= Fraction(room), point.id, f"has too little {resource}")
     for limit in case.instance.limits.values():
         together = sum((used[n, limit.resource] for n in limit.points), ZERO)
         insist(together <= Fraction(limit.capacity), limit.id, "is exceeded")

@@ -9,11 +9,12 @@ from typing import Any
 from .certificate import Branch, Certificate, Leaf
 from .costs import MOST, Parts, demand, parts_of
 from .forms import insist
-from .reading import LOCAL, SUBTASKS, Device, Instance
+from .reading import LOCAL, Device, Instance
 from .witness import FINE, bounds_of, charges_of, down
 
-Left = tuple[tuple[frozenset[int], ...], bool]
-"""The places that branches leave to each subtask of a device, and whether it may be refused."""
+Left = tuple[tuple[frozenset[int], ...], bool, tuple[tuple[Branch, int], ...]]
+"""The places that branches leave to each subtask of a device, whether it may be refused, and the branches on
+numbers, with their sides."""
 
 
 def anything(instance: Instance, device: Device, largest: Fraction | None) -> Left:
@@ -23,23 +24,25 @@ def anything(instance: Instance, device: Device, largest: Fraction | None) -> Le
     away = range(len(instance.points)) if at is not None and instance.points[at].channels != 0 else ()
 
     def fits(k: int, n: int) -> bool:
-        rooms = [(SUBTASKS, instance.points[n].capacity), *instance.points[n].room.items()]
+        rooms = [*instance.points[n].room.items()]
         rooms += [(limit.resource, limit.capacity) for limit in instance.limits.values() if n in limit.points]
-        return all(room is None or demand(device, k, n, resource) <= room for resource, room in rooms)
+        return all(demand(device, k, n, resource) <= room for resource, room in rooms)
 
     everywhere = [frozenset([LOCAL, *(n for n in away if fits(k, n))]) for k in range(len(device.work))]
     places = tuple(left & device.allowed.get(k, left) for k, left in enumerate(everywhere))
-    return places, refused is not None and (largest is None or refused <= largest)
+    return places, refused is not None and (largest is None or refused <= largest), ()
 
 
 def divided(left: Left, node: Branch) -> tuple[Left, Left]:
     """Return what a branch on a device leaves to it on both sides: a refused one is at no place."""
-    places, may = left
+    places, may, counts = left
+    if node.subtask is None and node.places:
+        return (places, may, (*counts, (node, 0))), (places, False, (*counts, (node, 1)))
     if node.subtask is None:
-        return ((frozenset(),) * len(places), may), (places, False)
+        return ((frozenset(),) * len(places), may, counts), (places, False, counts)
     k = node.subtask
-    inside = (*places[:k], places[k] & node.places, *places[k + 1 :]), False
-    return inside, ((*places[:k], places[k] - node.places, *places[k + 1 :]), may)
+    inside = (*places[:k], places[k] & node.places, *places[k + 1 :]), False, counts
+    return inside, ((*places[:k], places[k] - node.places, *places[k + 1 :]), may, counts)
 
 
 def bound(instance: Instance, certificate: Certificate) -> Fraction | None:
@@ -65,7 +68,7 @@ def leaves(instance: Instance, certificate: Certificate) -> Iterator[tuple[int, 
         number, way = pending.pop()
         node = certificate.nodes[number]
         if isinstance(node, Branch):
-            pending += [(node.equal, (node, 0, way)), (node.different, (node, 1, way))]
+            pending += [(child, (node, side, way)) for side, child in enumerate(node.sides)]
             continue
         left = list(start)
         while way:
@@ -78,10 +81,10 @@ def leaf_bound(instance: Instance, leaf: Leaf, parts: list[Parts], left: list[Le
     """Return the bound of a leaf, on the grid: what all devices cost at least, less prices times limits."""
     total = down(-leaf.charge)
     for m, device in enumerate(instance.devices):
-        places, may = left[m]
-        charges = charges_of(instance, device, parts[m], m, leaf)
-        some = bounds_of(instance, device, charges, places, leaf.witnesses.get(m))
-        some += [charges.refused] * may
+        places, may, counts = left[m]
+        charges = charges_of(instance, device, parts[m], m, leaf)._replace(counts=counts)
+        some = [charges.refused] * may
+        some += bounds_of(instance, device, charges, places, leaf.witnesses.get(m))
         if not some:
             return None
         total += min(some)

@@ -49,9 +49,8 @@ def verify(instance_path: File, solution_path: File, certificate_path: File | No
             return Verdict(None, None, True)
         insist(claim is not None, "claim", "it is not proven that there is no solution")
         insist(claim is None or claim <= proven, "lower_bound", f"proven is {_text(proven)}")
-    if case is None:
-        insist(False, "status", "is not proven")
-    elif proven is not None:
+    insist(case is not None, "status", "is not proven")
+    if case is not None and proven is not None:
         stated = case.stated["lower_bound"]
         slack = TOLERANCE * max(Fraction(1), abs(case.total))
         insist(proven <= case.total, "core", "contradicts itself")

@@ -16,6 +16,9 @@ local and k is not, if it is received the other way round; so what the arc costs
 that add up to t or less. That makes the bound a sum over the subtasks, each at the cheapest place that is
 left to it.
 
+Branches on numbers are dealt with by prices, too: where at most q of the subtasks are at some places each
+of these is dearer by c >= 0, and the bound less by c * q; where it is at least q, the other way round.
+
 A deadline D is dealt with by a price d >= 0 on delay: a decision in time costs at least what it does with
 T + d in place of T, less d * D. An energy budget likewise, and a largest cost with a price on what the device
 costs by itself.
@@ -23,12 +26,13 @@ costs by itself.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from . import forms
-from .certificate import Leaf
+from .certificate import Branch, Leaf
 from .costs import ZERO, Pair, Parts, demand, fee
 from .forms import WHOLE, insist
 from .reading import LOCAL, Device, Instance
@@ -45,7 +49,8 @@ def down(value: Fraction) -> int:
 class Charges(NamedTuple):
     """What a device pays at a leaf: for a second, for a mJ, for going on air, for being refused on the grid,
     and besides, by subtask and place, in fees and prices; by itself it pays `own` for a second and for a mJ,
-    and `fees`, and may pay at most `largest`."""
+    and `fees`, and may pay at most `largest`. `counts` are branches on numbers of its subtasks, from the
+    leaf up, with their sides."""
 
     parts: Parts
     own: Pair
@@ -56,6 +61,7 @@ class Charges(NamedTuple):
     toll: Fraction
     refused: int
     rest: list[dict[int, Fraction]]
+    counts: Sequence[tuple[Branch, int]] = ()
 
 
 def charges_of(instance: Instance, device: Device, parts: Parts, number: int, leaf: Leaf) -> Charges:
@@ -86,15 +92,13 @@ def bounds_of(instance: Instance, device: Device, charges: Charges, left: Left, 
     pending = [(witness, tuple(left))]
     while pending:
         tree, left = pending.pop()
-        if not all(left):
-            continue
         if type(tree) is dict and "in" in tree:
             node = forms.FORK(tree, where)
             k = forms.known(node["subtask"], where, device.application.subtasks)
             places = frozenset(forms.known(place, where, instance.places) for place in node["places"])
             pending.append((node["in"], (*left[:k], left[k] & places, *left[k + 1 :])))
             pending.append((node["out"], (*left[:k], left[k] - places, *left[k + 1 :])))
-        else:
+        elif all(left):
             bounds.append(end_bound(device, charges, left, tree, where))
     return bounds
 
@@ -111,6 +115,12 @@ def end_bound(device: Device, charges: Charges, left: Left, end: Any, where: str
     for price, limit in zip((late, much, dear), most, strict=True):
         insist(price >= 0 and (not price or limit is not None), where, "a price on what has no limit")
         owed += price * Fraction(limit or 0)
+    more, prices = defaultdict[int, Fraction](Fraction), _shares(record, "counts", len(charges.counts), where)
+    for (branch, side), price in zip(charges.counts, prices, strict=True):
+        insist(price >= 0, where, "a negative price")
+        price, limit = (-price, branch.most + 1) if side else (price, branch.most)
+        owed += price * limit
+        more |= {n: more[n] + price for n in branch.places}
     second = charges.second + late + dear * charges.own[0]
     millijoule = charges.millijoule + much + dear * charges.own[1]
     through = [0] * len(left)
@@ -125,7 +135,7 @@ def end_bound(device: Device, charges: Charges, left: Left, end: Any, where: str
         time = Fraction(through[k], WHOLE) * second
         taken = {n: charges.parts.at[k][n] for n in {LOCAL, *places}}
         paid = {n: time * s + millijoule * mj + rest[n] + dear * fees[n] for n, (s, mj) in taken.items()}
-        costs.append({n: down(value) for n, value in paid.items()})
+        costs.append({n: down(value + more[n]) for n, value in paid.items()})
     for (j, k), part, up, back in zip(edges, data, charges.parts.up, charges.parts.down, strict=True):
         seconds, energy = up if part > 0 else back
         amount = Fraction(through[k], WHOLE) * second * seconds + millijoule * energy
@@ -139,8 +149,8 @@ def end_bound(device: Device, charges: Charges, left: Left, end: Any, where: str
     return bound
 
 
-def _shares(record: dict[str, Any], key: str, count: int, where: str) -> list[int]:
-    """Return so many shares; none at all are zeros."""
+def _shares(record: dict[str, Any], key: str, count: int, where: str) -> list[Any]:
+    """Return so many numbers; none at all are zeros."""
     found = record.get(key) or [0] * count
     insist(len(found) == count, where, f"{key} are not {count} numbers")
     return list(found)

@@ -242,7 +242,8 @@ class CutPart(Part):
 
 
 class WitnessEnd(Part):
-    """A flow that bounds what a device costs: parts of 10^15, and prices on the device's own limits."""
+    """A flow that bounds what a device costs: parts of 10^15, and prices on the device's own limits and on
+    branches on numbers of its subtasks, from the leaf up."""
 
     tails: list[int] | None = None
     edges: list[int] | None = None
@@ -251,6 +252,7 @@ class WitnessEnd(Part):
     deadline: Decimal | None = None
     budget: Decimal | None = None
     largest: Decimal | None = None
+    counts: list[Decimal] | None = None
 
 
 class WitnessFork(Part):
