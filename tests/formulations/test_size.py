@@ -74,7 +74,9 @@ def test_what_would_take_too_much_memory_does_not_apply() -> None:
         assert "variables and rows" in reason and "MB" in reason
         assert applies(long_tasks("layered-60")) is None
         assert applies(long_tasks("face", devices=10_000)) is None  # no surprise
-    assert offloadlib.METHODS["milp-arrays"].applies_to(long_tasks("chain-1000")) is None
+    for name in ("milp-arrays", "cpsat"):
+        assert offloadlib.METHODS[name].applies_to(long_tasks("chain-1000")) is None
+    assert "variables and rows" in (offloadlib.METHODS["cpsat"].applies_to(long_tasks(devices=8)) or "")
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS, ids=lambda formulation: formulation.name)

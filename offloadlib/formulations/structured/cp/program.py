@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class Program:
         self, size: int, cutoff: int, late: Callable[[], bool] = never, feasible: bool = True
     ) -> None:
         self.model, self._late, self._feasible = cp_model.CpModel(), late, feasible
-        self.cutoff = cutoff
+        self.cutoff, self._begun = cutoff, perf_counter()
         self.choices = [self.boolean() for _ in range(size)]
         self._objective: list[Term] = []
         self._constant = 0
@@ -199,11 +200,12 @@ class Program:
         Raises
         ------
         OutOfTime
-            If time is up before the search.
+            If time is up before the search, or would be.
         SolverError
             If CP-SAT refuses the program, or says that no solution keeps the cutoff, as the known one does.
         """
-        if self._late():
+        # CP-SAT takes a program in, which nothing ends, for at least as long as it took to make.
+        if self._late() or time_limit < perf_counter() - self._begun:
             raise OutOfTime
         self.model.minimize((total(self._objective) if self._objective else 0) + self._constant)
         # The domain is that of the sum without the constant.

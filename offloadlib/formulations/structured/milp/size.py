@@ -47,6 +47,10 @@ class Size:
         """Bytes of the copies that HiGHS makes, and of what it computes once at the root, as measured."""
         return 5000.0 * self.parts + 250.0 * self.entries
 
+    def in_cpsat(self) -> float:
+        """Bytes of the program of CP-SAT and of its copies, as measured."""
+        return 2500.0 * self.parts
+
 
 def large_joins(application: Application) -> NDArray[np.bool_]:
     """(K,) which subtasks more than :data:`LARGE_JOIN` others directly lead to."""
@@ -76,7 +80,12 @@ def potentials(application: Application, points: int) -> Size:
     return Size(parts, int((written * (2 * into + points + 3)).sum() + 2 * into.sum()))
 
 
-def too_large(instance: Instance, held_up: Callable[[Application, int], Size], models: int = 1) -> str | None:
+def too_large(
+    instance: Instance,
+    held_up: Callable[[Application, int], Size],
+    models: int = 1,
+    in_solver: Callable[[Size], float] = Size.in_solver,
+) -> str | None:
     """None, or why a program would take too much memory.
 
     Parameters
@@ -87,6 +96,8 @@ def too_large(instance: Instance, held_up: Callable[[Application, int], Size], m
         What a formulation adds to :func:`placed` for a device of an application, with so many offload points.
     models
         Made with Pyomo on the way: none, one, or another one by a transformation.
+    in_solver
+        Bytes that it takes there.
     """
     points = int((instance.points.capacity > 0).sum())
     total, devices, radio = Size(0, 0), 0, Limits(instance).radio
@@ -96,7 +107,7 @@ def too_large(instance: Instance, held_up: Callable[[Application, int], Size], m
         total, devices = total + one.times(linked), devices + linked
         limited = int((radio[group.members] >= 0).sum())
         total += Size(group.application.size, 2 * group.application.size).times(limited)
-    memory = models * total.in_pyomo() + total.in_solver()
+    memory = models * total.in_pyomo() + in_solver(total)
     if memory <= LARGEST or memory <= LONG * LARGEST * devices:
         return None
     made = "a program made with Pyomo" if models else "a program"
