@@ -94,6 +94,48 @@ def test_other_formulations_equal_brute_force(solve: Solve) -> None:
             agrees(solve(instance, Budget()), instance, optimum(document))
 
 
+OTHERS = {"scip": "pyscipopt", "appsi_highs": "highspy"}
+"""Solvers of Pyomo's, and their packages."""
+
+LOSS = 1e-8
+"""Of their bounds and optima, relatively."""
+
+
+def agrees_loosely(solver: str, document: Document) -> None:
+    """A solver of Pyomo's with a tolerance finds the optimum, bounds it up to twice that, and says where
+    there is none."""
+    instance, best = instance_of(document), optimum(document)
+    result = potentials.solve(instance, Budget(solver=solver))
+    if best is None:
+        assert result.status is Status.INFEASIBLE
+        return
+    least = float(best[0])
+    size = max(1.0, programs.magnitude(instance, result.solution))
+    assert result.solution is not None
+    assert not evaluate(instance, result.solution).violations
+    assert result.objective == pytest.approx(least, abs=LOSS * size)
+    assert result.lower_bound is not None
+    assert least - 2 * LOSS * size <= result.lower_bound <= least + 1e-12 * size
+
+
+@pytest.mark.parametrize("solver", OTHERS)
+def test_other_solvers_equal_brute_force(solver: str) -> None:
+    pytest.importorskip(OTHERS[solver])
+    for seed in range(count(300, 25)):
+        agrees_loosely(solver, random_format2(seed))
+
+
+@pytest.mark.parametrize("solver", OTHERS)
+def test_other_solvers_are_kept_from_sums_that_are_too_large_by_a_hair(solver: str) -> None:
+    pytest.importorskip(OTHERS[solver])
+    document = packing([0.3, 0.1, 0.2, 0.1, 0.2], 0.3)
+    agrees_loosely(solver, document)
+    impossible = packing([0.1, 0.2], 0.3)
+    for device in impossible["devices"]:
+        device["allowed"] = {"t": ["op"]}
+    agrees_loosely(solver, impossible)
+
+
 def test_what_lacks_a_feature_says_so() -> None:
     instance = instance_of(random_format2(3, {"deadline", "max"}))
     for name in ("milp-bigm", "milp-hull"):

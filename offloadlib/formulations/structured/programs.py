@@ -52,6 +52,11 @@ class LimitedSearch(Run[Solution | None]):
         self.cuts: list[Cut] = []
 
     @property
+    def start(self) -> Solution | None:
+        """The incumbent, if there is one."""
+        return self.solution
+
+    @property
     def optimal(self) -> bool:
         """Whether the incumbent is proven to be optimal."""
         known = gap(self.objective, self.lower_bound)

@@ -72,6 +72,9 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample and from blocks (:mod:`.blocks`), and devices in it."""
 
+ROUGHLY = 1e-4
+"""Relative gap of such a sample: its prices are not those of all devices anyway."""
+
 IN_SAMPLE, HALFWAY = 0.2, 0.5
 """Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""
 
@@ -417,12 +420,13 @@ class Search(Run[Solution | None]):
         charge = sample._alone()
         if charge is None:
             return self.lagrangian.free()
-        charge = sample._known.generate((), charge, stop=sample.late).charge
-        blocks = Blocks(self.lagrangian, self._known.columns, self._answered)
-        charge = blocks.prices(charge, self.budget.gap, lambda: self.late(HALFWAY))
-        self.lagrangian.effort = FINER_SEARCH
-        self._answered(self.lagrangian.evaluate(charge), charge)
-        self._first_choice = blocks.choice(self.budget.seed)
+        charge = sample._known.generate((), charge, stop=sample.late, converged=ROUGHLY).charge
+        blocks = Blocks(
+            *(self.lagrangian, self._known.columns, self._answered, self.budget.gap, self.budget.seed),
+            lambda: self.late(HALFWAY),
+        )
+        charge = blocks.prices(charge)
+        self._first_choice = blocks.choice(charge)
         return charge
 
     def _answered(self, found: Bounded, charge: Charge) -> None:
@@ -540,6 +544,11 @@ class Search(Run[Solution | None]):
     def _settle(self, node: Node, chosen: Ints) -> None:
         """Solutions of very many devices, by exchanges that begin with a choice: longer and longer ones."""
         columns, prices, seed = self._known.columns, node.charge.prices, self.budget.seed
+        repair = Repair(self.lagrangian, columns, prices, late=self.late)
+        repair.begin(chosen)
+        if repair.repaired():
+            chosen = repair.chosen
+            self._offer(columns.table[chosen])
         for seconds, spared in SETTLING:
             if self.lower_bound >= self.cutoff or self.late():
                 return
@@ -548,6 +557,9 @@ class Search(Run[Solution | None]):
             if best is not None:
                 chosen = best
                 self._offer(columns.table[best])
+        if self.lower_bound < self.cutoff and not self.late():
+            self.lagrangian.effort = FINER_SEARCH
+            self._answered(self.lagrangian.evaluate(node.charge), node.charge)
 
     def _exchange(self, node: Node) -> None:
         """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""

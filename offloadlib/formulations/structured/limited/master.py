@@ -31,7 +31,7 @@ from offloadlib.instances import Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import REFUSED
 
-from ...engine.columns import PRECISION, SMOOTHING, UNUSED, RestrictedMaster, Steps, generate
+from ...engine.columns import CONVERGED, PRECISION, SMOOTHING, UNUSED, RestrictedMaster, Steps, generate
 from ...engine.units import unit_for
 from ..certificate import Charge, shortened
 from .columns import Columns, Valued, valued
@@ -224,6 +224,7 @@ class Master:
         stop: Callable[[], bool] = lambda: False,
         patience: float = 0.0,
         floor: float = -math.inf,
+        converged: float = CONVERGED,
     ) -> Node:
         """Column generation at a node.
 
@@ -242,6 +243,8 @@ class Master:
             cutoff is all that it could gain.
         floor
             A bound that the node has at the charge to begin with.
+        converged
+            Relative distance between the linear program and the bound that is none.
         """
         left = branches(self.lagrangian, path)
         self.restrict(path)
@@ -254,7 +257,8 @@ class Master:
         steps = _Steps(self, left, cutoff, patience, stop)
         if bound < cutoff:
             smoothing = SMOOTHING if path else SMOOTHING_AT_ROOT
-            bound, charge = generate(steps, bound, charge, cutoff=cutoff, stop=stop, smoothing=smoothing)
+            how = {"cutoff": cutoff, "smoothing": smoothing, "converged": converged}
+            bound, charge = generate(steps, bound, charge, stop=stop, **how)
         if steps.impossible is not None:
             return Node(math.inf, steps.impossible)
         relaxed = self.program.solve() if bound >= cutoff else self.program.relaxed

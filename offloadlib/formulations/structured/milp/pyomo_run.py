@@ -53,15 +53,18 @@ class Job:
     instance, unit
         The search's instance in other units: the objective is ``unit`` times F.
     model
-        Of that instance, without the constant cost of unconnected devices.
+        Of that instance, without the search's constant.
+    reference
+        The size of the objective.
     confirm
         Whether a second answer has to agree before a bound counts, even if costs are not far apart.
     """
 
-    search: Search
+    search: Search | programs.LimitedSearch
     instance: Instance
     unit: float
     model: pyo.ConcreteModel
+    reference: float
     confirm: bool
 
     def insist(self, ways: Sequence[Callable[[], Answer]], tolerance: float) -> Outcome:
@@ -71,8 +74,7 @@ class Job:
         before they contradict anything; twice the tolerance is taken off bounds, as :data:`.highs.MARGIN` is.
         """
         search = self.search
-        known = search.cost(search.start)
-        reference = search.objective
+        known, reference = self.known, self.reference
 
         def in_full(objective: float) -> float:
             return objective / self.unit + search.constant
@@ -92,12 +94,14 @@ class Job:
             done = answer.termination is Termination.FINISHED
             claim = Claim(in_full(answer.objective), cost, in_full(answer.bound), done)
             rounding = LARGEST_ERROR * tolerance * reference
-            best = search.cost(search.start)
+            best = self.known
             if claim.bound > best + rounding:
                 return f"a bound of {claim.bound:.12g} above a solution of {best:.12g}"
             return contradiction(claim, known, rounding)
 
-        needed = 2 if self.confirm or far_apart(search.instance) else 1
+        # Without a solution, an answer may be that there is none.
+        sure = search.start is not None and not self.confirm and not far_apart(search.instance)
+        needed = 1 if sure else 2
         insisted = insist(ways, wrong, late, needed)
         answers, wrongs = insisted.answers, insisted.wrong
         record = answers[-1].record if answers else {"solver": search.budget.solver}
@@ -112,9 +116,17 @@ class Job:
             terminations.insert(0, Termination.FAILED)
         return ended(terminations), {**record, **errors(wrongs)}
 
-    def set_start(self) -> None:
-        """Give the integer variables the values of the incumbent."""
+    @property
+    def known(self) -> float:
+        """What the incumbent costs; infinite where there is none."""
+        return math.inf if self.search.start is None else self.search.cost(self.search.start)
+
+    def set_start(self) -> bool:
+        """Give the integer variables the values of the incumbent; whether there is one."""
+        if self.search.start is None:
+            return False
         set_start(self.model, self.instance, self.search.start)
+        return True
 
     def read(self) -> Solution:
         """The decisions that the values of the variables stand for."""
@@ -131,6 +143,9 @@ class Answer:
     bound: float
     record: dict[str, Any]
 
+
+_NOWHERE = Termination.FINISHED, None, math.inf, math.inf
+"""What a solver says where it calls a model infeasible: the beginning of an answer."""
 
 Solve = Callable[[Job], Outcome]
 
@@ -230,7 +245,7 @@ def minimise_cost(
     """
     solve = _solver(budget.solver, tighten)
     if instance.version > 1:
-        return programs.run(instance, budget, partial(_minimise_limited, build, tighten, confirm))
+        return programs.run(instance, budget, partial(_minimise_limited, build, tighten, solve, confirm))
 
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
@@ -240,29 +255,37 @@ def minimise_cost(
             model = build(instance)
             # To arrays, or to whatever another solver reads, takes about as long again.
             clock.check(search.seconds - begun)
-        return solve(Job(search, instance, unit, model, confirm))
+        return solve(Job(search, instance, unit, model, search.objective, confirm))
 
     return run_in_scale(instance, budget, method)
 
 
 def _minimise_limited(
-    build: Build, tighten: Tighten | None, confirm: bool, search: programs.LimitedSearch, reference: float
+    build: Build,
+    tighten: Tighten | None,
+    solve: Solve,
+    confirm: bool,
+    search: programs.LimitedSearch,
+    reference: float,
 ) -> Outcome:
-    """The same for an instance of format 2, by HiGHS."""
-    if search.budget.solver != HIGHS:
-        what = f"solves instances of format 2 with {HIGHS} alone, not with {search.budget.solver!r}"
-        raise InputError("solver", [("", what)])
+    """The same for an instance of format 2."""
     given, unit = search.instance, unit_for(reference)
     instance = metered(given, unit)
     with clock.limited(lambda: search.left), _quiet():
         begun = search.seconds
         model = build(instance)
         clock.check(search.seconds - begun)
+    names, points, subtasks = given.devices.ids, (*given.points.ids, None), dict(model.tasks)
+
+    def variable_of(m: int, k: int, n: int) -> Any:
+        return model.x.get((names[m], subtasks[names[m]].subtasks[k], points[n]))
+
+    if search.budget.solver != HIGHS:
+        return _cut_off(solve, Job(search, given, unit, model, reference, confirm), variable_of)
     program, variables = program_of(model)
     if tighten is not None:
         program = tighten(instance, model, program, variables, search.left)
     number = {id(variable): i for i, variable in enumerate(variables)}
-    names, points, subtasks = given.devices.ids, (*given.points.ids, None), dict(model.tasks)
 
     def encode(solution: Solution) -> tuple[Ints, Floats]:
         set_start(model, given, solution)
@@ -270,7 +293,7 @@ def _minimise_limited(
         return program.integer, np.array(values, dtype=np.float64)
 
     def column(m: int, k: int, n: int) -> int:
-        variable = model.x.get((names[m], subtasks[names[m]].subtasks[k], points[n]))
+        variable = variable_of(m, k, n)
         return -1 if variable is None else number.get(id(variable), -1)
 
     encoded = programs.Encoded(
@@ -280,6 +303,22 @@ def _minimise_limited(
         column=column,
     )
     return programs.minimise(search, encoded, reference, confirm)
+
+
+def _cut_off(solve: Solve, job: Job, variable_of: Callable[[int, int, int], Any]) -> Outcome:
+    """Let a solver go on until what it finds keeps every limit exactly, as :func:`.programs.minimise` lets
+    HiGHS."""
+    search, known = job.search, 0
+    assert isinstance(search, programs.LimitedSearch)
+    job.model.cuts = pyo.ConstraintList()
+    while True:
+        for cut in search.cuts[known:]:
+            some = [variable for place in cut.places if (variable := variable_of(*place)) is not None]
+            job.model.cuts.add(pyo.quicksum(some) <= cut.most)
+        known = len(search.cuts)
+        termination, record = solve(job)
+        if len(search.cuts) == known or termination is not Termination.FINISHED:
+            return termination, {**record, "cut_off": known}
 
 
 def _decoded(model: Any, instance: Instance, variables: list[Any], values: Floats) -> Solution:
@@ -316,6 +355,7 @@ def _bounds(columns: list[Any]) -> tuple[Floats, Floats]:
 
 def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
     search = job.search
+    assert isinstance(search, Search)
     program, variables = program_of(job.model)
     if tighten is not None:
         program = tighten(job.instance, job.model, program, variables, search.left)
@@ -448,18 +488,21 @@ def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
         )
     except Exception as error:  # it has no type of its own
         raise SolverError(str(error)) from error
+    version = ".".join(map(str, results.solver_version))
+    record = {"solver": f"scip (pyscipopt {version})", "nodes": results.extra_info.NNodes}
+    if results.termination_condition is TerminationCondition.provenInfeasible and search.start is None:
+        return Answer(*_NOWHERE, record)
     if results.termination_condition not in _SCIP_TERMINATIONS:
         raise SolverError(f"SCIP ended with {results.termination_condition}")
     found = results.incumbent_objective is not None
     if found:
         results.solution_loader.load_vars()
-    version = ".".join(map(str, results.solver_version))
     return Answer(
         termination=_SCIP_TERMINATIONS[results.termination_condition],
         solution=job.read() if found else None,
         objective=results.incumbent_objective if found else math.inf,
         bound=results.objective_bound,
-        record={"solver": f"scip (pyscipopt {version})", "nodes": results.extra_info.NNodes},
+        record=record,
     )
 
 
@@ -476,8 +519,7 @@ def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
     options: dict[str, Any] = {"load_solutions": False}
     if math.isfinite(search.left):
         options["timelimit"] = math.ceil(search.left) if name in _WHOLE_SECONDS else search.left
-    if started and solver.warm_start_capable():
-        job.set_start()
+    if started and solver.warm_start_capable() and job.set_start():
         options["warmstart"] = True
     if name in _GAP_OPTIONS:
         solver.options[_GAP_OPTIONS[name]] = highs.solver_gap(search.budget)
@@ -489,6 +531,8 @@ def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
     except Exception as error:  # each interface has its own
         raise SolverError(f"{name}: {error}") from error
     condition = results.solver.termination_condition
+    if condition == pyo.TerminationCondition.infeasible and search.start is None:
+        return Answer(*_NOWHERE, {"solver": name})
     finished = pyo.check_optimal_termination(results)
     if not finished and condition not in _STOPPED:
         raise SolverError(f"{name} ended with status {condition}")
