@@ -57,7 +57,7 @@ LEAST = 0.1
 WIDER, NARROWER = 2.0, 0.6
 """What becomes of the box."""
 
-ENOUGH = 0.3
+ENOUGH = 0.5
 """Share of the gap that is asked for, at which the bound is good enough."""
 
 PRECISION = 0.05

@@ -72,7 +72,7 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample and from blocks (:mod:`.blocks`), and devices in it."""
 
-ROUGHLY = 1e-4
+ROUGHLY = 1e-5
 """Relative gap of such a sample: its prices are not those of all devices anyway."""
 
 IN_SAMPLE, HALFWAY = 0.2, 0.5
