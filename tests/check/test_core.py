@@ -108,7 +108,7 @@ def elaborated(name: str, folder: Path) -> None:
     assert full.accepted
     assert full.rooms == ("diagnostics",)
     assert full.certified_bound == checker.rules.float_below(verdict.bound)
-    assert checker.check(instance, solution, compact).rooms == ("diagnostics", "search")
+    assert {"diagnostics", "search"} <= set(checker.check(instance, solution, compact).rooms)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -117,10 +117,9 @@ def test_library(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_whole_library(tmp_path: Path) -> None:
-    assert len(STRUCTURED) == 18
-    for name in STRUCTURED:
-        elaborated(name, tmp_path)
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_whole_library(name: str, tmp_path: Path) -> None:
+    elaborated(name, tmp_path)
 
 
 def test_without_witnesses_little_is_proven() -> None:
@@ -361,10 +360,11 @@ def test_witnesses_prove_what_enumeration_does(tmp_path: Path, seed: int) -> Non
     assert value >= min(exact, Fraction(10**6)) - scale / 10**9
 
 
-@examples(500, base=FOLDER)
+@examples(1000, base=FOLDER)
 @given(seeds)
 def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
-    """Optima of format 2, and that there is no solution."""
+    """Optima of format 2, and that there is no solution: verdicts of the core and of the room for compact
+    certificates agree, also about claims that are too high."""
     document = random_format2(seed, max_devices=2, max_points=2, max_subtasks=2)
     files, found = Files(tmp_path, document), optimum(document)
     prover = Prover(document, found and found[0])
@@ -377,6 +377,15 @@ def test_everything_can_be_proven(tmp_path: Path, seed: int) -> None:
     verdict = verify(files.instance, write_json(tmp_path / "s.json", stated), tmp_path / "w.json")
     assert verdict.infeasible == (found is None)
     assert checker.check(files.instance, tmp_path / "s.json", tmp_path / "w.json").accepted
+    assert checker.check(files.instance, tmp_path / "s.json", compact).accepted
+    if found is None:
+        return
+    high = text(found[0] + max(abs(found[0]), Fraction(1)) / 10**9)
+    for path in (tmp_path / "w.json", compact):
+        write_json(path, json.loads(path.read_bytes()) | {"lower_bound": high})
+        assert not checker.check(files.instance, tmp_path / "s.json", path).accepted
+    with pytest.raises(Fault, match="lower_bound"):
+        verify(files.instance, tmp_path / "s.json", tmp_path / "w.json")
 
 
 def test_a_largest_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
