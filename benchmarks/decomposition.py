@@ -357,15 +357,20 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--quick", action="store_true", help=f"only {len(QUICK)} instances, and no picture")
     parser.add_argument("--time-limit", type=float, default=20.0, metavar="S", help="default: 20")
     parser.add_argument("--methods", default=",".join(COMPARED), metavar="a,b", help=f"default: {COMPARED}")
-    parser.add_argument("--only", default="", metavar="TEXT", help="instances whose name contains it")
+    parser.add_argument(
+        "--only", default="", metavar="a,b", help="instances whose name contains one of these"
+    )
     docs = Path(__file__).resolve().parent.parent / "docs" / "results"
     parser.add_argument(
         "-o", "--output", type=Path, default=docs, metavar="DIR", help="default: docs/results/"
     )
     options = parser.parse_args(arguments)
     methods = [method if method == SCIP else find(method).name for method in options.methods.split(",")]
+    texts = options.only.split(",")
     wanted = [
-        case for case in cases() if options.only in case.name and (not options.quick or case.name in QUICK)
+        case
+        for case in cases()
+        if any(text in case.name for text in texts) and (not options.quick or case.name in QUICK)
     ]
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / ("decomposition-quick.csv" if options.quick else "decomposition.csv")

@@ -52,18 +52,17 @@ def problem(shape: str, size: int) -> Instance | HybridInstance:
     """Four devices, with tasks of one shape, and room for half of all subtasks; or many small tasks."""
     if shape == "hybrid":
         return hybrid.generate(hybrid.HybridSetting(devices=max(size // 3, 1)), seed=1)
-    with patch.object(graphs, "LARGEST_GRAPH", max(SIZES)):
-        name = f"fork-join-{size - 2}" if shape == "fork-join" else f"layered-{size}"
-        made = (lambda _: lambda rng: workflow(size)) if shape == "workflow" else graphs.maker
-        with patch.object(graphs, "maker", made):
-            setting = generate.Setting(
-                devices=DEVICES,
-                offload_points=POINTS,
-                capacity=max(size // 2, 1),
-                applications=(name,),
-                **(LIMITS | {"room": (0.5 * size, float(size))} if shape == "limited" else {}),
-            )
-            return generate.generate(setting, seed=1)
+    name = f"fork-join-{size - 2}" if shape == "fork-join" else f"layered-{size}"
+    made = (lambda _: lambda rng: workflow(size)) if shape == "workflow" else graphs.maker
+    with patch.object(graphs, "maker", made):
+        setting = generate.Setting(
+            devices=DEVICES,
+            offload_points=POINTS,
+            capacity=max(size // 2, 1),
+            applications=(name,),
+            **(LIMITS | {"room": (0.5 * size, float(size))} if shape == "limited" else {}),
+        )
+        return generate.generate(setting, seed=1)
 
 
 def measured(method: str, shape: str, size: int, limit: float) -> dict[str, Any]:
