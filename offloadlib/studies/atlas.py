@@ -151,7 +151,14 @@ def binned(values: np.ndarray) -> np.ndarray:
     finite = np.isfinite(values)
     if not finite.any():
         return np.full(len(values), -1)
-    limits = np.unique(np.quantile(values[finite], np.linspace(0, 1, BINS + 1)[1:-1]))
+    ordered = np.sort(values[finite])
+    # Many equal values can leave hardly any below a limit, or above: no limit is set there.
+    least, limits, below = len(ordered) / (2 * BINS), [], 0
+    for limit in np.unique(np.quantile(ordered, np.linspace(0, 1, BINS + 1)[1:-1])):
+        rank = int(np.searchsorted(ordered, limit))
+        if min(rank - below, len(ordered) - rank) >= least:
+            limits.append(limit)
+            below = rank
     return np.where(finite, np.searchsorted(limits, values, side="right"), -1)
 
 

@@ -190,7 +190,9 @@ def test_groups_along_an_axis() -> None:
     groups = atlas.binned(np.array([3.0, 1.0, np.nan, 2.0, 5.0, 4.0, np.inf]))
     assert groups[[2, 6]].tolist() == [-1, -1]
     assert groups[[1, 3, 0, 5, 4]].tolist() == [0, 1, 2, 3, 4]
-    assert set(atlas.binned(np.full(9, 2.0)).tolist()) == {1}
+    assert set(atlas.binned(np.full(9, 2.0)).tolist()) == {0}
+    few = np.repeat([0.5, 1.0, 2.0, 4.0, 9.0], [2, 30, 40, 30, 1])
+    assert np.bincount(atlas.binned(few)).tolist() == [32, 40, 31]
     assert atlas.binned(np.array([np.nan])).tolist() == [-1]
 
 
