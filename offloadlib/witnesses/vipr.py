@@ -44,9 +44,8 @@ def exponent(value: Fraction) -> int:
     return math.floor(math.log10(value.numerator) - math.log10(value.denominator))
 
 
-def short(value: Fraction | int, digits: int) -> int:
-    """A whole number that is at most a value, with so many digits and zeros after them."""
-    whole = math.floor(value)
+def short(whole: int, digits: int) -> int:
+    """A whole number that is at most another, with so many digits and zeros after them."""
     unit: int = 10 ** max(len(str(abs(whole))) - digits - 1, 0)
     return whole // unit * unit
 
@@ -235,11 +234,13 @@ class _Proof:
         if "dearest" in part.own:
             terms = self._rows[part.own["dearest"]].terms
             return {column: -value for column, value in terms.items() if column != self._program.free}
-        units = {part.delay: self._time}
-        return {
-            column: short(value * self._unit / units.get(column, 1), self._precision) * units.get(column, 1)
-            for column, value in self._program.costs[part.number].items()
-        }
+        found = {}
+        for column, value in self._program.costs[part.number].items():
+            of = self._time if column == part.delay else 1
+            found[column] = of * short(
+                value.numerator * self._unit // (value.denominator * of), self._precision
+            )
+        return found
 
     def _short(self, number: int, times: int) -> Short:
         """A row in whole numbers, derived if it does not have them already."""
@@ -248,22 +249,24 @@ class _Proof:
         if times == 1:
             terms = {column: int(value) for column, value in row.terms.items()}
             return Short(self._problem.row(number), terms, int(row.right), 1, sign)
-        whole, of = {}, {self._problem.row(number): Fraction(sign * times)}
+        terms, of = {}, {self._problem.row(number): Fraction(sign * times)}
         for column, value in row.terms.items():
-            whole[column] = math.ceil(sign * value * times)
-            if more := whole[column] - sign * value * times:
-                of[self._problem.at_least(column)] = more
-        terms = {column: value for column, value in whole.items() if value}
+            whole, more = divmod(-sign * times * value.numerator, value.denominator)
+            if whole:
+                terms[column] = -whole
+            if more:
+                of[self._problem.at_least(column)] = Fraction(more, value.denominator)
         right = math.floor(sign * row.right * times)
         return Short(self._derivation.add_up(right, terms, of), terms, right, times, 1)
 
     def _objective_beyond(self) -> int:
         """The objective less all rounded costs, which is at least the constant."""
-        rest = dict(self._program.objective)
+        kept = dict(self._program.objective)
         for cost in self._costs.values():
             for column, value in cost.items():
-                rest[column] = rest.get(column, ZERO) - Fraction(value, self._unit)
-        kept = {column: value for column, value in rest.items() if value}
+                exact = kept.pop(column)
+                if more := exact.numerator * self._unit - value * exact.denominator:
+                    kept[column] = Fraction(more, exact.denominator * self._unit)
         of = {self._problem.at_least(column): value for column, value in kept.items()}
         constant = kept.get(ONE, ZERO)
         if constant < 0:
@@ -329,13 +332,11 @@ class _Proof:
 
     def _leaf(self, number: int, leaf: Leaf, sides: Mapping[int, list[Side]]) -> Proven:
         program, unit = self._program, self._unit * self._shares
-        prices = {
-            key: math.floor(leaf.prices[key] * unit) for key in program.limits.keys() & leaf.prices.keys()
-        }
+        prices = {key: math.floor(leaf.prices[key] * unit) for key in program.limits if key in leaf.prices}
         shares = self._shares_of(leaf)
         total = Sum({})
-        for key in sorted(prices):
-            self._row(total, program.limits[key], prices[key])
+        for key, price in prices.items():
+            self._row(total, program.limits[key], price)
         targets = {part.number: self._target(part, shares, prices) for part in program.parts}
         # More than this a device without a decision need not cost.
         much = math.ceil(self._wanted * unit) + abs(total.right) + self._shares

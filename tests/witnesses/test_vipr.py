@@ -270,6 +270,17 @@ def test_command_compresses_and_says_what_is_proven(tmp_path: Path) -> None:
     assert repr(float(proven.upper)) in done.stdout
 
 
+def test_the_file_is_the_same_whatever_the_hashes_of_names(tmp_path: Path) -> None:
+    def written(seed: int) -> bytes:
+        path = tmp_path / f"{seed}.vipr"
+        command = ["export-proof", *map(str, files("paper-m020")), "-o", str(path)]
+        done = run([PYTHON, "-m", "offloadlib", *command], environment={"PYTHONHASHSEED": str(seed)})
+        assert done.returncode == 0, done.stderr
+        return path.read_bytes()
+
+    assert written(1) == written(3)
+
+
 def test_refusals(tmp_path: Path) -> None:
     instance, solution, certificate = files("paper-m005")
     out = tmp_path / "p.vipr"
