@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache, partial, update_wrapper
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 from llvmlite.binding import create_new_module_pass_manager
@@ -38,7 +38,7 @@ R = TypeVar("R")
 PACKAGES = ("offloadlib",)
 """Where kernels are looked for."""
 
-RATE = 1500
+RATE = 2200
 """Bytes of Python code that are compiled in a second, roughly."""
 
 
@@ -78,8 +78,17 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 def _jitted(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     nothing_for_python = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    decorated: Callable[P, R] = njit(cache=True, nogil=True, **nothing_for_python, **options)(function)
-    return decorated
+    decorated: Any = njit(cache=True, nogil=True, **nothing_for_python, **options)(function)
+    decorated.get_call_template = partial(_of_any_number, decorated.get_call_template)
+    return cast(Callable[P, R], decorated)
+
+
+def _of_any_number(template: Callable[..., Any], arguments: Any, named: Mapping[str, Any]) -> Any:
+    """What numba calls: of a number that is written there (0) the same as of any other."""
+    return template(
+        tuple(map(types.unliteral, arguments)),
+        {name: types.unliteral(kind) for name, kind in named.items()},
+    )
 
 
 def always(problem: Any) -> bool:

@@ -61,7 +61,10 @@ _SAID = threading.Event()
 _POLL = 0.1
 _FAREWELL = 5.0
 
-_SLOW_IMPORTS = ("pandas", "pyomo.environ", "highspy", "ortools.sat.python.cp_model", "numba")
+_SLOW_IMPORTS = (
+    *("offloadlib.running.lean", "pandas", "pyomo.environ"),
+    *("highspy", "ortools.sat.python.cp_model", "numba"),
+)
 
 _Job = Callable[["_Sender"], Any]
 """What a child does; it says None through the sender when it is ready to start, then its progress."""

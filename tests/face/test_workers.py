@@ -243,3 +243,14 @@ def test_a_signal_during_a_real_solve(name: str, number: signal.Signals) -> None
     assert outcome.result.termination is Termination.INTERRUPTED
     assert outcome.result.objective == exact.cost(hard, outcome.result.solution)
     assert outcome.result.objective <= seen[0].objective * (1 + 1e-12)  # type: ignore[operator]
+
+
+def test_new_processes_import_nothing_for_nothing() -> None:
+    code = (
+        "import sys, offloadlib.running.lean, pyomo.environ, scipy.sparse\n"
+        "assert 'scipy.stats' not in sys.modules\n"
+        "from pyomo.common.dependencies import scipy\n"
+        "assert scipy.stats.norm.cdf(0.0) == 0.5"
+    )
+    done = python(code)
+    assert (done.returncode, done.stderr) == (0, "")
