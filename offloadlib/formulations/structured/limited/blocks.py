@@ -105,7 +105,7 @@ class Blocks:
         self._right = lagrangian.right[lagrangian.finite]
         self._unit: Floats = np.where(self._right > 0, self._right, 1.0)
         self._program: RestrictedMaster | None = None
-        self._size = 1.0
+        self._size, self._width = 1.0, WIDTH
         self._answers: list[Ints] = []
         self._answered: list[Ints] = []
         """The columns of the program that each answer is."""
@@ -113,7 +113,7 @@ class Blocks:
 
     def prices(self, charge: Charge) -> Charge:
         """The best prices that are found, beginning with a charge."""
-        best, bound, width = charge, self._asked(charge), WIDTH
+        best, bound = charge, self._asked(charge)
         for far in NEARBY:
             if not self._several or self._stop():
                 return best
@@ -123,25 +123,28 @@ class Blocks:
             prices[self._lagrangian.finite] = moved / self._unit
             self._asked(Charge(shortened(prices)), PRECISION * self._distance)
         while self._several and not self._stop():
-            trial, value, held = self._best_known(best, width)
+            trial, value, held = self._best_known(best, self._width)
             if value - bound <= ENOUGH * self._distance:
-                if not held or width >= WIDEST:
+                if not held or self._width >= WIDEST:
                     break
-                width = WIDEST
+                self._width *= WIDER
                 continue
             value = self._asked(trial, PRECISION * self._distance)
             if value > bound:
-                best, bound, width = trial, value, WIDER * width
+                best, bound = trial, value
+                self._width *= WIDER
             else:
-                width *= NARROWER
+                self._width *= NARROWER
         return best
 
     def choice(self, charge: Charge) -> Ints | None:
         """(M,) a column for each device, by the weights of its block; None without an answer of all."""
         if not self._several:
             return self._answers[0] if self._answers else None
-        self._best_known(charge, WIDEST)
         assert self._program is not None
+        # In a box that holds them, weights use more than there is.
+        while self._best_known(charge, self._width)[2] and self._width < WIDEST:
+            self._width *= WIDER
         weights = np.maximum(self._program.relaxed.weights[np.array(self._answered)], 0.0)
         below = np.cumsum(weights / np.maximum(weights.sum(axis=0), UNUSED), axis=0)
         # In random order, each answer takes its share of a block.
