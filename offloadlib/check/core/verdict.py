@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         found = verify(*arguments)
     except (Fault, MemoryError) as fault:
-        print(f"rejected: {fault or 'there is no memory for it'}")
+        print(f"rejected: {fault or 'there is no memory for it'}"[:1000])  # names can be long
         return 1
     proven = "there is no solution" if found.infeasible else f"lower bound {_text(found.bound)}"
     proven += "" if found.largest is None else f" where no device costs more than {_text(found.largest)}"
