@@ -13,7 +13,7 @@ from counts import examples
 from folders import LIBRARY
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import read_structured
+from reading import library, read_structured
 from strategies import instances, solutions
 
 from offloadlib import check
@@ -35,7 +35,9 @@ from offloadlib.instances import (
     write,
     write_solution,
 )
+from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.generate import Setting, generate
+from offloadlib.registry import find
 
 
 @examples(1000, 30)
@@ -268,3 +270,28 @@ def test_a_slow_root_ends_in_the_optimum_all_the_same(monkeypatch: pytest.Monkey
     slow = solve(instance, Budget(time_limit=1e6))
     assert slow.objective == pytest.approx(exact.objective, rel=1e-9)
     assert slow.lower_bound == pytest.approx(exact.lower_bound, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["wfinstances-sarek-m008-measured", "wfinstances-methylseq-m005-measured", "dense", "wide"]
+)
+def test_no_later_than_prices_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root that takes all the time leaves no worse a solution than method ``price`` has."""
+    drawn = {"dense": ("layered-10", 12), "wide": ("series-parallel-15", 15)}
+    if name in drawn:
+        application, devices = drawn[name]
+        instance = generate(Setting(devices=devices, applications=(application,), capacity=5), seed=1)
+    else:
+        instance = library(name)
+
+    def endless(*_: Any, **__: Any) -> None:
+        raise OutOfTime
+
+    other = find("price").load()(instance, Budget())
+    monkeypatch.setattr(branch_and_price, "SOON", 0.0)
+    monkeypatch.setattr(branch_and_price._Search, "_bound", endless)
+    result = solve(instance, Budget(time_limit=1e6))
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.objective <= other.objective * (1 + 1e-12)
+    assert other.lower_bound is not None and result.lower_bound is not None
+    assert result.lower_bound >= other.lower_bound * (1 - 1e-9)

@@ -18,7 +18,7 @@ from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
 from offloadlib.formulations.structured.decomposition.limits import PricedLimits
 from offloadlib.formulations.structured.decomposition.pricing import alarm
-from offloadlib.formulations.structured.decomposition.primal import Primal, pack
+from offloadlib.formulations.structured.decomposition.primal import Primal
 from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
 from offloadlib.formulations.structured.limited import branch_and_price as limited
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
@@ -38,12 +38,6 @@ LAST = 3
 
 SEARCH = 20_000
 """Effort for one device's decision where its task needs a search."""
-
-UNUSED = 1e-3
-"""What may be left free at the prices, relative to the cost, without another try."""
-
-LEAST, FACTOR, WORTH = 1e-3, 8.0, 1e-4
-"""See :meth:`.Primal.improve`."""
 
 
 @dataclass
@@ -117,13 +111,7 @@ def _solve(
     try:
         _find_prices(dual, budget.seed, late, halfway, kept)
         if dual.evaluations:
-            table = primal.cheapest(dual)
-            pack(limits, table)
-            primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
-            if primal.unused(dual) > UNUSED * primal.objective:
-                table = primal.cheapest(dual)
-                primal.balance(dual, table)
-                primal.improve(dual, table, LEAST, FACTOR, WORTH, patience=0)
+            primal.hasten(dual)
         if late():
             termination = Termination.TIME_LIMIT
     except OutOfTime:

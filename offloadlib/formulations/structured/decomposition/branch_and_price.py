@@ -5,8 +5,9 @@ Every node has a Lagrangian bound at some prices (:mod:`.master`), found from ro
 between places is branched on: local or not, else at one of the fastest offload points or not. A closed tree
 proves the incumbent optimal, and the tree with the leaves' prices is its certificate
 (:mod:`.structured.certificate`). Nodes are explored by least bound. The first incumbents come from the
-root's prices (:mod:`.primal`), new ones from dives, which settle a tenth of the split devices at a time
-and generate columns as they go, and from the mixed-integer program over the columns generated so far.
+root's prices (:mod:`.primal`), before that from the rough ones where searches for these have taken long;
+new ones from dives, which settle a tenth of the split devices at a time and generate columns as they go,
+and from the mixed-integer program over the columns generated so far.
 
 **Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
 prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
@@ -60,6 +61,10 @@ from .tatonnement import rough
 
 PATIENCE = 0.1
 """Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+
+SOON = 0.01
+"""Share of the time limit: where searches for rough prices take longer, a solution is made of these before
+the root's are known, which may take all the time."""
 
 AT_ROOT = 0.2
 """Share of the time limit after which the root's column generation waits for better incumbents."""
@@ -523,16 +528,28 @@ class _Search(Run[Solution]):
         return PricedLimits(self.instance, ROUGH_SEARCH, self.late, self.stopped, threads=self.budget.threads)
 
     def _rough(self) -> tuple[Prices, float]:
-        """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master."""
+        """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master; a
+        solution of them, where they have taken long."""
         limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
             for table in rough(limits, dual, lambda: self.late(AT_ROOT)):
                 self.master.add(limits.solution(table))
-        best = limits.prices(dual.vector)
-        bound = claim(dual.bound) if dual.evaluations else -np.inf
-        self.tree.improve(bound, Charged(best))
-        return best, bound
+
+        def proven() -> tuple[Prices, float]:
+            prices = limits.prices(dual.vector)
+            bound = claim(dual.bound) if dual.evaluations else -np.inf
+            self.tree.improve(bound, Charged(prices))
+            return prices, bound
+
+        best = proven()
+        if dual.evaluations and self.master.searched and self.late(SOON):
+            primal = Primal(limits, self.solution, self.late)
+            with contextlib.suppress(OutOfTime):
+                primal.hasten(dual)
+            best = proven()
+            self._settle(primal.solution.rows(self.instance))
+        return best
 
     def _construct(self, prices: Prices) -> None:
         """Solutions from the root's prices, two ways (:mod:`.primal`)."""

@@ -112,6 +112,8 @@ class Master:
         Threads that price.
     seconds
         What the last pricing has taken.
+    searched
+        Whether tasks are priced by search.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class Master:
         self.fixed: set[int] = set()
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
-        self._searched = not all(map(labelled, instance.applications))
+        self.searched = not all(map(labelled, instance.applications))
         linked = instance.devices.connected_to != LOCAL
         self._devices = np.flatnonzero(linked)
         self._row = {m: i for i, m in enumerate(self._devices.tolist())}
@@ -266,7 +268,7 @@ class Master:
 
         A search need find nothing but what is cheaper than all open columns, which bounds it from the start.
         """
-        if not self._searched:
+        if not self.searched:
             bound, found = self.lagrangian(prices, restrictions, tolerance)
             return bound, self.add(found.solution)
         ceilings = np.full(self.instance.num_devices, np.inf)
