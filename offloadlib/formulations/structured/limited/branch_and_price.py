@@ -116,7 +116,7 @@ NEAR, NEARLY = 24, (3e-4, 3e-3)
 """Prices near the best ones at which devices are asked for more decisions, and how far from them they are,
 relatively."""
 
-EXCHANGES = 0.5
+EXCHANGES = 0.8
 """Share of the time that is left for exchanges."""
 
 SETTLING = ((2.0, 3e-4), (4.0, 3e-4), (12.0, 1e-4), (24.0, 3e-5), (48.0, 0.0))

@@ -38,7 +38,7 @@ HOT, COLD = 0.2, 0.003
 RATE = 1e6
 """Changes in a second, roughly."""
 
-MOST = 10
+MOST = 40
 """Changes for each pair of devices."""
 
 _TRIES = 12
