@@ -69,6 +69,9 @@ the root's are known, which may take all the time."""
 AT_ROOT = 0.2
 """Share of the time limit after which the root's column generation waits for better incumbents."""
 
+ROUGHLY = 0.5
+"""As much for rough prices where tasks need searches: in large ones little comes after them."""
+
 PATIENCE_AT_ROOT = 0.01
 """As above, when it goes on."""
 
@@ -533,7 +536,7 @@ class _Search(Run[Solution]):
         limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            for table in rough(limits, dual, lambda: self.late(AT_ROOT)):
+            for table in rough(limits, dual, lambda: self.late(ROUGHLY if self.master.searched else AT_ROOT)):
                 self.master.add(limits.solution(table))
 
         def proven() -> tuple[Prices, float]:
