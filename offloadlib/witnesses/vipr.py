@@ -195,6 +195,7 @@ class _Proof:
         self._shares = 10**DIGITS if apart else 1
         self._rest = None if apart else self._objective_beyond()
         self._uses = self._used()
+        self._grounded = {part.number: self._without_air(part) for part in program.parts}
 
     # Whole numbers --------------------------------------------------------------------------------
 
@@ -246,7 +247,7 @@ class _Proof:
         """A row in whole numbers, derived if it does not have them already."""
         row = self._program.rows[number]
         sign = -1 if row.sense == "L" else 1
-        if times == 1:
+        if times == 1 and all(value.denominator == 1 for value in (row.right, *row.terms.values())):
             terms = {column: int(value) for column, value in row.terms.items()}
             return Short(self._problem.row(number), terms, int(row.right), 1, sign)
         terms, of = {}, {self._problem.row(number): Fraction(sign * times)}
@@ -281,6 +282,21 @@ class _Proof:
             row, of = self._rows[number], found.setdefault(key, {})
             for column, value in row.terms.items():
                 of.setdefault(owner[column], {})[column] = -row.sign * value
+        return found
+
+    def _without_air(self, part: Part) -> list[Side]:
+        """Each subtask is local where the station has no channel; in format 2 the columns' bounds say so."""
+        at = part.device.connected_to
+        if self._instance.version > 1 or at is None or self._instance.points[at].channels != 0:
+            return []
+        channels = self._problem.row(self._program.limits["channels", self._instance.points[at].id])
+        others = [one.air for one in self._program.parts if one is not part and one.device.connected_to == at]
+        of = {channels: -1} | {self._problem.at_least(air): 1 for air in others if air is not None}
+        found = []
+        for k, row in enumerate(part.uses_air):
+            terms = {part.at[k][LOCAL]: 1}
+            line = self._derivation.add_up(1, terms, of | {self._problem.row(row): 1})
+            found.append(Side(k, frozenset([LOCAL]), True, line))
         return found
 
     # The tree of the certificate ------------------------------------------------------------------
@@ -344,10 +360,8 @@ class _Proof:
         much += sum(abs(value) for target in targets.values() for value in target.values())
         total.rest = {}
         for part in program.parts:
-            witness, own = (
-                self._witnesses.get(str(number), {}).get(part.device.id),
-                sides.get(part.number, []),
-            )
+            witness = self._witnesses.get(str(number), {}).get(part.device.id)
+            own = [*self._grounded[part.number], *sides.get(part.number, [])]
             bound, line = self._served(part, targets[part.number], witness, own, much)
             total.add(line, {}, bound, 1)
             if "dearest" in part.own and not leaf.infeasible:

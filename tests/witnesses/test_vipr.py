@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import PYTHON, run
 from pyomo_rows import linear_terms, rows_of
-from strategies import instances
+from strategies import instance_of, instances
 from vipr_reader import Proven, Rejected, verify
 
 from offloadlib.check.certificate import read_certificate
@@ -136,6 +136,43 @@ def random_tree(document: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     return nodes
 
 
+def of_two_subtasks(point: dict[str, Any], device: dict[str, Any], names: str) -> Instance:
+    """A point, and devices connected to it that differ in their names alone; no data goes anywhere."""
+    speed = {"cpu": 1, "uplink": 1, "downlink": 1}
+    power = {"execute": 1, "send": 0, "receive": 0}
+    common = {"application": "a", "cpu": 1, "power": power, "connected_to": "a"} | device
+    return instance_of(
+        {
+            "format": "offloadlib-instance",
+            "version": 1,
+            "kind": "structured",
+            "name": "",
+            "cost": {"normalise": "none"},
+            "applications": [{"id": "a", "subtasks": ["t1", "t2"], "edges": []}],
+            "offload_points": [{"id": "a"} | speed | point],
+            "devices": [{"id": name, "input": [0, 0], "output": [0, 0]} | common for name in names],
+        }
+    )
+
+
+def test_a_point_without_channels_takes_no_price(tmp_path: Path) -> None:
+    """Two devices connected there are local, which costs them 1 each, as the core of the checker knows."""
+    instance = of_two_subtasks({"capacity": 4, "channels": 0}, {"alpha": 0, "work": [0, 1]}, "ab")
+    proven, _, cost = of_tree(instance, [{"prices": {}}], tmp_path)
+    assert float(proven.lower) == pytest.approx(2.0, rel=1e-11)
+    assert cost == 2.0
+
+
+def test_times_without_a_digit_below_a_second(tmp_path: Path) -> None:
+    """10^18 s is enough for a unit of 1 s, in which the speed's fraction is not whole."""
+    slow = {"cpu": 1e-9, "alpha": 1, "work": [0, 1e9]}
+    proven, known, cost = of_random_tree(
+        of_two_subtasks({"cpu": 1e-9, "capacity": 0}, slow, "a"), 0, tmp_path
+    )
+    assert float(proven.lower) == pytest.approx(cost, rel=1e-9)
+    assert known == cost
+
+
 @examples(300, 40, FOLDER)
 @given(instance=instances(), seed=st.integers(0, 2**32))
 def test_random_trees(instance: Instance, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -156,22 +193,31 @@ def test_random_trees_of_extreme_magnitudes(
 
 
 def of_random_tree(instance: Instance, seed: int, folder: Path) -> tuple[Proven, float, float]:
-    """What the file of a random tree proves, what the checker says that it proves, and the least cost."""
+    """As `of_tree`."""
     write(instance, folder / "i.json")
-    document = json.loads((folder / "i.json").read_text("utf-8"))
+    return of_tree(instance, random_tree(json.loads((folder / "i.json").read_text("utf-8")), seed), folder)
+
+
+def of_tree(instance: Instance, nodes: list[dict[str, Any]], folder: Path) -> tuple[Proven, float, float]:
+    """What the file of a tree proves, what the checker says that it proves, and the least cost."""
+    write(instance, folder / "i.json")
     cost, solution = brute_force(instance)
     store(instance, solution, folder / "s.json")
     identity = {"name": instance.name, "sha256": instance.fingerprint}
     certificate = {"format": "offloadlib-certificate", "version": 1, "instance": identity}
-    certificate |= {"lower_bound": "0", "nodes": random_tree(document, seed)}
-    (folder / "c.json").write_text(json.dumps(certificate), "utf-8")
+    certificate |= {"lower_bound": "0", "nodes": nodes}
     paths = [folder / f"{name}.json" for name in ("i", "s", "c")]
+    paths[2].write_text(json.dumps(certificate), "utf-8")
+    known = float(tree_bound(read_instance(paths[0]), read_certificate(paths[2])).value)
+    # No more is proven than what is claimed: all there is.
+    most = min(known, cost)
+    certificate["lower_bound"] = repr(most - 1e-12 * abs(most))
+    paths[2].write_text(json.dumps(certificate), "utf-8")
     found = export_proof(paths[0], paths[1], paths[2], folder / "p.vipr")
     proven = verify((folder / "p.vipr").read_text("ascii"))
     assert (proven.lower, proven.upper) == (found.lower_bound, found.upper_bound)
     assert proven.lower <= proven.upper
-    known = tree_bound(read_instance(paths[0]), read_certificate(paths[2])).value
-    return proven, float(known), cost
+    return proven, known, cost
 
 
 def store(instance: Instance, solution: Solution, path: Path) -> None:
