@@ -31,24 +31,6 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Branch:
-    """What a branch says: a subtask is at one of these places (``among``), or at none of them."""
-
-    subtask: int
-    places: frozenset[int]
-    among: bool
-
-    def allows(self, place: int) -> bool:
-        """Whether a place is left."""
-        return (place in self.places) == self.among
-
-    def divide(self, allowed: Allowed) -> list[frozenset[int]]:
-        """What it leaves."""
-        k = self.subtask
-        return [*allowed[:k], frozenset(n for n in allowed[k] if self.allows(n)), *allowed[k + 1 :]]
-
-
-@dataclass(frozen=True)
 class End:
     """A leaf of a device's tree.
 
@@ -66,11 +48,11 @@ class End:
 
 @dataclass(frozen=True)
 class Fork:
-    """A node of a device's tree: two branches and what is below them."""
+    """A node of a device's tree: what is below it where a subtask is at one of these places, and at none."""
 
-    among: Branch
+    subtask: int
+    places: frozenset[int]
     inside: Node
-    without: Branch
     outside: Node
 
     @property
@@ -88,8 +70,8 @@ class Arithmetic(Protocol):
     def cost(self, places: Sequence[int]) -> int | None:
         """What a decision costs; None: it breaks a limit of the device's."""
 
-    def end(self, branches: Sequence[Branch], allowed: Allowed, proposal: Proposal) -> End:
-        """What a proposal proves below some branches; where these contradict each other as much as needed."""
+    def end(self, allowed: Allowed, proposal: Proposal) -> End:
+        """What a proposal proves of the places that are left; where a subtask has none, as much as needed."""
 
 
 class Branching:
@@ -118,7 +100,6 @@ class Branching:
 
     def prove(
         self,
-        branches: Sequence[Branch],
         allowed: Allowed,
         starts: Sequence[Sequence[int]],
         needed: int,
@@ -129,10 +110,10 @@ class Branching:
 
         Parameters
         ----------
-        branches, allowed
-            Those on this device from above, and what they leave.
+        allowed
+            What branches above leave to this device.
         starts
-            Good decisions; those that the branches do not allow are passed over.
+            Good decisions; those that are not among these are passed over.
         needed
             What is as good as an infinite bound.
         otherwise
@@ -146,18 +127,18 @@ class Branching:
         for start in starts:
             if all(n in places for n, places in zip(start, allowed, strict=True)):
                 self._try(start)
-        return self._node(list(branches), list(allowed))
+        return self._node(allowed)
 
     def _try(self, places: Sequence[int]) -> None:
         cost = self._exact.cost(places)
         if cost is not None:
             self.least = min(self.least, cost)
 
-    def _node(self, branches: list[Branch], allowed: list[frozenset[int]]) -> Node:
+    def _node(self, allowed: Allowed) -> Node:
         if not all(allowed):
-            return self._exact.end(branches, allowed, NOTHING)
+            return self._exact.end(allowed, NOTHING)
         shares, proposal = self._relaxation.solve(allowed)
-        found = self._exact.end(branches, allowed, proposal)
+        found = self._exact.end(allowed, proposal)
         places = [max(share, key=share.__getitem__) for share in shares]
         self._try(self._numbered(places, shares))
         self._left -= 1
@@ -166,13 +147,13 @@ class Branching:
             return found
         if all(len(left) == 1 for left in allowed):
             settled = decided(self._costs, places)
-            return max(found, self._exact.end(branches, allowed, settled), key=lambda end: end.bound)
+            return max(found, self._exact.end(allowed, settled), key=lambda end: end.bound)
         k, inside = self._choice(shares, allowed)
-        sides = []
-        for among in (True, False):
-            branch = Branch(k, inside, among)
-            sides.append((branch, self._node([*branches, branch], branch.divide(allowed))))
-        return Fork(*sides[0], *sides[1])
+        below = [
+            self._node([*allowed[:k], places, *allowed[k + 1 :]])
+            for places in (allowed[k] & inside, allowed[k] - inside)
+        ]
+        return Fork(k, inside, *below)
 
     def _numbered(self, places: list[int], shares: list[dict[int, float]]) -> list[int]:
         """A decision with as many subtasks where branches want them, those with the largest shares there."""
@@ -187,9 +168,7 @@ class Branching:
                     found[k] = max(left, key=left.__getitem__)
         return found
 
-    def _choice(
-        self, shares: list[dict[int, float]], allowed: list[frozenset[int]]
-    ) -> tuple[int, frozenset[int]]:
+    def _choice(self, shares: list[dict[int, float]], allowed: Allowed) -> tuple[int, frozenset[int]]:
         """The subtask of most doubt, and places that divide it: local, or the faster points."""
 
         def doubt(k: int) -> tuple[float, float, int]:
@@ -218,7 +197,7 @@ class One:
 
     def prove(self, spare: int) -> Node:
         """A tree that proves the least cost but for what can be spared."""
-        return self.search.prove((), self.allowed, self.starts, self.needed, self.otherwise, spare)
+        return self.search.prove(self.allowed, self.starts, self.needed, self.otherwise, spare)
 
     def value(self, node: Node) -> int:
         """What a tree proves of it."""

@@ -20,7 +20,7 @@ from offloadlib.check.core.certificate import Certificate, Leaf
 from offloadlib.check.core.forms import WHOLE
 from offloadlib.check.core.reading import LOCAL, Device, Instance
 
-from .branching import ENOUGH, EXACTLY, Allowed, Branch, Branching, End, Node, One, Progress, together
+from .branching import ENOUGH, EXACTLY, Allowed, Branching, End, Node, One, Progress, together
 from .flows import flow
 from .program import Waits
 from .relaxation import LARGE, Arc, Costs, Count, Proposal, Taken, Task
@@ -273,7 +273,7 @@ class Shares:
             self._least, self.best = found, list(places)
         return found
 
-    def end(self, branches: Sequence[Branch], allowed: Allowed, proposal: Proposal) -> End:
+    def end(self, allowed: Allowed, proposal: Proposal) -> End:
         """The shares that a proposal leads to."""
         if not all(allowed):
             return End(self._needed, {})
@@ -387,8 +387,8 @@ def written(instance: Instance, device: Device, node: Node) -> dict[str, Any]:
         return dict(node.proof)
     names: list[str | None] = [*(point.id for point in instance.points), None]
     return {
-        "subtask": list(device.application.subtasks)[node.among.subtask],
-        "places": [names[n] for n in sorted(node.among.places)],
+        "subtask": list(device.application.subtasks)[node.subtask],
+        "places": [names[n] for n in sorted(node.places)],
         "in": written(instance, device, node.inside),
         "out": written(instance, device, node.outside),
     }
