@@ -13,7 +13,7 @@ from typing import Any
 
 from .draws import restored
 from .errors import InputError
-from .files.instances import LIBRARY, read, write
+from .files.instances import LIBRARY, library, read, write
 from .importers import FORMATS, MADE_IN_PYTHON, import_graphs
 from .kind import AnyInstance, kind_named
 
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="folder of the real data")
     parser.add_argument("--folder", type=Path, default=LIBRARY, help="where to write")
     options = parser.parse_args(arguments)
-    known = {path.stem: path for path in sorted(LIBRARY.glob("*.json"))}
-    del known["best_known"], known["worked-example"]  # which is written by hand
+    known = library()
+    del known["worked-example"]  # which is written by hand
     unknown = set(options.names) - set(known)
     if unknown:
         parser.error(f"no recipe {', '.join(sorted(unknown))}")

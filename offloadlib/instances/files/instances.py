@@ -17,6 +17,11 @@ LIBRARY = Path(__file__).parent.parent / "library"
 """Where the instances are that come with the package."""
 
 
+def library() -> dict[str, Path]:
+    """The files of these instances by name; :mod:`.shelf` has them where nothing else is imported."""
+    return {path.stem: path for path in sorted(LIBRARY.glob("*.json")) if path.stem != "best_known"}
+
+
 def read(source: Source) -> AnyInstance:
     """Read an instance, in the JSON or in the columnar form.
 
@@ -39,7 +44,7 @@ def read(source: Source) -> AnyInstance:
     try:
         data, name = content(source)
     except InputError as error:
-        if error.source in {path.stem for path in LIBRARY.glob("*.json")} - {"best_known"}:
+        if error.source in library():
             what = "is no file, but an instance of the library: offloadlib.load reads it"
             raise InputError(error.source, [("", what)]) from None
         raise
