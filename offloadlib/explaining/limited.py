@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from offloadlib.formulations.structured.certificate import WHOLE, Charge
-from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.limited.pricing import Asked, Branches, price
 from offloadlib.fronts.front import resized
 from offloadlib.instances import LOCAL, Budget, Instance, Solution, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.limits import Limits, Rates
 from offloadlib.instances.structured.model import REFUSED

@@ -353,8 +353,9 @@ class Work:
         from offloadlib.formulations.structured.decomposition.dual import Dual
         from offloadlib.formulations.structured.decomposition.limits import PricedLimits
         from offloadlib.formulations.structured.decomposition.master import best_prices
-        from offloadlib.formulations.structured.decomposition.pricing import Prices, alarm
+        from offloadlib.formulations.structured.decomposition.pricing import Prices
         from offloadlib.formulations.structured.decomposition.tatonnement import rough
+        from offloadlib.instances.alarm import alarm
 
         def late() -> bool:
             return self._left(0.25) <= 0
@@ -511,7 +512,8 @@ class Device:
 
     def compute(self, prices: Prices | None, seconds: float) -> None:
         """What each subtask's other places change; then, where there are prices, their reduced costs."""
-        from offloadlib.formulations.structured.decomposition.pricing import Restrictions, alarm, price
+        from offloadlib.formulations.structured.decomposition.pricing import Restrictions, price
+        from offloadlib.instances.alarm import alarm
 
         with alarm(seconds) as passed:
             for k in range(len(self.row)):

@@ -271,7 +271,7 @@ def test_an_interrupted_command_shows_what_is_known(
 
 INTERRUPTED = """
 import math, os, signal, time
-from offloadlib.formulations.structured.decomposition.pricing import alarm
+from offloadlib.instances.alarm import alarm
 with alarm(math.inf) as passed:
     try:
         os.kill(os.getpid(), signal.SIGINT)

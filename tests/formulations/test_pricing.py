@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from typing import Any
 
 import numpy as np
@@ -189,16 +188,6 @@ def test_pricing_that_is_stopped_has_a_bound() -> None:
     assert stopped.relaxed.any()
     assert (stopped.value <= exact.value).all()
     assert (stopped.value >= 0.5 * exact.value).all()
-
-
-def test_an_alarm_goes_off_in_time() -> None:
-    with pricing.alarm(0.0) as passed:
-        deadline = time.monotonic() + 10.0
-        while not passed[0] and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert passed[0]
-    with pricing.alarm(np.inf) as passed:
-        assert not passed[0]
 
 
 def test_many_devices_are_priced_in_parallel_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

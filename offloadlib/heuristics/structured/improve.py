@@ -52,8 +52,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances.alarm import STOPPED, alarm
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 from offloadlib.instances.loops import copy
@@ -84,7 +84,7 @@ _SLICE_ARCS = 20_000
 WORTH = 1e-12
 """Relative to the device's cost: what saves less is a matter of rounding."""
 
-_READ, _READ_INT, _STOPPED = readable("float64"), readable("int64"), readable("boolean")
+_READ, _READ_INT = readable("float64"), readable("int64")
 _WRITE_INT, _WRITE = writable("int64"), writable("float64")
 
 
@@ -254,7 +254,7 @@ def given_room(
     return least, complete
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _STOPPED, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, types.int64, types.int64))
 def redecide(
     tasks: FlatTasks,
     cpu: Floats,
@@ -387,7 +387,7 @@ def best_exchange(
 
 
 @kernel(
-    types.boolean(FLAT_TASKS, _READ, _PLACEMENT, _STOPPED, writable("float64", 2), _WRITE_INT, types.int64)
+    types.boolean(FLAT_TASKS, _READ, _PLACEMENT, STOPPED, writable("float64", 2), _WRITE_INT, types.int64)
 )
 def exchange(
     tasks: FlatTasks,
@@ -455,7 +455,7 @@ def exchange(
     return False
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, _STOPPED, _READ, types.int64, types.int64))
+@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, _READ, types.int64, types.int64))
 def pass_channels(
     tasks: FlatTasks,
     cpu: Floats,

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from offloadlib.formulations.proofs.nodes import claim
 from offloadlib.formulations.structured.decomposition.dual import Dual
 from offloadlib.formulations.structured.decomposition.limits import PricedLimits
-from offloadlib.formulations.structured.decomposition.pricing import alarm
 from offloadlib.formulations.structured.decomposition.primal import Primal
 from offloadlib.formulations.structured.decomposition.tatonnement import Tatonnement, answer
 from offloadlib.formulations.structured.limited import branch_and_price as limited
 from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate, exact
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
 

@@ -75,6 +75,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Application, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Ints
 from offloadlib.instances.run import OutOfTime
 
@@ -83,7 +84,6 @@ from ...engine.trust import Claim, contradiction, insist
 from ...proofs.nodes import claim
 from ..decomposition.master import best_prices
 from ..decomposition.plan import plan
-from ..decomposition.pricing import alarm
 from ..milp import patterns
 from ..search import Search, run
 from . import limited

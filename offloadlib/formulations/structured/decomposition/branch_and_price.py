@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
@@ -55,7 +56,7 @@ from .finish import Finish, enumerated
 from .limits import PricedLimits
 from .master import Column, Master, Node, Step
 from .patterns import Levels, enumerable
-from .pricing import NEVER, Prices, Restrictions, alarm, difference, price
+from .pricing import NEVER, Prices, Restrictions, difference, price
 from .primal import Primal, pack
 from .tatonnement import rough
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
+from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.compiled import inlined, kernel, subroutine
 from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point
 
 from .plan import LEAF, PLAN, SERIES, labelled
-from .tables import BUYERS, CHOICES, OFFERS, STOPPED, of_format_1
+from .tables import BUYERS, CHOICES, OFFERS, of_format_1
 
 LARGEST_ARENA = 1 << 21
 """Labels of one device, at the most: 80 MB."""

@@ -31,7 +31,7 @@ class PricedLimits(Limits):
         Asked on the way through many devices, which is given up by
         :class:`~.instances.run.OutOfTime`.
     stopped
-        From :func:`~.pricing.alarm`: as soon as it is true, searches end with the bounds that they have.
+        From :func:`~.instances.alarm.alarm`: as soon as it is true, searches end with what bounds they have.
     share
         Of the limits that these devices have: less than 1 for a sample.
     threads

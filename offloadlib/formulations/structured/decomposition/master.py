@@ -104,7 +104,7 @@ class Master:
     fixed
         Columns that :meth:`fix` has closed.
     stopped
-        From :func:`.pricing.alarm`: as soon as it is true, pricing ends with the bounds that it has.
+        From :func:`~.instances.alarm.alarm`: as soon as it is true, pricing ends with the bounds that it has.
     effort
         For a device's decision, as for :func:`.pricing.price`: where pricing is slow it begins low, and
         grows when it finds nothing more. None: as much as it takes.

@@ -29,14 +29,8 @@ with the bounds that they have, so that the node has a valid bound at once.
 
 from __future__ import annotations
 
-import signal
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from select import select
 from typing import Any
 
 import numpy as np
@@ -185,41 +179,6 @@ NEVER: NDArray[np.bool_] = np.zeros(1, dtype=np.bool_)
 """For searches that nothing stops."""
 
 
-@contextmanager
-def alarm(seconds: float) -> Iterator[NDArray[np.bool_]]:
-    """(1,) False until so many seconds have passed, or Ctrl-C: what compiled searches look at.
-
-    Python answers to a signal when a search is over, so that the search has to know of it.
-    """
-    passed, over = np.array([seconds <= 0.0]), b"\0"
-    until = time.monotonic() + min(max(seconds, 0.0), threading.TIMEOUT_MAX)
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-
-    def wait() -> None:
-        while select([reading], [], [], max(until - time.monotonic(), 0.0))[0]:
-            number = reading.recv(1)
-            if number == over:
-                return
-            if signal.getsignal(number[0]) is signal.default_int_handler:
-                break
-        passed.fill(True)
-
-    watching = threading.Thread(target=wait, daemon=True)
-    watching.start()
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
-    try:
-        yield passed
-    finally:
-        if in_main:
-            signal.set_wakeup_fd(before)
-        writing.send(over)
-        watching.join()
-        reading.close()
-        writing.close()
-
-
 def price(
     instance: Instance,
     prices: Prices,
@@ -249,7 +208,7 @@ def price(
     tolerance
         A device's value may be a lower bound, and its decision dearer than the least, by so much in all.
     stopped
-        From :func:`alarm`: as soon as it is true, searches end with the bounds that they have.
+        From :func:`~.instances.alarm.alarm`: as soon as it is true, searches end with what bounds they have.
     threads
         Threads that work on many devices.
     ceilings

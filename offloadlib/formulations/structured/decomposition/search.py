@@ -52,6 +52,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.compiled import inlined, kernel, named, subroutine
 from offloadlib.instances.loops import copy, least
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
@@ -59,7 +60,7 @@ from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from .frontier import FRONTIER
 from .plan import labelled
 from .sweep import sweep
-from .tables import BUYERS, CHOICES, GRAPH, OFFERS, STOPPED, of_format_1
+from .tables import BUYERS, CHOICES, GRAPH, OFFERS, of_format_1
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""

@@ -18,9 +18,6 @@ from offloadlib.instances.structured.sides import Sides, Terms
 
 READ, READ_TABLE = readable("float64"), readable("float64", 2)
 READ_INT, READ_INT_TABLE = readable("int64"), readable("int64", 2)
-STOPPED = readable("boolean")
-"""(1,) of :func:`.pricing.alarm`."""
-
 
 KEPT = 2000
 """Up to so many devices of a group keep what their parts cost: of a city that would be as large as itself."""

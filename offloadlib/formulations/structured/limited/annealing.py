@@ -14,10 +14,10 @@ import numpy as np
 from numba import types
 from scipy.sparse import csr_array
 
+from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
 
-from ..decomposition.tables import STOPPED
 from .columns import Columns
 from .lagrangian import Lagrangian
 from .tables import of_format_2

@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime, slack
 from offloadlib.instances.structured.model import LOCAL, Places
 
 from ...engine.outcome import Run
 from ..backtracking.prices import ROUNDING, AtPrices, ascend
-from ..decomposition.pricing import alarm
 from .decisions import Decisions, Lister, TooManyDecisions
 from .misses import nearest_misses
 from .pricing import Asked, price

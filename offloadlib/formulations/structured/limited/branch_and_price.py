@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.limits import Limits
@@ -45,7 +46,7 @@ from ...engine.tree import Open, Tree
 from ...proofs.nodes import Proof, claim
 from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
 from ..certificate import Places as Branch
-from ..decomposition.pricing import NEVER, alarm
+from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed
 from .blocks import Blocks
 from .columns import valued

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import Budget, Instance, Solution, evaluate
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats, frozen
 from offloadlib.instances.structured.cost import spent
 from offloadlib.instances.structured.limits import Limits
@@ -37,7 +38,6 @@ from offloadlib.instances.structured.options import options
 from ...engine.outcome import concluded
 from ...proofs.nodes import Proof
 from ..certificate import Certificate
-from ..decomposition.pricing import alarm
 from .branch_and_price import ROUGH_SEARCH, Search
 from .lagrangian import Lagrangian
 from .master import Node

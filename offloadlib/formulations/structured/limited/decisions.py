@@ -69,7 +69,7 @@ class Lister:
     instance
         The instance.
     stopped
-        From :func:`..decomposition.pricing.alarm`.
+        From :func:`~.instances.alarm.alarm`.
     """
 
     def __init__(self, instance: Instance, stopped: NDArray[np.bool_] = NEVER) -> None:

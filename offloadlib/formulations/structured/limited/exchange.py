@@ -14,10 +14,11 @@ import numpy as np
 from numba import types
 from scipy.sparse import csc_array
 
+from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
-from ..decomposition.tables import READ, STOPPED
+from ..decomposition.tables import READ
 from .annealing import MOVES, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian

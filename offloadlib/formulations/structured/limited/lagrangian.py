@@ -64,7 +64,7 @@ class Lagrangian:
     limits
         Of the instance.
     stopped
-        From :func:`~..decomposition.pricing.alarm`.
+        From :func:`~.instances.alarm.alarm`.
     threads
         Threads that price.
     share

@@ -149,7 +149,7 @@ def price(
     late
         Whether time is up.
     stopped
-        From :func:`..decomposition.pricing.alarm`: as soon as it is true, searches end with the bounds that
+        From :func:`~.instances.alarm.alarm`: as soon as it is true, searches end with the bounds that
         they have.
     threads
         Threads that work on many devices.

@@ -10,12 +10,13 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, readable, writable
 from offloadlib.instances.structured.model import Places
 
 from ..decomposition.plan import Plan, plan
-from ..decomposition.tables import READ, READ_INT, READ_INT_TABLE, READ_TABLE, STOPPED, rows_of
+from ..decomposition.tables import READ, READ_INT, READ_INT_TABLE, READ_TABLE, rows_of
 
 
 def of_format_2(instance: Instance) -> bool:

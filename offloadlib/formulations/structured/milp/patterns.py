@@ -58,6 +58,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination
+from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.limits import Limits
@@ -68,7 +69,7 @@ from ...engine.highs import MixedIntegerProgram
 from ...proofs.nodes import claim
 from .. import pooling
 from ..decomposition.master import best_prices
-from ..decomposition.pricing import Prices, alarm
+from ..decomposition.pricing import Prices
 from ..search import Search, run_in_scale
 
 MOST_DECISIONS = 200_000
