@@ -357,6 +357,9 @@ class Work:
         from offloadlib.formulations.structured.decomposition.tatonnement import rough
         from offloadlib.instances.alarm import alarm
 
+        def soon() -> bool:
+            return self._left(0.1) <= 0
+
         def late() -> bool:
             return self._left(0.25) <= 0
 
@@ -365,7 +368,7 @@ class Work:
             limits = PricedLimits(self._instance, largest_search=ROUGH_SEARCH, late=late, stopped=stopped)
             dual = Dual(limits, late)
             with contextlib.suppress(OutOfTime):
-                deque(rough(limits, dual, lambda: self._left(0.1) <= 0), maxlen=0)
+                deque(rough(limits, dual, soon, soon), maxlen=0)
             begin = limits.prices(dual.vector) if dual.evaluations else Prices.zero(self._instance)
             self._take(dual.bound, begin)
             self._take(*best_prices(self._instance, self._given, late, stopped, begin))

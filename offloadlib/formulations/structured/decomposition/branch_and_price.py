@@ -71,8 +71,8 @@ AT_ROOT = 0.2
 """Share of the time limit after which the root's column generation waits for better incumbents."""
 
 ROUGHLY = 0.4
-"""As much for rough prices where tasks need searches: in large ones little comes after them, but where they
-do not end (2,000 subtasks in 20 s) a solution needs the rest."""
+"""As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
+:data:`AT_ROOT`, so that a solution can be made of them in what is left."""
 
 PATIENCE_AT_ROOT = 0.01
 """As above, when it goes on."""
@@ -538,7 +538,8 @@ class _Search(Run[Solution]):
         limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            for table in rough(limits, dual, lambda: self.late(ROUGHLY if self.master.searched else AT_ROOT)):
+            later = ROUGHLY if self.master.searched else AT_ROOT
+            for table in rough(limits, dual, lambda: self.late(AT_ROOT), lambda: self.late(later)):
                 self.master.add(limits.solution(table))
 
         def proven() -> tuple[Prices, float]:

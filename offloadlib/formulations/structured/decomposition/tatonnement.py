@@ -125,13 +125,20 @@ class Tatonnement:
         self.balanced = self._level == 0.0 or abs(change[-1] - 1.0) <= BALANCED
 
 
-def rough(limits: PricedLimits, dual: Dual, late: Callable[[], bool]) -> Iterator[Places]:
+def rough(
+    limits: PricedLimits, dual: Dual, late: Callable[[], bool], later: Callable[[], bool]
+) -> Iterator[Places]:
     """Follow what is used for a few evaluations of all devices, which ``dual`` sees; yields decisions.
+
+    Parameters
+    ----------
+    late, later
+        Whether to make do with the level that there is, and with the prices.
 
     Raises
     ------
     OutOfTime
-        If time is up for ``limits``; ``late`` only says to make do with what there is.
+        If time is up for ``limits``.
     """
     prices = Tatonnement(limits)
     prices.find_level(limits, late, dual.seen)
@@ -140,7 +147,7 @@ def rough(limits: PricedLimits, dual: Dual, late: Callable[[], bool]) -> Iterato
         dual.seen(*found)
         yield found[3]
         prices.follow(limits, found[3])
-        if late():
+        if later():
             return
 
 
