@@ -759,6 +759,8 @@ def test_every_format_shares_devices_points_and_radio(format: str, tmp_path: Pat
         made(base=base, setting=kind(alpha=(0.5, 0.5)))
     with pytest.raises(InputError, match=r"worked-example.*|must be structured"):
         made(base=LIBRARY / "hybrid-3x3.json")
+    with pytest.raises(InputError, match="worked-example: is no file, but an instance of the library"):
+        made(base="worked-example")
 
 
 def test_a_base_of_format_2_keeps_what_is_of_devices_and_points(tmp_path: Path) -> None:

@@ -117,18 +117,18 @@ def import_graphs(
     draws = Draws(seed)
     graphs = _read_graphs(kind, sources, setting)
     maps = given.maps
-    about = {
-        "format": format,
-        "files": [provenance(file) for file in (*sources, *maps)],
-        **({} if base is None else {"base": provenance((Path(base), read_bytes(base)))}),
-        "licences": list(licences),
-    }
     native = False
     if isinstance(setting, DagbenchSetting) and setting.network == "file" and not maps and base is None:
         around = of_network(_one_network(sources), setting, sources[0][0], draws.surroundings)
         native = True
     else:
         around = surroundings(setting, given, draws)
+    about = {
+        "format": format,
+        "files": [provenance(file) for file in (*sources, *maps)],
+        **({} if base is None else {"base": provenance((Path(base), read_bytes(base)))}),
+        "licences": list(licences),
+    }
     return combined(
         words, graphs, around, setting, draws, native=native, about=about, name=name, description=description
     )
