@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -67,35 +68,37 @@ def limits(document: Document) -> list[tuple[tuple[str, ...], Fraction]]:
 
 def decisions(document: Document, device: Document) -> list[Decision]:
     """Everything that a device may do by itself, each limit taken alone; refusal last."""
-    app = next(item for item in document["applications"] if item["id"] == device["application"])
+    task = task_of(document, device)
     points: list[str | None] = [point["id"] for point in document["offload_points"]]
     if device["connected_to"] is None:
         points = []
     allowed = device.get("allowed") or {}
     menus = [
         [place for place in [None, *points] if name not in allowed or place in allowed[name]]
-        for name in app["subtasks"]
+        for name in task.names
     ]
-    most = limits(document)
-    task = Task(document, app, device)
     found = []
     for places in itertools.product(*menus):
-        decision = task.decision(places, most)
+        decision = task.decision(places)
         in_time = exactly(device["deadline"]) >= decision.delay if _has(device, "deadline") else True
         cheap = exactly(device["energy_budget"]) >= decision.energy if _has(device, "energy_budget") else True
-        fits = all(use <= there for use, (_, there) in zip(decision.use, most, strict=True))
+        fits = all(use <= there for use, (_, there) in zip(decision.use, task.limits, strict=True))
         if in_time and cheap and fits:
             found.append(decision)
     if _has(device, "rejection"):
         cost = task.weight * exactly(device["rejection"])
-        found.append(Decision(None, cost, ZERO, ZERO, (ZERO,) * len(most)))
+        found.append(Decision(None, cost, ZERO, ZERO, (ZERO,) * len(task.limits)))
     return found
 
 
 def task_of(document: Document, device: Document) -> Task:
-    """The task of a device."""
-    app = next(item for item in document["applications"] if item["id"] == device["application"])
-    return Task(document, app, device)
+    """The task of a device; who asks about the same again gets the same, with what it has worked out."""
+    return _task_of(json.dumps(document | {"devices": []}), json.dumps(device))
+
+
+@lru_cache(maxsize=100)
+def _task_of(document: str, device: str) -> Task:
+    return Task(json.loads(document), json.loads(device))
 
 
 def _has(item: Document, key: str) -> bool:
@@ -103,17 +106,50 @@ def _has(item: Document, key: str) -> bool:
 
 
 class Task:
-    """One device's task."""
+    """One device's task.
 
-    def __init__(self, document: Document, app: Document, device: Document) -> None:
+    What a subtask takes, and counts for, is worked out once for each place, and added up in whole numbers.
+    """
+
+    def __init__(self, document: Document, device: Document) -> None:
+        app = next(item for item in document["applications"] if item["id"] == device["application"])
         self.document, self.device, self.names = document, device, app["subtasks"]
-        self.number = {name: k for k, name in enumerate(app["subtasks"])}
-        self.edges = [(self.number[j], self.number[k]) for j, k in app["edges"]]
+        self.limits = limits(document)
         self.points = {point["id"]: point for point in document["offload_points"]}
         self.at = {(entry["subtask"], entry["point"]): entry for entry in device.get("at") or ()}
+        number = {name: k for k, name in enumerate(self.names)}
+        edges = [(number[j], number[k]) for j, k in app["edges"]]
+        data = device.get("edge_data")
+        data = [device["output"][j] for j, _ in edges] if data is None else data
+        subtasks = range(len(self.names))
+        self.before = [[j for j, i in edges if i == k] for k in subtasks]
+        self.data = [
+            [exactly(size) for size, (_, i) in zip(data, edges, strict=True) if i == k] for k in subtasks
+        ]
+        self.tails = {k for k in subtasks if all(j != k for j, _ in edges)}
+        self.order: list[int] = []
+        while len(self.order) < len(self.names):
+            ready = [k for k in subtasks if k not in self.order and set(self.before[k]) <= set(self.order)]
+            self.order += ready
+        connected = device["connected_to"] is not None
+        places = [None, *(self.points if connected else ())]
+        placed = list(itertools.product(subtasks, places))
+        taken = {
+            (k, place, away): self._taken(k, place, away)
+            for k, place in placed
+            for away in itertools.product({False, connected}, repeat=len(self.before[k]))
+        }
+        self._time = _Whole({case: time for case, (time, _) in taken.items()})
+        self._energy = _Whole({case: energy for case, (_, energy) in taken.items()})
+        self._fees = _Whole({(k, place): self.fee(k, place) for k, place in placed})
+        self._counted = {
+            what: _Whole({(k, place): self._counts(what, k, place) for k, place in placed})
+            for what, _ in self.limits
+            if what[0] in ("room", "limit")
+        }
+        self.decision = cache(self._decision)
         weight = device.get("weight")
         self.weight = Fraction(1) if weight is None else exactly(weight)
-        self.execution = cache(self._execution)
         alone_delay, alone_energy = self.spent((None,) * len(self.names))
         a = exactly(device["alpha"])
         b = 1 - a
@@ -121,15 +157,16 @@ class Task:
             a, b = a and a / alone_delay, b and b / alone_energy
         self.a, self.b = a, b
 
-    def decision(self, places: Places, most: Sequence[tuple[tuple[str, ...], Fraction]]) -> Decision:
+    def _decision(self, places: Places) -> Decision:
         """Its cost and use."""
         delay, energy = self.spent(places)
-        fees = sum((self.fee(k, place) for k, place in enumerate(places)), ZERO)
+        fees = self._fees.sum(enumerate(places))
         cost = self.weight * (self.a * delay + self.b * energy + fees)
-        use = tuple(self.used(what, places, delay, energy) for what, _ in most)
+        use = tuple(self.used(what, places, delay, energy) for what, _ in self.limits)
         return Decision(places, cost, delay, energy, use)
 
-    def _execution(self, k: int, place: str | None) -> Fraction:
+    def execution(self, k: int, place: str | None) -> Fraction:
+        """Of one subtask at a place, in seconds."""
         entry = self.at.get((self.names[k], place), {})
         if _has(entry, "execution"):
             return exactly(entry["execution"])
@@ -156,6 +193,15 @@ class Task:
         demand = (self.device.get("demand") or {}).get(resource)
         return ZERO if demand is None else exactly(demand[k])
 
+    def _counts(self, what: tuple[str, ...], k: int, place: str | None) -> Fraction:
+        """What one subtask at a place uses of a limit."""
+        if what[0] == "room":
+            at, resource = [what[1]], what[2]
+        else:
+            limit = self.document["limits"][int(what[1])]
+            at, resource = limit["points"], limit["resource"]
+        return ZERO if place is None or place not in at else self.demand(k, place, resource)
+
     def used(self, what: tuple[str, ...], places: Places, delay: Fraction, energy: Fraction) -> Fraction:
         """What decisions use of a limit."""
         if what[0] == "total":
@@ -163,55 +209,56 @@ class Task:
         if what[0] == "channels":
             on_air = any(place is not None for place in places)
             return Fraction(int(on_air and self.device["connected_to"] == what[1]))
-        if what[0] == "room":
-            at, resource = {what[1]}, what[2]
-        else:
-            limit = self.document["limits"][int(what[1])]
-            at, resource = set(limit["points"]), limit["resource"]
-        placed = ((k, place) for k, place in enumerate(places) if place is not None and place in at)
-        return sum((self.demand(k, place, resource) for k, place in placed), ZERO)
+        return self._counted[what].sum(enumerate(places))
 
     def spent(self, places: Places) -> tuple[Fraction, Fraction]:
         """Delay and energy."""
-        device, edges = self.device, self.edges
-        data = device.get("edge_data")
-        data = [device["output"][j] for j, _ in edges] if data is None else data
-        power = {key: exactly(value) for key, value in device["power"].items()}
-        latency = device.get("latency") or {}
-        wait = {key: exactly(latency.get(key) or 0) for key in ("up", "down")}
-        finish: dict[int, Fraction] = {}
-        energy = ZERO
-        weight = []
-        for k, place in enumerate(places):
-            away = place is not None
-            sent, received, times_sent, times_received = ZERO, ZERO, 0, 0
-            for size, (j, i) in zip(data, edges, strict=True):
-                if i == k and away and places[j] is None:
-                    sent, times_sent = sent + exactly(size), times_sent + 1
-                if i == k and not away and places[j] is not None:
-                    received, times_received = received + exactly(size), times_received + 1
-            if away and all(i != k for _, i in edges):
-                sent, times_sent = sent + exactly(device["input"][k]), times_sent + 1
-            if away and all(j != k for j, _ in edges):
-                received, times_received = received + exactly(device["output"][k]), times_received + 1
-            up = self._seconds(sent, "uplink")
-            down = self._seconds(received, "downlink")
-            execution = self.execution(k, place)
-            weight.append(execution + up + down + times_sent * wait["up"] + times_received * wait["down"])
-            energy += up * power["send"] + down * power["receive"]
-            energy += ZERO if away else execution * power["execute"]
-        while len(finish) < len(places):
-            for k in range(len(places)):
-                before = [j for j, i in edges if i == k]
-                if k not in finish and all(j in finish for j in before):
-                    finish[k] = weight[k] + max((finish[j] for j in before), default=ZERO)
-        return max(finish.values()), energy
+        cases = [
+            (k, place, tuple(places[j] is not None for j in self.before[k])) for k, place in enumerate(places)
+        ]
+        finish: dict[int, int] = {}
+        for k in self.order:
+            start = max((finish[j] for j in self.before[k]), default=0)
+            finish[k] = start + self._time.numerators[cases[k]]
+        return Fraction(max(finish.values()), self._time.denominator), self._energy.sum(cases)
 
-    def _seconds(self, size: Fraction, key: str) -> Fraction:
+    def _taken(self, k: int, place: str | None, away_before: tuple[bool, ...]) -> tuple[Fraction, Fraction]:
+        """Time and energy of a subtask at a place, its predecessors away or not."""
+        device, away = self.device, place is not None
+        moved = [size for size, there in zip(self.data[k], away_before, strict=True) if there != away]
+        sent, received = (moved, []) if away else ([], moved)
+        if away and not self.before[k]:
+            sent = [exactly(device["input"][k])]
+        if away and k in self.tails:
+            received = [exactly(device["output"][k])]
+        latency, power = device.get("latency") or {}, device["power"]
+        execution = self.execution(k, place)
+        up, down = self._seconds(sent, "uplink"), self._seconds(received, "downlink")
+        waits = len(sent) * exactly(latency.get("up") or 0) + len(received) * exactly(
+            latency.get("down") or 0
+        )
+        energy = up * exactly(power["send"]) + down * exactly(power["receive"])
+        energy += ZERO if away else execution * exactly(power["execute"])
+        return execution + up + down + waits, energy
+
+    def _seconds(self, sizes: Sequence[Fraction], key: str) -> Fraction:
+        size = sum(sizes, ZERO)
         if not size:
             return size
         own = self.device.get(key)
         return size / exactly(self.points[self.device["connected_to"]][key] if own is None else own)
+
+
+class _Whole:
+    """Fractions over one denominator, so that sums are of whole numbers."""
+
+    def __init__(self, values: Mapping[Any, Fraction]) -> None:
+        self.denominator = math.lcm(*(value.denominator for value in values.values()))
+        self.numerators = {key: int(value * self.denominator) for key, value in values.items()}
+
+    def sum(self, keys: Iterable[Any]) -> Fraction:
+        """Of the values of these keys."""
+        return Fraction(sum(map(self.numerators.__getitem__, keys)), self.denominator)
 
 
 class _State(NamedTuple):

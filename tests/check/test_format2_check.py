@@ -76,7 +76,7 @@ class Reference:
 
         menus = [[place for place in places if may(k, place)] for k in range(len(task.names))]
         for row in itertools.product(*menus):
-            one = task.decision(row, self.limits)
+            one = task.decision(row)
             late = device.get("deadline") is not None and one.delay > exactly(device["deadline"])
             much = device.get("energy_budget") is not None and one.energy > exactly(device["energy_budget"])
             if not late and not much:
@@ -158,7 +158,7 @@ def cost_of(document: Document, rows: dict[str, Any]) -> Fraction:
     for device in document["devices"]:
         task, row = task_of(document, device), rows[device["id"]]
         rejection = task.weight * exactly(device.get("rejection") or 0)
-        costs.append(rejection if row is None else task.decision(tuple(row), []).cost)
+        costs.append(rejection if row is None else task.decision(tuple(row)).cost)
     return max(costs) if document["cost"].get("objective") == "max" else sum(costs, Fraction(0))
 
 
@@ -241,7 +241,7 @@ def broken(document: Document, rows: dict[str, Any]) -> set[str]:
         if row is None:
             continue
         task = task_of(document, device)
-        one = task.decision(tuple(row), most)
+        one = task.decision(tuple(row))
         used = [x + y for x, y in zip(used, one.use, strict=True)]
         if device.get("deadline") is not None and one.delay > exactly(device["deadline"]):
             found.add("deadlines")

@@ -51,7 +51,7 @@ def costed(document: Document, rows: list[list[int]]) -> list[Decision]:
             cost = task.weight * exactly(device.get("rejection") or 0)
             found.append(Decision(None, cost, zero, zero, (zero,) * len(most)))
         else:
-            found.append(task.decision(tuple(names[place] for place in row), most))
+            found.append(task.decision(tuple(names[place] for place in row)))
     return found
 
 
