@@ -79,7 +79,7 @@ def lines(instance: Instance, time_limit: float) -> Iterator[str]:
     """The lines of one instance."""
     results: list[tuple[Variant, Result, float]] = []
     for variant in variants(instance):
-        relaxation = highs.Relaxation(variant.relaxation(pool(instance)))
+        relaxation = highs.LinearRelaxation(variant.relaxation(pool(instance)))
         relaxation.solve(math.inf)
         bound = relaxation.objective + unconnected_cost(instance)
         results.append((variant, variant.solve(instance, Budget(time_limit=time_limit)), bound))

@@ -20,7 +20,7 @@ from rich import box
 from rich.table import Table
 
 from offloadlib.cli import console
-from offloadlib.formulations.engine.highs import Relaxation
+from offloadlib.formulations.engine.highs import LinearRelaxation
 from offloadlib.formulations.structured.milp import arrays, potentials
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.instances import Instance
@@ -67,11 +67,11 @@ def _by_appsi(instance: Instance) -> None:
 
 
 def _by_compiling(instance: Instance) -> None:
-    Relaxation(program_of(potentials.model(instance))[0])
+    LinearRelaxation(program_of(potentials.model(instance))[0])
 
 
 def _by_arrays(instance: Instance) -> None:
-    Relaxation(arrays.formulate(instance).program)
+    LinearRelaxation(arrays.formulate(instance).program)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from offloadlib.formulations.hybrid import exhaustive, lagrangian, milp
-from offloadlib.formulations.hybrid.lagrangian import Found, Prices
+from offloadlib.formulations.hybrid.lagrangian import NodePrices, PriceSearch
 from offloadlib.formulations.hybrid.patterns import menu
 from offloadlib.instances import Budget, Result
 from offloadlib.instances.hybrid import HybridInstance
@@ -44,10 +44,10 @@ def measured(
 
 def price_search(instance: HybridInstance) -> str:
     """Seconds of the root's price, and of scipy's bounded search on the same dual."""
-    prices, listed = Prices(instance), menu(instance)
+    prices, listed = PriceSearch(instance), menu(instance)
 
     def ours() -> float:
-        return prices.best((), prices.everything, Found.guess(prices.highest), np.inf).bound
+        return prices.best((), prices.everything, NodePrices.guess(prices.highest), np.inf).bound
 
     def dual(price: float) -> float:
         return prices.bandwidth * price - float(

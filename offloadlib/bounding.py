@@ -89,7 +89,7 @@ def relaxation(instance: AnyInstance, formulation: str = "milp", levels: bool = 
     program, variables = program_of(model)
     if levels:
         program = potentials.tighten(data, model, program, variables, math.inf)
-    relaxed = highs.Relaxation(program)
+    relaxed = highs.LinearRelaxation(program)
     relaxed.solve(math.inf)
     left_out = unconnected_cost(data) if data.version == 1 else constant(data)
     return Relaxation(relaxed.objective + left_out, *program.matrix.shape, program.matrix.nnz)

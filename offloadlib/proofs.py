@@ -54,6 +54,9 @@ FIRST = 0.5
 MARGIN = 1.3
 """Times as long as expected a verification may take."""
 
+LEAST_BOUND = 1e-6
+"""What bounds are relative to where they are about 0."""
+
 RAISED = 1e-9
 """A claim that is lower than what is proven by more, relatively, is raised."""
 
@@ -277,7 +280,7 @@ class _Judging:
             if not told:
                 break
             proven = claim(float(told[0]))
-            enough = RAISED * max(abs(proven), 1e-6)
+            enough = RAISED * max(abs(proven), LEAST_BOUND)
             if accepted and proven <= certificate.lower_bound + enough:
                 break
             if time.perf_counter() + MARGIN * took > until:

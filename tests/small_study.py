@@ -14,7 +14,7 @@ from offloadlib.pages.page import Number, Page, Section, Table
 from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import find
-from offloadlib.studies import STUDIES, Options, Stages, StudyRow
+from offloadlib.studies import STUDIES, Stages, StudyOptions, StudyRow
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.jobs import Generated, Job
 
@@ -52,7 +52,7 @@ def own(name: str) -> Method:
     return Method(name, f"small_study:{name}", Family.HEURISTIC, "for tests", "a test")
 
 
-def jobs(options: Options) -> list[Job]:
+def jobs(options: StudyOptions) -> list[Job]:
     methods = [find("gsod-i"), own("dawdle"), OPTIMUM]
     return [
         Job(Generated(SETTING, options.seed + r), method, seed=r, timed=method.name == "gsod-i")
@@ -61,14 +61,14 @@ def jobs(options: Options) -> list[Job]:
     ]
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     rows = yield jobs(options)
     # A second stage that depends on the first, as a search has it.
     worst = max(rows, key=lambda row: row["objective"])
     yield [Job(Generated(SETTING, worst["generated"]["seed"]), find("gsod-ii"))]
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     costs = [row["objective"] for row in rows.values()]
     table: Sequence[Sequence[str | Number]] = [
         (row["method"], Number(row["objective"], f"{row['objective']:.3f}")) for row in rows.values()

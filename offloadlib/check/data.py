@@ -17,7 +17,8 @@ MOST_PROBLEMS = 1000
 LOCAL = -1  # the place of a subtask that stays on its device; n >= 0 is the n-th offload point
 TOLERANCE = Fraction(1, 10**9)
 ZERO = Fraction(0)
-SMALLEST, LARGEST = 1e-9, 1e9  # magnitudes that an instance may contain, besides 0
+SMALLEST, LARGEST = 1e-9, 1e9
+"""Magnitudes that an instance may contain, besides 0."""
 SUBTASKS = "subtasks"  # the resource that each subtask demands 1 of, at any offload point
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 

@@ -14,7 +14,7 @@ import typer
 
 from offloadlib.apart import keep_apart
 
-from .options import InstanceFile, InstanceFiles, Json, Seed, SolutionFile, writable
+from .options import GAP, Gap, InstanceFile, InstanceFiles, Json, Seed, SolutionFile, Threads, writable
 from .status import CHECK_FAILED, INTERNAL, OK, say
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def compare(
         str, typer.Option(metavar="A,B,C", help="Names, module:function, or 'all', 'exact', 'heuristics'.")
     ] = "all",
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each solve.")] = 60.0,
-    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
+    gap: Gap = GAP,
     seed: Seed = 0,
-    threads: Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")] = 1,
+    threads: Threads = 1,
     output: Annotated[
         Path | None,
         typer.Option("-o", metavar="DIR", help="For table, solutions, pictures and a report."),

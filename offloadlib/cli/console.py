@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from offloadlib.comparing.rows import Row
     from offloadlib.explaining import Explanation
     from offloadlib.fronts.front import Front
-    from offloadlib.fronts.trace import Point
+    from offloadlib.fronts.trace import FrontPoint
     from offloadlib.instances import AnyEvaluation, AnyInstance, Progress, Result, StoredSolution
     from offloadlib.methods import Method
     from offloadlib.pages.page import Table as PageTable
@@ -230,7 +230,7 @@ def _listing(left: Sequence[str], right: Sequence[str] = ()) -> Table:
     return table
 
 
-def point_line(point: Point, known: bool) -> str:
+def point_line(point: FrontPoint, known: bool) -> str:
     """A point of a front in one line."""
     size = "no limit" if math.isinf(point.size) else f"at most {point.size:.6g}"
     parts = [f"{point.front}, {size}: {point.status}"]
@@ -240,7 +240,7 @@ def point_line(point: Point, known: bool) -> str:
     return ", ".join([*parts, "from an earlier run" if known else numbers.seconds(point.time)])
 
 
-def show_front(front: Front, points: Sequence[Point]) -> None:
+def show_front(front: Front, points: Sequence[FrontPoint]) -> None:
     """The points of a front, one a line."""
     from rich.table import Table
 
@@ -266,11 +266,12 @@ def show_explanation(part: str, explanation: Explanation) -> None:
 
 def _show_bounds(console: Console, explanation: Explanation) -> None:
     from offloadlib.instances import gap
+    from offloadlib.instances.run import OPTIMAL_GAP
 
     best = explanation.best_objective
     distance = numbers.percent(gap(best, explanation.lower_bound), 2)
     console.print(Text.assemble((explanation.instance.name, "bold"), f"  cost {explanation.objective:.10g}"))
-    if explanation.objective - best > 1e-9 * abs(best):
+    if explanation.objective - best > OPTIMAL_GAP * abs(best):
         console.print(f"  a better solution costs {best:.10g}")
     console.print(f"  lower bound {explanation.lower_bound:.10g}, gap {distance}")
     console.print()

@@ -42,6 +42,10 @@ InstanceFiles = Annotated[
         metavar="INSTANCE...", callback=_all_located, help="Instance files, or names of the library."
     ),
 ]
+GAP = 1e-9
+"""That of :class:`.instances.Budget`, which is imported only where something is solved."""
+Gap = Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")]
+Threads = Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="For everything random.")]
 NewInstance = Annotated[

@@ -10,6 +10,9 @@ import typer
 from .options import InstanceFile, Seed
 from .status import INTERRUPTED, say
 
+GAP = 1e-6
+"""Of a point: a front is looked at, and each point takes as long as a solve."""
+
 
 def pareto(
     instance: InstanceFile,
@@ -28,7 +31,7 @@ def pareto(
         str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'.")
     ] = "branch-and-price",
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds for each point.")] = 60.0,
-    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which a point is done.")] = 1e-6,
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which a point is done.")] = GAP,
     seed: Seed = 0,
 ) -> None:
     """Trace a front: the least of one thing for each amount of another, each point with a certified bound.
@@ -42,7 +45,7 @@ def pareto(
     """
     from offloadlib.cli import console
     from offloadlib.fronts.front import CostLimit, DelayEnergy, Front, SumLargest
-    from offloadlib.fronts.trace import Point, Tracer
+    from offloadlib.fronts.trace import FrontPoint, Tracer
     from offloadlib.instances import Budget, InputError, Instance, read
     from offloadlib.instances.errors import counted, shown
     from offloadlib.pictures.front import front as draw
@@ -63,7 +66,7 @@ def pareto(
     output.mkdir(parents=True, exist_ok=True)
     with console.Display() as display:
 
-        def tell(point: Point, known: bool) -> None:
+        def tell(point: FrontPoint, known: bool) -> None:
             display.say(console.point_line(point, known))
 
         budget = Budget(time_limit, gap, seed, on_progress=display.update)

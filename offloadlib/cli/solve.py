@@ -13,7 +13,7 @@ import typer
 from offloadlib.apart import keep_apart
 from offloadlib.running.interrupts import counted_interrupts
 
-from .options import InstanceFile, Json, Seed, writable
+from .options import GAP, Gap, InstanceFile, Json, Seed, Threads, writable
 from .status import INTERNAL, Failure, say
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def solve(
         str, typer.Option("--method", "-m", metavar="NAME", help="See 'methods'; or module:function.")
     ],
     time_limit: Annotated[float, typer.Option(metavar="S", help="Seconds.")] = float("inf"),
-    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap at which to stop.")] = 1e-9,
+    gap: Gap = GAP,
     seed: Seed = 0,
-    threads: Annotated[int, typer.Option(metavar="N", help="Threads of the solver.")] = 1,
+    threads: Threads = 1,
     solver: Annotated[str, typer.Option(metavar="NAME", help="MILP solver, as Pyomo calls it.")] = "highs",
     warm_start: Annotated[
         Path | None, typer.Option(metavar="SOLUTION", help="Solution file to start from.")

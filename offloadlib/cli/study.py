@@ -57,7 +57,7 @@ def study(
     from offloadlib.instances import InputError
     from offloadlib.registry import select
     from offloadlib.running.interrupts import counted_interrupts
-    from offloadlib.studies import Options, find
+    from offloadlib.studies import StudyOptions, find
     from offloadlib.studies.report import PAGE, write_report
     from offloadlib.studies.runner import Rows, conduct, locally
     from offloadlib.studies.store import Store
@@ -76,7 +76,7 @@ def study(
         usual, given = chosen.QUICK_REPETITIONS if quick else chosen.REPETITIONS, ()
     if method and name not in COMPARING:
         raise InputError("study", [("method", f"{name} has its own methods alone")])
-    options = Options(quick, repetitions or usual, seed, tuple(select(method) if method else ()), given)
+    options = StudyOptions(quick, repetitions or usual, seed, tuple(select(method) if method else ()), given)
     settings = {"study": name, "quick": quick, "seed": seed}
     with Store(output, settings) as store, console.Display() as display:
 

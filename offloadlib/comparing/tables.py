@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from offloadlib.instances import Status
 from offloadlib.instances.errors import counted
+from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.pages.numbers import decimals, fixed, percent, ratio, seconds
 from offloadlib.pages.page import Cell, Number, Table, text
 
@@ -96,7 +97,7 @@ def _section(label: str, records: Sequence[Record]) -> InstanceTable:
             best=[
                 number
                 for number, record in enumerate(records)
-                if record["ratio_low"] is not None and record["objective"] - least <= 1e-9 * least
+                if record["ratio_low"] is not None and record["objective"] - least <= OPTIMAL_GAP * least
             ],
         ),
         notes=list(_notes(records)),
@@ -116,7 +117,7 @@ def _proven(record: Record) -> str:
         return "no solution"
     if bound is None:
         return f"best cost {best:.10g}, no certified bound"
-    if best - bound <= 1e-9 * abs(best):
+    if best - bound <= OPTIMAL_GAP * abs(best):
         return f"optimum {best:.10g}, certified"
     return f"best cost {best:.10g}, certified lower bound {bound:.10g}"
 

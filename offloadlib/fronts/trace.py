@@ -40,7 +40,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Point:
+class FrontPoint:
     """A point of a front.
 
     Attributes
@@ -103,14 +103,14 @@ class Tracer:
     method: str = "branch-and-price"
     budget: Budget[Any] = Budget()  # noqa: RUF009 - it is frozen
     proof_time: float | None = None
-    on_point: Callable[[Point, bool], None] = lambda point, known: None
+    on_point: Callable[[FrontPoint, bool], None] = lambda point, known: None
 
     def __post_init__(self) -> None:
-        self.points: list[Point] = []
+        self.points: list[FrontPoint] = []
         self._solutions: list[Solution] = []
         self._known = {(point.stem, point.sha256): point for point in read_table(self.folder / TABLE)}
 
-    def trace(self, front: Front, points: int) -> list[Point]:
+    def trace(self, front: Front, points: int) -> list[FrontPoint]:
         """The points of a front, ascending in their limit; where it begins is found out first.
 
         Raises
@@ -132,7 +132,7 @@ class Tracer:
             self._solve(front, size)
         return sorted((point for point in self.points if point.front == front.name), key=_size)
 
-    def _solve(self, front: Front, size: float) -> Point:
+    def _solve(self, front: Front, size: float) -> FrontPoint:
         """One point, from the table where it is there already."""
         name = f"{front.instance.name}: least {front.y}" + (
             f", {front.x} at most {size:.10g}" if math.isfinite(size) else ""
@@ -148,13 +148,13 @@ class Tracer:
         self.on_point(point, known is not None)
         return point
 
-    def _recall(self, point: Point, instance: Instance) -> None:
+    def _recall(self, point: FrontPoint, instance: Instance) -> None:
         """Start from the solution of an earlier run, too, if its file is still there."""
         path = self.folder / f"{point.stem}{SOLUTION}"
         if path.exists() and (solution := read_solution(path, instance).solution) is not None:
             self._solutions.append(solution)
 
-    def _solved(self, front: Front, size: float, instance: Instance, stem: str) -> Point:
+    def _solved(self, front: Front, size: float, instance: Instance, stem: str) -> FrontPoint:
         method, largest = find(self.method), front.largest(size)
         budget = replace(self.budget, start=self._start(instance, largest))
         admit(instance, method, budget)
@@ -182,7 +182,7 @@ class Tracer:
             x = front.used(evaluate(instance, result.solution))
             self._solutions.append(result.solution)
         distance = gap(y, bound) if math.isfinite(y) and math.isfinite(bound) else None
-        return Point(
+        return FrontPoint(
             front=front.name,
             size=size,
             x=x,
@@ -206,7 +206,7 @@ class Tracer:
         ]
         return min(sound, key=lambda pair: pair[0], default=(0.0, None))[1]
 
-    def _write(self, points: list[Point]) -> None:
+    def _write(self, points: list[FrontPoint]) -> None:
         with replacing(self.folder / TABLE) as file:
             file.write(table(points).to_csv(index=False).encode())
 
@@ -232,16 +232,18 @@ def _result(outcome: workers.Ended, interrupts: Interrupts) -> Result[Any]:
     return outcome.result
 
 
-def _size(point: Point) -> tuple[str, float]:
+def _size(point: FrontPoint) -> tuple[str, float]:
     return point.front, point.size
 
 
-def table(points: list[Point]) -> pd.DataFrame:
+def table(points: list[FrontPoint]) -> pd.DataFrame:
     """Points as a table, a column for each of their attributes."""
-    return pd.DataFrame([asdict(point) for point in points], columns=[item.name for item in fields(Point)])
+    return pd.DataFrame(
+        [asdict(point) for point in points], columns=[item.name for item in fields(FrontPoint)]
+    )
 
 
-def read_table(path: Path) -> list[Point]:
+def read_table(path: Path) -> list[FrontPoint]:
     """The points of an earlier run; none where there is no table.
 
     Raises
@@ -253,7 +255,9 @@ def read_table(path: Path) -> list[Point]:
         return []
     try:
         frame = pd.read_csv(path, dtype={"certified": "bool", "sha256": "str"})
-        names = [item.name for item in fields(Point)]
-        return [Point(**dict(zip(names, row, strict=True))) for row in frame[names].itertuples(index=False)]
+        names = [item.name for item in fields(FrontPoint)]
+        return [
+            FrontPoint(**dict(zip(names, row, strict=True))) for row in frame[names].itertuples(index=False)
+        ]
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(path, [("", f"is not the table of a front: {error}")]) from None

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .files.document import Document
     from .files.schema import CertificateFile, InstancePart
 
+HAIR = 1e-12
+"""Relative: costs of equal decisions differ by less, added up in another order."""
+
 
 class Entry(NamedTuple):
     """Where a kind is: ``module:name`` of its :class:`Kind`, and of what the package's face does with it.
@@ -333,7 +336,7 @@ class AnyEvaluation(ABC):
     @property
     def worse_off(self) -> int:
         """Devices that cost more than all-local."""
-        return int((self.cost > self.local.cost * (1 + 1e-12)).sum())
+        return int((self.cost > self.local.cost * (1 + HAIR)).sum())
 
 
 def jain(shares: Floats) -> float:

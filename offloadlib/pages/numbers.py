@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+NOTHING = 1e-9
+"""A share that nobody takes for something: costs are optimal up to as much."""
+
 
 def decimals(values: Sequence[float | None]) -> int:
     """Decimals that give the largest of some numbers six significant digits, at most six."""
@@ -22,7 +25,7 @@ def percent(value: float | None, digits: int) -> str:
     if value is None:
         return ""
     shown = f"{100 * value:.{digits}f} %"
-    if abs(value) > 1e-9 and not shown.strip("0. %-"):
+    if abs(value) > NOTHING and not shown.strip("0. %-"):
         return f"{'<' if value > 0 else '>-'}{10.0**-digits:g} %"
     return shown.removeprefix("-") if not shown.strip("0. %-") else shown
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.methods import Family
 
 from .style import BLUE, GREY, INK, ORANGE, STYLE, below, broken_title, canvas, number
@@ -86,6 +87,6 @@ def _excess(cost: float, bound: float | None) -> str:
     if bound is None or bound <= 0:
         return ""
     share = cost / bound - 1
-    if share <= 1e-9:
+    if share <= OPTIMAL_GAP:
         return "  optimal"
     return f"  +{100 * share:.2g} %" if share < 0.1 else f"  +{100 * share:.0f} %"

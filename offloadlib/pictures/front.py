@@ -13,11 +13,11 @@ from .style import BLUE, GREY, LIGHT, ORANGE, STYLE, below, broken_title, canvas
 
 if TYPE_CHECKING:
     from offloadlib.fronts.front import Front
-    from offloadlib.fronts.trace import Point
+    from offloadlib.fronts.trace import FrontPoint
 
 
 @rc_context(STYLE)
-def front(found: Front, points: Sequence[Point]) -> Figure:
+def front(found: Front, points: Sequence[FrontPoint]) -> Figure:
     """The points of a front, ascending in their limit, over what certified bounds rule out.
 
     With a limit of at most ``size``, nothing lies below the bound: to the left of that size, and under that
@@ -82,9 +82,9 @@ def front(found: Front, points: Sequence[Point]) -> Figure:
     return figure
 
 
-def _known(point: Point) -> bool:
+def _known(point: FrontPoint) -> bool:
     return point.lower_bound > -math.inf
 
 
-def _size(point: Point) -> float:
+def _size(point: FrontPoint) -> float:
     return point.size

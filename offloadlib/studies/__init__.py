@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from offloadlib.methods import Method
     from offloadlib.pages.page import Page
 
-    from .graphs import Case
+    from .graphs import StudyInstance
     from .jobs import Job
 
 StudyRow = dict[str, Any]
@@ -46,7 +46,7 @@ TAKING = frozenset({"ratios"})
 
 
 @dataclass(frozen=True)
-class Options:
+class StudyOptions:
     """What a study may be told.
 
     Parameters
@@ -67,7 +67,7 @@ class Options:
     repetitions: int = 30
     seed: int = 0
     methods: tuple[Method, ...] = ()
-    given: tuple[Case, ...] = ()
+    given: tuple[StudyInstance, ...] = ()
 
 
 class Study(Protocol):
@@ -77,10 +77,10 @@ class Study(Protocol):
     REPETITIONS: int
     QUICK_REPETITIONS: int
 
-    def stages(self, options: Options) -> Stages:
+    def stages(self, options: StudyOptions) -> Stages:
         """The jobs, list by list."""
 
-    def report(self, options: Options, rows: Mapping[str, StudyRow]) -> Page:
+    def report(self, options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
         """What the rows show."""
 
 

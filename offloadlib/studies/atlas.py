@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from offloadlib.instances import Instance
 
-    from .graphs import Case
+    from .graphs import StudyInstance
 
 AXES: Mapping[str, str] = {
     "width": "width (largest antichain)",
@@ -58,7 +58,7 @@ _FILES = "The worst ratios of each method; the instances are in the folder insta
 
 
 def sections(
-    cases: Sequence[Case], frame: pd.DataFrame, methods: Sequence[str]
+    cases: Sequence[StudyInstance], frame: pd.DataFrame, methods: Sequence[str]
 ) -> tuple[list[Section], list[Instance]]:
     """The sections, and the instances of the worst cases.
 

@@ -41,7 +41,7 @@ _BY_KEY = {"task_graph": "dagbench", "workflow": "wfformat"}
 
 
 @dataclass(frozen=True)
-class Case:
+class StudyInstance:
     """An instance of a study, under a name of its own.
 
     Attributes
@@ -59,7 +59,9 @@ class Case:
     instance: Instance
 
 
-def cases(files: Sequence[str | Path], repetitions: int, seed: int, quick: bool = False) -> list[Case]:
+def cases(
+    files: Sequence[str | Path], repetitions: int, seed: int, quick: bool = False
+) -> list[StudyInstance]:
     """All instances of files, and of all files in folders and below; repetition by repetition.
 
     Parameters
@@ -81,7 +83,7 @@ def cases(files: Sequence[str | Path], repetitions: int, seed: int, quick: bool 
         If a file cannot be read, or no instance is left.
     """
     taken: set[str] = set()
-    found: list[tuple[int, Case]] = []
+    found: list[tuple[int, StudyInstance]] = []
     for path, named in _expanded([located(file) for file in files]):
         family = f"{path.resolve().parent.name}/{path.stem.split('-')[0]}"
         try:
@@ -92,7 +94,7 @@ def cases(files: Sequence[str | Path], repetitions: int, seed: int, quick: bool 
                 made = _as_it_is(path)
             for r, name, instance in made:
                 name = stem_of(name, taken)
-                found.append((r, Case(name, family, replace(instance, name=name))))
+                found.append((r, StudyInstance(name, family, replace(instance, name=name))))
         except OtherFile:
             if named:
                 raise

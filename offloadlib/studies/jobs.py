@@ -53,7 +53,7 @@ def _generated(setting: Setting, seed: int) -> Instance:
 
 
 @dataclass(frozen=True)
-class Given:
+class AtHand:
     """An instance at hand."""
 
     given: AnyInstance
@@ -89,7 +89,7 @@ class Job:
         several times, and its time is without that in which the processor served others.
     """
 
-    source: Generated | Given
+    source: Generated | AtHand
     method: Method
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -123,7 +123,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Point:
+class DataPoint:
     """A job where an experiment shows it: at x, in one repetition."""
 
     experiment: str

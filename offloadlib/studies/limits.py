@@ -25,9 +25,9 @@ from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Options, Stages, StudyRow
+from . import Stages, StudyOptions, StudyRow
 from .certified import OPTIMUM
-from .jobs import Generated, Job, Point
+from .jobs import DataPoint, Generated, Job
 from .statistics import Estimate, estimate
 
 TITLE = "Deadlines and memory"
@@ -72,12 +72,12 @@ DEADLINE, REFUSAL, MEMORY, MEMORY_LATE = "deadline", "refusal", "memory", "memor
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """All jobs at once, one repetition after the other."""
     yield [point.job for point in points(options)]
 
 
-def points(options: Options) -> Iterator[Point]:
+def points(options: StudyOptions) -> Iterator[DataPoint]:
     """Every solve; x is the tightness of the deadline, or the GB of each offload point."""
     tightness, rooms = (QUICK_TIGHTNESS, QUICK_ROOMS) if options.quick else (TIGHTNESS, ROOMS)
     chosen = heuristics()
@@ -95,9 +95,11 @@ def points(options: Options) -> Iterator[Point]:
             yield _point(options, MEMORY_LATE, q, r, replace(room, deadline=(LATE, LATE)), OPTIMUM)
 
 
-def _point(options: Options, experiment: str, x: float, r: int, setting: Setting, method: Method) -> Point:
+def _point(
+    options: StudyOptions, experiment: str, x: float, r: int, setting: Setting, method: Method
+) -> DataPoint:
     job = Job(Generated(setting, options.seed + r), method, seed=r, time_limit=TIME_LIMIT, timed=False)
-    return Point(experiment, x, r, job)
+    return DataPoint(experiment, x, r, job)
 
 
 def heuristics() -> list[Method]:
@@ -113,7 +115,7 @@ def heuristics() -> list[Method]:
 # What is shown ------------------------------------------------------------------------------------
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """The optimum by deadline, the price of memory, and what heuristics find."""
     frame = measured(options, rows)
     own = frame[frame["method"] == OPTIMUM.name]
@@ -126,7 +128,7 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     return Page(TITLE, [text], [_deadlines(own), _memory(own), *_heuristics(frame)])
 
 
-def measured(options: Options, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
+def measured(options: StudyOptions, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
     """One line per solve.
 
     Returns

@@ -24,9 +24,9 @@ from offloadlib.pictures.curves import boxes, steps
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Options, Stages, StudyRow, atlas
+from . import Stages, StudyOptions, StudyRow, atlas
 from .certified import OPTIMUM
-from .jobs import Generated, Given, Job, Point
+from .jobs import AtHand, DataPoint, Generated, Job
 from .tidy import impossible, tidy
 
 if TYPE_CHECKING:
@@ -88,18 +88,20 @@ _WORST = 3
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """All jobs at once, one repetition after the other."""
     yield [point.job for point in points(options)]
 
 
-def points(options: Options) -> Iterator[Point]:
+def points(options: StudyOptions) -> Iterator[DataPoint]:
     """Every solve; its experiment is the kind of its instance, or the family of a given one."""
     for case in options.given:
         for method in methods(options):
             if method.applies_to(case.instance) is None:
-                job = Job(Given(case.instance), method, seed=options.seed, time_limit=TIME_LIMIT, timed=False)
-                yield Point(case.family, 0.0, 0, job)
+                job = Job(
+                    AtHand(case.instance), method, seed=options.seed, time_limit=TIME_LIMIT, timed=False
+                )
+                yield DataPoint(case.family, 0.0, 0, job)
     if options.given:
         return
     kinds = {name: KINDS[name] for name in QUICK_KINDS} if options.quick else KINDS
@@ -108,10 +110,10 @@ def points(options: Options) -> Iterator[Point]:
             for method in methods(options):
                 source = Generated(setting, options.seed + r)
                 job = Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
-                yield Point(name, 0.0, r, job)
+                yield DataPoint(name, 0.0, r, job)
 
 
-def methods(options: Options) -> list[Method]:
+def methods(options: StudyOptions) -> list[Method]:
     """All heuristics of the registry for structured tasks, the user's methods, and the certified optimum.
 
     With instances of the user's, their methods are in place of these heuristics, not beside them.
@@ -129,7 +131,7 @@ def methods(options: Options) -> list[Method]:
 # What is shown ------------------------------------------------------------------------------------
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """Distributions, means by kind, and worst cases."""
     frame = measured(options, rows)
     heuristics = frame[frame["method"] != OPTIMUM.name]
@@ -154,7 +156,7 @@ def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
     )
 
 
-def measured(options: Options, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
+def measured(options: StudyOptions, rows: Mapping[str, StudyRow]) -> pd.DataFrame:
     """One line per solve, as :func:`.tidy.tidy` gives it, and two more columns.
 
     Returns

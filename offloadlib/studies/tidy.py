@@ -12,7 +12,7 @@ from offloadlib.instances.run import OPTIMAL_GAP
 
 from . import StudyRow
 from .certified import OPTIMUM
-from .jobs import Point
+from .jobs import DataPoint
 
 _NUMBERS = {
     "objective": "cost",
@@ -25,7 +25,7 @@ _NUMBERS = {
 }
 
 
-def tidy(points: Iterable[Point], rows: Mapping[str, StudyRow]) -> pd.DataFrame:
+def tidy(points: Iterable[DataPoint], rows: Mapping[str, StudyRow]) -> pd.DataFrame:
     """One line per point of an experiment.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from offloadlib.instances import LOCAL
 
-from .relaxation import NOTHING, Costs, Proposal, Relaxation, decided
+from .relaxation import NOTHING, DeviceRelaxation, PartCosts, Proposal, decided
 
 ENOUGH = 10**12
 """A bound this close to the least, as a share of it, is as good."""
@@ -94,9 +94,9 @@ class Branching:
         What the cheapest decision that was tried costs.
     """
 
-    def __init__(self, costs: Costs, exact: Arithmetic, enough: int = ENOUGH) -> None:
+    def __init__(self, costs: PartCosts, exact: Arithmetic, enough: int = ENOUGH) -> None:
         self._costs, self._exact, self.enough, self._spare = costs, exact, enough, 0
-        self._relaxation = Relaxation(costs)
+        self._relaxation = DeviceRelaxation(costs)
 
     def prove(
         self,

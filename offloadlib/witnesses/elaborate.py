@@ -23,7 +23,7 @@ from offloadlib.check.core.reading import LOCAL, Device, Instance
 from .branching import ENOUGH, EXACTLY, Allowed, Branching, End, Node, One, Progress, together
 from .flows import flow
 from .program import Waits
-from .relaxation import LARGE, Arc, Costs, Count, Proposal, Taken, Task
+from .relaxation import LARGE, Arc, Count, Graph, PartCosts, Proposal, Taken
 
 LIMITS = ("deadline", "budget", "largest")
 """Of a device's own, by the names of their prices in witnesses."""
@@ -205,7 +205,7 @@ class Shares:
         self._instance, self._device, self._parts = instance, device, parts
         limits = ("deadline", device.deadline), ("budget", device.energy_budget), ("largest", charges.largest)
         self._limits = {key: Fraction(limit) for key, limit in limits if limit is not None}
-        self._task = Task(
+        self._task = Graph(
             device.application.order,
             device.application.edges,
             waits,
@@ -217,7 +217,7 @@ class Shares:
         self.best: list[int] | None = None
         self._least: int | None = None
 
-    def costs(self) -> Costs:
+    def costs(self) -> PartCosts:
         """The device for its linear program, in multiples of the grid's unit."""
         charges, parts, unit = self.charges, self._parts, float(1 << witness.FINE)
 
@@ -226,7 +226,7 @@ class Shares:
             return Taken(pair[0] / unit, pair[1] / unit, float(paid + rest), (own + fee) / unit)
 
         deadline, budget, largest = (float(self._limits.get(key, math.inf)) for key in LIMITS)
-        return Costs(
+        return PartCosts(
             self._task,
             [
                 {n: taken(pair, charges.rest[k][n], parts.fees[k][n]) for n, pair in places.items()}

@@ -42,7 +42,7 @@ LARGEST = 300_000
 CLAIM_DIGITS = 15
 
 
-class Proof(NamedTuple):
+class Verified(NamedTuple):
     """A certificate without faults, and its instance.
 
     Attributes
@@ -75,7 +75,7 @@ def _unwatched(done: int, of: int) -> None:
     pass
 
 
-def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
+def read_proof(instance: str | Path, certificate: str | Path) -> Verified:
     """Read a certificate and its instance.
 
     Raises
@@ -118,7 +118,7 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Proof:
         records.append(record)
     left_out = sum(isinstance(found.nodes[i], Enumeration) for i in kept)
     document = {key: value for key, value in document.items() if key != "cuts"}
-    return Proof(data, {**document, "nodes": records}, found.lower_bound, left_out)
+    return Verified(data, {**document, "nodes": records}, found.lower_bound, left_out)
 
 
 class Exported(NamedTuple):
@@ -196,7 +196,7 @@ def export_proof(
     return Exported(*written, proof.claim, proof.left_out)
 
 
-def _insist_on_size(proof: Proof, certificate: str | Path) -> None:
+def _insist_on_size(proof: Verified, certificate: str | Path) -> None:
     if proof.size > LARGEST:
         what = (
             f"are too many: {proof.size} places of subtasks at leaves, and at most {LARGEST} can be exported"
@@ -269,7 +269,7 @@ def elaborate(
         raise InputError(certificate, [("", f"the core of the checker refuses it: {fault}")]) from None
 
 
-def _elaborated(instance: str | Path, proof: Proof, path: str | Path, watch: Progress) -> Elaborated:
+def _elaborated(instance: str | Path, proof: Verified, path: str | Path, watch: Progress) -> Elaborated:
     """The document with witnesses, written if the core accepts it."""
     known, document = core_reading.read_instance(instance), dict(proof.document)
     with replacing(Path(path)) as file:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .relaxation import Arc, Proposal, Task
+from .relaxation import Arc, Graph, Proposal
 
 
 def divided(total: int, shares: Sequence[float]) -> list[int]:
@@ -20,7 +20,7 @@ def divided(total: int, shares: Sequence[float]) -> list[int]:
     return parts
 
 
-def flow(total: int, task: Task, proposal: Proposal) -> tuple[dict[int, int], dict[Arc, int], list[int]]:
+def flow(total: int, task: Graph, proposal: Proposal) -> tuple[dict[int, int], dict[Arc, int], list[int]]:
     """A total divided among the tails, and what comes to a subtask among those that it waits for: what the
     tails get, what goes along each arc, and what comes through each subtask."""
     through = [0] * len(task.order)

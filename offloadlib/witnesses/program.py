@@ -23,7 +23,7 @@ from offloadlib.check.core.rules import Case
 from offloadlib.exporting import escaped
 from offloadlib.formulations.structured.milp.size import LARGE_JOIN
 
-from .relaxation import Arc, Task
+from .relaxation import Arc, Graph
 
 Sense = Literal["E", "L", "G"]
 Terms = Mapping[int, Fraction]
@@ -39,7 +39,7 @@ FAMILIES = ("capacity", "channels", "resource", "limits", "totals")
 """Of limits that devices share, in the order of their rows."""
 
 
-class Row(NamedTuple):
+class Constraint(NamedTuple):
     """A row: the sum of its terms is at most (L), at least (G), or equal to (E) the right-hand side."""
 
     name: str
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class DeviceBlock:
     """One device in the program: its columns and rows, by subtask and by number of the arc.
 
     Attributes
@@ -94,12 +94,12 @@ class Part:
     own: dict[str, int] = field(default_factory=dict)
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Graph:
         """The graph."""
         application = self.device.application
         waits = [application.edges[a] for a in self.waits]
         tails = [k for k, arcs in enumerate(application.out) if not arcs]
-        return Task(application.order, application.edges, waits, tails)
+        return Graph(application.order, application.edges, waits, tails)
 
     @property
     def weight(self) -> Fraction:
@@ -164,8 +164,8 @@ class Program:
     free: int | None = None
     objective: dict[int, Fraction] = field(default_factory=dict)
     costs: dict[int, Terms] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    rows: list[Constraint] = field(default_factory=list)
+    parts: list[DeviceBlock] = field(default_factory=list)
     limits: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def column(self, name: str, *, whole: bool = False, upper: Fraction | None = None) -> int:
@@ -180,7 +180,7 @@ class Program:
     def row(self, name: str, sense: Sense, right: Fraction | int, terms: Terms) -> int:
         """Add a row."""
         kept = {column: value for column, value in terms.items() if value}
-        self.rows.append(Row(name, sense, Fraction(right), kept))
+        self.rows.append(Constraint(name, sense, Fraction(right), kept))
         return len(self.rows) - 1
 
 
@@ -267,7 +267,7 @@ def _add_device(
         parts = parts._replace(at=at, up=still, down=still)
     local = [place(f"local({own},{name})", k, LOCAL) for k, name in enumerate(subtasks)]
     names = {n: escaped(instance.points[n].id) for n in points}
-    part = Part(
+    part = DeviceBlock(
         m,
         device,
         parts,
@@ -311,7 +311,7 @@ def _add_device(
     _add_times(program, part, own, subtasks)
 
 
-def _add_times(program: Program, part: Part, own: str, subtasks: Sequence[str]) -> None:
+def _add_times(program: Program, part: DeviceBlock, own: str, subtasks: Sequence[str]) -> None:
     application = part.device.application
 
     def finished(k: int, after: int | None = None) -> dict[int, Fraction]:

@@ -12,6 +12,9 @@ import numpy as np
 
 from offloadlib.instances import LOCAL
 
+FEASIBILITY = 1e-10
+"""The least that HiGHS takes: its duals become witnesses, and what they miss is lost."""
+
 SCALE = 1000.0
 """What a device costs in a linear program."""
 
@@ -28,7 +31,7 @@ MANY = 5_000
 Arc = tuple[int, int]
 
 
-class Task(NamedTuple):
+class Graph(NamedTuple):
     """The graph of a task.
 
     Attributes
@@ -82,7 +85,7 @@ class Count(NamedTuple):
         return number == self.nearest(number)
 
 
-class Costs(NamedTuple):
+class PartCosts(NamedTuple):
     """What the parts of a device's task take, in any unit of cost.
 
     Attributes
@@ -105,7 +108,7 @@ class Costs(NamedTuple):
         Branches on numbers of its subtasks.
     """
 
-    task: Task
+    task: Graph
     at: Sequence[Mapping[int, Taken]]
     up: Sequence[Taken]
     down: Sequence[Taken]
@@ -146,11 +149,11 @@ class Proposal(NamedTuple):
 NOTHING = Proposal({}, {}, (), ())
 
 
-class Relaxation:
+class DeviceRelaxation:
     """The linear program: delay as potentials, each side of an arc as a variable, and limits that may be
     exceeded at a price."""
 
-    def __init__(self, costs: Costs) -> None:
+    def __init__(self, costs: PartCosts) -> None:
         self._costs = costs
         self._longest = sum(places[LOCAL].seconds for places in costs.at) or 1.0
         worth = costs.second * self._longest + sum(abs(places[LOCAL].paid) for places in costs.at)
@@ -245,7 +248,7 @@ class Relaxation:
         highs.setOptionValue("threads", 1)
         highs.setOptionValue("presolve", "off")
         for tolerance in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
-            highs.setOptionValue(tolerance, 1e-10)
+            highs.setOptionValue(tolerance, FEASIBILITY)
         program = highspy.HighsLp()
         program.num_col_, program.num_row_ = len(self._upper), len(self._rows)
         program.col_cost_ = np.array(self._objective)
@@ -300,7 +303,7 @@ class Relaxation:
             solving.join(0.1)
 
 
-def decided(costs: Costs, places: Sequence[int]) -> Proposal:
+def decided(costs: PartCosts, places: Sequence[int]) -> Proposal:
     """The dual where every place is settled: the heaviest path, and all that is sent and received."""
     task, seconds = costs.task, [costs.at[k][n].seconds for k, n in enumerate(places)]
     crossing = [(places[k] != LOCAL) - (places[j] != LOCAL) for j, k in task.edges]

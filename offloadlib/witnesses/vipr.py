@@ -29,7 +29,7 @@ from offloadlib.check.core.rules import Case
 
 from .flows import flow
 from .lines import Derivation, Problem, Solved, Written, write_file
-from .program import ONE, Part, Program, Row, Waits, formulate, values
+from .program import ONE, Constraint, DeviceBlock, Program, Waits, formulate, values
 from .relaxation import Proposal
 
 DIGITS, MORE_DIGITS = 16, 60
@@ -199,11 +199,11 @@ class _Proof:
 
     # Whole numbers --------------------------------------------------------------------------------
 
-    def _time_digits(self, part: Part) -> int:
+    def _time_digits(self, part: DeviceBlock) -> int:
         longest = max(sum((places[LOCAL][0] for places in part.parts.at), ZERO), Fraction(1, 10**30))
         return self._precision - exponent(longest)
 
-    def _times(self, row: Row, timed: bool) -> int:
+    def _times(self, row: Constraint, timed: bool) -> int:
         """What makes a row's numbers whole (1: they are), or long enough."""
         apart = {value.denominator for value in (row.right, *row.terms.values())} - {1}
         if timed and apart:
@@ -230,7 +230,7 @@ class _Proof:
             digits.append(self._precision + 1 + longest - exponent(worth))
         return max(digits)
 
-    def _whole_cost(self, part: Part) -> dict[int, int]:
+    def _whole_cost(self, part: DeviceBlock) -> dict[int, int]:
         """What a device costs, rounded downwards; a second in whole multiples of the unit of time."""
         if "dearest" in part.own:
             terms = self._rows[part.own["dearest"]].terms
@@ -284,7 +284,7 @@ class _Proof:
                 of.setdefault(owner[column], {})[column] = -row.sign * value
         return found
 
-    def _without_air(self, part: Part) -> list[Side]:
+    def _without_air(self, part: DeviceBlock) -> list[Side]:
         """Each subtask is local where the station has no channel; in format 2 the columns' bounds say so."""
         at = part.device.connected_to
         if self._instance.version > 1 or at is None or self._instance.points[at].channels != 0:
@@ -324,14 +324,14 @@ class _Proof:
     def _is_among(node: Division, equal: bool) -> bool:
         return equal if node.subtask is not None else not equal
 
-    def _assume(self, part: Part, k: int | None, places: Iterable[int], among: bool) -> Side:
+    def _assume(self, part: DeviceBlock, k: int | None, places: Iterable[int], among: bool) -> Side:
         kept = frozenset(places) if k is None else frozenset(places) & part.at[k].keys()
         columns = [part.served] if k is None else [part.at[k][n] for n in sorted(kept)]
         assert None not in columns
         line = self._derivation.assume("G" if among else "L", int(among), columns)  # type: ignore[arg-type]
         return Side(k, kept, among, line)
 
-    def _assume_number(self, part: Part, node: Division, few: bool) -> Side:
+    def _assume_number(self, part: DeviceBlock, node: Division, few: bool) -> Side:
         columns = [at[n] for at in part.at for n in sorted(at.keys() & node.places)]
         line = self._derivation.assume("L" if few else "G", node.most + (not few), columns)
         return Side(None, node.places, few, line, node.most)
@@ -390,7 +390,7 @@ class _Proof:
         return shares
 
     def _target(
-        self, part: Part, shares: Mapping[int, int], prices: Mapping[tuple[str, ...], int]
+        self, part: DeviceBlock, shares: Mapping[int, int], prices: Mapping[tuple[str, ...], int]
     ) -> dict[int, int]:
         """What a device costs with prices, less its rejection."""
         share = shares[part.number]
@@ -404,7 +404,7 @@ class _Proof:
     # The tree of a device -------------------------------------------------------------------------
 
     def _served(
-        self, part: Part, target: Mapping[int, int], witness: Any, sides: list[Side], much: int
+        self, part: DeviceBlock, target: Mapping[int, int], witness: Any, sides: list[Side], much: int
     ) -> tuple[int, int]:
         """The bound of a device: where it may be refused, the lesser of two."""
         if part.served is None or any(side.is_refusal for side in sides):
@@ -427,7 +427,7 @@ class _Proof:
         return self._joined(target, both)
 
     def _tree(
-        self, part: Part, target: Mapping[int, int], witness: Any, sides: list[Side], much: int
+        self, part: DeviceBlock, target: Mapping[int, int], witness: Any, sides: list[Side], much: int
     ) -> tuple[int, int]:
         if type(witness) is not dict or "in" not in witness:
             found = self._end(part, target, witness or {}, sides, much)
@@ -444,7 +444,7 @@ class _Proof:
 
     def _end(
         self,
-        part: Part,
+        part: DeviceBlock,
         target: Mapping[int, int],
         record: Mapping[str, Any],
         sides: Sequence[Side],
@@ -476,7 +476,7 @@ class _Proof:
         self._settle(found, part, sides)
         return found
 
-    def _flow(self, found: Sum, part: Part, record: Mapping[str, Any]) -> None:
+    def _flow(self, found: Sum, part: DeviceBlock, record: Mapping[str, Any]) -> None:
         edges = part.device.application.edges
         last = dict(enumerate(record.get("tails", ())))
         then = dict(zip(edges, record.get("edges", ()), strict=False))
@@ -490,7 +490,7 @@ class _Proof:
         for a, number in part.then.items():
             self._row(found, number, along[edges[a]] * self._time)
 
-    def _place(self, found: Sum, part: Part, k: int, sides: Sequence[Side], much: int) -> None:
+    def _place(self, found: Sum, part: DeviceBlock, k: int, sides: Sequence[Side], much: int) -> None:
         """A subtask costs the least that is left of its places; its other ones are made as dear by what
         excludes them."""
         costs = {n: found.rest.get(column, 0) for n, column in part.at[k].items()}
@@ -512,7 +512,7 @@ class _Proof:
                 self._upper(found, part.at[k][n], cost - least)
         self._row(found, part.assign[k], least - among)
 
-    def _settle(self, found: Sum, part: Part, sides: Sequence[Side]) -> None:
+    def _settle(self, found: Sum, part: DeviceBlock, sides: Sequence[Side]) -> None:
         """Pay for what is left of the columns by their bounds."""
         if part.served is not None:
             rest = found.rest.get(part.served, 0)
@@ -535,7 +535,7 @@ class _Proof:
         found.add(self._problem.at_most(column), {column: 1}, right, multiplier)
 
 
-def _columns(part: Part) -> frozenset[int]:
+def _columns(part: DeviceBlock) -> frozenset[int]:
     own = [part.delay, *part.up, *part.down, *(column for places in part.at for column in places.values())]
     return frozenset([*own, *(column for column in (part.served, part.air) if column is not None)])
 

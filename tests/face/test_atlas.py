@@ -20,7 +20,7 @@ from offloadlib.instances.structured.model import Application
 from offloadlib.instances.structured.shape import shape, width
 from offloadlib.registry import select
 from offloadlib.shelf import FOLDER, names
-from offloadlib.studies import Options, atlas, graphs, ratios
+from offloadlib.studies import StudyOptions, atlas, graphs, ratios
 
 DOT = "digraph g { a [size=100]; b [size=200]; c [size=50]; a -> b [size=10]; a -> c [size=20]; }"
 DAGBENCH = {
@@ -160,7 +160,7 @@ def test_a_first_atlas(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     given = tuple(graphs.cases([folder], 1, 0, quick=True))
     assert len(rows) == 9
     assert "3 instances; with a certified optimum: 3." in text
-    frame = ratios.measured(Options(True, 1, 0, tuple(select(["gsod-i", "price"])), given), rows)
+    frame = ratios.measured(StudyOptions(True, 1, 0, tuple(select(["gsod-i", "price"])), given), rows)
     for line in frame.to_dict("records"):
         case = next(case for case in given if case.name == line["label"])
         assert line["experiment"] == case.family
@@ -180,9 +180,9 @@ def test_a_first_atlas(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_methods_of_the_user_are_in_place_of_all_heuristics(folder: Path) -> None:
     given = tuple(graphs.cases([folder / "paper-m002.json"], 1, 0))
-    own = ratios.methods(Options(methods=tuple(select(["heft"])), given=given))
+    own = ratios.methods(StudyOptions(methods=tuple(select(["heft"])), given=given))
     assert [method.name for method in own] == ["heft", "optimum"]
-    every = ratios.methods(Options(given=given))
+    every = ratios.methods(StudyOptions(given=given))
     assert {"gsod-i", "evolution", "price", "optimum"} <= {method.name for method in every}
 
 

@@ -13,7 +13,7 @@ from offloadlib.heuristics.hybrid.ddto import Training
 from offloadlib.instances import Budget
 from offloadlib.instances.hybrid.generate import HybridSetting, generate
 from offloadlib.pages.markdown import markdown
-from offloadlib.studies import Options, find
+from offloadlib.studies import StudyOptions, find
 from offloadlib.studies.ddto import study as ddto
 from offloadlib.studies.ddto.page import DDLO, DEFAULT, LEARNING, Measured, figures, page
 from offloadlib.studies.ddto.runs import Trial, measure
@@ -98,12 +98,12 @@ def _as_three(run: dict[str, Any]) -> dict[str, Any]:
 def test_the_runs() -> None:
     """One at the default setting with everything, and one for each value of a parameter; none twice."""
     assert find("ddto").TITLE == ddto.TITLE
-    places = ddto.points(Options(repetitions=2))
+    places = ddto.points(StudyOptions(repetitions=2))
     keys = {place.job.key for place in places}
     values = sum(len(settings) for _, settings in ddto.SWEEPS.values())
     assert len(keys) == 2 * (4 + values)  # the default value is shared by the sweeps
     assert len(places) == 2 * (3 + values + len(ddto.SWEEPS))
-    quick = ddto.points(Options(quick=True, repetitions=2))
+    quick = ddto.points(StudyOptions(quick=True, repetitions=2))
     assert len({place.job.key for place in quick}) < 20
-    (jobs,) = list(ddto.stages(Options(repetitions=2)))
+    (jobs,) = list(ddto.stages(StudyOptions(repetitions=2)))
     assert [job.key for job in jobs] == [place.job.key for place in places]

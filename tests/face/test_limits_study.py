@@ -13,10 +13,10 @@ from offloadlib.instances import Budget, Instance
 from offloadlib.instances.structured.generate import generate
 from offloadlib.pages.markdown import markdown
 from offloadlib.solving import first
-from offloadlib.studies import Options, certified, find, limits
+from offloadlib.studies import StudyOptions, certified, find, limits
 
 
-def _rows(options: Options) -> dict[str, dict[str, Any]]:
+def _rows(options: StudyOptions) -> dict[str, dict[str, Any]]:
     """Rows as if: greedy finds nothing where the deadline is tight, a gigabyte saves a quarter."""
     rows = {}
     for point in limits.points(options):
@@ -39,7 +39,7 @@ def _rows(options: Options) -> dict[str, dict[str, Any]]:
 
 
 def test_the_page() -> None:
-    options = Options(quick=True, repetitions=2)
+    options = StudyOptions(quick=True, repetitions=2)
     assert find("limits").TITLE == limits.TITLE
     text = markdown(limits.report(options, _rows(options)))
     assert "| 0.85 | 50% | 1.000 | 1.000 | 40.0% |" in text
@@ -51,7 +51,7 @@ def test_the_page() -> None:
 
 def test_the_runs() -> None:
     """Every heuristic that applies, at every deadline; the same devices whatever the limits."""
-    points = list(limits.points(Options(repetitions=1)))
+    points = list(limits.points(StudyOptions(repetitions=1)))
     late = [point for point in points if point.experiment == limits.DEADLINE]
     assert len(late) == len(limits.TIGHTNESS) * (len(limits.heuristics()) + 1)
     assert {"local", "gsod-i", "heft"} <= {method.name for method in limits.heuristics()}

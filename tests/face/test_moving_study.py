@@ -17,7 +17,7 @@ from offloadlib.heuristics.structured import price
 from offloadlib.instances import LOCAL, Budget, Instance, Solution, evaluate
 from offloadlib.instances.structured.generate import Environment
 from offloadlib.pages.markdown import markdown
-from offloadlib.studies import Options, find
+from offloadlib.studies import StudyOptions, find
 from offloadlib.studies.moving import study
 from offloadlib.studies.moving.policies import POLICIES, Policy, budgets, followed, within_energy
 from offloadlib.studies.moving.world import (
@@ -242,7 +242,7 @@ def test_the_city() -> None:
 
 def test_the_runs() -> None:
     assert find("moving").TITLE == study.TITLE
-    places = study.points(Options(repetitions=2))
+    places = study.points(StudyOptions(repetitions=2))
     keys = {place.job.key for place in places}
     assert len(places) == 2 * (len(study.FEES) + len(study.SPEEDS) + 1)
     assert len(places) - len(keys) <= 2  # none twice, but for the default
@@ -268,7 +268,7 @@ def test_the_page_of_a_budget() -> None:
     assert linked["in_turn"] is None or linked["in_turn"] >= linked["bound"] * (1 - 1e-9)
     for policy in POLICIES:
         assert study.ratios([{**run, "fee": 0.1}], policy.name)[0] >= 1 - 1e-9
-    options = Options(quick=True, repetitions=1)
+    options = StudyOptions(quick=True, repetitions=1)
     rows = {
         point.job.key: {"status": "optimal", "run": run, "parameters": point.job.parameters}
         for point in study.points(options)

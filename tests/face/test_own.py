@@ -30,7 +30,7 @@ from offloadlib.instances import Budget, HybridSolution, InputError, Instance, R
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.methods import Family, Method
 from offloadlib.registry import METHODS, find, select
-from offloadlib.studies import Options, ratios
+from offloadlib.studies import StudyOptions, ratios
 from offloadlib.studies.jobs import Generated, Job
 
 
@@ -389,7 +389,7 @@ def test_a_study_takes_methods_and_knows_when_their_code_has_changed(
         sys.modules.pop("my_methods", None)
         return find("my_methods:stay")
 
-    options = Options(True, 1, 0, (method(),))
+    options = StudyOptions(True, 1, 0, (method(),))
     assert "my_methods:stay" in {point.job.method.name for point in ratios.points(options)}
 
     def key(method: Method) -> str:

@@ -24,11 +24,11 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pages.markdown import markdown
 from offloadlib.pages.numbers import change, fixed, more_or_less
 from offloadlib.registry import METHODS
-from offloadlib.studies import Options, StudyRow
-from offloadlib.studies.jobs import Generated, Job, Point
+from offloadlib.studies import StudyOptions, StudyRow
+from offloadlib.studies.jobs import DataPoint, Generated, Job
 from offloadlib.studies.paper import study as paper
-from offloadlib.studies.paper.claims import Claim, Measurements, Verdict, claims, slopes, threshold
-from offloadlib.studies.paper.literal import LITERAL, Costs
+from offloadlib.studies.paper.claims import Judgement, Measurements, PaperClaim, claims, slopes, threshold
+from offloadlib.studies.paper.literal import LITERAL, LiteralCosts
 from offloadlib.studies.paper.page import page
 from offloadlib.studies.paper.variations import (
     BTOD,
@@ -41,7 +41,7 @@ from offloadlib.studies.paper.variations import (
     OPTIMUM,
     PLAIN,
     VARIATIONS,
-    Open,
+    Unsaid,
     Variation,
 )
 from offloadlib.studies.statistics import estimate, exponent, signs
@@ -149,19 +149,19 @@ def _world(change: Change | None = None, repetitions: int = 4) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _judged(frame: pd.DataFrame) -> dict[str, Claim]:
+def _judged(frame: pd.DataFrame) -> dict[str, PaperClaim]:
     return {claim.text: claim for claim in claims(Measurements(frame))}
 
 
 def test_every_claim_holds_where_the_paper_is_right() -> None:
     found = _judged(_world())
     assert len(found) == 32
-    wrong = {text: claim.measured for text, claim in found.items() if claim.verdict is not Verdict.HOLDS}
+    wrong = {text: claim.measured for text, claim in found.items() if claim.verdict is not Judgement.HOLDS}
     # No method has both the least cost and only nearly the least.
     assert list(wrong) == [
         "The greedy strategy is the best of the three by cost, utilisation and decision time"
     ]
-    assert found[next(iter(wrong))].verdict is Verdict.PART
+    assert found[next(iter(wrong))].verdict is Judgement.PART
     for claim in found.values():
         assert claim.rule and claim.range
 
@@ -182,7 +182,7 @@ def _set(name: str, value: Callable[[float], float], *methods: str, where: str =
     return change
 
 
-FAILS, PART = Verdict.FAILS, Verdict.PART
+FAILS, PART = Judgement.FAILS, Judgement.PART
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ FAILS, PART = Verdict.FAILS, Verdict.PART
         ),
     ],
 )
-def test_a_claim_may_fail(claim: str, change: Change, verdict: Verdict) -> None:
+def test_a_claim_may_fail(claim: str, change: Change, verdict: Judgement) -> None:
     judged = _judged(_world(change))
     found = [item for text, item in judged.items() if text.startswith(claim)]
     assert [item.verdict for item in found] == [verdict], found[0].measured
@@ -294,10 +294,10 @@ def test_small_falls_and_rises_in_words() -> None:
 def test_what_is_missing_is_not_measured() -> None:
     world = _world()
     found = _judged(world[world["method"] != GAOD])
-    assert found["GAOD hardly depends on the crossover probability"].verdict is Verdict.UNKNOWN
-    assert found["BTOD saves about 60% of the total cost"].verdict is Verdict.HOLDS
+    assert found["GAOD hardly depends on the crossover probability"].verdict is Judgement.UNKNOWN
+    assert found["BTOD saves about 60% of the total cost"].verdict is Judgement.HOLDS
     untimed = _judged(world.assign(time=math.nan))
-    assert untimed["GSOD-II is a little faster than GSOD-I"].verdict is Verdict.UNKNOWN
+    assert untimed["GSOD-II is a little faster than GSOD-I"].verdict is Judgement.UNKNOWN
 
 
 def test_noise_alone_proves_no_order() -> None:
@@ -340,7 +340,7 @@ def test_rows_get_ratios_to_what_is_proven() -> None:
         "g": _row("j", GSOD2, 10.0, run={}),
     }
     jobs: list[Any] = [SimpleNamespace(key=key) for key in rows]
-    frame = tidy([Point("devices", 40, 0, job) for job in jobs], rows).set_index(pd.Index(rows))
+    frame = tidy([DataPoint("devices", 40, 0, job) for job in jobs], rows).set_index(pd.Index(rows))
     assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8, "g": 10 / 8}
     assert frame["proven"].tolist() == [True, True, True, False, False, False, False]
     assert frame["time"].isna().tolist() == [False, False, True, False, True, True, True]
@@ -351,7 +351,7 @@ def test_rows_get_ratios_to_what_is_proven() -> None:
 
 
 def test_the_plan_is_that_of_the_paper() -> None:
-    points = paper.points(Options(repetitions=2, seed=7))
+    points = paper.points(StudyOptions(repetitions=2, seed=7))
     assert {point.experiment for point in points} >= {"devices", "capacity", "points", "sensitivity"}
     seeds = {point.job.source.identity["seed"] for point in points}
     assert seeds == {7, 8}
@@ -371,7 +371,7 @@ def test_the_plan_is_that_of_the_paper() -> None:
         if point.job.method.name == OPTIMUM and names.get(point.experiment) == point.x
     }
     assert len(keys) == 2
-    again = paper.points(Options(repetitions=3, seed=7))
+    again = paper.points(StudyOptions(repetitions=3, seed=7))
     assert {point.job.key for point in points} < {point.job.key for point in again}
 
 
@@ -384,8 +384,8 @@ def test_the_page_of_a_whole_world() -> None:
         experiment="sensitivity"
     )
     parts = [world, sensitivity.assign(x=0.0), sensitivity[sensitivity["method"] == GAOD].assign(x=1.0)]
-    otherwise = Variation("GAOD otherwise", Open.READING, parameters={GAOD: {"mutation": 0.5}})
-    content = page("A study", pd.concat(parts), [Variation("as it is", Open.RANGE), otherwise])
+    otherwise = Variation("GAOD otherwise", Unsaid.READING, parameters={GAOD: {"mutation": 0.5}})
+    content = page("A study", pd.concat(parts), [Variation("as it is", Unsaid.RANGE), otherwise])
     stems = [picture.stem for picture in content.pictures]
     assert [stem[:5] for stem in stems if stem.startswith("fig")] == [f"fig{n:02d}" for n in range(8, 20)]
     summary = markdown(content)
@@ -491,14 +491,14 @@ def test_the_join_waits_for_the_subtask_before_it_alone() -> None:
     back = work[4] / cpu + output[3] / points.downlink[0]
     expected = (work[0] + work[1]) / cpu + max(work[2] / cpu, away) + back
     places = np.array([[LOCAL_PLACE, LOCAL_PLACE, LOCAL_PLACE, 0, LOCAL_PLACE]])
-    assert Costs(instance).of(0, places)[0] == pytest.approx(expected, rel=1e-12)
+    assert LiteralCosts(instance).of(0, places)[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_rows_may_state_the_cost_in_another_reading() -> None:
     stated = {"stated": {"cost": 8.0, "saving": 0.2}}
     rows = {"a": _row("i", OPTIMUM, 10.0, 10.0), "b": _row("i", GSOD1, 12.0, run=stated)}
     jobs: list[Any] = [SimpleNamespace(key=key) for key in rows]
-    frame = tidy([Point("sensitivity", 0, 0, job) for job in jobs], rows)
+    frame = tidy([DataPoint("sensitivity", 0, 0, job) for job in jobs], rows)
     assert frame["cost"].tolist() == [10.0, 8.0] and frame["saving"].tolist() == [0.5, 0.2]
     assert frame["proven"].tolist() == [True, False] and math.isnan(frame["ratio"][1])
 

@@ -153,7 +153,7 @@ def test_without_a_bound_there_is_no_line() -> None:
 def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
     share = np.linspace(0, 1, methods * points).reshape(methods, points)
     names = [f"a-long-name-{n}" for n in range(points)]
-    loads = structured.Loads("title", METHODS[:methods], names, share, share.mean(axis=1))
+    loads = structured.Utilisation("title", METHODS[:methods], names, share, share.mean(axis=1))
     figure = structured.utilisation(loads)
     axes = figure.axes[0]
     (mesh,) = (item for item in axes.collections if isinstance(item, QuadMesh))
@@ -167,10 +167,10 @@ def test_loads_are_a_table_of_colours(methods: int, points: int) -> None:
     assert clear(figure)
 
 
-def loads(*shares: list[float]) -> structured.Loads:
+def loads(*shares: list[float]) -> structured.Utilisation:
     share = np.array(shares)
     names = [f"op{n + 1}" for n in range(share.shape[1])]
-    return structured.Loads("title", METHODS[: len(share)], names, share, share.mean(axis=1))
+    return structured.Utilisation("title", METHODS[: len(share)], names, share, share.mean(axis=1))
 
 
 def test_points_that_all_use_alike_are_told_not_drawn() -> None:

@@ -39,10 +39,10 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.pages.page import Page, Section, Table
 from offloadlib.proofs import certify
 from offloadlib.registry import METHODS, find
-from offloadlib.studies import Options, StudyRow, ratios
+from offloadlib.studies import StudyOptions, StudyRow, ratios
 from offloadlib.studies.adversary import annealing, tiny
 from offloadlib.studies.adversary import study as adversary
-from offloadlib.studies.adversary.tiny import Shape
+from offloadlib.studies.adversary.tiny import Sizes
 from offloadlib.studies.certified import OPTIMUM
 from offloadlib.studies.report import write_report
 
@@ -222,7 +222,7 @@ def test_speeds_bound_the_ratio_of_delays() -> None:
 
 
 @pytest.mark.parametrize("shape", annealing.SHAPES)
-def test_tiny_instances_are_sound_and_their_optimum_is(shape: Shape) -> None:
+def test_tiny_instances_are_sound_and_their_optimum_is(shape: Sizes) -> None:
     rng = np.random.default_rng(3)
     genes = tiny.drawn(shape, rng)
     for _ in range(4):
@@ -250,7 +250,7 @@ def test_the_optimum_by_enumeration(instance: Instance) -> None:
 
 
 def _search(target: str, seed: int, evaluations: int = 60) -> Result:
-    parameters = annealing.Parameters(target, 0, evaluations)
+    parameters = annealing.SearchParameters(target, 0, evaluations)
     first = tiny.made(annealing.SHAPES[0], annealing.start(annealing.SHAPES[0], seed)[0])
     return annealing.search(first, Budget(seed=seed), parameters)
 
@@ -271,7 +271,7 @@ def test_a_search_finds_what_it_says_and_finds_it_again() -> None:
 
 def test_a_search_ends_at_its_time_limit() -> None:
     first = tiny.made(annealing.SHAPES[0], annealing.start(annealing.SHAPES[0], 0)[0])
-    result = annealing.search(first, Budget(time_limit=0.0), annealing.Parameters())
+    result = annealing.search(first, Budget(time_limit=0.0), annealing.SearchParameters())
     assert result.termination == "time limit"
     assert (result.run["looked_at"], result.run["ratio"]) == (1, result.run["first_ratio"])
 
@@ -312,11 +312,11 @@ def test_the_adversary_keeps_what_it_finds(tmp_path: Path, monkeypatch: pytest.M
 
 def test_searches_and_solves_that_fail_leave_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adversary, "TARGETS", ("gsod-i", "heft"))
-    options = Options(True, 2, 0)
+    options = StudyOptions(True, 2, 0)
     jobs = adversary.searches(options)
     rows = {job.key: {"key": job.key, "seed": job.seed, "parameters": job.parameters} for job in jobs}
     for row, job in zip(rows.values(), jobs, strict=True):
-        whole = annealing.Parameters(job.parameters["target"], job.parameters["shape"], 5)
+        whole = annealing.SearchParameters(job.parameters["target"], job.parameters["shape"], 5)
         shape = annealing.SHAPES[whole.shape]
         first = tiny.made(shape, annealing.start(shape, job.seed)[0])
         assert job.source.identity == {"sha256": first.fingerprint}
@@ -355,7 +355,7 @@ def test_ratios_are_over_the_optimum(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ratios, "methods", lambda options: [*map(find, names), OPTIMUM])
     text = _study("ratios", tmp_path, "--seed", "5")
     assert "4 instances; with a certified optimum: 4." in text
-    frame = ratios.measured(Options(True, 2, 5), {row["key"]: row for row in _rows(tmp_path)})
+    frame = ratios.measured(StudyOptions(True, 2, 5), {row["key"]: row for row in _rows(tmp_path)})
     assert len(frame) == 16
     for line in frame.to_dict("records"):
         instance = generate(KINDS[line["experiment"]], seed=line["seed"])
@@ -374,20 +374,22 @@ def test_recipes_make_the_instances_again() -> None:
 
 
 def test_all_heuristics_take_part_on_all_kinds() -> None:
-    names = {method.name for method in ratios.methods(Options())}
+    names = {method.name for method in ratios.methods(StudyOptions())}
     assert {*adversary.TARGETS, "local", "evolution", "gaod+ls", "optimum"} <= names
     assert not any(name.startswith("hybrid") for name in names)
     assert not names & {"milp", "branch-and-price", "btod"}
     assert set(ratios.QUICK_KINDS) <= set(ratios.KINDS)
     assert all(name in METHODS for name in adversary.TARGETS)
-    quick, full = ({point.experiment for point in ratios.points(Options(q, 1, 0))} for q in (True, False))
+    quick, full = (
+        {point.experiment for point in ratios.points(StudyOptions(q, 1, 0))} for q in (True, False)
+    )
     assert quick == set(ratios.QUICK_KINDS) and full == set(ratios.KINDS)
 
 
 def test_an_optimum_that_is_not_proven_gives_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratios, "KINDS", {"few": KINDS["few"]})
     monkeypatch.setattr(ratios, "methods", lambda options: [find("gsod-i"), find("gsod-ii"), OPTIMUM])
-    options = Options(False, 1, 0)
+    options = StudyOptions(False, 1, 0)
     rows = {}
     for job in (point.job for point in ratios.points(options)):
         cost = {"gsod-i": 1.5, "gsod-ii": 1.2, "optimum": 1.25}[job.method.name]

@@ -31,9 +31,9 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import find
 from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
-from offloadlib.studies import STUDIES, Options, StudyRow, jobs, runner
+from offloadlib.studies import STUDIES, StudyOptions, StudyRow, jobs, runner
 from offloadlib.studies.certified import OPTIMUM
-from offloadlib.studies.jobs import LONG, REPEATS, Generated, Given, Job
+from offloadlib.studies.jobs import LONG, REPEATS, AtHand, Generated, Job
 from offloadlib.studies.runner import FEW, Alike, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
@@ -123,7 +123,7 @@ def test_the_key_tells_jobs_apart_and_nothing_else() -> None:
     changed = [
         replace(job, source=Generated(small_study.SETTING, 2)),
         replace(job, source=Generated(replace(small_study.SETTING, capacity=4), 1)),
-        replace(job, source=Given(RECIPE.instance())),
+        replace(job, source=AtHand(RECIPE.instance())),
         replace(job, method=find("gsod-ii")),
         replace(job, parameters={"population": 10}),
         replace(job, seed=1),
@@ -184,7 +184,7 @@ def test_a_row_says_what_ran_and_what_came_of_it() -> None:
     job = Job(RECIPE, find("gsod-i"), seed=3)
     row, instance = perform(job), RECIPE.instance()
     assert row is not None
-    odd = perform(replace(job, source=Given(replace(instance, name="../x/y"))))
+    odd = perform(replace(job, source=AtHand(replace(instance, name="../x/y"))))
     assert odd is not None
     assert (odd["instance"], odd["objective"]) == ("../x/y", row["objective"])
     solution = find("gsod-i").load()(instance, Budget()).solution
@@ -261,7 +261,7 @@ def test_the_optimum_is_certified() -> None:
 
 
 def _conduct(
-    folder: Path, options: Options, parallel: int = 1
+    folder: Path, options: StudyOptions, parallel: int = 1
 ) -> tuple[dict[str, StudyRow] | None, list[StudyRow]]:
     new: list[StudyRow] = []
     with Store(folder, PLAN) as store:
@@ -277,19 +277,19 @@ def _conduct(
 
 
 def test_nothing_is_done_twice(tmp_path: Path) -> None:
-    first, new = _conduct(tmp_path, Options(repetitions=1), parallel=2)
+    first, new = _conduct(tmp_path, StudyOptions(repetitions=1), parallel=2)
     assert first is not None and len(new) == len(first) == 4
     assert {row["alone"] for row in new} == {True, False}
     assert all(row["alone"] for row in new if row["method"] == "gsod-i")
     kept = _lines(tmp_path)
-    second, new = _conduct(tmp_path, Options(repetitions=2))
+    second, new = _conduct(tmp_path, StudyOptions(repetitions=2))
     assert second is not None and 7 <= len(second) <= 8
     assert len(kept) + len(new) == len(_lines(tmp_path))
     assert _lines(tmp_path)[: len(kept)] == kept
     assert [row["key"] for row in list(second.values())[:6]] == [
-        job.key for job in small_study.jobs(Options(repetitions=2))
+        job.key for job in small_study.jobs(StudyOptions(repetitions=2))
     ]
-    assert _conduct(tmp_path, Options(repetitions=2)) == (second, [])
+    assert _conduct(tmp_path, StudyOptions(repetitions=2)) == (second, [])
 
 
 def test_the_time_left_follows_what_was_seen() -> None:
@@ -317,7 +317,7 @@ def test_the_time_left_follows_what_was_seen() -> None:
 def _complete(folder: Path, repetitions: int) -> None:
     """The folder holds every row of the small study, each once."""
     keys = [row["key"] for row in _lines(folder)]
-    expected = {job.key for job in small_study.jobs(Options(repetitions=repetitions))}
+    expected = {job.key for job in small_study.jobs(StudyOptions(repetitions=repetitions))}
     assert len(keys) == len(set(keys))
     assert expected <= set(keys) and len(keys) <= len(expected) + 1
 
@@ -351,7 +351,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path: Path, number: signal.Signals
     assert (tmp_path / ROWS).read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
     keys = [row["key"] for row in _lines(tmp_path)]
     assert len(keys) == len(set(keys))
-    assert {job.key for job in small_study.jobs(Options(repetitions=3))} <= set(keys)
+    assert {job.key for job in small_study.jobs(StudyOptions(repetitions=3))} <= set(keys)
 
 
 def test_the_folder_holds_page_summary_and_tables(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

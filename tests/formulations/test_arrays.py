@@ -19,7 +19,7 @@ from reading import library
 from scipy.sparse import csr_array
 from strategies import changed, instance_of, instances, put, solutions
 
-from offloadlib.formulations.engine.highs import MixedIntegerProgram, Relaxation
+from offloadlib.formulations.engine.highs import LinearRelaxation, MixedIntegerProgram
 from offloadlib.formulations.structured.milp import arrays, potentials
 from offloadlib.formulations.structured.milp.pyomo_run import program_of
 from offloadlib.formulations.structured.search import can_offload
@@ -28,7 +28,7 @@ from offloadlib.instances import Budget, Instance, Progress, Solution, Status, T
 # The same program ---------------------------------------------------------------------------------
 
 
-def columns_of(instance: Instance, made: arrays.Formulation, variables: list[Any]) -> list[int]:
+def columns_of(instance: Instance, made: arrays.Formulated, variables: list[Any]) -> list[int]:
     """The column of each Pyomo variable in the arrays."""
     number = {id(variable): i for i, variable in enumerate(variables)}
     columns = np.full(len(variables), -1)
@@ -107,7 +107,7 @@ def test_the_relaxation_is_pyomos() -> None:
     instance = library("paper-m020")
     bounds = []
     for program in (arrays.formulate(instance).program, program_of(potentials.model(instance))[0]):
-        relaxation = Relaxation(program)
+        relaxation = LinearRelaxation(program)
         relaxation.solve(math.inf)
         bounds.append(relaxation.objective)
     assert bounds[0] == pytest.approx(bounds[1], rel=1e-9)

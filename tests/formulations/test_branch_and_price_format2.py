@@ -24,7 +24,7 @@ from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
 from offloadlib.formulations.structured.limited import blocks, branch_and_price
-from offloadlib.formulations.structured.limited.branch_and_price import Search, solve_by_prices
+from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice, solve_by_prices
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
@@ -202,7 +202,7 @@ def test_exchanges_keep_all_limits(seed: int) -> None:
     """Whatever they find is one known column for each device, and within all limits."""
     document = random_format2(seed, {"resources", "demand", "rejection"}, max_devices=12, max_points=4)
     instance = from_document(document)
-    search = Search(instance, None, Budget(seed=seed))
+    search = BranchAndPrice(instance, None, Budget(seed=seed))
     charge = search.begin()
     if charge is None or search.solution is None:
         return

@@ -31,7 +31,7 @@ from offloadlib.formulations.structured.backtracking import sequential as device
 from offloadlib.formulations.structured.backtracking import tree as joint_tree
 from offloadlib.formulations.structured.backtracking.decisions import cheap_decisions, undominated
 from offloadlib.formulations.structured.backtracking.device import DeviceSearch
-from offloadlib.formulations.structured.backtracking.prices import AtPrices, NestedLimits, ascend
+from offloadlib.formulations.structured.backtracking.prices import DualValue, NestedLimits, ascend
 from offloadlib.formulations.structured.backtracking.tree import DeviceTree
 from offloadlib.instances import (
     LOCAL,
@@ -535,9 +535,9 @@ def test_the_tree_finds_every_solution_below_its_cutoff(instance: Instance) -> N
     assume(len(search.devices) > 0 and len(search.speed) > 0)
     limits = NestedLimits(pooled, search)
 
-    def at(multipliers: Any) -> AtPrices:
+    def at(multipliers: Any) -> DualValue:
         places, value = search.alone(*limits.prices(multipliers), nothing)
-        return AtPrices.of(limits, multipliers, value, limits.used(search, places))
+        return DualValue.of(limits, multipliers, value, limits.used(search, places))
 
     *_, priced = itertools.islice(ascend(at, limits, np.zeros(len(limits.right)), search.local.sum), 5)
     delta = float(search.local.sum()) - priced.bound

@@ -48,10 +48,10 @@ from offloadlib.instances import (
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.series_parallel import (
     DEEPEST,
-    Leaf,
     Node,
     Parallel,
     Series,
+    Single,
     decompose,
     reduction,
 )
@@ -203,7 +203,7 @@ def test_levels_know_that_one_of_two_is_local() -> None:
 
 
 def relaxed(program: highs.MixedIntegerProgram) -> float:
-    relaxation = highs.Relaxation(program)
+    relaxation = highs.LinearRelaxation(program)
     assert relaxation.solve(math.inf) is not None
     return relaxation.objective
 
@@ -317,7 +317,7 @@ def application(size: int, *edges: tuple[int, int]) -> Application:
 
 
 def heaviest(node: Node, weights: list[float]) -> float:
-    if isinstance(node, Leaf):
+    if isinstance(node, Single):
         return weights[node.subtask]
     combine = sum if isinstance(node, Series) else max
     return combine(heaviest(part, weights) for part in node.parts)
@@ -325,12 +325,12 @@ def heaviest(node: Node, weights: list[float]) -> float:
 
 def test_decomposition_of_the_face_application() -> None:
     tree = decompose(instance_of(DOCUMENT).applications[0])
-    assert tree == Series((Leaf(0), Leaf(1), Parallel((Leaf(2), Leaf(3))), Leaf(4)))
+    assert tree == Series((Single(0), Single(1), Parallel((Single(2), Single(3))), Single(4)))
 
 
 def test_redundant_arcs_do_not_matter() -> None:
     chain = application(3, (0, 1), (1, 2), (0, 2))
-    assert decompose(chain) == Series((Leaf(0), Leaf(1), Leaf(2)))
+    assert decompose(chain) == Series((Single(0), Single(1), Single(2)))
     assert reduction(chain) == ((0, 1), (1, 2))
     assert list(path_rows.paths(chain)) == [(0, 1, 2)]
 

@@ -17,7 +17,7 @@ from offloadlib.formulations.structured.decomposition.plan import plan_of
 from offloadlib.formulations.structured.decomposition.pricing import Priced, Prices, Restrictions, price
 from offloadlib.instances import LOCAL, Application, Instance, Solution, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
-from offloadlib.instances.structured.series_parallel import Leaf, Parallel, Series, decompose
+from offloadlib.instances.structured.series_parallel import Parallel, Series, Single, decompose
 
 
 def used_price(instance: Instance, prices: Prices, m: int, row: Any) -> float:
@@ -230,7 +230,7 @@ def test_the_pattern_n_is_not_series_parallel() -> None:
 
 def test_decomposition_of_the_papers_task() -> None:
     face = decompose(application("ab bc bd ce de"))
-    assert face == Series((Leaf(0), Leaf(1), Parallel((Leaf(2), Leaf(3))), Leaf(4)))
+    assert face == Series((Single(0), Single(1), Parallel((Single(2), Single(3))), Single(4)))
 
 
 def test_a_wide_fork_needs_few_lists() -> None:

@@ -23,7 +23,7 @@ from offloadlib.best_known import library
 from offloadlib.check import check
 from offloadlib.heuristics.structured import gaod, genes, gsod, gsod_heap, heft
 from offloadlib.heuristics.structured import improve as improving
-from offloadlib.heuristics.structured.genes import Parameters
+from offloadlib.heuristics.structured.genes import GaodParameters
 from offloadlib.heuristics.structured.improve import improve
 from offloadlib.instances import (
     LOCAL,
@@ -207,7 +207,7 @@ def test_gaod_repair_by_hand() -> None:
         assert room.tolist() == rest
 
 
-def literal_gaod(instance: Instance, seed: int, given: Parameters) -> list[list[int]]:
+def literal_gaod(instance: Instance, seed: int, given: GaodParameters) -> list[list[int]]:
     """Algorithm 2 written out, for one application; costs from the cost model, draws as documented."""
     (term,) = instance.terms
     cpu, size = instance.points.cpu, term.local.shape[1]
@@ -293,15 +293,15 @@ def literal_gaod(instance: Instance, seed: int, given: Parameters) -> list[list[
 @pytest.mark.parametrize("seed", range(3))
 def test_gaod_equals_the_literal_algorithm(seed: int, literal: bool) -> None:
     instance = generate(Setting(devices=4, offload_points=3, capacity=4), seed=seed)
-    given = Parameters(6, 15, mutation=0.4, patience=8, literal_mutation=literal)
+    given = GaodParameters(6, 15, mutation=0.4, patience=8, literal_mutation=literal)
     rows = gaod.solve(instance, Budget(seed=seed), given).solution.rows(instance)
     assert rows == literal_gaod(instance, seed, given)
 
 
 def test_gaod_parameters() -> None:
-    assert Parameters() == Parameters(30, 325, 0.8, 0.1, 100, False)
+    assert GaodParameters() == GaodParameters(30, 325, 0.8, 0.1, 100, False)
     with pytest.raises(InputError) as error:
-        Parameters(population=0, iterations=-1, crossover=1.5, mutation=float("nan"), patience=0)
+        GaodParameters(population=0, iterations=-1, crossover=1.5, mutation=float("nan"), patience=0)
     for name in ("population", "iterations", "crossover", "mutation", "patience"):
         assert name in str(error.value)
 
@@ -311,8 +311,8 @@ def test_gaod_stops_where_it_no_longer_improves() -> None:
     instance = generate(Setting(devices=1, offload_points=1), seed=0)
     patient = gaod.solve(instance, Budget())
     assert 100 <= patient.run["generations"] < 325
-    assert gaod.solve(instance, Budget(), Parameters(patience=1000)).run["generations"] == 325
-    assert gaod.solve(instance, Budget(), Parameters(iterations=0)).run["generations"] == 0
+    assert gaod.solve(instance, Budget(), GaodParameters(patience=1000)).run["generations"] == 325
+    assert gaod.solve(instance, Budget(), GaodParameters(iterations=0)).run["generations"] == 0
     assert patient.objective == pytest.approx(brute_force(instance)[0])
 
 

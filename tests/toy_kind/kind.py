@@ -16,9 +16,9 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.errors import Problem, counted
 from offloadlib.instances.exact import Arithmetic, Number
 from offloadlib.instances.files import canonical
-from offloadlib.instances.files.archive import Archive, Column, Columns, Layout
+from offloadlib.instances.files.archive import Archive, ColumnForm, Columns, Layout
 from offloadlib.instances.files.document import Document, instance_header
-from offloadlib.instances.files.schema import Count, Id, InstancePart, Part, Size
+from offloadlib.instances.files.schema import Count, FileObject, Id, InstancePart, Size
 from offloadlib.instances.files.validate import free_data, structure, unique_ids
 from offloadlib.instances.kind import AnyEvaluation, AnyInstance, Kind
 
@@ -102,7 +102,7 @@ def costs(instance: ToyInstance, solution: ToySolution, arithmetic: Arithmetic) 
 # Files --------------------------------------------------------------------------------------------
 
 
-class ToyDevicePart(Part):
+class ToyDevicePart(FileObject):
     id: Id
     alone: Size
     away: Size
@@ -135,7 +135,7 @@ def header_and_columns(instance: ToyInstance) -> tuple[Document, Columns]:
 
 
 def layout(header: Document, columns: Columns) -> Layout:
-    return {key: Column((len(columns["id"]),), "json" if key == "id" else "<f8") for key in columns}
+    return {key: ColumnForm((len(columns["id"]),), "json" if key == "id" else "<f8") for key in columns}
 
 
 def device_documents(header: Document, columns: Columns) -> Iterator[Document]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SMALLEST, LARGEST = 1e-9, 1e9
+"""Magnitudes that an instance may contain, besides 0."""
 WHOLE = 10**15  # parts, of shares in a witness
 File = str | PathLike[str]
 Parser = Callable[[Any, str], Any]  # of a value, and where it stands

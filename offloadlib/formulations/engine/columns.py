@@ -43,6 +43,9 @@ FEASIBILITY = 1e-9
 UNUSED = 1e-9
 """Columns with less weight are not in use, nor are artificial ones whose weights add up to less."""
 
+ROUND_GAP = 1e-7
+"""Of the mixed-integer program over the known columns: better solutions are not worth its time."""
+
 LARGEST_PENALTY = 1e6
 """Artificial columns cost at the most so many times their unit: beyond, a node is left as it is."""
 

@@ -253,7 +253,7 @@ def minimise(
     return replace(best, lower_bound=bound, termination=termination, wrong=wrongs)
 
 
-class Relaxation:
+class LinearRelaxation:
     """The linear relaxation of a program, solved again and again as rows are added.
 
     It serves separation, for which the default tolerances of HiGHS are enough: its values prove nothing.

@@ -25,6 +25,10 @@ from .trust import SolverError
 Decisions = TypeVar("Decisions")
 
 
+class TooManyDecisions(Exception):
+    """The decisions of a device that would have to be listed do not fit into memory."""
+
+
 class Run(Generic[Decisions]):
     """The clock of a run, the best solution and the best lower bound so far, and who is told of them.
 

@@ -7,7 +7,7 @@ import numpy as np
 from offloadlib.instances.arrays import Floats, Ints
 
 from .kernels import combine
-from .patterns import Menu
+from .patterns import PatternLists
 
 CELLS, CELLS_BY_UNITS = 1 << 14, 1 << 10
 """Of the grid of sums of shares, alone and for each number of units, for few devices; fewer for more."""
@@ -27,7 +27,7 @@ NEVER = 1e150
 
 
 def combinations(
-    menu: Menu, price: float, gap: float, above: Ints, bandwidth: float, units: Ints, missing: int
+    menu: PatternLists, price: float, gap: float, above: Ints, bandwidth: float, units: Ints, missing: int
 ) -> Ints:
     """Patterns of all devices that may cost little.
 
@@ -99,7 +99,7 @@ def combinations(
     return result
 
 
-def _loss(menu: Menu, price: float, chosen: Ints, surplus: Floats) -> Floats:
+def _loss(menu: PatternLists, price: float, chosen: Ints, surplus: Floats) -> Floats:
     """About what it costs that shares at a price do not add up to B: a surplus of it, or a lack.
 
     Devices below their caps take more or less at first for the price alone, and then for a change of

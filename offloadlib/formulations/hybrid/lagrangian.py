@@ -56,7 +56,7 @@ from ..proofs.nodes import Proof, claim
 from .certificate import Certificate, Leaf, Place, Units
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
-from .patterns import Menu, all_patterns, menu
+from .patterns import PatternLists, all_patterns, menu
 from .units import uploaded, whole_units
 
 TOLERANCE = 1e-13
@@ -85,7 +85,7 @@ Limits = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Found:
+class NodePrices:
     """The best prices of a node.
 
     Attributes
@@ -108,7 +108,7 @@ class Found:
     units: float = 0.0
 
     @classmethod
-    def guess(cls, price: float) -> Found:
+    def guess(cls, price: float) -> NodePrices:
         """A price to begin with."""
         return cls(price, 0.0, 0.0, np.empty((0, 0), np.int64))
 
@@ -119,7 +119,7 @@ class _Reached:
 
     path: tuple[_Step, ...]
     limits: Limits
-    found: Found
+    found: NodePrices
 
 
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
@@ -181,7 +181,7 @@ class _Search(Run[HybridSolution]):
         return self.objective - gap * abs(self.objective)
 
     def run(self) -> Termination:
-        self.prices = Prices(self.instance)
+        self.prices = PriceSearch(self.instance)
         root = self._root()
         self._explore(MOST_TASKS)
         if self.tree.least < self.cutoff and self.prices.count_units():
@@ -209,7 +209,7 @@ class _Search(Run[HybridSolution]):
 
     def _root(self) -> _Reached:
         everything = self.prices.everything
-        found = self.prices.best((), everything, Found.guess(self.prices.highest), np.inf)
+        found = self.prices.best((), everything, NodePrices.guess(self.prices.highest), np.inf)
         self.prices.narrow(found.price)
         root = _Reached((), everything, found)
         self._bounded(0, root)
@@ -258,7 +258,7 @@ class _Search(Run[HybridSolution]):
             return
         self.take(with_best_split(self.instance, self.prices.patterns[numbers[best]]))
 
-    def _combine(self, found: Found, units: int | None = None) -> None:
+    def _combine(self, found: NodePrices, units: int | None = None) -> None:
         """Try combinations of patterns of small reduced cost that use up the uplink, with so many units."""
         while found.price > 0.0 and found.bound < self.cutoff:
             before = self.objective
@@ -312,7 +312,7 @@ class _Search(Run[HybridSolution]):
         )
 
 
-class Prices:
+class PriceSearch:
     """Finds the best prices of a node of the tree.
 
     Parameters
@@ -356,7 +356,7 @@ class Prices:
         return True
 
     @cached_property
-    def _counted(self) -> Menu:
+    def _counted(self) -> PatternLists:
         """The patterns that may be the cheapest ones at some price and toll."""
         return self.menu.cheapest_by(self._units.ravel(), self.highest)
 
@@ -371,7 +371,7 @@ class Prices:
         self.window = price / WINDOW, min(price * WINDOW, self.highest)
         self.near = self.menu.between(*self.window)
 
-    def best(self, path: tuple[_Step, ...], limits: Limits, guess: Found, cutoff: float) -> Found:
+    def best(self, path: tuple[_Step, ...], limits: Limits, guess: NodePrices, cutoff: float) -> NodePrices:
         """The best prices; the bound is infinite where the branches of the path leave a device no pattern."""
         allowed = self._allowed(path)
         own = self._menu_of(allowed)
@@ -389,8 +389,14 @@ class Prices:
         return self._with_toll(found, own, devices, limits, guess.toll, cutoff)
 
     def _with_toll(
-        self, free: Found, own: Menu, devices: list[int], limits: Limits, guess: float, cutoff: float
-    ) -> Found:
+        self,
+        free: NodePrices,
+        own: PatternLists,
+        devices: list[int],
+        limits: Limits,
+        guess: float,
+        cutoff: float,
+    ) -> NodePrices:
         """The best prices where those without a toll upload too many units, or too few.
 
         The dual is concave in the toll, too, and the same search finds the best one.
@@ -398,7 +404,7 @@ class Prices:
         sign = 1.0 if free.units > limits[1] else -1.0
         limit = limits[1] if sign > 0.0 else limits[0]
 
-        def at(toll: float, guess: float) -> tuple[Found, float]:
+        def at(toll: float, guess: float) -> tuple[NodePrices, float]:
             """The best price at a toll, and by how much the limit is exceeded."""
             others = self._charged(self._counted, everyone, sign * toll)
             theirs = self._charged(own, np.array(devices, np.int64), sign * toll)
@@ -409,7 +415,7 @@ class Prices:
 
         everyone = np.arange(len(self._skip))
         low, best = (0.0, free, sign * (free.units - limit)), free
-        high: tuple[float, Found, float] | None = None
+        high: tuple[float, NodePrices, float] | None = None
         toll = abs(guess) or max(free.price * self.bandwidth, 1e-3 * free.bound) / max(self.everything[1], 1)
         for step in range(MOST_TOLLS):
             found, excess = at(toll, best.price)
@@ -436,7 +442,7 @@ class Prices:
         rows = {row.tobytes(): row for end in ends for row in end.chosen}
         return replace(best, chosen=np.array(list(rows.values())))
 
-    def combinations(self, found: Found, gap: float, units: int | None) -> Ints:
+    def combinations(self, found: NodePrices, gap: float, units: int | None) -> Ints:
         """(., N) numbers of patterns that may cost little; see :func:`.combinations`."""
         if units is None:
             nothing = np.zeros(len(self.menu.number), np.int64)
@@ -448,7 +454,7 @@ class Prices:
         own = self._units.ravel()
         return combinations(menu, found.price, gap, chosen, self.bandwidth, own, int(missing[nearest]))
 
-    def _charged(self, menu: Menu, devices: Ints, toll: float) -> Menu:
+    def _charged(self, menu: PatternLists, devices: Ints, toll: float) -> PatternLists:
         """Patterns with a toll on what they upload, or on what they do not; no cost is negative."""
         owner = np.repeat(devices, np.diff(menu.start))
         units = self._units[owner, menu.number]
@@ -458,14 +464,14 @@ class Prices:
 
     def _search(
         self,
-        others: Menu,
-        own: Menu,
+        others: PatternLists,
+        own: PatternLists,
         devices: list[int],
         guess: float,
         low: float,
         high: float,
         cutoff: float,
-    ) -> tuple[Found, bool]:
+    ) -> tuple[NodePrices, bool]:
         self._skip[devices] = True
         chosen = np.empty((2, len(self._skip)), np.int64)
         own_chosen = np.empty((2, len(devices)), np.int64)
@@ -476,7 +482,7 @@ class Prices:
         self._skip[devices] = False
         numbers = others.number[chosen]
         numbers[:, devices] = own.number[own_chosen]
-        return Found(price, 0.0, bound, numbers, self._uploaded(numbers, price)), outside
+        return NodePrices(price, 0.0, bound, numbers, self._uploaded(numbers, price)), outside
 
     def _uploaded(self, numbers: Ints, price: float) -> float:
         """Units that are uploaded where two sets of patterns are mixed to use up the bandwidth."""
@@ -496,6 +502,6 @@ class Prices:
             allowed[device] = allowed[device] & keeps if device in allowed else keeps
         return allowed
 
-    def _menu_of(self, allowed: dict[int, NDArray[np.bool_]]) -> Menu:
+    def _menu_of(self, allowed: dict[int, NDArray[np.bool_]]) -> PatternLists:
         kept = [*allowed.values(), np.empty(0, np.bool_)]
         return self.menu.of(list(allowed)).only(np.concatenate(kept))

@@ -49,7 +49,7 @@ def obstacle(instance: HybridInstance) -> str | None:
 
 
 @dataclass(frozen=True)
-class Menu:
+class PatternLists:
     """Some of the patterns of some devices, one device after the other.
 
     Attributes
@@ -79,13 +79,13 @@ class Menu:
         paid = np.divide(price, reach, out=np.zeros_like(reach), where=reach > 0)
         return self.base + self.pull * (reach + paid), self.asked(slice(None), price)
 
-    def between(self, low: float, high: float) -> Menu:
+    def between(self, low: float, high: float) -> PatternLists:
         """Without patterns that are not the cheapest one of their device at any price in [low, high]."""
         prices = np.linspace(np.sqrt(low), np.sqrt(high), STEPS + 1) ** 2
         prices[0], prices[-1] = low, high
         return self.only(self._relevant(self.start, prices))
 
-    def cheapest_by(self, label: Ints, highest: float) -> Menu:
+    def cheapest_by(self, label: Ints, highest: float) -> PatternLists:
         """Without patterns that are not the cheapest one of their device and label at any price.
 
         Parameters
@@ -119,17 +119,17 @@ class Menu:
         asked: Floats = np.where(pull > 0, share, 0.0)
         return asked
 
-    def only(self, kept: NDArray[np.bool_]) -> Menu:
+    def only(self, kept: NDArray[np.bool_]) -> PatternLists:
         """The patterns that are marked."""
         start = np.concatenate([[0], np.cumsum(kept)])[self.start]
-        return Menu(start, self.base[kept], self.pull[kept], self.knee[kept], self.number[kept])
+        return PatternLists(start, self.base[kept], self.pull[kept], self.knee[kept], self.number[kept])
 
-    def of(self, devices: list[int]) -> Menu:
+    def of(self, devices: list[int]) -> PatternLists:
         """The patterns of some devices, in the order that is given."""
         rows = [np.arange(self.start[i], self.start[i + 1]) for i in devices]
         index = np.concatenate([np.empty(0, np.int64), *rows])
         start = np.cumsum([0, *map(len, rows)])
-        return Menu(start, self.base[index], self.pull[index], self.knee[index], self.number[index])
+        return PatternLists(start, self.base[index], self.pull[index], self.knee[index], self.number[index])
 
 
 def all_patterns(instance: HybridInstance) -> TaskPlaces:
@@ -138,7 +138,7 @@ def all_patterns(instance: HybridInstance) -> TaskPlaces:
     return numbered(np.arange(count), instance.num_tasks, instance.places)
 
 
-def menu(instance: HybridInstance) -> Menu:
+def menu(instance: HybridInstance) -> PatternLists:
     """All patterns of all devices."""
     patterns = all_patterns(instance)
     devices, count = instance.num_devices, len(patterns)
@@ -149,7 +149,7 @@ def menu(instance: HybridInstance) -> Menu:
         terms[:, some] = _terms(instance.part(some), patterns)
     number = np.tile(np.arange(count), devices)
     base, pull, knee = terms.reshape(3, -1)
-    return Menu(np.arange(devices + 1) * count, base, pull, knee, number)
+    return PatternLists(np.arange(devices + 1) * count, base, pull, knee, number)
 
 
 def _terms(instance: HybridInstance, patterns: NDArray[np.int8]) -> Floats:

@@ -34,14 +34,14 @@ Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cover:
     """At most so many of some places are taken."""
 
     places: tuple[Place, ...]
     most: int
 
 
-def cuts(instance: Instance, solution: Solution) -> list[Cut]:
+def cuts(instance: Instance, solution: Solution) -> list[Cover]:
     """Rows that a solution breaks, one for each limit that it breaks exactly; none where it keeps all."""
     broken = evaluate(instance, solution).violations
     rows = solution.rows(instance)
@@ -56,13 +56,13 @@ def cuts(instance: Instance, solution: Solution) -> list[Cut]:
     return found
 
 
-def _all_of(rows: list[list[int]], devices: list[int] | range) -> Cut:
+def _all_of(rows: list[list[int]], devices: list[int] | range) -> Cover:
     """Not all places of the served ones of some devices at once."""
     places = tuple((m, k, n) for m in devices for k, n in enumerate(rows[m]) if n != REFUSED)
-    return Cut(places, len(places) - 1)
+    return Cover(places, len(places) - 1)
 
 
-def _covers(instance: Instance, rows: list[list[int]], resources: list[int]) -> Iterator[Cut]:
+def _covers(instance: Instance, rows: list[list[int]], resources: list[int]) -> Iterator[Cover]:
     """Of limits on some resources that are exceeded."""
     points, places = instance.points, _Places.of(instance)
     limits = [
@@ -83,7 +83,7 @@ def _covers(instance: Instance, rows: list[list[int]], resources: list[int]) -> 
             without = cover[cover != item]
             cover = without if _exceeds(demand[without], capacity) else cover
         wider = np.union1d(cover, np.flatnonzero(here & (demand >= demand[cover].max())))
-        yield Cut(places.numbers(wider), len(cover) - 1)
+        yield Cover(places.numbers(wider), len(cover) - 1)
 
 
 def _exceeds(demand: Floats, capacity: float) -> bool:

@@ -22,7 +22,7 @@ from offloadlib.instances.structured.sides import heaviest_path
 from ..engine import highs
 from ..engine.outcome import Run, concluded, errors
 from ..engine.trust import SolverError
-from .cuts import Cut, cuts
+from .cuts import Cover, cuts
 from .metered import constant
 from .scaling import FAR, far_apart
 
@@ -49,7 +49,7 @@ class LimitedSearch(Run[Solution | None]):
         super().__init__(instance, budget, budget.start, least(instance))
         self.instance = instance
         self.constant = constant(instance)
-        self.cuts: list[Cut] = []
+        self.cuts: list[Cover] = []
 
     @property
     def start(self) -> Solution | None:
@@ -66,7 +66,7 @@ class LimitedSearch(Run[Solution | None]):
         """What a solution costs, whether it keeps all limits or not."""
         return evaluate(self.instance, solution).total
 
-    def offer(self, solution: Solution) -> list[Cut]:
+    def offer(self, solution: Solution) -> list[Cover]:
         """Keep a solution if it is feasible and better; else return, and keep, what cuts it off.
 
         Raises
@@ -179,7 +179,7 @@ def minimise(
 
 
 def with_cuts(
-    encoded: Encoded, program: highs.MixedIntegerProgram, found: list[Cut]
+    encoded: Encoded, program: highs.MixedIntegerProgram, found: list[Cover]
 ) -> highs.MixedIntegerProgram:
     """A program with further rows."""
     if not found:

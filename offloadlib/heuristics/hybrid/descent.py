@@ -37,6 +37,9 @@ HybridBudget = Budget[HybridSolution]
 MOST_DECISIONS = 2**16
 """Up to here the best decision for two places is found by looking at all of them."""
 
+ROUNDING = 1e-9
+"""Of logarithms: decisions that are as many as are allowed are not too many."""
+
 LEAST_GAIN = 1e-12
 """A move must gain this much, relatively: rounding must not make a task move to and fro."""
 
@@ -117,7 +120,7 @@ def _restricted(instance: HybridInstance, budget: HybridBudget, places: Sequence
     """The best decision for some places: of all where they are few, else by descent from all-local."""
     begun, tell = time.perf_counter(), telling(instance, budget)
     # Comparing logarithms: the number itself may have thousands of digits.
-    exact = instance.sizes.size * math.log(len(places)) <= math.log(MOST_DECISIONS) + 1e-9
+    exact = instance.sizes.size * math.log(len(places)) <= math.log(MOST_DECISIONS) + ROUNDING
     if exact:
         chosen, _, finished = best_decision(instance, places, budget.time_limit, tell)
     else:

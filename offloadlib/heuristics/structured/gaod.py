@@ -55,7 +55,7 @@ from offloadlib.instances.structured.flat import (
     solution_of,
 )
 
-from .genes import DEFAULT, SETTINGS, Parameters, Settings, complements, cross, drawn
+from .genes import DEFAULT, SETTINGS, GaodParameters, Settings, complements, cross, drawn
 from .limited import genetic
 from .limited.choices import of_format_2
 
@@ -63,7 +63,7 @@ NOWHERE = -2
 """The place of a gene that has none yet."""
 
 
-def solve(instance: Instance, budget: Budget, parameters: Parameters = DEFAULT) -> Result:
+def solve(instance: Instance, budget: Budget, parameters: GaodParameters = DEFAULT) -> Result:
     """Let the devices decide in random order, each by a genetic algorithm.
 
     Returns

@@ -16,7 +16,7 @@ from offloadlib.instances.compiled import named, subroutine
 
 
 @dataclass(frozen=True)
-class Parameters:
+class GaodParameters:
     """Parameters of GAOD; the defaults are the paper's, where it has any.
 
     Parameters
@@ -83,7 +83,7 @@ class Parameters:
         )
 
 
-DEFAULT = Parameters()
+DEFAULT = GaodParameters()
 
 
 class Settings(NamedTuple):

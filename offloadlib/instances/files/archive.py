@@ -23,7 +23,7 @@ Columns = dict[str, Any]
 """Column name -> array (or, for a column of JSON, a list)."""
 
 
-class Column(NamedTuple):
+class ColumnForm(NamedTuple):
     """What a column of a file looks like: its shape, the type of its entries, whether it may be left out."""
 
     shape: tuple[int, ...]
@@ -36,7 +36,7 @@ class Column(NamedTuple):
         return {"type": self.type, "shape": list(self.shape)}
 
 
-Layout = Mapping[str, Column]
+Layout = Mapping[str, ColumnForm]
 """Every column that may stand under a header."""
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -71,7 +71,7 @@ def write_zip(file: IO[bytes], header: Document, columns: Columns, layout: Layou
             archive.writestr(_member(f"columns/{name}"), data)
 
 
-def _says_nothing(column: Column, values: Any) -> bool:
+def _says_nothing(column: ColumnForm, values: Any) -> bool:
     if column.type == "json":
         return all(value is None for value in values)
     return bool(np.isnan(values).all())
@@ -117,7 +117,7 @@ class Archive:
         """A member as JSON."""
         return parse_json(self._unpacked(member, None), f"{self.source}: {member}")
 
-    def column(self, name: str, column: Column) -> Any:
+    def column(self, name: str, column: ColumnForm) -> Any:
         """A column as an array, whose size is checked before it is unpacked, or as a list."""
         if column.type == "json":
             values = self.json(f"columns/{name}")

@@ -116,7 +116,7 @@ Id = Annotated[str, Field(strict=True, min_length=1)]
 Position = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 
 
-class Part(BaseModel):
+class FileObject(BaseModel):
     """An object of a file, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -145,7 +145,7 @@ Capacity = Annotated[
 """A number of subtasks, or amounts of resources; what is not named has no limit."""
 
 
-class InstancePart(Part):
+class InstancePart(FileObject):
     """What the header of an instance of every kind says."""
 
     format: Literal["offloadlib-instance"]
@@ -156,14 +156,14 @@ class InstancePart(Part):
     source: dict[str, Any] | None = None
 
 
-class InstanceReference(Part):
+class InstanceReference(FileObject):
     """The instance that a solution belongs to."""
 
     name: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class SolutionFile(Part):
+class SolutionFile(FileObject):
     """offloadlib-solution, version 1. null in a decision is local.
 
     In a solution of a hybrid instance the other places are "edge" and "cloud", and ``split`` gives the
@@ -182,7 +182,7 @@ class SolutionFile(Part):
     run: dict[str, Any]
 
 
-class SolutionFile2(Part):
+class SolutionFile2(FileObject):
     """offloadlib-solution, version 2: null in place of a device's decisions is a refused device.
 
     There is no solution, and objective, lower bound and decisions are null, where the status is infeasible
@@ -200,21 +200,21 @@ class SolutionFile2(Part):
     run: dict[str, Any]
 
 
-class Leaf(Part):
+class Leaf(FileObject):
     """A node of a certificate's tree without children; a kind says which prices there are."""
 
-    prices: Part
+    prices: FileObject
 
 
-class Divided(Part):
+class Divided(FileObject):
     """A node with two children, by their positions: where the branch holds, and where it does not."""
 
-    branch: Part
+    branch: FileObject
     equal: Index
     different: Index
 
 
-class CertificateFile(Part):
+class CertificateFile(FileObject):
     """offloadlib-certificate, version 1: a tree that proves a lower bound. Node 0 is the root."""
 
     format: Literal["offloadlib-certificate"]

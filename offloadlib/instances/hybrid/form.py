@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, Problem, place, shown
 from ..files import canonical
-from ..files.archive import Archive, Column, Columns
+from ..files.archive import Archive, ColumnForm, Columns
 from ..files.document import Document, instance_header, without_nulls
 from ..files.schema import LARGEST, SMALLEST, positive, size
 from ..files.validate import free_data, structure, unique_ids
@@ -100,14 +100,18 @@ def header_and_columns(instance: HybridInstance) -> tuple[Document, Columns]:
     return header, columns
 
 
-def layout(header: Document, columns: Columns) -> dict[str, Column]:
+def layout(header: Document, columns: Columns) -> dict[str, ColumnForm]:
     """What the columns look like; ``sizes`` are (..., N, M)."""
     return _layout(np.shape(columns["sizes"]))
 
 
-def _layout(shape: tuple[int, ...]) -> dict[str, Column]:
+def _layout(shape: tuple[int, ...]) -> dict[str, ColumnForm]:
     devices = shape[-2]
-    return {"id": Column((devices,), "json"), "weight": Column((devices,)), "sizes": Column(shape)}
+    return {
+        "id": ColumnForm((devices,), "json"),
+        "weight": ColumnForm((devices,)),
+        "sizes": ColumnForm(shape),
+    }
 
 
 def device_documents(header: Document, columns: Columns) -> Iterator[Document]:

@@ -11,11 +11,11 @@ from ..files.schema import (
     Count,
     Decimal,
     Divided,
+    FileObject,
     Id,
     Index,
     InstancePart,
     Leaf,
-    Part,
     Positive,
     Size,
 )
@@ -23,7 +23,7 @@ from ..files.schema import (
 Length = Annotated[int, Field(strict=True, ge=1)]
 
 
-class EdgePart(Part):
+class EdgePart(FileObject):
     """The edge server: Mcycle/s, and a price per Mbit that counts like energy."""
 
     speed: Positive
@@ -36,7 +36,7 @@ class CloudPart(EdgePart):
     rate: Positive
 
 
-class ParametersPart(Part):
+class ParametersPart(FileObject):
     """What all devices of a hybrid instance share: s, J and Mcycle per Mbit, Mbit/s, J/s."""
 
     local_time: Size
@@ -49,7 +49,7 @@ class ParametersPart(Part):
     cloud: CloudPart | None
 
 
-class HybridDevicePart(Part):
+class HybridDevicePart(FileObject):
     """A device with the sizes of its tasks in Mbit; all devices have the same number of tasks."""
 
     id: Id
@@ -76,28 +76,28 @@ class FramesHeaderPart(HybridHeaderPart):
     format: Literal["offloadlib-frames"]  # type: ignore[assignment]
 
 
-class IdsColumn(Part):
+class IdsColumn(FileObject):
     """The ids of the devices, as JSON."""
 
     type: Literal["json"]
     shape: Annotated[list[Length], Field(min_length=1, max_length=1)]
 
 
-class WeightColumn(Part):
+class WeightColumn(FileObject):
     """(N,) binary64 numbers."""
 
     type: Literal["<f8"]
     shape: Annotated[list[Length], Field(min_length=1, max_length=1)]
 
 
-class FramesColumn(Part):
+class FramesColumn(FileObject):
     """(F, N, M) binary64 numbers."""
 
     type: Literal["<f8"]
     shape: Annotated[list[Length], Field(min_length=3, max_length=3)]
 
 
-class FramesColumns(Part):
+class FramesColumns(FileObject):
     """The arrays of a file of frames."""
 
     id: IdsColumn
@@ -111,7 +111,7 @@ class FramesFile(FramesHeaderPart):
     columns: FramesColumns
 
 
-class HybridPrices(Part):
+class HybridPrices(FileObject):
     """Price on the bandwidth of the uplink, and toll on each unit that is uploaded, which may be negative."""
 
     bandwidth: Decimal = "0"
@@ -124,7 +124,7 @@ class HybridLeaf(Leaf):
     prices: HybridPrices
 
 
-class TaskBranch(Part):
+class TaskBranch(FileObject):
     """A task of a device, by its number, is at a place."""
 
     device: Id
@@ -132,7 +132,7 @@ class TaskBranch(Part):
     place: Literal["edge", "cloud"] | None
 
 
-class TaskPlacesBranch(Part):
+class TaskPlacesBranch(FileObject):
     """A task of a device is at one of some places."""
 
     device: Id
@@ -140,7 +140,7 @@ class TaskPlacesBranch(Part):
     places: Annotated[list[Literal["edge", "cloud"] | None], Field(min_length=1)]
 
 
-class UnitsBranch(Part):
+class UnitsBranch(FileObject):
     """At most so many units are uploaded in all."""
 
     units: int

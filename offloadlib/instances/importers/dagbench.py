@@ -30,7 +30,7 @@ from ..structured.generate import Network, draw_devices, draw_points
 from ..structured.model import LOCAL
 from .setting import DagbenchSetting
 from .surroundings import Streams, Surroundings, places
-from .task_graph import GREATEST, Amount, Part, TaskGraph, assembled
+from .task_graph import GREATEST, Amount, Element, TaskGraph, assembled
 
 
 class _Item(BaseModel):
@@ -64,14 +64,14 @@ class _Link(_Item):
     speed: Amount | None = None  # null: without limit, as the tools behind the collection write a node's own
 
 
-class _Network(_Item):
+class _FileNetwork(_Item):
     nodes: Annotated[list[_Node], Field(min_length=1)]
     edges: list[_Link] = []
 
 
 class _File(_Item):
     task_graph: _Graph
-    network: _Network | None = None
+    network: _FileNetwork | None = None
 
 
 def read_dagbench(content: bytes, path: str | Path, name: str, setting: DagbenchSetting) -> TaskGraph:
@@ -88,11 +88,11 @@ def read_dagbench(content: bytes, path: str | Path, name: str, setting: Dagbench
     names = [task["name"] for task in graph["tasks"]]
     problems = list(duplicates((f"{place}.name", name) for place, name in zip(places, names, strict=True)))
     tasks = {
-        task["name"]: Part(place, _said(work=task.get("cost")))
+        task["name"]: Element(place, _said(work=task.get("cost")))
         for place, task in zip(places, graph["tasks"], strict=True)
     }
     arcs = [
-        (item["source"], item["target"], Part(where[1].format(i), _said(data=item.get("size"))))
+        (item["source"], item["target"], Element(where[1].format(i), _said(data=item.get("size"))))
         for i, item in enumerate(graph.get("dependencies", ()))
     ]
     found, more = assembled(name, tasks, arcs, whole="task_graph.dependencies")

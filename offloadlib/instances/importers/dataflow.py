@@ -33,7 +33,7 @@ OUTSIDE = "outside"
 
 
 @dataclass
-class Task:
+class FileTask:
     """A task; ``where`` is its place in the file.
 
     Attributes
@@ -64,7 +64,7 @@ class Task:
 class Workflow:
     """Tasks, how they are referred to, sizes of files in bytes (NaN: not said), and what is wrong."""
 
-    tasks: list[Task]
+    tasks: list[FileTask]
     index: dict[str, int]
     sizes: Mapping[str, float]
     problems: list[Problem]

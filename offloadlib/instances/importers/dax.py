@@ -22,7 +22,7 @@ from xml.parsers import expat
 
 from ..errors import InputError, Problem, shown
 from ..files.validate import duplicates
-from .dataflow import Task, Workflow, task_graph
+from .dataflow import FileTask, Workflow, task_graph
 from .setting import ImportSetting
 from .task_graph import TaskGraph, amount_of
 
@@ -37,7 +37,7 @@ class _Reader:
     def __init__(self, clock: float) -> None:
         self.clock = clock
         self.version = ""
-        self.tasks: list[Task] = []
+        self.tasks: list[FileTask] = []
         self.sizes: dict[str, float] = {}
         self.said: dict[str, str] = {}
         self.executables = 0
@@ -45,7 +45,7 @@ class _Reader:
         self._path: list[str] = []
         self._text = ""
         self._file: str | None = None
-        self._job: Task | None = None
+        self._job: FileTask | None = None
         self._child: tuple[str, str] | None = None
         self._key = ""
         self.parents: list[tuple[str, str, str]] = []
@@ -75,7 +75,7 @@ class _Reader:
                 raise ValueError(f"the root must be adag, not {shown(name)}")
             self.version = given.get("version", "")
         elif inside == "adag" and name in _JOBS:
-            self._job = Task(self._where, self._needed(given, "id"), [], [], None, 100.0)
+            self._job = FileTask(self._where, self._needed(given, "id"), [], [], None, 100.0)
             self.tasks.append(self._job)
             if "runtime" in given:
                 self._run_time(given["runtime"])

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from ..errors import InputError, Problem, shown
 from .report import text_of
 from .setting import DotSetting
-from .task_graph import MBIT, Part, TaskGraph, amount_of, assembled
+from .task_graph import MBIT, Element, TaskGraph, amount_of, assembled
 
 _DEEPEST = 50
 """Levels of subgraphs within each other."""
@@ -281,7 +281,7 @@ def read_dot(content: bytes, path: str | Path, name: str, setting: DotSetting) -
     parser.graph()
     problems: list[Problem] = []
     tasks = {
-        node: Part(
+        node: Element(
             f"line {item.line}, node {shown(node)}",
             _amounts(
                 item.attributes,
@@ -299,7 +299,7 @@ def read_dot(content: bytes, path: str | Path, name: str, setting: DotSetting) -
         (
             j,
             k,
-            Part(
+            Element(
                 f"line {line}, arc {shown(j)} -> {shown(k)}",
                 _amounts(given, data=(setting.data_attribute, MBIT), problems=problems),
             ),

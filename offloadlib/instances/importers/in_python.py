@@ -28,7 +28,7 @@ from .formats import Words
 from .report import Report, provenance
 from .setting import GraphSetting, setting_problems
 from .surroundings import Surroundings, drawn
-from .task_graph import Part, TaskGraph, amount, assembled
+from .task_graph import Element, TaskGraph, amount, assembled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,18 +154,18 @@ def _of_networkx(
     name: str, graph: Any, attributes: Mapping[str, str | None], data: str | None
 ) -> tuple[TaskGraph | None, list[Problem]]:
     problems: list[Problem] = []
-    tasks: dict[str, Part] = {}
+    tasks: dict[str, Element] = {}
     for node, given in graph.nodes(data=True):
         where = f"{name}: node {shown(str(node))}"
         if not str(node) or str(node) in tasks:
             problems.append((where, "has no name" if not str(node) else "is called like another node"))
-        part = Part(where)
+        part = Element(where)
         for key, attribute in attributes.items():
             _take(given, attribute, key, part, problems)
         tasks[str(node)] = part
     arcs = []
     for source, target, given in graph.edges(data=True):
-        part = Part(f"{name}: arc {shown(str(source))} -> {shown(str(target))}")
+        part = Element(f"{name}: arc {shown(str(source))} -> {shown(str(target))}")
         _take(given, data, "data", part, problems)
         arcs.append((str(source), str(target), part))
     wanted = {**attributes, "data": data}
@@ -176,7 +176,7 @@ def _of_networkx(
 
 
 def _take(
-    given: Mapping[str, Any], attribute: str | None, key: str, part: Part, problems: list[Problem]
+    given: Mapping[str, Any], attribute: str | None, key: str, part: Element, problems: list[Problem]
 ) -> None:
     """Take an attribute over as an amount, if it is there."""
     if attribute is not None and attribute in given:
@@ -382,8 +382,8 @@ class _Table:
 
 def _of_tables(subtasks: _Table, arcs: _Table, problems: list[Problem]) -> list[TaskGraph]:
     """The task graphs, in order of their first rows."""
-    tasks: dict[str, dict[str, Part]] = {}
-    parts = [Part(subtasks.where(row)) for row in range(len(subtasks))]
+    tasks: dict[str, dict[str, Element]] = {}
+    parts = [Element(subtasks.where(row)) for row in range(len(subtasks))]
     for key in _SUBTASK:
         if key in subtasks:
             for part, value in zip(parts, subtasks.numbers(key).tolist(), strict=True):
@@ -394,8 +394,8 @@ def _of_tables(subtasks: _Table, arcs: _Table, problems: list[Problem]) -> list[
         if subtask in found:
             problems.append((part.where, f"subtask {shown(subtask)} of {shown(application)} stands twice"))
         found[subtask] = part
-    joined: dict[str, list[tuple[str, str, Part]]] = {application: [] for application in tasks}
-    parts = [Part(arcs.where(row)) for row in range(len(arcs))]
+    joined: dict[str, list[tuple[str, str, Element]]] = {application: [] for application in tasks}
+    parts = [Element(arcs.where(row)) for row in range(len(arcs))]
     if "data" in arcs:
         for part, value in zip(parts, arcs.numbers("data").tolist(), strict=True):
             part.amounts["data"] = value

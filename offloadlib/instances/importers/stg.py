@@ -19,7 +19,7 @@ from pathlib import Path
 from ..errors import InputError, Problem, shown
 from .report import text_of
 from .setting import GraphSetting
-from .task_graph import MBIT, Part, TaskGraph, amount_of, assembled
+from .task_graph import MBIT, Element, TaskGraph, amount_of, assembled
 
 _Line = tuple[int, list[str]]
 
@@ -82,10 +82,10 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _read(
     lines: list[_Line], clock: float, problems: list[Problem]
-) -> tuple[dict[str, Part], list[tuple[str, str, Part]], bool]:
+) -> tuple[dict[str, Element], list[tuple[str, str, Element]], bool]:
     """Tasks, arcs, and whether these have costs; reading ends with the first problem."""
-    tasks: dict[str, Part] = {}
-    arcs: list[tuple[str, str, Part]] = []
+    tasks: dict[str, Element] = {}
+    arcs: list[tuple[str, str, Element]] = []
     with_costs = False
     at = 0
     while at < len(lines) and not problems:
@@ -101,7 +101,7 @@ def _read(
         wanted = _whole(words[2], "the number of predecessors", number, problems)
         if task in tasks:
             problems.append((where, f"task {task} stands twice"))
-        tasks[task] = Part(where, {"work": time * clock})
+        tasks[task] = Element(where, {"work": time * clock})
         pairs = [(number, [word]) for word in words[3:]]
         if len(words) == 3 and wanted:
             with_costs = True
@@ -117,7 +117,7 @@ def _read(
                 problems.append((f"line {line}", f"{what}, not {shown(' '.join(pair))}"))
                 break
             other = str(_whole(pair[0], "a predecessor", line, problems))
-            part = Part(f"line {line}")
+            part = Element(f"line {line}")
             if with_costs:
                 text = "the cost of communication"
                 part.amounts["data"] = amount_of(pair[1], text, part.where, problems) * MBIT
@@ -132,7 +132,7 @@ def _whole(text: str, what: str, line: int, problems: list[Problem]) -> int:
     return int(text)
 
 
-def _without_dummies(tasks: dict[str, Part], arcs: list[tuple[str, str, Part]]) -> int:
+def _without_dummies(tasks: dict[str, Element], arcs: list[tuple[str, str, Element]]) -> int:
     """Take the first and the last task out, where they are dummies; how many."""
     first, last = next(iter(tasks)), next(reversed(tasks))
     dummies = {

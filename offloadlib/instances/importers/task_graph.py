@@ -197,7 +197,7 @@ def _factor(values: Floats, mean: float) -> float:
 
 
 @dataclass
-class Part:
+class Element:
     """A task or an arc of a file in which either has amounts of its own.
 
     Attributes
@@ -214,8 +214,8 @@ class Part:
 
 def assembled(
     name: str,
-    tasks: Mapping[str, Part],
-    arcs: Iterable[tuple[str, str, Part]],
+    tasks: Mapping[str, Element],
+    arcs: Iterable[tuple[str, str, Element]],
     *,
     whole: str = "",
     asked: Mapping[str, str] | None = None,
@@ -245,7 +245,7 @@ def assembled(
         heads, output: for tails).
     """
     problems: list[Problem] = []
-    joined: dict[tuple[str, str], Part] = {}
+    joined: dict[tuple[str, str], Element] = {}
     repeated = unequal = 0
     for source, target, arc in arcs:
         unknown = [end for end in (source, target) if end not in tasks]
@@ -292,7 +292,7 @@ def assembled(
     return TaskGraph(graph, work, input, output, edge_data, counted), []
 
 
-def _amounts(key: str, parts: Sequence[Part], needed: Any, problems: list[Problem]) -> Floats:
+def _amounts(key: str, parts: Sequence[Element], needed: Any, problems: list[Problem]) -> Floats:
     values = np.array([part.amounts.get(key, math.nan) for part in parts], np.float64)
     missing = np.isnan(values) & needed
     if missing.any() and not np.isnan(values).all():

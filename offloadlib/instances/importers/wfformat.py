@@ -43,7 +43,7 @@ from ..errors import InputError, Problem, shown
 from ..files.document import Document, parse_json
 from ..files.schema import Id
 from ..files.validate import duplicates, structure
-from .dataflow import Task, Workflow, task_graph
+from .dataflow import FileTask, Workflow, task_graph
 from .task_graph import Amount, Bytes, TaskGraph
 
 
@@ -189,7 +189,7 @@ def _version(document: Any, path: str | Path) -> str:
 def _read_together(workflow: Document, layout: _Layout, clock: float) -> Workflow:
     """Versions until 1.4: each task has its run time and its files."""
     items = workflow[layout.tasks.rpartition(".")[2]]
-    tasks: list[Task] = []
+    tasks: list[FileTask] = []
     sizes: dict[str, int] = {}
     first: dict[str, str] = {}
     problems: list[Problem] = []
@@ -252,9 +252,9 @@ def _read_apart(workflow: Document, layout: _Layout, clock: float) -> Workflow:
     return Workflow(tasks, index, sizes, problems)
 
 
-def _task(where: str, name: str, item: Document, run: Document, runtime: str, clock: float) -> Task:
+def _task(where: str, name: str, item: Document, run: Document, runtime: str, clock: float) -> FileTask:
     seconds, cpu = run.get(runtime), run.get("avgCPU")
-    return Task(
+    return FileTask(
         where=where,
         name=name,
         parents=item.get("parents", []),

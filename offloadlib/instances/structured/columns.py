@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import Problem, place
-from ..files.archive import Column, Columns
+from ..files.archive import ColumnForm, Columns
 from ..files.document import Document
 from ..files.schema import LARGEST, SMALLEST
 from ..files.validate import unique_ids
@@ -50,28 +50,28 @@ _WHOLE = ("application", "connected_to")
 _CHUNK = 10_000
 
 
-def layout(header: Document, columns: Columns) -> dict[str, Column]:
+def layout(header: Document, columns: Columns) -> dict[str, ColumnForm]:
     """Every column that may stand under a sound header; the column ``application`` decides their shapes."""
     application = np.asarray(columns["application"])
     size = len(application)
-    found = {"id": Column((size,), "json")}
-    found |= {key: Column((size,), "<i4") for key in _WHOLE}
-    found |= {key: Column((size,)) for key in _SCALAR}
-    found |= {key: Column((size,), optional=True) for key in ("uplink", "downlink")}
-    found["position"] = Column((size, 2), optional=True)
+    found = {"id": ColumnForm((size,), "json")}
+    found |= {key: ColumnForm((size,), "<i4") for key in _WHOLE}
+    found |= {key: ColumnForm((size,)) for key in _SCALAR}
+    found |= {key: ColumnForm((size,), optional=True) for key in ("uplink", "downlink")}
+    found["position"] = ColumnForm((size, 2), optional=True)
     second = header["version"] == 2
     resources = len(header.get("resources") or ())
     if second:
-        found |= {key: Column((size,), optional=True) for key in _SECOND}
+        found |= {key: ColumnForm((size,), optional=True) for key in _SECOND}
     for i, item in enumerate(header["applications"]):
         rows = int(np.count_nonzero(application == i))
         if rows:
             subtasks = len(item["subtasks"])
-            found |= {f"{key}.{i}": Column((rows, subtasks)) for key in PER_TASK}
-            found[f"edge_data.{i}"] = Column((rows, len(item["edges"])), optional=True)
+            found |= {f"{key}.{i}": ColumnForm((rows, subtasks)) for key in PER_TASK}
+            found[f"edge_data.{i}"] = ColumnForm((rows, len(item["edges"])), optional=True)
             if second:
-                found[f"demand.{i}"] = Column((rows, resources, subtasks), optional=True)
-                found |= {f"{key}.{i}": Column((rows,), "json", optional=True) for key in LISTS}
+                found[f"demand.{i}"] = ColumnForm((rows, resources, subtasks), optional=True)
+                found |= {f"{key}.{i}": ColumnForm((rows,), "json", optional=True) for key in LISTS}
     return found
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats, frozen
 from ..errors import InputError, Problem, place, shown
 from ..files import canonical
-from ..files.archive import Archive, Column, Columns
+from ..files.archive import Archive, ColumnForm, Columns
 from ..files.document import Document, instance_header, without_nulls
 from .columns import LATENCY, LIMITS, LISTS, PER_TASK, POWER, application_problems, is_second
 from .columns import device_documents as device_documents
@@ -524,7 +524,7 @@ def from_archive(archive: Archive) -> Instance:
         problems.append(("columns/id", f"must be a list, not {shown(ids)}"))
     if problems:
         raise InputError(archive.source, problems)
-    known: Columns = {"id": ids, "application": archive.column("application", Column((len(ids),), "<i4"))}
+    known: Columns = {"id": ids, "application": archive.column("application", ColumnForm((len(ids),), "<i4"))}
     problems = application_problems(header, known)
     if problems:
         raise InputError(archive.source, problems)

@@ -38,6 +38,10 @@ from .solution import Solution
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+HAIR = 1e-12
+"""Relative: sums of binary64 numbers are off by less. Limits are loosened by so much where fractions have the
+last word."""
+
 
 def placed(places: Places, points: int) -> Ints:
     """(N,) subtasks that decisions have at each offload point."""

@@ -13,12 +13,12 @@ from ..files.schema import (
     Count,
     Decimal,
     Divided,
+    FileObject,
     Id,
     Index,
     InstancePart,
     InstanceReference,
     Leaf,
-    Part,
     Position,
     Positive,
     Size,
@@ -30,13 +30,13 @@ Signed = Coordinate
 """Fees and the like, which may be negative."""
 
 
-class CostPart(Part):
+class CostPart(FileObject):
     """How delay and energy are weighted: raw, or each relative to the all-local decision."""
 
     normalise: Literal["none", "local"]
 
 
-class ApplicationPart(Part):
+class ApplicationPart(FileObject):
     """A directed acyclic graph of subtasks."""
 
     id: Id
@@ -44,7 +44,7 @@ class ApplicationPart(Part):
     edges: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
 
-class OffloadPointPart(Part):
+class OffloadPointPart(FileObject):
     """A server: MIPS, subtasks, Mbit/s, devices, metres."""
 
     id: Id
@@ -56,7 +56,7 @@ class OffloadPointPart(Part):
     position: Position | None = None
 
 
-class PowerPart(Part):
+class PowerPart(FileObject):
     """Power of a device in mW."""
 
     execute: Size
@@ -64,7 +64,7 @@ class PowerPart(Part):
     receive: Size
 
 
-class DevicePart(Part):
+class DevicePart(FileObject):
     """A user device with its structured task: MI and Mbit in the order of its application."""
 
     id: Id
@@ -103,7 +103,7 @@ class CostPart2(CostPart):
     objective: Literal["sum", "max"] | None = None
 
 
-class FeePart(Part):
+class FeePart(FileObject):
     """What a point charges for a subtask, and for each MI of it."""
 
     subtask: Signed | None = None
@@ -117,14 +117,14 @@ class OffloadPointPart2(OffloadPointPart):
     fee: FeePart | None = None
 
 
-class LatencyPart(Part):
+class LatencyPart(FileObject):
     """Seconds that each transfer takes in addition, by its direction."""
 
     up: Size | None = None
     down: Size | None = None
 
 
-class ExceptionPart(Part):
+class ExceptionPart(FileObject):
     """What differs for a subtask at a point, or (null) on its device: seconds, cost, demand."""
 
     subtask: str
@@ -147,7 +147,7 @@ class DevicePart2(DevicePart):
     weight: Size | None = None
 
 
-class LimitPart(Part):
+class LimitPart(FileObject):
     """How much of a resource the subtasks at some points may take together."""
 
     id: Id
@@ -156,7 +156,7 @@ class LimitPart(Part):
     capacity: Size
 
 
-class TotalsPart(Part):
+class TotalsPart(FileObject):
     """Caps on the sums over all served devices: mJ, s."""
 
     energy: Size | None = None
@@ -182,7 +182,7 @@ class InstanceFile2(HeaderPart2):
     devices: Annotated[list[DevicePart2], Field(min_length=1)]
 
 
-class StructuredPrices(Part):
+class StructuredPrices(FileObject):
     """Prices of a certificate by ids of offload points, and by numbers of cuts; one that is missing is 0."""
 
     capacity: dict[str, Decimal] = Field(default_factory=dict)
@@ -196,14 +196,14 @@ class StructuredLeaf(Leaf):
     prices: StructuredPrices
 
 
-class Enumeration(Part):
+class Enumeration(FileObject):
     """A node below which the patterns that its prices leave stand for decisions."""
 
     patterns: StructuredPrices
     below: Index
 
 
-class PlaceBranch(Part):
+class PlaceBranch(FileObject):
     """A subtask is at a place."""
 
     device: Id
@@ -211,7 +211,7 @@ class PlaceBranch(Part):
     place: str | None
 
 
-class PlacesBranch(Part):
+class PlacesBranch(FileObject):
     """A subtask is at one of some places."""
 
     device: Id
@@ -219,7 +219,7 @@ class PlacesBranch(Part):
     places: Annotated[list[str | None], Field(min_length=1)]
 
 
-class CountBranch(Part):
+class CountBranch(FileObject):
     """A device has at most so many subtasks at points as fast as this one."""
 
     device: Id
@@ -233,7 +233,7 @@ class StructuredBranch(Divided):
     branch: PlaceBranch | PlacesBranch | CountBranch
 
 
-class CutPart(Part):
+class CutPart(FileObject):
     """A rounded limit on the subtasks at points as fast as this one: ``docs/theory/certificates.md``."""
 
     fast_as: Id
@@ -241,7 +241,7 @@ class CutPart(Part):
     shifts: dict[str, int]
 
 
-class WitnessEnd(Part):
+class WitnessEnd(FileObject):
     """A flow that bounds what a device costs: parts of 10^15, and prices on the device's own limits and on
     branches on numbers of its subtasks, from the leaf up."""
 
@@ -255,7 +255,7 @@ class WitnessEnd(Part):
     counts: list[Decimal] | None = None
 
 
-class WitnessFork(Part):
+class WitnessFork(FileObject):
     """A branch of a witness: the subtask is at one of the places (``in``), or at none of them (``out``)."""
 
     subtask: str
@@ -277,14 +277,14 @@ class StructuredCertificate(CertificateFile):
     witnesses: Witnesses | None = None
 
 
-class TotalPrices(Part):
+class TotalPrices(FileObject):
     """Prices on the caps on the sums of energy and delay."""
 
     energy: Decimal = "0"
     delay: Decimal = "0"
 
 
-class StructuredPrices2(Part):
+class StructuredPrices2(FileObject):
     """Prices of version 2: on subtasks, channels and other resources of points, shared limits and totals."""
 
     capacity: dict[str, Decimal] = Field(default_factory=dict)
@@ -305,7 +305,7 @@ class StructuredLeaf2(Leaf):
     infeasible: Literal[True] | None = None
 
 
-class RefusalBranch(Part):
+class RefusalBranch(FileObject):
     """A device is refused."""
 
     device: Id
@@ -318,7 +318,7 @@ class StructuredBranch2(Divided):
     branch: PlaceBranch | PlacesBranch | RefusalBranch
 
 
-class StructuredTree2(Part):
+class StructuredTree2(FileObject):
     """What certificates of version 2 say, whatever they claim."""
 
     format: Literal["offloadlib-certificate"]

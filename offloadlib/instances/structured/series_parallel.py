@@ -17,7 +17,7 @@ from .model import Application
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Single:
     """One subtask."""
 
     subtask: int
@@ -37,7 +37,7 @@ class Parallel:
     parts: tuple[Node, ...]
 
 
-Node = Leaf | Series | Parallel
+Node = Single | Series | Parallel
 
 DEEPEST = 200
 """Blocks within each other, at the most: functions of a tree may call themselves for its parts."""
@@ -60,7 +60,7 @@ def decompose(application: Application) -> Node | None:
 
     def block(inside: int, depth: int) -> Node | None:
         if inside.bit_count() == 1:
-            return Leaf(inside.bit_length() - 1)
+            return Single(inside.bit_length() - 1)
         if depth > DEEPEST:
             return None
         # Blocks in parallel are the components of "one waits for the other", blocks in series those

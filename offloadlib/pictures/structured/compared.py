@@ -11,7 +11,7 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.limits import Limits
 
 from ..picture import Compared, Picture
-from .loads import Loads, utilisation
+from .loads import Utilisation, utilisation
 from .map import network_map
 from .schedule import device_timeline
 
@@ -22,7 +22,7 @@ def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared
     total = np.array([one.evaluation.utilisation for one in found])
     if instance.version == 1:
         share = np.array([one.evaluation.utilisation_by_point for one in found])
-        loads = Loads(label, methods, instance.points.ids, share, total)
+        loads = Utilisation(label, methods, instance.points.ids, share, total)
         caption = (
             "Share of each offload point's capacity that each method uses; beside its name, of all capacity."
         )
@@ -50,7 +50,7 @@ def pictures(label: str, stem: str, instance: Instance, found: Sequence[Compared
 
 def _limits(
     label: str, methods: Sequence[str], instance: Instance, found: Sequence[Compared], total: Floats
-) -> Loads:
+) -> Utilisation:
     """The share of everything that has a limit."""
     limits = Limits(instance)
     finite = np.flatnonzero(np.isfinite(limits.right))
@@ -59,4 +59,4 @@ def _limits(
     for row, one in zip(share, found, strict=True):
         np.divide(one.evaluation.use[finite], right, out=row, where=right > 0)
     names = [", ".join(limits.titles[i]) for i in finite.tolist()]
-    return Loads(label, methods, names, share, total, what="limit", used="share in use")
+    return Utilisation(label, methods, names, share, total, what="limit", used="share in use")

@@ -27,7 +27,7 @@ from ..style import (
 
 
 @dataclass(frozen=True)
-class Loads:
+class Utilisation:
     """The share of each offload point's capacity, or of each limit, that each method uses: (methods, points).
 
     ``what`` has the columns' name, ``used`` that of the shares.
@@ -41,7 +41,7 @@ class Loads:
     what: str = "offload point"
     used: str = "capacity used"
 
-    def telling(self) -> tuple[Loads, str]:
+    def telling(self) -> tuple[Utilisation, str]:
         """The points of which methods use different shares, and in words what all use of the others.
 
         Methods that use nothing at all are not asked; of a single one, all is shown.
@@ -67,7 +67,7 @@ _SAME, _LISTED = 0.005, 12
 
 
 @rc_context(STYLE)
-def utilisation(loads: Loads) -> Figure:
+def utilisation(loads: Utilisation) -> Figure:
     """How much of each offload point's capacity each method uses, as a table of colours."""
     methods, points = len(loads.methods), len(loads.points)
     named = points <= NAMED_POINTS

@@ -40,6 +40,9 @@ from ..style import (
 
 _MANY_DEVICES, _NAMED_ON_A_MAP = 2_000, 12
 
+LEAST_WIDTH = 1e-12
+"""Metres: all may stand at one place."""
+
 
 @rc_context(STYLE)
 def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
@@ -51,7 +54,7 @@ def network_map(instance: Instance, solution: Solution, title: str) -> Figure:
     layout = _positions(instance)
     evaluation = evaluate(instance, solution)
     width, height = np.ptp(np.vstack([layout.names, layout.devices]), axis=0)
-    figure = canvas(8.0, 1.2 + 5.6 * float(np.clip(height / max(width, 1e-12), 0.4, 1.1)))
+    figure = canvas(8.0, 1.2 + 5.6 * float(np.clip(height / max(width, LEAST_WIDTH), 0.4, 1.1)))
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 0.02], hspace=0.15)
     axes = figure.add_subplot(grid[:, 0])
     _draw_links(axes, instance, layout)

@@ -26,6 +26,12 @@ from ..style import BLUE, GREEN, INK, LIGHT, ORANGE, SERIES, STYLE, below, broke
 DEADLINE, AHEAD = SERIES[3], 1.6
 """The colour of a deadline, which is shown where it is not later than so many times the delay."""
 
+ROUNDING = 1e-9
+"""Relative: what overlaps by less does not."""
+
+LEAST_END = 1e-12
+"""Seconds that are shown at the least: a task may take none."""
+
 ACTIVITY_COLOURS = {Activity.EXECUTE: BLUE, Activity.SEND: ORANGE, Activity.RECEIVE: GREEN}
 
 
@@ -77,7 +83,7 @@ def device_timeline(instance: Instance, solution: Solution, title: str, device: 
     axes.set_yticks(ticks, [called(lane, "point") for lane in lanes])
     axes.set_ylim(base - 0.5, -0.5)
     end = max(delay, deadline) if deadline <= AHEAD * delay else delay
-    axes.set_xlim(0, max(end, 1e-12) * 1.12)
+    axes.set_xlim(0, max(end, LEAST_END) * 1.12)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("seconds since the task began")
@@ -98,7 +104,7 @@ def _rows(spans: Sequence[Span], lanes: Sequence[str]) -> dict[str, dict[Span, i
     free: dict[str, list[float]] = {lane: [] for lane in lanes}
     for span in sorted(spans, key=lambda span: (span.begin, not span.critical)):
         ends = free[span.lane]
-        slack = 1e-9 * max(span.end, 1e-300)
+        slack = ROUNDING * span.end
         row = next((i for i, end in enumerate(ends) if end <= span.begin + slack), len(ends))
         ends[row:] = [span.end, *ends[row + 1 :]]
         rows[span.lane][span] = row

@@ -13,17 +13,17 @@ from offloadlib.instances.arrays import Ints
 from offloadlib.methods import Family, Method
 from offloadlib.registry import find
 
-from .tiny import Shape, changed, document, drawn, made, optimum
+from .tiny import Sizes, changed, document, drawn, made, optimum
 
 SHAPES = (
-    Shape(2, 2, "chain-2"),
-    Shape(3, 2, "chain-1"),
-    Shape(2, 1, "chain-3"),
-    Shape(3, 2, "face"),
-    Shape(2, 2, "fork-join-2"),
-    Shape(4, 3, "chain-2"),
-    Shape(3, 1, "chain-5"),
-    Shape(4, 2, "face"),
+    Sizes(2, 2, "chain-2"),
+    Sizes(3, 2, "chain-1"),
+    Sizes(2, 1, "chain-3"),
+    Sizes(3, 2, "face"),
+    Sizes(2, 2, "fork-join-2"),
+    Sizes(4, 3, "chain-2"),
+    Sizes(3, 1, "chain-5"),
+    Sizes(4, 2, "face"),
 )
 """What the instances of a search may look like."""
 
@@ -32,7 +32,7 @@ HOT, COLD = 0.1, 0.001
 
 
 @dataclass(frozen=True)
-class Parameters:
+class SearchParameters:
     """What a search looks for.
 
     Parameters
@@ -55,7 +55,7 @@ SEARCH = Method(
 )
 
 
-def search(instance: Instance, budget: Budget, parameters: Parameters = Parameters()) -> Result:
+def search(instance: Instance, budget: Budget, parameters: SearchParameters = SearchParameters()) -> Result:
     """Look for an instance on which a heuristic is bad, from a given one.
 
     A step changes one or two numbers. What has at least the ratio of the present instance is the next one,
@@ -115,7 +115,7 @@ def search(instance: Instance, budget: Budget, parameters: Parameters = Paramete
     )
 
 
-def start(shape: Shape, seed: int) -> tuple[Ints, np.random.Generator]:
+def start(shape: Sizes, seed: int) -> tuple[Ints, np.random.Generator]:
     """The first genes of a search, and the source of its further draws."""
     rng = np.random.default_rng(seed)
     return drawn(shape, rng), rng

@@ -22,9 +22,9 @@ from offloadlib.pictures.curves import boxes
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import find
 
-from .. import Options, Stages, StudyRow
+from .. import Stages, StudyOptions, StudyRow
 from ..certified import OPTIMUM
-from ..jobs import Given, Job
+from ..jobs import AtHand, Job
 from .annealing import SEARCH, SHAPES, start
 from .tiny import made
 
@@ -47,19 +47,19 @@ TIME_LIMIT = 120.0
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """The searches; the heuristic and the certified optimum where they led; all heuristics on the worst."""
     rows = yield searches(options)
     yield verifications(_successful(rows))
 
 
-def searches(options: Options) -> list[Job]:
+def searches(options: StudyOptions) -> list[Job]:
     """One job for each heuristic and restart."""
     evaluations = QUICK_EVALUATIONS if options.quick else EVALUATIONS
     jobs = []
     for r in range(options.repetitions):
         shape, seed = r % len(SHAPES), options.seed + r
-        source = Given(made(SHAPES[shape], start(SHAPES[shape], seed)[0]))
+        source = AtHand(made(SHAPES[shape], start(SHAPES[shape], seed)[0]))
         for target in TARGETS:
             parameters = {"target": target, "shape": shape, "evaluations": evaluations}
             jobs.append(Job(source, SEARCH, parameters, seed, TIME_LIMIT, timed=False))
@@ -83,7 +83,7 @@ def verifications(rows: Sequence[StudyRow]) -> list[Job]:
 
 
 def _verification(instance: Instance, method: Method, seed: int) -> Job:
-    return Job(Given(instance), method, seed=seed, time_limit=TIME_LIMIT, timed=False)
+    return Job(AtHand(instance), method, seed=seed, time_limit=TIME_LIMIT, timed=False)
 
 
 def found(row: StudyRow) -> Instance:
@@ -122,7 +122,7 @@ _CROSS = (
 )
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """The worst ratios, all restarts, the worst instances under all heuristics, and the instances."""
     ran = _successful([rows[job.key] for job in searches(options)])
     instances = {row["key"]: found(row) for row in ran}

@@ -29,7 +29,7 @@ POWER = {"execute": 16.0, "send": 1.5, "receive": 3.0}
 
 
 @dataclass(frozen=True)
-class Shape:
+class Sizes:
     """Sizes of an instance, and the graph of its tasks.
 
     Parameters
@@ -48,7 +48,7 @@ class Shape:
         return f"{self.devices} x {self.application}, {self.points} point{'s' * (self.points > 1)}"
 
 
-def choices(shape: Shape) -> list[tuple[Any, ...]]:
+def choices(shape: Sizes) -> list[tuple[Any, ...]]:
     """What each gene of an instance chooses from: one device after the other, then the points'.
 
     A device has speed, uplink, downlink, alpha, and work, input and output of each subtask; an offload point
@@ -61,12 +61,12 @@ def choices(shape: Shape) -> list[tuple[Any, ...]]:
     return [*device * shape.devices, *[VALUES, CAPACITIES] * shape.points]
 
 
-def drawn(shape: Shape, rng: Generator) -> Ints:
+def drawn(shape: Sizes, rng: Generator) -> Ints:
     """Random genes."""
     return rng.integers([len(items) for items in choices(shape)])
 
 
-def changed(shape: Shape, genes: Ints, rng: Generator) -> Ints:
+def changed(shape: Sizes, genes: Ints, rng: Generator) -> Ints:
     """One or two genes changed, each to a neighbour or to anything else."""
     sizes = np.array([len(items) for items in choices(shape)])
     result = genes.copy()
@@ -77,7 +77,7 @@ def changed(shape: Shape, genes: Ints, rng: Generator) -> Ints:
     return result
 
 
-def document(shape: Shape, genes: Ints, name: str) -> Document:
+def document(shape: Sizes, genes: Ints, name: str) -> Document:
     """The instance that genes stand for, as its file holds it."""
     application = maker(shape.application)(np.random.default_rng(0))
     options, size = choices(shape), application.size
@@ -123,7 +123,7 @@ def document(shape: Shape, genes: Ints, name: str) -> Document:
     }
 
 
-def made(shape: Shape, genes: Ints) -> Instance:
+def made(shape: Sizes, genes: Ints) -> Instance:
     """The instance that genes stand for."""
     return from_document(document(shape, genes, "tiny"))
 

@@ -14,8 +14,8 @@ from offloadlib.heuristics.hybrid.ddto import Training
 from offloadlib.instances.hybrid.generate import MEBIBYTE, HybridSetting, generate
 from offloadlib.pages.page import Page
 
-from .. import Options, Stages, StudyRow
-from ..jobs import Given, Job, Point
+from .. import Stages, StudyOptions, StudyRow
+from ..jobs import AtHand, DataPoint, Job
 from .page import DDLO, DEFAULT, LEARNING, Measured, page
 from .runs import MEASURE
 
@@ -74,46 +74,46 @@ DDLO_SETTING = {"cloud_rate": None, "bandwidth": 12.5 * MEBIBYTE}
 """DDLO's problem, with the uplink split equally (docs/theory/hybrid.md)."""
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
     yield [point.job for point in points(options)]
 
 
-def points(options: Options) -> list[Point]:
+def points(options: StudyOptions) -> list[DataPoint]:
     """Every job, at each point where it is shown."""
     return [point for r in range(options.repetitions) for point in _repetition(options, r)]
 
 
-def _repetition(options: Options, repetition: int) -> Iterator[Point]:
+def _repetition(options: StudyOptions, repetition: int) -> Iterator[DataPoint]:
     quick, seed = options.quick, options.seed + repetition
     frames, few = (QUICK_FRAMES, QUICK_FEW_FRAMES) if quick else (FRAMES, FEW_FRAMES)
     tests, few_tests = (QUICK_TESTS, QUICK_TESTS) if quick else (TESTS, FEW_TESTS)
 
     def job(changes: Mapping[str, Any], **told: Any) -> Job:
-        source = Given(generate(HybridSetting(**changes), seed=seed))
+        source = AtHand(generate(HybridSetting(**changes), seed=seed))
         return Job(source, MEASURE, {"changes": dict(changes), **told}, seed, TIME_LIMIT)
 
     whole = {"learners": _networks(NETWORKS), "schemes": SCHEMES, "histories": True}
-    yield Point(DEFAULT, 0.0, repetition, job({}, frames=frames, tests=tests, **whole))
+    yield DataPoint(DEFAULT, 0.0, repetition, job({}, frames=frames, tests=tests, **whole))
     part = {"frames": few, "tests": few_tests}
     for sweep, (_, settings) in SWEEPS.items():
         default = {sweep: getattr(HybridSetting(), sweep)}
         for changes in ({}, *(settings[1:2] if quick else settings)):
             x = float({**default, **changes}[sweep])
             compared = {"learners": _networks(FEW_NETWORKS), "schemes": FEW_SCHEMES}
-            yield Point(sweep, x, repetition, job(changes, **part, **compared))
+            yield DataPoint(sweep, x, repetition, job(changes, **part, **compared))
     trained = QUICK_TRAINED if quick else TRAINED
     learners = {f"{key}={value:g}": {key: value} for key, values in trained.items() for value in values}
-    yield Point(LEARNING, 0.0, repetition, job({}, **part, learners=learners))
+    yield DataPoint(LEARNING, 0.0, repetition, job({}, **part, learners=learners))
     ddlo = {"learners": _networks(NETWORKS), "equal": True}
-    yield Point(DDLO, 0.0, repetition, job(DDLO_SETTING, frames=frames, tests=tests, **ddlo))
+    yield DataPoint(DDLO, 0.0, repetition, job(DDLO_SETTING, frames=frames, tests=tests, **ddlo))
 
 
 def _networks(counts: Sequence[int]) -> dict[str, dict[str, Any]]:
     return {f"ddto-{count}": {"networks": count} for count in counts}
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """What the rows show."""
     measured = [
         Measured(point.experiment, point.x, point.repetition, rows[point.job.key]["run"])

@@ -24,10 +24,10 @@ from offloadlib.pictures import style
 from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 
-from .. import Options, Stages, StudyRow
+from .. import Stages, StudyOptions, StudyRow
 from ..certified import OPTIMUM
 from ..certified import solve as certified
-from ..jobs import Given, Job, Point
+from ..jobs import AtHand, DataPoint, Job
 from ..statistics import estimate
 from .policies import POLICIES, budgets, followed, within_energy
 from .world import Moving, horizon, slots_of
@@ -137,30 +137,30 @@ SIMULATE = Method(
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """All jobs at once, one repetition after the other."""
     yield [point.job for point in points(options)]
 
 
-def points(options: Options) -> list[Point]:
+def points(options: StudyOptions) -> list[DataPoint]:
     """Every run, at each point where it is shown."""
     return [point for r in range(options.repetitions) for point in _repetition(options, r)]
 
 
-def _repetition(options: Options, repetition: int) -> Iterator[Point]:
+def _repetition(options: StudyOptions, repetition: int) -> Iterator[DataPoint]:
     seed = options.seed + repetition
     size: dict[str, Any] = {"devices": 10, "slots": 4} if options.quick else {}
 
     def job(moving: Mapping[str, Any], **told: Any) -> Job:
         trial = Trial({**size, **moving}, **told)
         parameters = {"moving": dict(trial.moving), **told}
-        return Job(Given(trial.slots(seed)[0]), SIMULATE, parameters, seed, TIME_LIMIT, timed=False)
+        return Job(AtHand(trial.slots(seed)[0]), SIMULATE, parameters, seed, TIME_LIMIT, timed=False)
 
     for fee in FEES[::2] if options.quick else FEES:
-        yield Point("fee", fee, repetition, job({}, fee=fee, budget=fee == FEE and not options.quick))
+        yield DataPoint("fee", fee, repetition, job({}, fee=fee, budget=fee == FEE and not options.quick))
     for speed in SPEEDS[::3] if options.quick else SPEEDS:
-        yield Point("speed", speed[1], repetition, job({"speed": list(speed)}))
-    yield Point(CITY, 0.0, repetition, job({} if options.quick else {"devices": 40}, city=True))
+        yield DataPoint("speed", speed[1], repetition, job({"speed": list(speed)}))
+    yield DataPoint(CITY, 0.0, repetition, job({} if options.quick else {"devices": 40}, city=True))
 
 
 # What is shown ------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ _JUDGED = (
 )
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """What the rows show."""
     found: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
     for point in points(options):

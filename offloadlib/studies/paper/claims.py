@@ -27,7 +27,13 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.pages.numbers import change, more_or_less, percent, seconds
 
 from ..statistics import Estimate, Signs, estimate, exponent, signs
-from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, HEAP, LOCAL, OPTIMUM, PLAIN, VARIATIONS, Open
+from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, HEAP, LOCAL, OPTIMUM, PLAIN, VARIATIONS, Unsaid
+
+EXACT = 1e-6
+"""Relative: so much above the certified optimum is the optimum; certificates leave as much open."""
+
+SHOWN = 1e-4
+"""The least change that two decimals of a percentage show."""
 
 BASE_DEVICES = 40
 COMPARED = ("devices", "capacity", "points")
@@ -37,7 +43,7 @@ PAPER_RANGE = {"points": (1.0, 5.0), "points-large": (1.0, 5.0)}
 """Least and greatest x of the paper, where the study has others too (Table 3)."""
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """What the measurements say of a claim."""
 
     HOLDS = "holds"
@@ -106,12 +112,12 @@ class Measurements:
         return signs(item for name in COMPARED for item in self.differences(name, first, second, value))
 
 
-Answer = tuple[str, Verdict]
+Answer = tuple[str, Judgement]
 Judge = Callable[[Measurements], Answer]
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """A claim of the paper, what was measured, and the verdict by the rule in a range, on a reading."""
 
     text: str
@@ -120,26 +126,26 @@ class Claim:
     range: str
     reading: str = ""
     measured: str = ""
-    verdict: Verdict = Verdict.UNKNOWN
+    verdict: Judgement = Judgement.UNKNOWN
 
 
-def claims(measured: Measurements) -> list[Claim]:
+def claims(measured: Measurements) -> list[PaperClaim]:
     """Every claim with its verdict."""
     found = []
     for claim, judge in _CLAIMS:
         try:
             told, verdict = judge(measured)
         except LookupError as missing:
-            told, verdict = f"missing: {missing}", Verdict.UNKNOWN
+            told, verdict = f"missing: {missing}", Judgement.UNKNOWN
         found.append(replace(claim, measured=told, verdict=verdict))
     return found
 
 
-_CLAIMS: list[tuple[Claim, Judge]] = []
+_CLAIMS: list[tuple[PaperClaim, Judge]] = []
 
 
 def _claim(text: str, source: str, rule: str, range: str, reading: str = "") -> Callable[[Judge], None]:
-    return lambda judge: _CLAIMS.append((Claim(text, source, rule, range, reading), judge))
+    return lambda judge: _CLAIMS.append((PaperClaim(text, source, rule, range, reading), judge))
 
 
 DEVICES, CAPACITY, POINTS = "5 to 100 devices", "capacities of 5 to 20", "1 to 5 offload points"
@@ -170,21 +176,21 @@ READINGS = {
 # Verdicts -----------------------------------------------------------------------------------------
 
 
-def several(held: Sequence[bool]) -> Verdict:
+def several(held: Sequence[bool]) -> Judgement:
     """All, some or none."""
-    return Verdict.HOLDS if all(held) else Verdict.PART if any(held) else Verdict.FAILS
+    return Judgement.HOLDS if all(held) else Judgement.PART if any(held) else Judgement.FAILS
 
 
-def ordered(found: Signs) -> Verdict:
+def ordered(found: Signs) -> Judgement:
     """The verdict on "first is below second"."""
     if not found.above and 4 * found.below >= found.total:
-        return Verdict.HOLDS
-    return Verdict.PART if found.below > found.above else Verdict.FAILS
+        return Judgement.HOLDS
+    return Judgement.PART if found.below > found.above else Judgement.FAILS
 
 
-def together(verdicts: Sequence[Verdict]) -> Verdict:
+def together(verdicts: Sequence[Judgement]) -> Judgement:
     """The verdict on several orders at once: that of all where they agree, otherwise in part."""
-    return verdicts[0] if len(set(verdicts)) == 1 else Verdict.PART
+    return verdicts[0] if len(set(verdicts)) == 1 else Judgement.PART
 
 
 def _orders(pairs: Sequence[tuple[str, str, Signs]], below: str, above: str) -> Answer:
@@ -224,8 +230,8 @@ def _(measured: Measurements) -> Answer:
 )
 def _(measured: Measurements) -> Answer:
     excess = _excesses(measured, BTOD)
-    exact = float((excess <= 1e-6).mean())
-    verdict = Verdict.HOLDS if exact == 1 else Verdict.PART if excess.mean() <= 0.01 else Verdict.FAILS
+    exact = float((excess <= EXACT).mean())
+    verdict = Judgement.HOLDS if exact == 1 else Judgement.PART if excess.mean() <= 0.01 else Judgement.FAILS
     return (
         f"device by device it is {percent(float(excess.mean()), 2)} above the certified optimum on average, "
         f"{percent(float(excess.max()), 1)} at worst, and optimal on {percent(exact, 0)} of {len(excess)} "
@@ -259,7 +265,7 @@ NEAR = 0.45 / 0.40 - 1
 def _(measured: Measurements) -> Answer:
     share = measured.means("devices", GSOD1, "cost") / measured.means("devices", BTOD, "cost") - 1
     most, mean = float(share.max()), float(share.mean())
-    verdict = Verdict.HOLDS if most <= NEAR else Verdict.PART if mean <= NEAR else Verdict.FAILS
+    verdict = Judgement.HOLDS if most <= NEAR else Judgement.PART if mean <= NEAR else Judgement.FAILS
     excess = float(_excesses(measured, GSOD1).mean())
     return (
         f"{more_or_less(mean, 1)} than BTOD on average over the numbers of devices, "
@@ -279,7 +285,7 @@ def _saving(method: str, claimed: float) -> Judge:
         ranges = {
             VARIATIONS[int(at)].name: float(saving)
             for at, saving in zip(_places(course), course, strict=True)
-            if VARIATIONS[int(at)].what is Open.RANGE
+            if VARIATIONS[int(at)].what is Unsaid.RANGE
         }
         verdict = several([abs(saving - claimed) <= TOLERANCE for saving in ranges.values()])
         listed = _list([f"{name} {percent(saving, 1)}" for name, saving in ranges.items()])
@@ -303,7 +309,7 @@ def _fall(found: Estimate) -> str:
         return f"falls by {_interval(found)}"
     if found.high < 0:
         return f"rises by {_interval(Estimate(-found.mean, found.half, found.count))}"
-    return f"stays within {percent(max(-found.low, found.high, 1e-4), 2)}"
+    return f"stays within {percent(max(-found.low, found.high, SHOWN), 2)}"
 
 
 for _method, _name, _share, _where in ((BTOD, "BTOD", 0.60, "5.3"), (GSOD1, "GSOD-I", 0.55, "5.3, 6")):
@@ -353,7 +359,7 @@ def _(measured: Measurements) -> Answer:
         "utilisation": [measured.order(other, GSOD1, "utilisation") for other in (BTOD, GAOD)],
         "time": [measured.order(GSOD1, other, "time") for other in (PLAIN, GAOD)],
     }
-    held = {name: [ordered(found) is Verdict.HOLDS for found in pair] for name, pair in criteria.items()}
+    held = {name: [ordered(found) is Judgement.HOLDS for found in pair] for name, pair in criteria.items()}
     told = [
         f"by {name} before BTOD: {_yes(btod)}, before GAOD: {_yes(gaod)}"
         for name, (btod, gaod) in held.items()
@@ -479,7 +485,7 @@ def _falls(course: pd.Series[float]) -> pd.Series[float]:
     "tasks may be as large as one likes: with a fixed number of subtasks, or as a chain, one device is easy",
 )
 def _(measured: Measurements) -> Answer:
-    return "subset sum reduces to one device with two branches; see docs/theory/problem.md", Verdict.HOLDS
+    return "subset sum reduces to one device with two branches; see docs/theory/problem.md", Judgement.HOLDS
 
 
 # Utilisation and fairness -------------------------------------------------------------------------
@@ -592,8 +598,8 @@ def _(measured: Measurements) -> Answer:
     ratios = [measured.means(name, GSOD2, "time") / measured.means(name, GSOD1, "time") for name in large]
     ratio = float(np.median(np.concatenate([item.to_numpy() for item in ratios])))
     verdict = ordered(found)
-    if verdict is Verdict.HOLDS and ratio < 0.5:
-        verdict = Verdict.PART
+    if verdict is Judgement.HOLDS and ratio < 0.5:
+        verdict = Judgement.PART
     told, _ = _orders([(GSOD2, GSOD1, found)], "faster than", "slower")
     return f"median ratio of the times {ratio:.2f}; {told}", verdict
 
@@ -692,7 +698,11 @@ def _(measured: Measurements) -> Answer:
     factors = _factors(measured.means("points-large", PLAIN, "time"))
     many = float(np.exp(np.log(factors).mean())) >= 1.5
     verdict = (
-        Verdict.FAILS if not many else Verdict.HOLDS if factors[-1] >= 0.9 * factors[0] else Verdict.PART
+        Judgement.FAILS
+        if not many
+        else Judgement.HOLDS
+        if factors[-1] >= 0.9 * factors[0]
+        else Judgement.PART
     )
     wide = _factors(measured.wide.means("points", PLAIN, "time"))
     return (
@@ -727,7 +737,7 @@ def _(measured: Measurements) -> Answer:
     at20, at40, at80 = np.exp(np.interp(np.log([20, 40, 80]), x, np.log(course.to_numpy())))
     first, second = at40 / at20, at80 / at40
     grows = second > max(first, 4.0)
-    verdict = Verdict.HOLDS if grows else Verdict.PART if power > 1.2 else Verdict.FAILS
+    verdict = Judgement.HOLDS if grows else Judgement.PART if power > 1.2 else Judgement.FAILS
     return f"times {first:.2f} from 20 to 40, {second:.2f} from 40 to 80; exponent {power:.2f}", verdict
 
 
@@ -793,7 +803,7 @@ def _settles(experiment: str, at: float) -> Judge:
         gain = estimate((table.iloc[0] - table.loc[middle]).to_numpy() / table.iloc[0].mean())
         rest = estimate((table.loc[middle] - table.iloc[-1]).to_numpy() / table.loc[middle].mean())
         settled = rest.mean < 0.01
-        verdict = Verdict.FAILS if not settled else Verdict.HOLDS if gain.low > 0 else Verdict.PART
+        verdict = Judgement.FAILS if not settled else Judgement.HOLDS if gain.low > 0 else Judgement.PART
         return (
             f"from {known[0]:g} to {middle:g} the cost {_fall(gain)}, from there to {known[-1]:g} it "
             f"{_fall(rest)}",
@@ -830,7 +840,7 @@ for _experiment, _what, _at, _figure, _range, _reading in (
 def _(measured: Measurements) -> Answer:
     course = measured.means("crossover", GAOD, "cost")
     spread, best = float(course.max() / course.min() - 1), _places(course)[int(course.to_numpy().argmin())]
-    verdict = Verdict.HOLDS if spread < 0.02 else Verdict.PART if spread < 0.05 else Verdict.FAILS
+    verdict = Judgement.HOLDS if spread < 0.02 else Judgement.PART if spread < 0.05 else Judgement.FAILS
     return (
         f"the mean costs differ by {percent(spread, 2)}; the least is at {best:g}",
         verdict,
@@ -850,7 +860,7 @@ def _(measured: Measurements) -> Answer:
     above = [estimate(row) for row in (table - best).to_numpy() / float(best.mean())]
     worse = [found.mean for found in above if found.low > 0]
     most = max(worse, default=0.0)
-    verdict = Verdict.HOLDS if not worse else Verdict.PART if most < 0.02 else Verdict.FAILS
+    verdict = Judgement.HOLDS if not worse else Judgement.PART if most < 0.02 else Judgement.FAILS
     return (
         f"significantly above the least at {len(worse)} of {len(above)} probabilities, by "
         f"{percent(most, 2)} at most",

@@ -31,7 +31,7 @@ class Reading:
     predecessor: str = "k - 1"
 
 
-class Costs:
+class LiteralCosts:
     """Equation (3) with k - 1 taken literally, of the devices of one application, all connected."""
 
     def __init__(self, instance: Instance) -> None:
@@ -77,7 +77,7 @@ class Costs:
 
 def btod(instance: Instance, budget: Budget, parameters: Reading = Reading()) -> Result:
     """Device by device the first of its decisions of least cost."""
-    begun, costs = time.perf_counter(), Costs(instance)
+    begun, costs = time.perf_counter(), LiteralCosts(instance)
     decisions, used = _decisions(instance.num_points, costs.size)
     left, rows = instance.points.capacity.copy(), []
     for m in range(instance.num_devices):
@@ -99,7 +99,7 @@ def gsod(
     instance: Instance, budget: Budget, parameters: Reading = Reading(), by_ratio: bool = False
 ) -> Result:
     """Algorithm 3."""
-    begun, costs = time.perf_counter(), Costs(instance)
+    begun, costs = time.perf_counter(), LiteralCosts(instance)
     left, places = instance.points.capacity.copy(), np.full((instance.num_devices, costs.size), LOCAL)
     group = instance.groups[0]
     menu = np.arange(LOCAL, instance.num_points)
@@ -120,7 +120,7 @@ def gsod(
 gsod_i, gsod_ii = partial(gsod, by_ratio=False), partial(gsod, by_ratio=True)
 
 
-def _result(instance: Instance, costs: Costs, places: Ints, begun: float) -> Result:
+def _result(instance: Instance, costs: LiteralCosts, places: Ints, begun: float) -> Result:
     """The decisions; its record says under ``stated`` what they cost in this reading."""
     total = sum(float(costs.of(m, row[None])[0]) for m, row in enumerate(places))
     local = sum(float(costs.of(m, np.full((1, costs.size), LOCAL))[0]) for m in range(len(places)))

@@ -17,8 +17,8 @@ from offloadlib.pictures.style import BLUE, GREEN, GREY, INK, ORANGE
 
 from ..statistics import Estimate, estimate
 from ..tidy import impossible
-from .claims import BASE_DEVICES, COMPARED, READINGS, Claim, Measurements, Verdict, claims
-from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM, PLAIN, Open, Variation
+from .claims import BASE_DEVICES, COMPARED, READINGS, Judgement, Measurements, PaperClaim, claims
+from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM, PLAIN, Unsaid, Variation
 
 _RED, _PINK, _SKY = "#D55E00", "#CC79A7", "#56B4E9"
 
@@ -194,22 +194,22 @@ def _proofs(frame: pd.DataFrame) -> str:
 
 
 _PLURAL = {
-    Verdict.HOLDS: "hold",
-    Verdict.PART: "hold in part",
-    Verdict.FAILS: "do not hold",
-    Verdict.UNKNOWN: "were not measured",
+    Judgement.HOLDS: "hold",
+    Judgement.PART: "hold in part",
+    Judgement.FAILS: "do not hold",
+    Judgement.UNKNOWN: "were not measured",
 }
 
 
-def _verdicts(found: Sequence[Claim]) -> str:
-    counts = {verdict: sum(claim.verdict is verdict for claim in found) for verdict in Verdict}
+def _verdicts(found: Sequence[PaperClaim]) -> str:
+    counts = {verdict: sum(claim.verdict is verdict for claim in found) for verdict in Judgement}
     told = [f"{count} {_PLURAL[verdict]}" for verdict, count in counts.items() if count]
     return (
         f"Of {len(found)} claims: {', '.join(told)}. Verdicts follow from the rows by the rule beside them."
     )
 
 
-def _claims_table(found: Sequence[Claim]) -> Table:
+def _claims_table(found: Sequence[PaperClaim]) -> Table:
     header = (
         "claim",
         "where",
@@ -433,8 +433,8 @@ def _sensitivity_tables(frame: pd.DataFrame, variations: Sequence[Variation]) ->
             "order by mean cost": " < ".join(sorted(costs, key=costs.__getitem__)),
         }
     first = variations[0].name
-    ranges = [item.name for item in variations if item.what is Open.RANGE]
-    readings = [first, *(item.name for item in variations if item.what is Open.READING)]
+    ranges = [item.name for item in variations if item.what is Unsaid.RANGE]
+    readings = [first, *(item.name for item in variations if item.what is Unsaid.READING)]
     savings = [f"saving: {it}" for it in (OPTIMUM, *FOUR)]
     excesses = [*(f"above: {it}" for it in FOUR), "order by mean cost"]
     named = {f"saving: {OPTIMUM}": "saving: certified optimum"}

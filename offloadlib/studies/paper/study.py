@@ -21,9 +21,9 @@ from offloadlib.methods import Method
 from offloadlib.pages.page import Page
 from offloadlib.registry import METHODS, find
 
-from .. import Options, Stages, StudyRow
+from .. import Stages, StudyOptions, StudyRow
 from ..certified import OPTIMUM as CERTIFIED
-from ..jobs import Generated, Job, Point
+from ..jobs import DataPoint, Generated, Job
 from ..tidy import tidy
 from .claims import PAPER_RANGE
 from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM, PLAIN, VARIATIONS
@@ -83,22 +83,22 @@ QUICK = Grid(
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: Options) -> Stages:
+def stages(options: StudyOptions) -> Stages:
     """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
     yield [point.job for point in points(options)]
 
 
-def points(options: Options) -> list[Point]:
+def points(options: StudyOptions) -> list[DataPoint]:
     """Every solve of every experiment."""
     grid = QUICK if options.quick else Grid()
     return [point for r in range(options.repetitions) for point in _repetition(grid, options.seed, r)]
 
 
-def _repetition(grid: Grid, seed: int, repetition: int) -> Iterator[Point]:
-    def at(experiment: str, x: float, setting: Setting, method: Method, **how: Any) -> Point:
+def _repetition(grid: Grid, seed: int, repetition: int) -> Iterator[DataPoint]:
+    def at(experiment: str, x: float, setting: Setting, method: Method, **how: Any) -> DataPoint:
         source = Generated(setting, seed + repetition)
         job = Job(source, method, seed=repetition, time_limit=TIME_LIMIT, **how)
-        return Point(experiment, x, repetition, job)
+        return DataPoint(experiment, x, repetition, job)
 
     compared = {
         "devices": [(m, replace(BASE, devices=m)) for m in grid.devices],
@@ -144,7 +144,7 @@ def methods() -> list[Method]:
 # What is shown ------------------------------------------------------------------------------------
 
 
-def report(options: Options, rows: Mapping[str, StudyRow]) -> Page:
+def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
     """Claims, figures and tables."""
     from .page import page
 

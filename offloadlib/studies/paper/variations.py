@@ -20,7 +20,7 @@ HEAP = "gsod-i-heap"
 FOUR = (BTOD, GSOD1, GSOD2, GAOD)
 
 
-class Open(StrEnum):
+class Unsaid(StrEnum):
     """What of the paper a variation changes."""
 
     RANGE = "range"
@@ -46,7 +46,7 @@ class Variation:
     """
 
     name: str
-    what: Open
+    what: Unsaid
     changes: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: Mapping[str, Method] = field(default_factory=dict)
@@ -66,19 +66,19 @@ class Variation:
 
 
 def _range(name: str, **changes: Any) -> Variation:
-    return Variation(name, Open.RANGE, changes)
+    return Variation(name, Unsaid.RANGE, changes)
 
 
 def _reading(name: str, **parameters: Mapping[str, Any]) -> Variation:
     return Variation(
-        name, Open.READING, parameters={key.replace("_", "-"): v for key, v in parameters.items()}
+        name, Unsaid.READING, parameters={key.replace("_", "-"): v for key, v in parameters.items()}
     )
 
 
 _FIRST, _LAYERS = {"connected_first": True}, {"by_structure": True}
 
 VARIATIONS = (
-    Variation("as everywhere else", Open.RANGE),
+    Variation("as everywhere else", Unsaid.RANGE),
     # Normalised costs do not change where work and data are scaled together.
     _range("half the work: U[0.5, 1.5] MI", work=(0.5, 1.5)),
     _range("twice the work: U[2, 6] MI", work=(2.0, 6.0)),
@@ -92,15 +92,15 @@ VARIATIONS = (
     _range("costs not normalised", normalise="none"),
     Variation(
         "the connected point first (3.1)",
-        Open.READING,
+        Unsaid.READING,
         parameters={BTOD: _FIRST, GSOD1: _FIRST, GSOD2: _FIRST, GAOD: _FIRST},
         methods={BTOD: METHODS[PLAIN]},
     ),
     _reading("layers by structure", gsod_i=_LAYERS, gsod_ii=_LAYERS),
-    Variation("channels: 3 at each point", Open.READING, {"channels": 3}),
+    Variation("channels: 3 at each point", Unsaid.READING, {"channels": 3}),
     Variation(
         "k - 1 taken literally",
-        Open.READING,
+        Unsaid.READING,
         parameters={name: {"predecessor": "k - 1"} for name in LITERAL},
         methods=LITERAL,
     ),

@@ -41,12 +41,13 @@ from offloadlib.instances import Budget, Instance, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 
+from ...engine.outcome import TooManyDecisions
 from .. import pooling
 from ..limited import backtracking as limited
 from ..search import Search, run
 from .decisions import Decisions, cheap_decisions
-from .device import DeviceSearch, TooManyDecisions
-from .prices import AtPrices, NestedLimits, ascend
+from .device import DeviceSearch
+from .prices import DualValue, NestedLimits, ascend
 from .tree import DeviceTree
 
 FIRST = 1 / 64
@@ -152,13 +153,13 @@ class _Backtracking:
         finally:
             self.offer(places)
 
-    def at(self, multipliers: Floats) -> AtPrices:
+    def at(self, multipliers: Floats) -> DualValue:
         """The bound at some prices of the limits."""
         self.pause()
         places, value = self.devices.alone(*self.limits.prices(multipliers), self.pause)
-        return AtPrices.of(self.limits, multipliers, value, self.limits.used(self.devices, places))
+        return DualValue.of(self.limits, multipliers, value, self.limits.used(self.devices, places))
 
-    def root(self) -> AtPrices:
+    def root(self) -> DualValue:
         """Good prices, and the bound and incumbents that they give."""
         nothing = np.zeros(len(self.limits.right))
         self.offer_in_turn(nothing)
@@ -171,7 +172,7 @@ class _Backtracking:
         self.record["root_bound"] = self.search.lower_bound
         return best
 
-    def close(self, priced: AtPrices) -> None:
+    def close(self, priced: DualValue) -> None:
         """Rounds until the bound reaches the cutoff."""
         share = FIRST
         while self.proven < self.cutoff:
@@ -180,7 +181,7 @@ class _Backtracking:
             priced = self.round(priced, delta)
             share *= WIDER
 
-    def round(self, priced: AtPrices, delta: float) -> AtPrices:
+    def round(self, priced: DualValue, delta: float) -> DualValue:
         """Find the best solution that costs less than B + delta, if there is one.
 
         Returns
@@ -200,10 +201,10 @@ class _Backtracking:
         everywhere = self.at(best.multipliers)
         return everywhere if everywhere.bound > priced.bound else priced
 
-    def polished(self, decisions: Decisions, priced: AtPrices, top: float) -> AtPrices:
+    def polished(self, decisions: Decisions, priced: DualValue, top: float) -> DualValue:
         """The best prices for solutions that are made of some decisions."""
 
-        def over_these(multipliers: Floats) -> AtPrices:
+        def over_these(multipliers: Floats) -> DualValue:
             self.pause()
             return decisions.at(self.limits, multipliers)
 

@@ -31,7 +31,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, readable, writable
 
 from .device import DeviceSearch, Pause
-from .prices import AtPrices, NestedLimits
+from .prices import DualValue, NestedLimits
 
 COMPARISONS = 20_000_000
 """Comparisons of decisions between two looks at the clock."""
@@ -64,13 +64,13 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.cost)
 
-    def at(self, limits: NestedLimits, multipliers: Floats) -> AtPrices:
+    def at(self, limits: NestedLimits, multipliers: Floats) -> DualValue:
         """The Lagrangian bound over these decisions, at some prices of the limits."""
         value, used = np.zeros(len(self.devices)), np.zeros(len(multipliers), dtype=np.int64)
         _cheapest(self.start, self.cost, self.use, multipliers, value, used)
-        return AtPrices.of(limits, multipliers, value, used)
+        return DualValue.of(limits, multipliers, value, used)
 
-    def sorted(self, priced: AtPrices, delta: float) -> tuple[Decisions, Floats]:
+    def sorted(self, priced: DualValue, delta: float) -> tuple[Decisions, Floats]:
         """The decisions with less excess than delta, in the order of the tree, and their excess.
 
         Parameters
@@ -105,7 +105,7 @@ class Decisions:
 
 
 def cheap_decisions(
-    search: DeviceSearch, limits: NestedLimits, priced: AtPrices, delta: float, pause: Pause
+    search: DeviceSearch, limits: NestedLimits, priced: DualValue, delta: float, pause: Pause
 ) -> Decisions:
     """The undominated decisions with less excess than delta.
 

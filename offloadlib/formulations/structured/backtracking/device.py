@@ -54,6 +54,7 @@ from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
+from ...engine.outcome import TooManyDecisions
 from .kernels import (
     EXHAUSTED,
     FULL,
@@ -61,9 +62,9 @@ from .kernels import (
     Best,
     Found,
     Fronts,
+    Lookahead,
     Market,
     State,
-    Tables,
     Turns,
     Walk,
     decisions_below,
@@ -82,10 +83,6 @@ MOST_DECISIONS = 2**20
 
 Pause = Callable[[], None]
 """Called between two slices of a search; what it raises ends the search."""
-
-
-class TooManyDecisions(Exception):
-    """The decisions of a device that would have to be listed do not fit into memory."""
 
 
 class DeviceSearch:
@@ -118,7 +115,7 @@ class DeviceSearch:
         self.speed, self.room = points.cpu[self._pools], points.capacity[self._pools]
         self.local = evaluate(instance, Solution.all_local(instance)).cost[self.devices]
         self.nodes = 0
-        self._tables = Tables.fresh(self.tasks, len(self.speed))
+        self._tables = Lookahead.fresh(self.tasks, len(self.speed))
         # Where :meth:`alone` starts from.
         self._alone = Best(self.all_local(), self.local.copy(), self.local.copy())
 

@@ -146,7 +146,7 @@ class State(NamedTuple):
         )
 
 
-class Tables(NamedTuple):
+class Lookahead(NamedTuple):
     """What is known of the undecided subtasks (:mod:`.device`), and the order of places.
 
     Attributes
@@ -171,7 +171,7 @@ class Tables(NamedTuple):
     choices: Ints
 
     @classmethod
-    def fresh(cls, tasks: FlatTasks, places: int) -> Tables:
+    def fresh(cls, tasks: FlatTasks, places: int) -> Lookahead:
         """Room for the tables of a search with so many places."""
         size, arcs = tasks.start[-1], len(tasks.before)
         return cls(
@@ -190,7 +190,7 @@ class Walk(NamedTuple):
     tasks: FlatTasks
     fronts: Fronts
     market: Market
-    tables: Tables
+    tables: Lookahead
     state: State
 
 
@@ -260,7 +260,7 @@ _WALK = named(
     FLAT_TASKS,
     named(Fronts, *[_READ_INT] * 4),
     named(Market, *[_READ] * 3),
-    named(Tables, _WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT),
+    named(Lookahead, _WRITE, _TABLE, _TABLE, _WRITE, _TABLE_INT, _WRITE_INT),
     named(State, *[_WRITE_INT] * 4, *[_WRITE] * 4, *[_WRITE_INT] * 2),
 )
 _BEST = named(Best, _WRITE_INT, _WRITE, _WRITE)

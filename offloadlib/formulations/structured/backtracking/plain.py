@@ -31,7 +31,7 @@ from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solu
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
-from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Market, State, Tables, Walk, as_written
+from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Lookahead, Market, State, Walk, as_written
 
 STEPS = 2_000_000
 """Steps of the kernel between two looks at the clock: some hundredths of a second."""
@@ -82,7 +82,7 @@ def enumeration(instance: Instance, device_by_device: bool = False) -> Walk:
     Its leaves are decisions of all devices, or of one.
     """
     tasks, points = flat_tasks(instance), instance.points
-    fronts, tables = Fronts.of(tasks), Tables.fresh(tasks, instance.num_points)
+    fronts, tables = Fronts.of(tasks), Lookahead.fresh(tasks, instance.num_points)
     tables.rest[:] = -math.inf
     tables.rest[tasks.start[1:] - 1 if device_by_device else -1] = 0.0  # a leaf is bounded by its cost
     tables.options[:] = np.arange(LOCAL, instance.num_points)

@@ -96,7 +96,7 @@ class NestedLimits:
 
 
 @dataclass(frozen=True, eq=False)
-class AtPrices:
+class DualValue:
     """What some prices give.
 
     Attributes
@@ -117,7 +117,7 @@ class AtPrices:
     bound: float
 
     @classmethod
-    def of(cls, limits: NestedLimits, multipliers: Floats, value: Floats, used: Ints) -> AtPrices:
+    def of(cls, limits: NestedLimits, multipliers: Floats, value: Floats, used: Ints) -> DualValue:
         """With the bound that these values give."""
         least, paid = math.fsum(value.tolist()), float(multipliers @ limits.right)
         return cls(multipliers, value, used, least - paid - ROUNDING * (least + paid))
@@ -130,12 +130,12 @@ class HasRight(Protocol):
 
 
 def ascend(
-    at: Callable[[Floats], AtPrices],
+    at: Callable[[Floats], DualValue],
     limits: HasRight,
     start: Floats,
     target: Callable[[], float],
     most_steps: int = MOST_STEPS,
-) -> Iterator[AtPrices]:
+) -> Iterator[DualValue]:
     """Better and better prices.
 
     Parameters

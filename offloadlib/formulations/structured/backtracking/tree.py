@@ -41,7 +41,7 @@ from offloadlib.instances.compiled import kernel, named, read_only, readable, wr
 from .decisions import Decisions
 from .device import Pause
 from .kernels import EXHAUSTED, LEAF, PAUSED
-from .prices import AtPrices, NestedLimits
+from .prices import DualValue, NestedLimits
 
 STEPS = 300_000
 """Steps of the kernel between two looks at the clock: some milliseconds."""
@@ -52,7 +52,7 @@ LARGEST_TABLES = 2**23
 _READ, _READ_INT, _READ_INTS = readable("float64"), readable("int64"), readable("int64", 2)
 
 
-class Branches(NamedTuple):
+class Alternatives(NamedTuple):
     """The decisions, a device a level: (D+1,) where its own begin, (B,) excess, (B, R) use; (R,) prices of
     the limits."""
 
@@ -97,7 +97,7 @@ class Path(NamedTuple):
     left: Ints
 
 
-_BRANCHES = named(Branches, _READ_INT, _READ, _READ_INTS, _READ)
+_BRANCHES = named(Alternatives, _READ_INT, _READ, _READ_INTS, _READ)
 _KNAPSACKS = named(Knapsacks, _READ_INTS, _READ_INT, _READ)
 _PATH = named(Path, writable("int64"), writable("int64"), writable("float64"), writable("int64", 2))
 
@@ -116,13 +116,13 @@ class DeviceTree:
     """
 
     def __init__(
-        self, decisions: Decisions, limits: NestedLimits, priced: AtPrices, delta: float, pause: Pause
+        self, decisions: Decisions, limits: NestedLimits, priced: DualValue, delta: float, pause: Pause
     ) -> None:
         self._delta, self._pause = delta, pause
         self.decisions, excess = decisions.sorted(priced, delta)
         chosen = self.decisions
         arrays = chosen.start, excess, chosen.use, priced.multipliers
-        self._levels = Branches(*map(read_only, arrays))
+        self._levels = Alternatives(*map(read_only, arrays))
         self._knapsacks = knapsacks(self._levels, limits.right, pause)
         levels = len(decisions.devices)
         left = np.zeros((levels + 1, len(limits.right) + 1), dtype=np.int64)
@@ -157,7 +157,7 @@ class DeviceTree:
         return float(min([self._delta, *excess]))
 
 
-def knapsacks(levels: Branches, right: Ints, pause: Pause) -> Knapsacks:
+def knapsacks(levels: Alternatives, right: Ints, pause: Pause) -> Knapsacks:
     """Fill as many tables as :data:`LARGEST_TABLES` allows."""
     start, excess, use, price = levels
     most = np.maximum.reduceat(use, start[:-1]).sum(axis=0)
@@ -213,7 +213,7 @@ def _fill(
 
 
 @kernel(types.int64(_BRANCHES, _KNAPSACKS, _PATH, types.float64, types.int64))
-def _next_solution(levels: Branches, knapsacks: Knapsacks, path: Path, cutoff: float, steps: int) -> int:
+def _next_solution(levels: Alternatives, knapsacks: Knapsacks, path: Path, cutoff: float, steps: int) -> int:
     """Go on, depth first, to the next solution whose excess and price of slack are below a cutoff.
 
     Parameters

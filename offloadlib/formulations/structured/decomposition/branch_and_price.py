@@ -42,7 +42,7 @@ from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
-from ...engine.columns import CONVERGED, PRECISION
+from ...engine.columns import CONVERGED, PRECISION, ROUND_GAP
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Divided, Enumeration, Proof, claim
@@ -54,7 +54,7 @@ from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import PricedLimits
-from .master import Column, Master, Node, Step
+from .master import SPLIT, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, difference, price
 from .primal import Primal, pack
@@ -79,6 +79,12 @@ PATIENCE_AT_ROOT = 0.01
 
 ROUGH_SEARCH = 20_000
 """Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
+
+UNSPLIT = 1e-7
+"""A subtask with less at a place, in sums of weights, is not split there."""
+
+LEAST_GAIN = 1e-9
+"""What a branch counts for at least, relative to the cost: others are told apart by its sibling."""
 
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
@@ -400,7 +406,7 @@ class _Search(Run[Solution]):
 
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
-        if not node.weights or min(node.weights.values()) < 1 - 1e-6:
+        if not node.weights or min(node.weights.values()) < 1 - SPLIT:
             return
         self._offer([self.master.columns[i] for i in node.weights])
 
@@ -504,13 +510,13 @@ class _Search(Run[Solution]):
         splits: dict[tuple[int, int, frozenset[int]], float] = {}
         for (m, k), at in share.items():
             whole = sum(at.values())
-            if 1e-7 < at.get(LOCAL, 0.0) < whole - 1e-7:
+            if UNSPLIT < at.get(LOCAL, 0.0) < whole - UNSPLIT:
                 splits[m, k, frozenset([LOCAL])] = at[LOCAL]
             elif len(at) > 1:
                 reached, chosen = 0.0, self._fast[0]
                 for places in self._fast:
                     x = sum(weight for place, weight in at.items() if place in places)
-                    if 1e-7 < x < whole - 1e-7 and abs(x - 0.5) < abs(reached - 0.5):
+                    if UNSPLIT < x < whole - UNSPLIT and abs(x - 0.5) < abs(reached - 0.5):
                         reached, chosen = x, places
                 if reached:
                     splits[m, k, chosen] = reached
@@ -526,7 +532,7 @@ class _Search(Run[Solution]):
         score = 1.0
         for inside in (True, False):
             gain = self.master.probe((*key, inside)) - bound
-            score *= min(max(gain, 1e-9 * abs(self.objective)), self.cutoff - bound)
+            score *= min(max(gain, LEAST_GAIN * abs(self.objective)), self.cutoff - bound)
         return score
 
     def _limits(self) -> PricedLimits:
@@ -575,7 +581,7 @@ class _Search(Run[Solution]):
         for _ in range(DEEPEST):
             if node.bound >= self.cutoff or self.late():
                 return
-            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - 1e-6)
+            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - SPLIT)
             if not split:
                 return
             likeliest: dict[int, Column] = {}
@@ -599,7 +605,7 @@ class _Search(Run[Solution]):
         least = float(program.cost[start[0]] @ start[1])
         outcome = highs.minimise(
             program,
-            Budget(gap=1e-7, seed=self.budget.seed, threads=self.budget.threads),
+            Budget(gap=ROUND_GAP, seed=self.budget.seed, threads=self.budget.threads),
             time_limit=min(ROUND_SHARE * self.left, ROUND_SECONDS),
             start=start,
             known=lambda: least,

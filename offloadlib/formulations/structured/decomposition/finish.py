@@ -41,13 +41,16 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
-from ...engine.columns import UNUSED, Mask, RestrictedMaster, Steps, generate
+from ...engine.columns import ROUND_GAP, UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.tree import Tree
 from ...engine.units import unit_for
 from ..certificate import Charged, Count, Cut, rounded
 from .master import penalty_unit
 from .patterns import DevicePatterns, Levels, enumerate_patterns
 from .pricing import Prices, Restrictions, difference
+
+LEAST_GAIN = 1e-6
+"""What a branch counts for at least, relative to what is missing: others are told apart by its sibling."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -280,7 +283,7 @@ def violated(levels: Levels, pool: Pool, weights: dict[int, float]) -> list[Cut]
     some = np.array(list(weights))
     weight = np.array(list(weights.values()))
     devices, place = np.unique(pool.device[some], return_inverse=True)
-    whole = np.bincount(place[weight > 1 - 1e-9], minlength=len(devices)) > 0
+    whole = np.bincount(place[weight > 1 - UNUSED], minlength=len(devices)) > 0
     split = np.flatnonzero(~whole)
     found: list[tuple[float, Cut]] = []
     for level, limit in enumerate(levels.limits.tolist()):
@@ -492,7 +495,7 @@ class Finish:
         score, room = 1.0, self.host.cutoff - node.bound
         for mask in self._sides(i, level, most):
             gain = self.program.probe(node.mask & mask) - node.bound
-            score *= min(max(gain, 1e-6 * room), room)
+            score *= min(max(gain, LEAST_GAIN * room), room)
         return score
 
     def _offer(self, node: Node) -> None:
@@ -524,7 +527,7 @@ class Finish:
             row_lower=np.append(np.ones(devices), free),
             row_upper=np.append(np.ones(devices), self.program.limits),
         )
-        budget = Budget(gap=1e-7, seed=self.host.budget.seed, threads=self.host.budget.threads)
+        budget = Budget(gap=ROUND_GAP, seed=self.host.budget.seed, threads=self.host.budget.threads)
         try:
             outcome = highs.minimise(program, budget, time_limit=1.0, reference=self.program.unit)
         except highs.InfeasibleError:  # so few patterns of each device need not fit together

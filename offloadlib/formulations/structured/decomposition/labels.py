@@ -16,7 +16,7 @@ from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point
 
 from .plan import LEAF, PLAN, SERIES, labelled
-from .tables import BUYERS, CHOICES, OFFERS, of_format_1
+from .tables import ANSWERS, BUYERS, OFFERS, of_format_1
 
 LARGEST_ARENA = 1 << 21
 """Labels of one device, at the most: 80 MB."""
@@ -132,7 +132,7 @@ def side_of(sides, plan, m, s, number, side):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.boolean(GROUP_SIDES, OFFERS, BUYERS, PLAN, STOPPED, CHOICES),
+    types.boolean(GROUP_SIDES, OFFERS, BUYERS, PLAN, STOPPED, ANSWERS),
     needed=lambda instance: of_format_1(instance) and any(map(labelled, instance.applications)),
 )
 def price_by_labels(  # type: ignore[no-untyped-def]

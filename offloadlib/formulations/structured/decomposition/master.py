@@ -34,6 +34,7 @@ from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
+from offloadlib.instances.loops import SMALLEST
 
 from ...engine.columns import PRECISION, UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.units import unit_for
@@ -87,7 +88,7 @@ def exchanges(instance: Instance) -> list[tuple[int, int]]:
 
 def penalty_unit(upper: float, local: float) -> float:
     """What artificial columns cost: as much as all-local, but not out of scale with an incumbent."""
-    return max(min(max(upper, local), MOST_TIMES_UPPER * upper), 1e-300)
+    return max(min(max(upper, local), MOST_TIMES_UPPER * upper), SMALLEST)
 
 
 class Master:

@@ -38,7 +38,7 @@ import numpy as np
 from offloadlib.instances.arrays import Ints, frozen
 from offloadlib.instances.compiled import named
 from offloadlib.instances.structured.model import Application
-from offloadlib.instances.structured.series_parallel import Leaf, Node, Series, decompose
+from offloadlib.instances.structured.series_parallel import Node, Series, Single, decompose
 
 from .tables import READ_INT, READ_INT_TABLE, rows_of
 
@@ -162,7 +162,7 @@ class _TooWide(Exception):
 
 def _ends(node: Node, last: bool) -> frozenset[int]:
     """Sources (or sinks) of a block."""
-    if isinstance(node, Leaf):
+    if isinstance(node, Single):
         return frozenset([node.subtask])
     if isinstance(node, Series):
         return _ends(node.parts[-1 if last else 0], last)
@@ -171,7 +171,7 @@ def _ends(node: Node, last: bool) -> frozenset[int]:
 
 def _joins(node: Node) -> Iterable[tuple[frozenset[int], int]]:
     """(sinks of a block, the one subtask that follows it), where there are several sinks."""
-    if isinstance(node, Leaf):
+    if isinstance(node, Single):
         return
     for part in node.parts:
         yield from _joins(part)
@@ -193,7 +193,7 @@ def _charge(maker: _Maker, tree: Node) -> None:
 
 def _block(maker: _Maker, node: Node, fold: bool, pay: bool, add: bool = False) -> _Block:
     """The steps of a block; ``fold``: d goes into c; ``pay``: p goes into c; ``add``: into d, at its end."""
-    if isinstance(node, Leaf):
+    if isinstance(node, Single):
         return _leaf(maker, node.subtask, fold, pay)
     series = isinstance(node, Series)
     kind = SERIES if series else PARALLEL

@@ -47,7 +47,7 @@ from .frontier import frontier
 from .labels import price_by_labels
 from .plan import plan
 from .search import LARGEST_SEARCH, Effort, price_by_search
-from .tables import Buyers, Choices, Offers, graph, sides
+from .tables import Answers, Buyers, Offers, graph, sides
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def price(
     points, stopped = _points(instance, prices), read_only(stopped)
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(instance.terms):
-        found, answer = plan(term.group.application), Choices.room(*term.group.work.shape)
+        found, answer = plan(term.group.application), Answers.room(*term.group.work.shape)
         asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions, ceilings), threads)
         exact = found is not None and not found.multiplies
         if exact:
@@ -241,7 +241,7 @@ def price(
             asked.all(price_by_search, how, answer, SEARCHED, late)
             if found is not None and found.multiplies and largest_search is None and not stopped[0]:
                 for i in np.flatnonzero(answer.relaxed).tolist():
-                    again = Choices.room(1, term.group.application.size)
+                    again = Answers.room(1, term.group.application.size)
                     if asked.some(price_by_labels, (found, stopped), again, slice(i, i + 1)):
                         answer.places[i], answer.least[i] = again.places[0], again.least[0]
                         answer.relaxed[i] = False
@@ -260,7 +260,7 @@ class _Asked:
     threads: int = 1
 
     def some(
-        self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Choices, devices: slice
+        self, kernel: Callable[..., bool], how: tuple[Any, ...], answer: Answers, devices: slice
     ) -> bool:
         """Run a kernel over some of them, to which the answer belongs; whether it was not cut short."""
         return kernel(sides(self.term, devices), self.points, self.devices.of(devices), *how, answer)
@@ -269,7 +269,7 @@ class _Asked:
         self,
         kernel: Callable[..., bool],
         how: tuple[Any, ...],
-        answer: Choices,
+        answer: Answers,
         at_once: int,
         late: Callable[[], bool],
     ) -> bool:

@@ -60,7 +60,7 @@ from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from .frontier import FRONTIER
 from .plan import labelled
 from .sweep import sweep
-from .tables import BUYERS, CHOICES, GRAPH, OFFERS, of_format_1
+from .tables import ANSWERS, BUYERS, GRAPH, OFFERS, of_format_1
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""
@@ -760,7 +760,7 @@ def _fill_menu(place, points, r, allowed):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, FRONTIER, EFFORT, CHOICES),
+    types.boolean(GROUP_SIDES, OFFERS, BUYERS, GRAPH, FRONTIER, EFFORT, ANSWERS),
     needed=lambda instance: of_format_1(instance) and not all(map(labelled, instance.applications)),
 )
 def price_by_search(sides, points, devices, graph, plan, effort, answer):  # type: ignore[no-untyped-def]

@@ -184,7 +184,7 @@ class Buyers(NamedTuple):
 BUYERS = named(Buyers, READ_INT, READ, READ, READ, types.boolean, READ_INT_TABLE, readable("boolean", 2))
 
 
-class Choices(NamedTuple):
+class Answers(NamedTuple):
     """What pricing says of a group's devices: decisions, their cost with prices, and whether that is a
     relaxation."""
 
@@ -193,14 +193,14 @@ class Choices(NamedTuple):
     relaxed: NDArray[np.bool_]
 
     @classmethod
-    def room(cls, devices: int, size: int) -> Choices:
+    def room(cls, devices: int, size: int) -> Answers:
         """For tasks of this size: all-local, not a relaxation."""
         places = np.full((devices, size), LOCAL, dtype=np.int32)
         return cls(places, np.empty(devices), np.zeros(devices, dtype=np.bool_))
 
-    def of(self, devices: slice) -> Choices:
+    def of(self, devices: slice) -> Answers:
         """The part of it that belongs to some of the devices."""
-        return Choices(self.places[devices], self.least[devices], self.relaxed[devices])
+        return Answers(self.places[devices], self.least[devices], self.relaxed[devices])
 
 
-CHOICES = named(Choices, writable("int32", 2), writable("float64"), writable("boolean"))
+ANSWERS = named(Answers, writable("int32", 2), writable("float64"), writable("boolean"))

@@ -44,7 +44,7 @@ _LAST_PENALTY = 10.0
 """Times the penalty at the end."""
 
 
-class Moves(NamedTuple):
+class ColumnLists(NamedTuple):
     """The columns of the devices, ordered by device.
 
     Attributes
@@ -73,7 +73,7 @@ class Moves(NamedTuple):
 
 _INT, _READ = readable("int64"), readable("float64")
 
-MOVES = named(Moves, _INT, _INT, _READ, _INT, _INT, _READ, _READ, _READ)
+COLUMN_LISTS = named(ColumnLists, _INT, _INT, _READ, _INT, _INT, _READ, _READ, _READ)
 
 
 class Schedule(NamedTuple):
@@ -89,7 +89,7 @@ SCHEDULE = named(Schedule, types.int64, types.float64, types.float64, types.int6
 
 
 @kernel(
-    types.float64(MOVES, SCHEDULE, writable("int64"), writable("int64"), writable("float64"), STOPPED),
+    types.float64(COLUMN_LISTS, SCHEDULE, writable("int64"), writable("int64"), writable("float64"), STOPPED),
     of_format_2,
 )
 def anneal(moves: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped: Any) -> float:
@@ -214,7 +214,7 @@ class Beginning(NamedTuple):
     some
         (P,) which they are.
     several, first
-        (D,), (M + 1,) as :class:`Moves` has them.
+        (D,), (M + 1,) as :class:`ColumnLists` has them.
     use
         (P, L) of the limits that there are.
     chosen, used
@@ -248,9 +248,9 @@ class Beginning(NamedTuple):
         used = np.asarray(use[state].sum(axis=0), dtype=np.float64)
         return cls(some, np.flatnonzero(np.diff(first) > 1), first, use, state, used)
 
-    def moves(self, cost: Floats, right: Floats, penalty: Floats) -> Moves:
+    def moves(self, cost: Floats, right: Floats, penalty: Floats) -> ColumnLists:
         """The moves at such costs, under these limits."""
-        return Moves(
+        return ColumnLists(
             *map(read_only, (self.several, self.first, cost)),
             *map(read_only, (self.use.indptr.astype(np.int64), self.use.indices.astype(np.int64))),
             *map(read_only, (self.use.data, right, penalty)),

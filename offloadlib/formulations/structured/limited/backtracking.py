@@ -33,9 +33,9 @@ from offloadlib.instances.arrays import Floats
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime, slack
 from offloadlib.instances.structured.model import LOCAL, Places
 
-from ...engine.outcome import Run
-from ..backtracking.prices import ROUNDING, AtPrices, ascend
-from .decisions import Decisions, Lister, TooManyDecisions
+from ...engine.outcome import Run, TooManyDecisions
+from ..backtracking.prices import ROUNDING, DualValue, ascend
+from .decisions import Decisions, Lister
 from .misses import nearest_misses
 from .pricing import Asked, price
 from .tree import DeviceTree
@@ -170,12 +170,12 @@ class _Backtracking(Run[Solution | None]):
         if solution is not None and self.take(solution):
             self.report()
 
-    def root(self) -> AtPrices:
+    def root(self) -> DualValue:
         """Good prices, and the bound that they give."""
         if self.instance.by_largest:
             nothing = np.zeros(len(self.right))
             value = price(self.instance, self._asked(nothing), stopped=self.stopped).value
-            best = AtPrices(nothing, value, nothing, float(value.max()))
+            best = DualValue(nothing, value, nothing, float(value.max()))
         else:
             for best in ascend(self._at, self, np.zeros(len(self.right)), self._aim, MOST_STEPS):
                 self._aimed = best.bound
@@ -191,20 +191,20 @@ class _Backtracking(Run[Solution | None]):
     def _asked(self, prices: Floats) -> Asked:
         return Asked(self.lister.limits.rates(prices), self.instance.devices.weight)
 
-    def _at(self, prices: Floats) -> AtPrices:
+    def _at(self, prices: Floats) -> DualValue:
         """The bound at some prices of the limits, over all decisions."""
         self.pause()
         found = price(self.instance, self._asked(prices), stopped=self.stopped)
         return self._priced(prices, found.value, evaluate(self.instance, found.solution).use)
 
-    def _priced(self, prices: Floats, value: Floats, used: Floats) -> AtPrices:
+    def _priced(self, prices: Floats, value: Floats, used: Floats) -> DualValue:
         """The bound, rounded down."""
         paid = float(prices @ self.right)
         bound = math.fsum(value.tolist()) - paid
         rounding = ROUNDING * (float(np.abs(value).sum()) + paid)
-        return AtPrices(prices, value, np.where(self.limited, used, 0.0), bound - rounding)
+        return DualValue(prices, value, np.where(self.limited, used, 0.0), bound - rounding)
 
-    def round(self, root: AtPrices, top: float) -> int:
+    def round(self, root: DualValue, top: float) -> int:
         """Find the best solution below ``top``, if there is one; how many decisions that took."""
         self.record["rounds"] += 1
         lists: list[Decisions] = []
@@ -222,12 +222,12 @@ class _Backtracking(Run[Solution | None]):
         self.report()
         return rows
 
-    def explore(self, lists: Sequence[Decisions], root: AtPrices, top: float) -> None:
+    def explore(self, lists: Sequence[Decisions], root: DualValue, top: float) -> None:
         """Search through lists of decisions."""
         costly = 1.0 if math.isfinite(top) and not self.instance.by_largest else 0.0
         goal = top if costly else 0.0
 
-        def at(prices: Floats) -> AtPrices:
+        def at(prices: Floats) -> DualValue:
             self.pause()
             values = [costly * one.cost + one.use @ prices for one in lists]
             chosen = [int(value.argmin()) for value in values]

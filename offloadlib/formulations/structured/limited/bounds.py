@@ -34,11 +34,17 @@ from .tables import TRACKED
 _TURNS = 16
 """Flows and multipliers that are tried before the search."""
 
+LEAST_AIM = 1e-9
+"""How far beyond a value the first step aims, where all sums are 0."""
+
+SLACK = 1e-9
+"""Relative: a path that is heavier than what the flow carries by less takes no share of it."""
+
 ROUNDING = 1e-13
 """Relative: parts are not searched for less."""
 
 
-class Menu(NamedTuple):
+class BestPlaces(NamedTuple):
     """The places of each subtask that no other one beats, fastest first; and whether home is left."""
 
     size: Any
@@ -100,7 +106,7 @@ class Stack(NamedTuple):
     bound: Any
 
 
-class Work(NamedTuple):
+class Workspace(NamedTuple):
     """Room for the work on one device: its menu, a flow and the best one, what that makes of the least, a
     decision, what follows, the stack of a search, and deadline and budget, loosened."""
 
@@ -115,10 +121,10 @@ class Work(NamedTuple):
 
 
 @subroutine
-def work_for(size: int, arcs: int, points: int) -> Work:
+def work_for(size: int, arcs: int, points: int) -> Workspace:
     """Room for devices with so many subtasks and arcs, and so many offload points."""
-    return Work(
-        Menu(
+    return Workspace(
+        BestPlaces(
             np.empty(size, np.int64),
             np.empty((size, points + 1), np.int64),
             np.empty((size, points + 1)),
@@ -151,7 +157,7 @@ def work_for(size: int, arcs: int, points: int) -> Work:
 
 
 @subroutine
-def fill_menu(tasks: Any, g: int, menu: Menu, all_places: bool) -> bool:
+def fill_menu(tasks: Any, g: int, menu: BestPlaces, all_places: bool) -> bool:
     """The places left to a device; whether each subtask has one."""
     points = tasks.seconds.shape[2] - 1
     for k in range(tasks.seconds.shape[1]):
@@ -193,7 +199,7 @@ def fill_menu(tasks: Any, g: int, menu: Menu, all_places: bool) -> bool:
 
 
 @subroutine
-def _fill_least(tasks: Any, g: int, graph: Any, menu: Menu, flow: Flow, least: Least) -> float:
+def _fill_least(tasks: Any, g: int, graph: Any, menu: BestPlaces, flow: Flow, least: Least) -> float:
     """What each decision costs at least, if it goes on air."""
     second, joule = tasks.second[g] + flow.level[0], tasks.joule[g] + flow.level[1]
     size = len(graph.order)
@@ -279,7 +285,7 @@ def _trace(graph: Any, least: Least, decision: Decision) -> None:
 
 
 @subroutine
-def evaluate(tasks: Any, g: int, graph: Any, menu: Menu, decision: Decision) -> float:
+def evaluate(tasks: Any, g: int, graph: Any, menu: BestPlaces, decision: Decision) -> float:
     """What a decision costs, deadline and budget apart."""
     energy, paid, size, delay, away = 0.0, 0.0, 0.0, 0.0, False
     for step in range(len(graph.order)):
@@ -319,7 +325,7 @@ def evaluate(tasks: Any, g: int, graph: Any, menu: Menu, decision: Decision) -> 
 
 
 @subroutine
-def is_banned(menu: Menu, decision: Decision, banned: Any) -> bool:
+def is_banned(menu: BestPlaces, decision: Decision, banned: Any) -> bool:
     """Whether a decision is among those that are not wanted."""
     for x in range(len(banned)):
         same = True
@@ -333,7 +339,7 @@ def is_banned(menu: Menu, decision: Decision, banned: Any) -> bool:
 
 @subroutine
 def take(
-    menu: Menu, decision: Decision, value: float, g: int, limits: Any, banned: Any, answers: Any
+    menu: BestPlaces, decision: Decision, value: float, g: int, limits: Any, banned: Any, answers: Any
 ) -> None:
     """Keep a decision if it is the best one so far."""
     if value >= answers.found[g] or decision.sums[0] > limits[0] or decision.sums[1] > limits[1]:
@@ -347,7 +353,7 @@ def take(
 
 
 @subroutine
-def ascend(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: Any) -> float:
+def ascend(tasks: Any, g: int, graph: Any, work: Workspace, effort: Any, answers: Any) -> float:
     """Good multipliers, in ``best``; the bound that they give, at which the table ends."""
     menu, flow, best, least = work.menu, work.flow, work.best, work.least
     decision, limits = work.decision, work.limits
@@ -380,7 +386,7 @@ def ascend(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: Any
             break
         aim = answers.found[g]
         if aim == np.inf:
-            aim = value + 0.1 * decision.sums[3] + 1e-9
+            aim = value + 0.1 * decision.sums[3] + LEAST_AIM
         aim = step * (aim - value)
         # A share of the flow goes by the heaviest path of the decision; late decisions make time dearer.
         second = tasks.second[g] + flow.level[0]
@@ -403,7 +409,7 @@ def ascend(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: Any
                 less = min(flow.level[0], aim / (tasks.deadline[g] - carried))
                 flow.level[0] -= less
                 moved = True
-            if second > 0.0 and delay > carried * (1.0 + 1e-9):
+            if second > 0.0 and delay > carried * (1.0 + SLACK):
                 share = min(1.0, aim / (second * (delay - carried)))
         if energy > limits[1] and energy > tasks.budget[g]:
             flow.level[1] += aim / (energy - tasks.budget[g])
@@ -437,7 +443,7 @@ def ascend(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: Any
 
 
 @subroutine
-def fill_tails(tasks: Any, g: int, graph: Any, menu: Menu, tails: Tails) -> None:
+def fill_tails(tasks: Any, g: int, graph: Any, menu: BestPlaces, tails: Tails) -> None:
     size = len(graph.order)
     tails.energy[size] = tails.paid[size] = 0.0
     for step in range(size - 1, -1, -1):
@@ -472,7 +478,7 @@ def fill_tails(tasks: Any, g: int, graph: Any, menu: Menu, tails: Tails) -> None
 
 
 @subroutine
-def expand(tasks: Any, g: int, graph: Any, work: Work, step: int) -> None:
+def expand(tasks: Any, g: int, graph: Any, work: Workspace, step: int) -> None:
     """The bounds of the children of a step: home first, then the places of the menu."""
     menu, best, least, tails = work.menu, work.best, work.least, work.tails
     decision, stack, limits = work.decision, work.stack, work.limits
@@ -525,7 +531,7 @@ def expand(tasks: Any, g: int, graph: Any, work: Work, step: int) -> None:
 
 
 @subroutine
-def enter(tasks: Any, g: int, graph: Any, work: Work, step: int, c: int) -> None:
+def enter(tasks: Any, g: int, graph: Any, work: Workspace, step: int, c: int) -> None:
     """Decide a step: home (-1) or a place of the menu. What is decided goes to the next step."""
     menu, best, tails, decision, stack = work.menu, work.best, work.tails, work.decision, work.stack
     k = graph.order[step]
@@ -561,7 +567,7 @@ def enter(tasks: Any, g: int, graph: Any, work: Work, step: int, c: int) -> None
 
 
 @subroutine
-def begin(tasks: Any, g: int, graph: Any, work: Work) -> None:
+def begin(tasks: Any, g: int, graph: Any, work: Workspace) -> None:
     """Nothing is decided yet: the children of the first step."""
     fill_tails(tasks, g, graph, work.menu, work.tails)
     stack = work.stack

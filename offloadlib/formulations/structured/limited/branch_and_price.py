@@ -41,7 +41,8 @@ from offloadlib.instances.structured.options import options
 from offloadlib.instances.structured.subset import subset
 
 from ...engine import highs
-from ...engine.outcome import Run, concluded, errors
+from ...engine.columns import ROUND_GAP
+from ...engine.outcome import Run, TooManyDecisions, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Proof, claim
 from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
@@ -50,7 +51,7 @@ from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed
 from .blocks import Blocks
 from .columns import valued
-from .decisions import Lister, TooManyDecisions
+from .decisions import Lister
 from .exchange import exchanged
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, SPLIT, Master, Node, Step, branches
@@ -90,6 +91,9 @@ DEEPEST = 60
 
 SETTLED = 0.1
 """Share of the split devices that a step of a dive settles."""
+
+LEAST_GAIN = 1e-9
+"""What a branch counts for at least, relative to the bound: others are told apart by its sibling."""
 
 CANDIDATES = 8
 """Branches that are compared before one is taken."""
@@ -139,14 +143,16 @@ class _Reached:
 def solve(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 by branch-and-price."""
     begun = time.perf_counter()
-    return _result(instance, _searched(instance, budget.start, budget, Search.run, certify=False), begun)
+    return _result(
+        instance, _searched(instance, budget.start, budget, BranchAndPrice.run, certify=False), begun
+    )
 
 
 def solve_by_prices(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 by prices alone, without branches; they are a bound, too."""
     begun = time.perf_counter()
 
-    def run(search: Search) -> Termination:
+    def run(search: BranchAndPrice) -> Termination:
         charge = search.begin()
         return Termination.FINISHED if charge is None else search.improve(charge)
 
@@ -158,7 +164,7 @@ def _without_branches(termination: Termination) -> Termination:
     return Termination.FINISHED if termination is Termination.STALLED else termination
 
 
-def _result(instance: Instance, search: Search, begun: float) -> Result:
+def _result(instance: Instance, search: BranchAndPrice, begun: float) -> Result:
     proof = search.proof()
     bound = max(proof.certificate.lower_bound, search.lower_bound)
     seconds = time.perf_counter() - begun
@@ -191,18 +197,18 @@ def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[C
         With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
         solution.
     """
-    return _searched(instance, start, budget, Search.run).proof()
+    return _searched(instance, start, budget, BranchAndPrice.run).proof()
 
 
 def _searched(
     instance: Instance,
     start: Solution | None,
     budget: Budget,
-    run: Callable[[Search], Termination],
+    run: Callable[[BranchAndPrice], Termination],
     certify: bool = True,
-) -> Search:
+) -> BranchAndPrice:
     with alarm(budget.time_limit) as passed:
-        search = Search(instance, start, budget, passed, certify=certify)
+        search = BranchAndPrice(instance, start, budget, passed, certify=certify)
         search.termination, search.failure = concluded(lambda: run(search))
     return search
 
@@ -210,7 +216,7 @@ def _searched(
 def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[float, Charge] | None:
     """The best bound without branches that was found in time, and its prices; None where there are none."""
     with alarm(budget.time_limit) as passed:
-        search = Search(instance, start, budget, passed)
+        search = BranchAndPrice(instance, start, budget, passed)
         try:
             charge = search._alone()
             if charge is None:
@@ -221,7 +227,7 @@ def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[fl
     return (node.bound, node.charge) if math.isfinite(node.bound) else None
 
 
-class Search(Run[Solution | None]):
+class BranchAndPrice(Run[Solution | None]):
     def __init__(
         self,
         instance: Instance,
@@ -416,7 +422,7 @@ class Search(Run[Solution | None]):
         devices, draw = self.instance.num_devices, np.random.default_rng(self.budget.seed)
         some = np.sort(draw.permutation(devices)[:SAMPLE])
         budget = Budget(time_limit=IN_SAMPLE * self.left, gap=self.budget.gap, threads=self.budget.threads)
-        sample = Search(subset(self.instance, some), None, budget, self.lagrangian.stopped)
+        sample = BranchAndPrice(subset(self.instance, some), None, budget, self.lagrangian.stopped)
         sample.lagrangian.share = SAMPLE / devices
         charge = sample._alone()
         if charge is None:
@@ -480,7 +486,7 @@ class Search(Run[Solution | None]):
     def _score(self, bound: float, key: tuple[int, int, frozenset[int]]) -> float:
         """Product of what the two branches add to the program over the known columns."""
         score, most = 1.0, self.cutoff - bound
-        least = 1e-9 * abs(bound) or 1e-9
+        least = LEAST_GAIN * abs(bound) or LEAST_GAIN
         for inside in (True, False):
             gain = self._known.probe((*key, inside)) - bound
             score *= min(max(gain, least), most)
@@ -667,7 +673,7 @@ class Search(Run[Solution | None]):
                 outcome = highs.minimise(
                     program,
                     Budget(
-                        gap=max(0.2 * self.budget.gap, 1e-7),
+                        gap=max(0.2 * self.budget.gap, ROUND_GAP),
                         seed=self.budget.seed,
                         threads=self.budget.threads,
                     ),
@@ -675,7 +681,8 @@ class Search(Run[Solution | None]):
                     start=start,
                     known=partial(float, least),
                     reference=max(
-                        abs(self.objective) if self.solution is not None else abs(node.bound), 1e-15
+                        abs(self.objective) if self.solution is not None else abs(node.bound),
+                        highs.SMALLEST_REFERENCE,
                     ),
                 )
             except highs.InfeasibleError:

@@ -38,7 +38,7 @@ from offloadlib.instances.structured.options import options
 from ...engine.outcome import concluded
 from ...proofs.nodes import Proof
 from ..certificate import Certificate
-from .branch_and_price import ROUGH_SEARCH, Search
+from .branch_and_price import ROUGH_SEARCH, BranchAndPrice
 from .lagrangian import Lagrangian
 from .master import Node
 from .pricing import Asked, Branches, Priced
@@ -79,7 +79,7 @@ def prove(ceiling: float, instance: Instance, start: Solution, budget: Budget) -
     return replace(proof, certificate=replace(proof.certificate, largest=ceiling))
 
 
-class _Search(Search):
+class _Search(BranchAndPrice):
     """The search, whose master knows no columns but those below the ceiling."""
 
     def __init__(

@@ -14,24 +14,18 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured import exact
-from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.limits import HAIR, Limits
 from offloadlib.instances.structured.model import LOCAL, REFUSED, Places
 from offloadlib.instances.structured.options import options
 
+from ...engine.outcome import TooManyDecisions
 from ..decomposition.pricing import NEVER
 from .listing import Listed, Room, list_decisions
 from .pricing import Asked, Branches, are_late, decision_rows, tasks_of
 from .tables import Answers, Effort, Tasks, graph
 
-HAIR = 1e-12
-"""Relative: by so much limits are loosened, as sums of binary64 numbers are not exact."""
-
 LARGEST_LISTING = 1_000_000_000
 """Nodes of a device's search times its subtasks."""
-
-
-class TooManyDecisions(Exception):
-    """There is no room for so many."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
 from ..decomposition.tables import READ
-from .annealing import MOVES, Beginning, reduced
+from .annealing import COLUMN_LISTS, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
 from .tables import of_format_2
@@ -99,7 +99,7 @@ def _count(moves: Any, old: int, new: int, delta: Any, touched: Any, n: int) -> 
 
 @kernel(
     types.float64(
-        *(MOVES, USERS, READ, types.int64, types.float64, types.float64, types.int64, types.float64),
+        *(COLUMN_LISTS, USERS, READ, types.int64, types.float64, types.float64, types.int64, types.float64),
         *(writable("int64"), writable("int64"), writable("float64"), STOPPED),
     ),
     of_format_2,

@@ -12,14 +12,12 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.compiled import kernel, subroutine
+from offloadlib.instances.structured.limits import HAIR
 
 from ..decomposition.plan import PLAN
-from .bounds import ROUNDING, Work, ascend, begin, enter, evaluate, expand, fill_menu, take, work_for
+from .bounds import ROUNDING, Workspace, ascend, begin, enter, evaluate, expand, fill_menu, take, work_for
 from .labels import by_labels, labels_for
 from .tables import ANSWERS, EFFORT, GRAPH, TASKS, of_format_2
-
-LOOSE = 1e-12
-"""Deadlines and budgets are loosened by this share here, more than the rounding of any sum of delays."""
 
 
 @subroutine
@@ -30,7 +28,7 @@ def _slack(found: float, effort: Any) -> float:
 
 
 @subroutine
-def _search(tasks: Any, g: int, graph: Any, work: Work, effort: Any, answers: Any) -> float:
+def _search(tasks: Any, g: int, graph: Any, work: Workspace, effort: Any, answers: Any) -> float:
     """Search to the end, or as far as the effort goes; a bound on what all decisions on air cost."""
     menu, stack, decision, limits = work.menu, work.stack, work.decision, work.limits
     size = len(graph.order)
@@ -89,7 +87,7 @@ def price_devices(tasks: Any, graph: Any, plan: Any, effort: Any, answers: Any) 
             answers.places[g, k] = -2 if refused else -1
         if not tasks.served[g] or not fill_menu(tasks, g, menu, effort.all_places):
             continue
-        limits[0], limits[1] = tasks.deadline[g] * (1.0 + LOOSE), tasks.budget[g] * (1.0 + LOOSE)
+        limits[0], limits[1] = tasks.deadline[g] * (1.0 + HAIR), tasks.budget[g] * (1.0 + HAIR)
         at_home = True
         for k in range(size):
             decision.choice[k] = -1

@@ -20,7 +20,7 @@ from offloadlib.instances.compiled import subroutine
 from offloadlib.instances.loops import order_of
 
 from ..decomposition.plan import LEAF, PARALLEL, SERIES
-from .bounds import Work, evaluate, take
+from .bounds import Workspace, evaluate, take
 
 MOST_LABELS = 1 << 16
 """Of a device, in room of 4 MB; beyond, it is searched."""
@@ -97,7 +97,7 @@ def _arcs(tasks: Any, g: int, plan: Any, least: Any, s: int, number: int, side: 
 
 
 @subroutine
-def _fill_inside(tasks: Any, g: int, plan: Any, work: Work, labels: Labels) -> None:
+def _fill_inside(tasks: Any, g: int, plan: Any, work: Workspace, labels: Labels) -> None:
     menu, least, inside = work.menu, work.least, labels.inside
     for s in range(len(plan.steps)):
         kind, k = plan.steps[s, 0], plan.steps[s, 1]
@@ -185,7 +185,7 @@ def by_labels(
     g: int,
     graph: Any,
     plan: Any,
-    work: Work,
+    work: Workspace,
     labels: Labels,
     slack: float,
     effort: Any,

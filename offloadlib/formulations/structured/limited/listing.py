@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, readable, writable
+from offloadlib.instances.structured.limits import HAIR
 from offloadlib.instances.structured.model import Places
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .bounds import ascend, begin, enter, evaluate, expand, fill_menu, is_banned, work_for
-from .kernel import LOOSE
 from .tables import ANSWERS, EFFORT, GRAPH, READ_CUBE, TASKS, of_format_2
 
 
@@ -83,7 +83,7 @@ def list_decisions(
     best_alone = len(listed.cost) == 1
     if not tasks.served[0] or not fill_menu(tasks, 0, menu, True):
         return True
-    limits[0], limits[1] = tasks.deadline[0] * (1.0 + LOOSE), tasks.budget[0] * (1.0 + LOOSE)
+    limits[0], limits[1] = tasks.deadline[0] * (1.0 + HAIR), tasks.budget[0] * (1.0 + HAIR)
     answers.found[0] = top
     ascend(tasks, 0, graph, work, effort, answers)
     # What is taken before each step, at points and of what they share.

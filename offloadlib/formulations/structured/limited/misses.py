@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances import Instance
-from offloadlib.instances.structured.limits import Limits, Rates, demands
+from offloadlib.instances.structured.limits import HAIR, Limits, Rates, demands
 from offloadlib.instances.structured.model import LOCAL, SUBTASKS
 from offloadlib.instances.structured.options import options
 from offloadlib.instances.structured.subset import subset
 
 from ..decomposition.chunks import never
 from .pricing import Asked, Priced, price
-
-HAIR = 1e-12
-"""Relative: what is beyond a limit by less, in binary64, is not called a miss."""
 
 
 def nearest_misses(instance: Instance, late: Callable[[], bool] = never, threads: int = 1) -> dict[int, str]:

@@ -34,7 +34,7 @@ from offloadlib.instances import Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured import exact
-from offloadlib.instances.structured.limits import Rates
+from offloadlib.instances.structured.limits import HAIR, Rates
 from offloadlib.instances.structured.model import LOCAL, REFUSED, Places
 from offloadlib.instances.structured.options import options
 from offloadlib.instances.structured.violations import DOUBT
@@ -205,7 +205,7 @@ def _again(instance: Instance, g: int, row: int, task: Tasks, effort: Effort, an
         price_devices(task, shape, plan, again, answer)
         if not _late(instance, g, np.array([row]), answer)[0]:
             return
-    hair = 1.0 - 1e-12
+    hair = 1.0 - HAIR
     safe = task._replace(deadline=read_only(task.deadline * hair**2), budget=read_only(task.budget * hair**2))
     price_devices(safe, shape, plan, effort, answer)
     answer.value[0], answer.relaxed[0] = bound, True

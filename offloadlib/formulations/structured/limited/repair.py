@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.limits import HAIR
 
 from .columns import Columns
 from .lagrangian import Lagrangian
@@ -21,8 +22,8 @@ from .lagrangian import Lagrangian
 PASSES = 60
 """Times that all moves are looked through for repairs, and again for improvements."""
 
-HAIR = 1e-12
-"""Relative: limits are kept by so much more here, for the sums."""
+FREE = 1e-9
+"""Cost of what a change needs at the least: some need nothing that is scarce."""
 
 
 class Repair:
@@ -143,7 +144,7 @@ class Repair:
         some = np.flatnonzero((saved > 0) & self._open)
         # What needs nothing scarce comes first.
         free = self._right - self.used + HAIR * self._unit
-        worth = saved[some] / (1e-9 + np.maximum(self._use[some] @ self._prices, 0.0) + saved[some])
+        worth = saved[some] / (FREE + np.maximum(self._use[some] @ self._prices, 0.0) + saved[some])
         moved = False
         for column in some[np.argsort(-saved[some] * worth, kind="stable")].tolist():
             old = int(self.chosen[self._device[column]])

@@ -10,9 +10,10 @@ from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, writable
+from offloadlib.instances.structured.limits import HAIR
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
-from .decisions import HAIR, Decisions
+from .decisions import Decisions
 from .tables import of_format_2
 
 STEPS = 2_000_000

@@ -47,7 +47,7 @@ from .size import large_joins, potentials, too_large
 
 
 @dataclass(frozen=True)
-class Formulation:
+class Formulated:
     """An instance as a program.
 
     Attributes
@@ -111,7 +111,7 @@ def _minimise(search: Search) -> tuple[Termination, dict[str, Any]]:
     return search.minimise(program, start, lambda values: decode(instance, made, values))
 
 
-def formulate(instance: Instance) -> Formulation:
+def formulate(instance: Instance) -> Formulated:
     """The program of an instance in which some device can offload, or of any one of format 2 (whose terms
     are :func:`..metered.metered`, else in seconds and mJ)."""
     if instance.version > 1 and not isinstance(instance.terms[0], Metered):
@@ -156,7 +156,7 @@ def formulate(instance: Instance) -> Formulation:
         program.cost[largest], program.lower[largest] = 1.0, -np.inf
     if instance.version > 1:
         _bounds(program, instance, columns)
-    return Formulation(program, columns, air, served)
+    return Formulated(program, columns, air, served)
 
 
 def _bounds(program: MixedIntegerProgram, instance: Instance, columns: tuple[Layout, ...]) -> None:
@@ -169,7 +169,7 @@ def _bounds(program: MixedIntegerProgram, instance: Instance, columns: tuple[Lay
         program.upper[where.delay] = term.deadline
 
 
-def encode(instance: Instance, made: Formulation, solution: Solution) -> tuple[Ints, Floats]:
+def encode(instance: Instance, made: Formulated, solution: Solution) -> tuple[Ints, Floats]:
     """The binary columns, and their values in a solution; the solver completes the others."""
     values = np.zeros(len(made.program.cost) + 1)  # what is not there (-1) is the last
     for group, where, places in zip(instance.groups, made.columns, solution.places, strict=True):
@@ -180,7 +180,7 @@ def encode(instance: Instance, made: Formulation, solution: Solution) -> tuple[I
     return made.program.integer, values[made.program.integer]
 
 
-def decode(instance: Instance, made: Formulation, values: Floats) -> Solution:
+def decode(instance: Instance, made: Formulated, values: Floats) -> Solution:
     """The decisions that the values of the columns stand for."""
     known = np.append(values, 0.0)
     found = []

@@ -63,7 +63,7 @@ from offloadlib.instances import Application, Instance
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.sides import Terms
 
-from ...engine.highs import MixedIntegerProgram, Relaxation
+from ...engine.highs import LinearRelaxation, MixedIntegerProgram
 from ..metered import away_parts, inside
 
 ROUNDS = 5
@@ -180,7 +180,7 @@ def _tightened(
     instance: Instance, program: MixedIntegerProgram, columns: tuple[Layout, ...], time_limit: float
 ) -> MixedIntegerProgram:
     begun = time.perf_counter()
-    relaxation = Relaxation(program)
+    relaxation = LinearRelaxation(program)
     for _ in range(ROUNDS):
         left = SHARE * time_limit - (time.perf_counter() - begun)
         values = relaxation.solve(left) if left > 0 else None

@@ -159,7 +159,7 @@ class Patterns:
     """
 
     instance: Instance
-    tables: Mapping[int, Table]
+    tables: Mapping[int, PatternTable]
     device: Ints
     decision: Ints
     cost: Floats
@@ -272,7 +272,7 @@ def undominated(instance: Instance, late: Callable[[], bool] = lambda: False) ->
     """
     limits = Limits(instance)
     sizes = {group.application.size for group in instance.groups if _linked(instance, group).any()}
-    tables = {size: Table.of(instance, size) for size in sizes}
+    tables = {size: PatternTable.of(instance, size) for size in sizes}
     parts: list[tuple[Ints, Ints, Floats, csr_array]] = []
     for term in instance.terms:
         for rows in _chunks(instance, term.group):
@@ -312,7 +312,7 @@ def _chunks(instance: Instance, group: Group) -> Iterator[Ints]:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class PatternTable:
     """All decisions of K subtasks over the offload points with capacity, in classes of equal use.
 
     Decisions that use more of an offload point than there is are left out.
@@ -338,7 +338,7 @@ class Table:
     below: Ints
 
     @classmethod
-    def of(cls, instance: Instance, size: int) -> Table:
+    def of(cls, instance: Instance, size: int) -> PatternTable:
         """The decisions of a connected device's ``size`` subtasks."""
         points = np.flatnonzero(instance.points.capacity > 0)
         place = np.append(LOCAL, points).astype(np.int32)

@@ -43,7 +43,7 @@ Outcome = tuple[Termination, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Job:
+class Request:
     """What a solver is given.
 
     Attributes
@@ -147,7 +147,7 @@ class Answer:
 _NOWHERE = Termination.FINISHED, None, math.inf, math.inf
 """What a solver says where it calls a model infeasible: the beginning of an answer."""
 
-Solve = Callable[[Job], Outcome]
+Solve = Callable[[Request], Outcome]
 
 HIGHS, SCIP = "highs", "scip"
 
@@ -255,7 +255,7 @@ def minimise_cost(
             model = build(instance)
             # To arrays, or to whatever another solver reads, takes about as long again.
             clock.check(search.seconds - begun)
-        return solve(Job(search, instance, unit, model, search.objective, confirm))
+        return solve(Request(search, instance, unit, model, search.objective, confirm))
 
     return run_in_scale(instance, budget, method)
 
@@ -281,7 +281,7 @@ def _minimise_limited(
         return model.x.get((names[m], subtasks[names[m]].subtasks[k], points[n]))
 
     if search.budget.solver != HIGHS:
-        return _cut_off(solve, Job(search, given, unit, model, reference, confirm), variable_of)
+        return _cut_off(solve, Request(search, given, unit, model, reference, confirm), variable_of)
     program, variables = program_of(model)
     if tighten is not None:
         program = tighten(instance, model, program, variables, search.left)
@@ -305,7 +305,7 @@ def _minimise_limited(
     return programs.minimise(search, encoded, reference, confirm)
 
 
-def _cut_off(solve: Solve, job: Job, variable_of: Callable[[int, int, int], Any]) -> Outcome:
+def _cut_off(solve: Solve, job: Request, variable_of: Callable[[int, int, int], Any]) -> Outcome:
     """Let a solver go on until what it finds keeps every limit exactly, as :func:`.programs.minimise` lets
     HiGHS."""
     search, known = job.search, 0
@@ -353,7 +353,7 @@ def _bounds(columns: list[Any]) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-def _run_highs(tighten: Tighten | None, job: Job) -> Outcome:
+def _run_highs(tighten: Tighten | None, job: Request) -> Outcome:
     search = job.search
     assert isinstance(search, Search)
     program, variables = program_of(job.model)
@@ -456,14 +456,14 @@ _SCIP_TERMINATIONS = {
 }
 
 
-def _run_scip(solver: Any, job: Job) -> Outcome:
+def _run_scip(solver: Any, job: Request) -> Outcome:
     """SCIP through its Python package; it catches Ctrl-C itself and returns what it has."""
     return job.insist(
         [partial(_ask_scip, solver, job, number) for number in range(len(_SCIP_WAYS))], SCIP_TOLERANCE
     )
 
 
-def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
+def _ask_scip(solver: Any, job: Request, number: int) -> Answer:
     job.set_start()
     integers = (v for v in job.model.component_data_objects(pyo.Var) if not v.is_continuous())
     search, budget = job.search, job.search.budget
@@ -506,7 +506,7 @@ def _ask_scip(solver: Any, job: Job, number: int) -> Answer:
     )
 
 
-def _run_other(solver: Any, job: Job) -> Outcome:
+def _run_other(solver: Any, job: Request) -> Outcome:
     """Any other solver, through Pyomo's general interface, with its start and then without."""
     tolerance, _ = _TOLERANCES.get(job.search.budget.solver, (OTHER_TOLERANCE, {}))
     return job.insist(
@@ -514,7 +514,7 @@ def _run_other(solver: Any, job: Job) -> Outcome:
     )
 
 
-def _ask_other(solver: Any, job: Job, started: bool) -> Answer:
+def _ask_other(solver: Any, job: Request, started: bool) -> Answer:
     search, name = job.search, job.search.budget.solver
     options: dict[str, Any] = {"load_solutions": False}
     if math.isfinite(search.left):

@@ -30,7 +30,7 @@ import pyomo.environ as pyo
 
 from offloadlib.instances import Application, Budget, InputError, Instance, Result
 from offloadlib.instances.structured.kind import not_series_parallel
-from offloadlib.instances.structured.series_parallel import Leaf, Node, Parallel, decompose
+from offloadlib.instances.structured.series_parallel import Node, Parallel, Single, decompose
 
 from . import inequalities as valid
 from .placement import Task, placement_model
@@ -73,7 +73,7 @@ def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteM
 
     def total(m: str, node: Node) -> Any:
         """a_m G of a block, in terms of the stages of the parallel blocks inside."""
-        if isinstance(node, Leaf):
+        if isinstance(node, Single):
             return model.g[m, model.tasks[m].subtasks[node.subtask]]
         if isinstance(node, Parallel):
             return model.stage[m, number[m, node]]
@@ -98,7 +98,7 @@ def _tree(task: Task) -> Node:
 
 
 def _parallel_blocks(node: Node) -> list[Parallel]:
-    if isinstance(node, Leaf):
+    if isinstance(node, Single):
         return []
     inside = [block for part in node.parts for block in _parallel_blocks(part)]
     return [node, *inside] if isinstance(node, Parallel) else inside

@@ -30,8 +30,9 @@ import numpy as np
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.structured.limits import HAIR
 
-from .choices import EDGE, UNDECIDED, Choices, Menu, State, menu_of
+from .choices import UNDECIDED, Choices, Menu, State, menu_of
 from .descent import Descent
 from .search import alone_of, decide, drop
 
@@ -169,7 +170,7 @@ def _solutions(menu: Menu, build: Build, attempts: int, watch: Watch) -> Iterato
                 return
             if not unit.any():
                 with np.errstate(divide="ignore"):
-                    unit = FIRST_PRICE * max(float(np.abs(state.cost).sum()), EDGE) / used
+                    unit = FIRST_PRICE * max(float(np.abs(state.cost).sum()), HAIR) / used
                 unit[~np.isfinite(unit)] = 0.0
             dear = prices
         if cheap is None:

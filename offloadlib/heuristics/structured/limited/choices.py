@@ -13,7 +13,7 @@ the largest limit on the same resource, which loses nothing wherever the numbers
 magnitude. So taking and giving back is exact in any order, and what fits is never too much.
 
 A decision that breaks no other limit may still be late, by the device's deadline or its energy budget; delays
-and energies are as good as binary64 has them. Here they count as in time up to :data:`EDGE`; what is
+and energies are as good as binary64 has them. Here they count as in time up to :data:`HAIR`; what is
 really late by fractions is found in the end (:meth:`Menu.tighten`).
 """
 
@@ -38,15 +38,15 @@ from offloadlib.instances.structured.flat import (
     positions,
     solution_of,
 )
-from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.limits import HAIR, Limits
 from offloadlib.instances.structured.model import REFUSED
 from offloadlib.instances.structured.options import options
 
 UNDECIDED = -3
 """The place of all subtasks of a device that has no decision."""
 
-EDGE = 1e-12
-"""Relative: what is not later than this counts as in time until fractions say otherwise."""
+ROUNDING = 1e-9
+"""Relative: sums of all that could be used are larger by so much, which need not be near."""
 
 _LARGEST = 2.0**60
 
@@ -220,7 +220,7 @@ class Menu:
 
     def tighten(self, evaluation: Evaluation) -> None:
         """Devices that are late by fractions, and totals beyond their caps, have less from now on."""
-        less, devices, totals = 1 - 2 * EDGE, self.instance.devices, self.instance.totals
+        less, devices, totals = 1 - 2 * HAIR, self.instance.devices, self.instance.totals
         for broken in evaluation.violations:
             if broken.limit == "total":
                 i = ("delay", "energy").index(broken.name)
@@ -255,13 +255,13 @@ def menu_of(instance: Instance) -> Menu:
         delay_weight[members] = weight * term.delay_weight
         energy_weight[members] = weight * term.energy_weight
     counts, (starts, uses), right = _whole(limits, demand)
-    deadline = devices.deadline * (1 + EDGE)
-    budget = devices.energy_budget * (1 + EDGE)
+    deadline = devices.deadline * (1 + HAIR)
+    budget = devices.energy_budget * (1 + HAIR)
     refusal = np.where(np.isnan(devices.rejection), np.inf, devices.weight * np.nan_to_num(devices.rejection))
     largest = np.where(allowed[:, :, None], counts, 0).max(axis=1)
     most = np.maximum.reduceat(largest, tasks.start[:-1])
     need = np.minimum(
-        np.add.reduceat(largest.astype(np.float64), tasks.start[:-1]) * (1 + 1e-9), 2.0**62
+        np.add.reduceat(largest.astype(np.float64), tasks.start[:-1]) * (1 + ROUNDING), 2.0**62
     ).astype(np.int64)
     smallest = np.where(allowed[:, :-1, None], counts[:, :-1], 2 * int(_LARGEST)).min(axis=1)
     least = np.minimum.reduceat(smallest, tasks.start[:-1])
@@ -274,7 +274,7 @@ def menu_of(instance: Instance) -> Menu:
     ]
     fields = [*map(read_only, fields), limits.parts[3].start]
     choices = Choices(*fields)
-    caps = np.array([instance.totals.delay, instance.totals.energy]) * (1 + EDGE)
+    caps = np.array([instance.totals.delay, instance.totals.energy]) * (1 + HAIR)
     return Menu(instance, choices, right, caps, deadline, budget)
 
 
@@ -304,7 +304,7 @@ def _whole(limits: Limits, demand: Floats) -> tuple[Ints, tuple[Ints, Ints], Int
     for r in range(demand.shape[2]):
         of, every = demand[:, :, r], np.flatnonzero(apart & (kinds == r))
         # More than everybody could use is as good as that.
-        enough = float(of.max(axis=1).sum()) * (1 + 1e-9) + 1.0
+        enough = float(of.max(axis=1).sum()) * (1 + ROUNDING) + 1.0
         most = np.minimum(right[every], enough)
         _, exponent = np.frexp(most.max(initial=1.0))
         scale = 2.0 ** (60 - int(exponent))

@@ -16,7 +16,7 @@ from numba import types
 
 from offloadlib.heuristics.structured.genes import (
     SETTINGS,
-    Parameters,
+    GaodParameters,
     Settings,
     complements,
     cross,
@@ -47,7 +47,7 @@ from .choices import (
 )
 
 
-def solve(instance: Instance, budget: Budget, parameters: Parameters) -> Result:
+def solve(instance: Instance, budget: Budget, parameters: GaodParameters) -> Result:
     """Let the devices decide in random order, each by a genetic algorithm.
 
     Returns

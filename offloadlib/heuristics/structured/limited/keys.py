@@ -41,6 +41,9 @@ from .choices import (
 
 ATTEMPTS = 2
 
+LEAST_CAP, MOST_BEYOND = 1e-9, 1e6
+"""What a limit counts as at least where something is relative to it, and what is beyond it at the most."""
+
 PENALTY = 1e3
 """Of a device that breaks its limits, as a multiple of the cost of the first member."""
 
@@ -98,7 +101,7 @@ def _evolved(
         penalty = penalty or PENALTY * (1.0 + abs(float(cost[0])))
         for spent, cap in ((delay, caps[0]), (energy, caps[1])):
             if np.isfinite(cap):
-                beyond = np.minimum((spent - cap) / max(cap, 1e-9), 1e6)
+                beyond = np.minimum((spent - cap) / max(cap, LEAST_CAP), MOST_BEYOND)
                 broken += np.where(spent > cap, 1 + beyond, 0.0)
         found: Floats = cost + broken * penalty
         s = int(np.argmin(found))
