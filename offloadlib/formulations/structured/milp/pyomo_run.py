@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.contrib.solver.common.factory import SolverFactory as DirectSolverFactory
 from pyomo.contrib.solver.common.results import TerminationCondition
+from pyomo.contrib.solver.solvers.scip.scip_direct import ScipDirect
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy.sparse import csr_array
 
@@ -414,7 +414,7 @@ def _solver(name: str, tighten: Tighten | None) -> Solve:
     if name == HIGHS:
         return partial(_run_highs, tighten)
     if name == SCIP:
-        direct = DirectSolverFactory("scip_direct")
+        direct = _Scip()
         if direct.available():
             return partial(_run_scip, direct)
     with _quiet():  # Pyomo reports an unknown name with a traceback
@@ -463,6 +463,28 @@ def _run_scip(solver: Any, job: Request) -> Outcome:
     )
 
 
+class _Scip(ScipDirect):  # type: ignore[misc]  # Pyomo is not typed
+    """SCIP as Pyomo has it, without Python's lock while it solves.
+
+    A thread of Pyomo empties the pipe that stands in for standard output and error, and SoPlex writes there
+    whatever the verbosity: with the lock held, 64 kB of it would be a deadlock.
+    """
+
+    def _create_solver_model(self, *arguments: Any) -> tuple[Any, ...]:
+        model, *rest = super()._create_solver_model(*arguments)
+        return _Unlocked(model), *rest
+
+
+class _Unlocked:
+    """A SCIP model that solves without Python's lock."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, "optimizeNogil" if name == "optimize" else name)
+
+
 def _ask_scip(solver: Any, job: Request, number: int) -> Answer:
     job.set_start()
     integers = (v for v in job.model.component_data_objects(pyo.Var) if not v.is_continuous())
@@ -478,8 +500,7 @@ def _ask_scip(solver: Any, job: Request, number: int) -> Answer:
             threads=budget.threads,
             warmstart_discrete_vars=all(v.value is not None for v in integers),
             solver_options={
-                # A thread of Pyomo reads its log, and none runs while it does: 64 kB of it are a deadlock.
-                "display/verblevel": 0,
+                "display/verblevel": 0,  # nobody reads its log
                 "numerics/feastol": SCIP_TOLERANCE,
                 "numerics/dualfeastol": SCIP_TOLERANCE,
                 "randomization/randomseedshift": budget.seed + number,
