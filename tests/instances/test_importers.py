@@ -157,7 +157,8 @@ V16["workflow"]["specification"]["metrics"] = {"numberOfTasks": 4}
 def workflow_of(document: Document, clock: float = 1000.0, outside: bool = False) -> TaskGraph:
     """The workflow of a document; run times that are missing are 1, 2, 3, ... s."""
     content = json.dumps(document).encode()
-    graph = read_workflow(content, "file.json", "app", clock=clock, outside=outside)
+    setting = ImportSetting(clock=clock, outside="send" if outside else "leave-out")
+    graph = read_workflow(content, "file.json", "app", setting)
     return completed(graph, clock, lambda count: np.arange(1.0, count + 1), np.ones)
 
 
@@ -453,7 +454,7 @@ def test_malformed_workflows(
 )
 def test_files_that_are_no_workflows(text: bytes, what: str) -> None:
     with pytest.raises(InputError, match=what):
-        read_workflow(text, "file.json", "app", clock=1.0)
+        read_workflow(text, "file.json", "app", ImportSetting())
 
 
 def test_all_problems_of_a_workflow_at_once() -> None:
@@ -866,7 +867,7 @@ def test_metres() -> None:
 )
 def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: int) -> None:
     path = DATA / "wfinstances" / f"{name}.json"
-    graph = read_workflow(path.read_bytes(), path, name, clock=2400.0)
+    graph = read_workflow(path.read_bytes(), path, name, ImportSetting(clock=2400.0))
     facts = completed(graph, 2400.0, np.ones, np.ones).facts
     assert (facts["tasks"], facts["arcs"]) == (tasks, arcs)
     assert facts["tasks_without_work"] == idle
@@ -878,7 +879,7 @@ def test_real_workflows(name: str, tasks: int, arcs: int, idle: int, homeless: i
 def test_a_real_task() -> None:
     """Skewer of bacass: 208 s at 97.2%, reads 117 MB from outside, its R1, R2 files go to Unicycler."""
     path = DATA / WORKFLOWS[0]
-    workflow = read_workflow(path.read_bytes(), path, "bacass", clock=2400.0)
+    workflow = read_workflow(path.read_bytes(), path, "bacass", ImportSetting(clock=2400.0))
     k, successor = (workflow.application.subtasks.index(name) for name in ("SKEWER_1", "UNICYCLER_5"))
     assert workflow.work[k] == pytest.approx(208 * 0.972 * 2400)
     assert workflow.input[k] == pytest.approx((57604034 + 59494461) * 8e-6)

@@ -75,13 +75,7 @@ class _File(_Item):
 
 
 def read_dagbench(content: bytes, path: str | Path, name: str, setting: DagbenchSetting) -> TaskGraph:
-    """Read one task graph; what it does not say is the inputs of heads and the outputs of tails.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its path inside.
-    """
+    """Read one task graph; what it does not say is the inputs of heads and the outputs of tails."""
     graph = _document(content, path)["task_graph"]
     where = "task_graph.tasks[{}]", "task_graph.dependencies[{}]"
     places = [where[0].format(k) for k in range(len(graph["tasks"]))]

@@ -156,24 +156,7 @@ def _file(given: dict[str, str]) -> str:
 
 
 def read_dax(content: bytes, path: str | Path, name: str, setting: ImportSetting) -> TaskGraph:
-    """Read one workflow.
-
-    Parameters
-    ----------
-    content
-        The text of the file.
-    path
-        Where it came from, for messages.
-    name
-        Id of the application.
-    setting
-        Its ``clock`` turns run times into work; ``outside`` says what becomes of files from outside.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its line.
-    """
+    """Read one workflow."""
     if not content.strip():
         raise InputError(path, [("", "is empty")])
     reader = _Reader(setting.clock)

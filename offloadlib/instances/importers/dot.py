@@ -259,24 +259,7 @@ def _said(token: _Token) -> str:
 
 
 def read_dot(content: bytes, path: str | Path, name: str, setting: DotSetting) -> TaskGraph:
-    """Read one graph.
-
-    Parameters
-    ----------
-    content
-        The text of the file.
-    path
-        Where it came from, for messages.
-    name
-        Id of the application.
-    setting
-        Says which attributes count.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its line.
-    """
+    """Read one graph."""
     parser = _Parser(text_of(content, path), path)
     parser.graph()
     problems: list[Problem] = []

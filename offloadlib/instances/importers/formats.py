@@ -50,7 +50,8 @@ class Format:
     endings
         How the names of its files end: those in a folder are taken.
     read
-        From the content of a file, its path, the id of the application and the setting to a task graph.
+        From the content of a file, its path for messages, the id of the application and the setting to a task
+        graph; an :class:`.InputError` has every problem of the file, each with its line or its path inside.
     setting
         Its type of setting.
     words
@@ -62,10 +63,6 @@ class Format:
     read: Callable[[bytes, Path, str, Any], TaskGraph]
     setting: type[GraphSetting]
     words: Callable[[Any], Words]
-
-
-def _wfformat(content: bytes, path: Path, name: str, setting: ImportSetting) -> TaskGraph:
-    return read_workflow(content, path, name, clock=setting.clock, outside=setting.outside == "send")
 
 
 _BYTES = "bytes, converted to Mbit"
@@ -83,7 +80,7 @@ FORMATS = {
     "wfformat": Format(
         files="WfFormat 1.0 to 1.6, JSON; or folders of *.json.",
         endings=(".json",),
-        read=_wfformat,
+        read=read_workflow,
         setting=ImportSetting,
         words=lambda setting: Words(
             "WfFormat", _clocked("run time x avgCPU", setting), "file sizes", _BYTES, noun="workflow"

@@ -25,24 +25,9 @@ _Line = tuple[int, list[str]]
 
 
 def read_stg(content: bytes, path: str | Path, name: str, setting: GraphSetting) -> TaskGraph:
-    """Read one graph.
+    """Read one graph, whose tasks are called by their numbers.
 
-    Parameters
-    ----------
-    content
-        The text of the file.
-    path
-        Where it came from, for messages.
-    name
-        Id of the application; a task is called by its number.
-    setting
-        Its ``clock`` turns processing times, taken as seconds, into work. Costs of communication are taken as
-        bytes.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its line.
+    Processing times are taken as seconds, costs of communication as bytes.
     """
     lines = list(_lines(text_of(content, path)))
     if not lines:

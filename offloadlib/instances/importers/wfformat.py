@@ -44,6 +44,7 @@ from ..files.document import Document, parse_json
 from ..files.schema import Id
 from ..files.validate import duplicates, structure
 from .dataflow import FileTask, Workflow, task_graph
+from .setting import ImportSetting
 from .task_graph import Amount, Bytes, TaskGraph
 
 
@@ -136,39 +137,19 @@ _LAYOUTS = {
 }
 
 
-def read_workflow(
-    content: bytes, path: str | Path, name: str, *, clock: float, outside: bool = True
-) -> TaskGraph:
-    """Read one workflow.
-
-    Parameters
-    ----------
-    content
-        The text of the file.
-    path
-        Where it came from, for messages.
-    name
-        Id of the application.
-    clock
-        Nominal clock in MIPS.
-    outside
-        Whether a subtask stands for the files from outside that tasks with parents read; otherwise
-        these files are left out.
-
-    Raises
-    ------
-    InputError
-        With every problem of the file, each with its path inside.
-    """
+def read_workflow(content: bytes, path: str | Path, name: str, setting: ImportSetting) -> TaskGraph:
+    """Read one workflow."""
     document = parse_json(content, path)
     version = _version(document, path)
     layout = _LAYOUTS[version]
     problems = structure(layout.model, document)
     if problems:
         raise InputError(path, problems)
-    workflow = (_read_together if layout.runtime else _read_apart)(document["workflow"], layout, clock)
+    workflow = (_read_together if layout.runtime else _read_apart)(
+        document["workflow"], layout, setting.clock
+    )
     graph, problems = task_graph(
-        workflow, name, outside=outside, whole=layout.tasks, facts={"schema": version}
+        workflow, name, outside=setting.outside == "send", whole=layout.tasks, facts={"schema": version}
     )
     if graph is None:
         raise InputError(path, problems)
