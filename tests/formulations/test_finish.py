@@ -29,6 +29,7 @@ from offloadlib.formulations.proofs.nodes import Enumeration
 from offloadlib.formulations.structured.certificate import Certificate, Charged, write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price, finish
 from offloadlib.formulations.structured.decomposition.finish import Finish, Pool, enumerated, violated
+from offloadlib.formulations.structured.decomposition.master import Node
 from offloadlib.formulations.structured.decomposition.patterns import Levels, enumerable, enumerate_patterns
 from offloadlib.formulations.structured.decomposition.pricing import Prices, Restrictions, price
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Solution, evaluate, write
@@ -110,7 +111,7 @@ def scarce(seed: int, devices: int = 5, application: str = "fork-join-3", **more
 def finished(instance: Instance) -> branch_and_price._Search:
     """The root closed by the finish at once, from all-local: pools as large as can be."""
     search = branch_and_price._Search(instance, Solution.all_local(instance), Budget())
-    search._bound(0, (), Prices.zero(instance))
+    search._bound(0, (), Node(-np.inf, Prices.zero(instance)))
     for leaf in search.tree.explore(lambda: search.cutoff, lambda: False):
         assert search._finished(leaf)
     return search

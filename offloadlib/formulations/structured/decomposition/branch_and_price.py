@@ -26,10 +26,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,26 +41,38 @@ from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
+from ...engine.branching import (
+    LEAST_GAIN,
+    PATIENCE,
+    PATIENCE_AT_ROOT,
+    ROUND_SECONDS,
+    ROUND_SHARE,
+    SPLIT,
+    Reached,
+    dive,
+    explored,
+    strongest,
+)
 from ...engine.columns import CONVERGED, PRECISION, ROUND_GAP
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Divided, Enumeration, Proof, claim
 from .. import pooling
 from ..certificate import Certificate, Charged, rounded
-from ..certificate import Places as Branch
+from ..certificate import Places as At
 from ..limited import branch_and_price as limited
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import PricedLimits
-from .master import SPLIT, Column, Master, Node, Step
+from .master import Branch, Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, difference, price
 from .primal import Primal, pack
 from .tatonnement import rough
 
-PATIENCE = 0.1
-"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
+ROUGH_SEARCH = 20_000
+"""Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
 
 SOON = 0.01
 """Share of the time limit: where searches for rough prices take longer, a solution is made of these before
@@ -74,41 +85,17 @@ ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
 
-PATIENCE_AT_ROOT = 0.01
-"""As above, when it goes on."""
-
-ROUGH_SEARCH = 20_000
-"""Effort for a device's decision in the first solutions, as for :func:`~.pricing.price`."""
-
 UNSPLIT = 1e-7
 """A subtask with less at a place, in sums of weights, is not split there."""
 
-LEAST_GAIN = 1e-9
-"""What a branch counts for at least, relative to the cost: others are told apart by its sibling."""
-
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
-
-FIRST_ROUND = 8
-"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
-
-DEEPEST = 60
-"""Steps of a dive: where each step splits other devices anew, it is given up."""
-
-SETTLED = 0.1
-"""Share of the split devices that a step of a dive settles."""
 
 NEARLY_EQUAL = 1e-6
 """Prices that differ by less, relatively, are made equal in a certificate if it proves as much with them."""
 
 UNPRICED = 1.0
 """Seconds for the bound without prices, at the most: it comes after the time limit."""
-
-ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
-"""Of the time that is left, and at the most, for the mixed-integer program over the known columns."""
-
-CANDIDATES = 8
-"""Branches that are compared before one is taken."""
 
 DEAR = 0.05
 """Share of the time left that fixing may take before a better incumbent is sought, which makes it cheaper."""
@@ -121,14 +108,6 @@ LESS = 0.7
 
 SMALLEST_SHARE = 0.1
 """Share of the gap with which patterns are enumerated for an incumbent, where all of it leaves too many."""
-
-
-@dataclass(frozen=True)
-class _Reached:
-    """How a node was reached, and what column generation has left there."""
-
-    path: tuple[Step, ...]
-    node: Node
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -243,6 +222,9 @@ def _closing(instance: Instance, node: Charged | Divided | Enumeration) -> Charg
     return node if isinstance(node, Divided) else _prohibitive(instance, node)
 
 
+_Reached = Reached[Step, Node]
+
+
 class _Search(Run[Solution]):
     def __init__(
         self,
@@ -267,8 +249,7 @@ class _Search(Run[Solution]):
     @property
     def cutoff(self) -> float:
         """A bound from here on closes a node."""
-        gap = max(self.budget.gap, 0.5 * OPTIMAL_GAP)
-        return self.objective - gap * abs(self.objective)
+        return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
 
     @property
     def fixing_cutoff(self) -> float:
@@ -285,17 +266,10 @@ class _Search(Run[Solution]):
         first = self._rough()
         if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
             self.master.effort = ROUGH_SEARCH
-        root = self._bound(0, (), *first, share=AT_ROOT)
+        root = self._bound(0, (), first, share=AT_ROOT)
         if root.bound < self.cutoff:
             self._construct(root.state.node.prices)
-        rounds = FIRST_ROUND
-        for leaf in self.tree.explore(lambda: self.cutoff, self.stop):
-            if self.tree.explored >= rounds:
-                rounds *= 4
-                self._dive(leaf.state)
-                self._round()
-            if leaf.bound >= self.cutoff:  # for the incumbent that was found there
-                continue
+        for leaf in explored(self.tree, lambda: self.cutoff, self.stop, self._seek):
             if not self.prepared:
                 if not (self._near(leaf) and self._finished(leaf)):
                     self._prepare(leaf)
@@ -304,6 +278,13 @@ class _Search(Run[Solution]):
         self.report()
         # Else pricing was cut short, and branching cannot mend that.
         return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
+
+    def _seek(self, at: _Reached) -> None:
+        self._dive(at)
+        self._round()
+
+    def _dive(self, at: _Reached) -> None:
+        dive(at, lambda node: node.bound >= self.cutoff or self.late(), self._split, self._dived)
 
     def _near(self, root: Open[_Reached]) -> bool:
         """Whether the first incumbent is so good that the finish may do without a better one."""
@@ -324,7 +305,7 @@ class _Search(Run[Solution]):
             self._round()
         self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            node = self._bound(0, (), node.prices, node.bound).state.node
+            node = self._bound(0, (), node).state.node
             if not never:
                 self._fix(node)
         else:
@@ -340,27 +321,24 @@ class _Search(Run[Solution]):
             self.tree.leave_out(self.fixing_cutoff)
             self.fixing.apply(self.fixing_cutoff)
 
-    def _bound(
-        self,
-        number: int,
-        path: tuple[Step, ...],
-        prices: Prices,
-        floor: float = -np.inf,
-        share: float = 1.0,
-    ) -> Open[_Reached]:
-        """Bound a node of the tree, in a share of the time limit."""
+    def _bound(self, number: int, path: tuple[Step, ...], above: Node, share: float = 1.0) -> Open[_Reached]:
         patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
         self.master.restrict(path)
         with self._alarm(share) as self.master.stopped:
             node = self.master.generate(
-                self._restrictions(path), prices, self.cutoff, lambda: self.late(share), patience, floor
+                self._restrictions(path),
+                above.prices,
+                self.cutoff,
+                lambda: self.late(share),
+                patience,
+                above.bound,
             )
         self.master.stopped = self.stopped
         if self.certify and self.fixing is not None:
-            node = self._verified(node, path, prices, floor)
+            node = self._verified(node, path, above)
         if self.certify:
             node = self._levelled(node, path)
-        leaf = self.tree.bounded(number, node.bound, Charged(node.prices), _Reached(path, node))
+        leaf = self.tree.bounded(number, node.bound, Charged(node.prices), Reached(path, node))
         self._accept(node)
         self.report()
         return leaf
@@ -374,14 +352,14 @@ class _Search(Run[Solution]):
             restrictions.divide(*step)
         return restrictions
 
-    def _verified(self, node: Node, path: tuple[Step, ...], start: Prices, floor: float) -> Node:
+    def _verified(self, node: Node, path: tuple[Step, ...], above: Node) -> Node:
         """The node's bound as a certificate proves it, which knows of no fixing."""
         whole = self._restrictions(path, fixed=False)
         bound, found = self.master.lagrangian(node.prices, whole)
-        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= floor):
+        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= above.bound):
             return replace(node, bound=bound)
         if self.late():  # the parent's prices prove as much as there
-            return replace(node, bound=floor, prices=start)
+            return replace(node, bound=above.bound, prices=above.prices)
         self.master.restrict(path, fixed=False)
         self.master.add(found.solution)
         return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
@@ -468,15 +446,15 @@ class _Search(Run[Solution]):
         self._settle(rows)
 
     def _branch(self, leaf: Open[_Reached]) -> None:
-        step = self._choice(leaf.state)
-        if step is None:  # nothing is split: the bound cannot be raised by branching
-            return
         node, path = leaf.state.node, leaf.state.path
-        children = self.tree.divide(Charged(node.prices), Branch(*step))
+        branch = self._choice(leaf.state)
+        if branch is None:  # nothing is split: the bound cannot be raised by branching
+            return
+        children = self.tree.divide(Charged(node.prices), At(*branch))
         for number, inside in zip(children, (True, False), strict=True):
-            self._bound(number, (*path, (*step, inside)), node.prices, node.bound)
+            self._bound(number, (*path, (*branch, inside)), node)
 
-    def _choice(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
+    def _choice(self, at: _Reached) -> Branch | None:
         """The split subtask and places whose branches raise the known columns' program most.
 
         Whether a subtask is local decides more than where it goes, as a slot at one offload point is
@@ -486,17 +464,13 @@ class _Search(Run[Solution]):
         ranked = sorted(
             split, key=lambda key: (LOCAL not in key[2], round(abs(split[key] - 0.5), 9), key[:2])
         )
-        if not ranked:
-            return None
-        local = LOCAL in ranked[0][2]
-        candidates = [key for key in ranked if (LOCAL in key[2]) == local][:CANDIDATES]
-        if len(candidates) == 1:
-            return candidates[0]
-        self.master.restrict(at.path)
-        scores = [self._score(at.node.bound, key) for key in candidates]
-        return candidates[int(np.argmax(scores))]
+        alike = [key for key in ranked if (LOCAL in key[2]) == (LOCAL in ranked[0][2])]
+        if len(alike) > 1:
+            self.master.restrict(at.path)
+        least, most = LEAST_GAIN * abs(self.objective), self.cutoff - at.node.bound
+        return strongest(alike, partial(self.master.gains, bound=at.node.bound), least, most)
 
-    def _splits(self, node: Node) -> dict[tuple[int, int, frozenset[int]], float]:
+    def _splits(self, node: Node) -> dict[Branch, float]:
         """(device, subtask, places) -> its share, where the master splits a subtask between places.
 
         Offload points are split by speed: a set of places is local, or the fastest ones.
@@ -507,7 +481,7 @@ class _Search(Run[Solution]):
             for k, place in enumerate(column.places):
                 at = share.setdefault((column.device, k), {})
                 at[place] = at.get(place, 0.0) + weight
-        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        splits: dict[Branch, float] = {}
         for (m, k), at in share.items():
             whole = sum(at.values())
             if UNSPLIT < at.get(LOCAL, 0.0) < whole - UNSPLIT:
@@ -527,18 +501,10 @@ class _Search(Run[Solution]):
         order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
         return [frozenset(order[: i + 1]) for i in range(len(order))]
 
-    def _score(self, bound: float, key: tuple[int, int, frozenset[int]]) -> float:
-        """Product of what the two branches add to the program over the known columns."""
-        score = 1.0
-        for inside in (True, False):
-            gain = self.master.probe((*key, inside)) - bound
-            score *= min(max(gain, LEAST_GAIN * abs(self.objective)), self.cutoff - bound)
-        return score
-
     def _limits(self) -> PricedLimits:
         return PricedLimits(self.instance, ROUGH_SEARCH, self.late, self.stopped, threads=self.budget.threads)
 
-    def _rough(self) -> tuple[Prices, float]:
+    def _rough(self) -> Node:
         """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master; a
         solution of them, where they have taken long."""
         limits = self._limits()
@@ -548,11 +514,11 @@ class _Search(Run[Solution]):
             for table in rough(limits, dual, lambda: self.late(AT_ROOT), lambda: self.late(later)):
                 self.master.add(limits.solution(table))
 
-        def proven() -> tuple[Prices, float]:
+        def proven() -> Node:
             prices = limits.prices(dual.vector)
             bound = claim(dual.bound) if dual.evaluations else -np.inf
             self.tree.improve(bound, Charged(prices))
-            return prices, bound
+            return Node(bound, prices)
 
         best = proven()
         if dual.evaluations and self.master.searched and self.late(SOON):
@@ -575,25 +541,21 @@ class _Search(Run[Solution]):
             primal.construct(dual)
         self._settle(primal.solution.rows(self.instance))
 
-    def _dive(self, top: _Reached) -> None:
-        """Settle the most settled of the devices that the master splits, again and again."""
-        node, path = top.node, top.path
-        for _ in range(DEEPEST):
-            if node.bound >= self.cutoff or self.late():
-                return
-            split = sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - SPLIT)
-            if not split:
-                return
-            likeliest: dict[int, Column] = {}
-            for _, i in split:
-                likeliest.setdefault(self.master.columns[i].device, self.master.columns[i])
-            for column in islice(likeliest.values(), math.ceil(SETTLED * len(likeliest))):
-                path += tuple((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
-            self.master.restrict(path)
-            node = self.master.generate(
-                self._restrictions(path), node.prices, self.cutoff, self.late, 1.0, node.bound
-            )
-            self._accept(node)
+    def _split(self, node: Node) -> Iterator[tuple[int, Iterator[Step]]]:
+        def settling(column: Column) -> Iterator[Step]:
+            return ((column.device, k, frozenset([n]), True) for k, n in enumerate(column.places))
+
+        for _, i in sorted((-weight, i) for i, weight in node.weights.items() if weight < 1 - SPLIT):
+            column = self.master.columns[i]
+            yield column.device, settling(column)
+
+    def _dived(self, path: tuple[Step, ...], above: Node) -> Node:
+        self.master.restrict(path)
+        node = self.master.generate(
+            self._restrictions(path), above.prices, self.cutoff, self.late, 1.0, above.bound
+        )
+        self._accept(node)
+        return node
 
     def _round(self) -> None:
         """The mixed-integer program over the known columns, started from the incumbent."""

@@ -30,7 +30,9 @@ least C_p + pi U_p + mu of the patterns left to each device, minus prices x limi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,6 +43,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
+from ...engine.branching import explored, strongest
 from ...engine.columns import ROUND_GAP, UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.tree import Tree
 from ...engine.units import unit_for
@@ -51,9 +54,6 @@ from .pricing import Prices, Restrictions, difference
 
 LEAST_GAIN = 1e-6
 """What a branch counts for at least, relative to what is missing: others are told apart by its sibling."""
-
-CANDIDATES = 8
-"""Branches that are compared before one is taken."""
 
 LARGEST_POOL = 8_000
 """Patterns of all devices, at the most."""
@@ -381,14 +381,9 @@ class Finish:
             if root.bound < host.cutoff:
                 root = self._sifted(root)
         tree.bounded(tree.in_hand, root.bound, root.at, root)
-        rounds = FIRST_ROUND
-        for leaf in tree.explore(lambda: host.cutoff, host.stop):
+        for leaf in explored(tree, lambda: host.cutoff, host.stop, self._round, FIRST_ROUND):
             host.report()
-            if tree.explored >= rounds:
-                rounds *= 4
-                self._round(leaf.state)
-            if leaf.bound < host.cutoff:
-                self._branch(leaf.state)
+            self._branch(leaf.state)
 
     def seek(self, prices: Prices) -> None:
         """Look for an incumbent only."""
@@ -480,23 +475,15 @@ class Finish:
                     continue
                 most = min(max(int(used @ weights / weights.sum()), low), high - 1)
                 ranked.append((abs(weights[used <= most].sum() - 0.5), i, level, most))
-        if not ranked:
-            return None
         # How much is offloaded decides more than where it goes.
         last = len(self.levels.speeds) - 1
         amounts = [at for at in ranked if at[2] == last]
-        candidates = [at[1:] for at in sorted(amounts or ranked)[:CANDIDATES]]
-        if len(candidates) == 1:
-            return candidates[0]
-        return max(candidates, key=lambda at: self._score(node, *at))
+        candidates, room = [at[1:] for at in sorted(amounts or ranked)], self.host.cutoff - node.bound
+        return strongest(candidates, partial(self._gains, node), LEAST_GAIN * room, room)
 
-    def _score(self, node: Node, i: int, level: int, most: int) -> float:
-        """Product of what the two branches add to the program over the known columns."""
-        score, room = 1.0, self.host.cutoff - node.bound
-        for mask in self._sides(i, level, most):
-            gain = self.program.probe(node.mask & mask) - node.bound
-            score *= min(max(gain, LEAST_GAIN * room), room)
-        return score
+    def _gains(self, node: Node, at: tuple[int, int, int]) -> Iterator[float]:
+        """What the two branches add to the program over the known columns."""
+        return (self.program.probe(node.mask & mask) - node.bound for mask in self._sides(*at))
 
     def _offer(self, node: Node) -> None:
         """Of each device, the cheapest pattern in use: they differ in nothing else."""

@@ -36,6 +36,7 @@ from offloadlib.instances import LOCAL, UNLIMITED, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.loops import SMALLEST
 
+from ...engine.branching import SPLIT
 from ...engine.columns import PRECISION, UNUSED, Mask, RestrictedMaster, Steps, generate
 from ...engine.units import unit_for
 from ..certificate import rounded
@@ -46,9 +47,6 @@ from .search import LARGEST_SEARCH
 
 GROWTH = 10
 """Times as much effort, when less finds nothing more."""
-
-SPLIT = 1e-6
-"""What is nearer to 0 or 1 is not split."""
 
 MOST_TIMES_UPPER = 16.0
 """A first penalty is at the most so many times an incumbent's cost: the program's tolerances are relative to
@@ -64,8 +62,11 @@ class Column:
     cost: float
 
 
+Branch = tuple[int, int, frozenset[int]]
+"""Device, subtask, places."""
+
 Step = tuple[int, int, frozenset[int], bool]
-"""A branch taken: device, subtask, places, whether it is at one of them."""
+"""A branch taken: whether the subtask is at one of the places."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,10 @@ class Master:
         value = self.program.solve().value
         self.program.close(before)
         return value
+
+    def gains(self, branch: Branch, bound: float) -> Iterator[float]:
+        """What the sides of a branch add to a bound, over the known columns."""
+        return (self.probe((*branch, inside)) - bound for inside in (True, False))
 
     def lagrangian(
         self,

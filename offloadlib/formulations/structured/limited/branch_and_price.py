@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -41,12 +41,25 @@ from offloadlib.instances.structured.options import options
 from offloadlib.instances.structured.subset import subset
 
 from ...engine import highs
+from ...engine.branching import (
+    LEAST_GAIN,
+    PATIENCE,
+    PATIENCE_AT_ROOT,
+    ROUND_SECONDS,
+    ROUND_SHARE,
+    SPLIT,
+    Reached,
+    dive,
+    explored,
+    strongest,
+)
 from ...engine.columns import ROUND_GAP
 from ...engine.outcome import Run, TooManyDecisions, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.nodes import Proof, claim
 from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
-from ..certificate import Places as Branch
+from ..certificate import Places as At
+from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed
 from .blocks import Blocks
@@ -54,19 +67,13 @@ from .columns import valued
 from .decisions import Lister
 from .exchange import exchanged
 from .lagrangian import ROUNDING, Bounded, Lagrangian
-from .master import ALL, SPLIT, Master, Node, Step, branches
+from .master import ALL, Master, Node, branches
 from .misses import nearest_misses
 from .repair import Repair
 from .rough import rough
 
-PATIENCE = 0.1
-"""Share of the gap of a node for which its column generation goes on, where it has to be divided."""
-
 AT_ROOT = 0.3
 """Share of the time limit after which the root's column generation waits for better incumbents."""
-
-PATIENCE_AT_ROOT = 0.01
-"""As above, when it goes on."""
 
 ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 """Effort for a device's decision at first, as for :func:`.pricing.price`, and for a bound of many devices."""
@@ -82,24 +89,6 @@ IN_SAMPLE, HALFWAY = 0.2, 0.5
 
 DEAR = 10.0
 """What artificial columns cost at first, relative to the greatest cost of a device alone."""
-
-FIRST_ROUND = 8
-"""Nodes after which incumbents are sought again; then after four times as many, and so on."""
-
-DEEPEST = 60
-"""Steps of a dive: where each step splits other devices anew, it is given up."""
-
-SETTLED = 0.1
-"""Share of the split devices that a step of a dive settles."""
-
-LEAST_GAIN = 1e-9
-"""What a branch counts for at least, relative to the bound: others are told apart by its sibling."""
-
-CANDIDATES = 8
-"""Branches that are compared before one is taken."""
-
-ROUND_SHARE, ROUND_SECONDS = 0.25, 10.0
-"""Of the time that is left, and at the most, for the mixed-integer program over the known columns."""
 
 MOST_LISTED = 20_000
 """Decisions of all devices together, subtasks times places, of which the program is made complete."""
@@ -130,14 +119,6 @@ spared."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
-
-
-@dataclass(frozen=True)
-class _Reached:
-    """How a node was reached, and what column generation has left there."""
-
-    path: tuple[Step, ...]
-    node: Node
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -221,10 +202,13 @@ def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[fl
             charge = search._alone()
             if charge is None:
                 return None
-            node = search._bound(0, (), charge, -math.inf).state.node
+            node = search._bound(0, (), Node(-math.inf, charge)).state.node
         except OutOfTime:
             return None
     return (node.bound, node.charge) if math.isfinite(node.bound) else None
+
+
+_Reached = Reached[Step, Node]
 
 
 class BranchAndPrice(Run[Solution | None]):
@@ -272,7 +256,7 @@ class BranchAndPrice(Run[Solution | None]):
             return Termination.FINISHED
         if self.large:
             return self._ended()
-        root = self._bound(0, (), charge, -math.inf, share=AT_ROOT)
+        root = self._bound(0, (), Node(-math.inf, charge), share=AT_ROOT)
         if root.bound < self.cutoff:
             complete = self._complete(root.state.node)
             self._construct(
@@ -288,14 +272,8 @@ class BranchAndPrice(Run[Solution | None]):
             self._again()
         elif root.bound < self.cutoff:
             self._dive(root.state)
-        rounds = FIRST_ROUND
-        for leaf in self.tree.explore(lambda: self.cutoff, self.stop):
-            if self.tree.explored >= rounds:
-                rounds *= 4
-                self._dive(leaf.state)
-                self._round(leaf.state.node)
-            if leaf.bound < self.cutoff:
-                self._branch(leaf)
+        for leaf in explored(self.tree, lambda: self.cutoff, self.stop, self._seek):
+            self._branch(leaf)
         return self._ended()
 
     def begin(self) -> Charge | None:
@@ -309,7 +287,7 @@ class BranchAndPrice(Run[Solution | None]):
     def improve(self, charge: Charge) -> Termination:
         """Better prices without branches, and solutions from them."""
         if not self.large:
-            node = self._bound(0, (), charge, -math.inf, share=HALFWAY).state.node
+            node = self._bound(0, (), Node(-math.inf, charge), share=HALFWAY).state.node
             if node.bound < self.cutoff:
                 self._construct(node)
         return self._ended()
@@ -324,17 +302,24 @@ class BranchAndPrice(Run[Solution | None]):
         # Else pricing was cut short, and branching cannot mend that.
         return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
 
+    def _seek(self, at: _Reached) -> None:
+        self._dive(at)
+        self._round(at.node)
+
+    def _dive(self, at: _Reached) -> None:
+        dive(at, lambda node: node.bound >= self.cutoff or self.late(), self._split, self._dived)
+
     def _again(self) -> None:
         """Go on with a root that took its share of the time, now that there are better incumbents."""
         for leaf in islice(self.tree.explore(lambda: self.cutoff, self.late), 1):
-            self._bound(leaf.number, (), leaf.state.node.charge, leaf.bound)
+            self._bound(leaf.number, (), leaf.state.node)
 
     def _alone(self) -> Charge | None:
         """The bound of each device alone, and a charge to begin with; None where that is proof enough."""
         first = self.lagrangian.evaluate(self.lagrangian.free())
         if first.bound == math.inf:
             charge = self.lagrangian.nowhere
-            self.tree.bounded(0, math.inf, charge, _Reached((), Node(math.inf, charge)))
+            self.tree.bounded(0, math.inf, charge, Reached((), Node(math.inf, charge)))
             return None
         bottom = int(np.argmax(first.value))
         charge, floor = self.lagrangian.free(self._first_shares(bottom)), first.bound
@@ -363,21 +348,18 @@ class BranchAndPrice(Run[Solution | None]):
         self.tree.improve(bound, best)
         return best
 
-    def _bound(
-        self, number: int, path: tuple[Step, ...], charge: Charge, floor: float, share: float = 1.0
-    ) -> Open[_Reached]:
-        """Bound a node of the tree, in a share of the time limit."""
+    def _bound(self, number: int, path: tuple[Step, ...], above: Node, share: float = 1.0) -> Open[_Reached]:
         node = self._known.generate(
             path,
-            charge,
+            above.charge,
             cutoff=self.cutoff,
             stop=lambda: self.late(share),
             patience=PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0,
-            floor=floor,
+            floor=above.bound,
         )
         if node.whole:
             node = self._accepted(node, path)
-        leaf = self.tree.bounded(number, node.bound, node.charge, _Reached(path, node))
+        leaf = self.tree.bounded(number, node.bound, node.charge, Reached(path, node))
         self.report()
         return leaf
 
@@ -444,31 +426,29 @@ class BranchAndPrice(Run[Solution | None]):
 
     def _branch(self, leaf: Open[_Reached]) -> None:
         node, path = leaf.state.node, leaf.state.path
-        step = self._choice(leaf.state) or self._unsettled(leaf.state)
-        if step is None:  # nothing is split: the bound cannot be raised by branching
+        branch = self._choice(leaf.state)
+        if branch is None:  # nothing is split: the bound cannot be raised by branching
             return
-        branch = Refused(step[0]) if step[1] == ALL else Branch(*step)
-        children = self.tree.divide(node.charge, branch)
+        children = self.tree.divide(node.charge, Refused(branch[0]) if branch[1] == ALL else At(*branch))
         for number, inside in zip(children, (True, False), strict=True):
-            self._bound(number, (*path, (*step, inside)), node.charge, node.bound)
+            self._bound(number, (*path, (*branch, inside)), node)
 
-    def _choice(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
+    def _choice(self, at: _Reached) -> Branch | None:
         """The split place, or refusal, whose branches raise the known columns' program most."""
-        if at.node.whole:
-            return None
-        split = self._splits(at.node)
-        ranked = sorted(split, key=lambda key: (round(abs(split[key] - 0.5), 9), key[:2], sorted(key[2])))
-        candidates = ranked[:CANDIDATES]
-        if len(candidates) < 2:
-            return candidates[0] if candidates else None
-        self._known.restrict(at.path)
-        scores = [self._score(at.node.bound, key) for key in candidates]
-        return candidates[int(np.argmax(scores))]
+        return (None if at.node.whole else self._strongest(at)) or self._unsettled(at)
 
-    def _splits(self, node: Node) -> dict[tuple[int, int, frozenset[int]], float]:
+    def _strongest(self, at: _Reached) -> Branch | None:
+        split, bound = self._splits(at.node), at.node.bound
+        ranked = sorted(split, key=lambda key: (round(abs(split[key] - 0.5), 9), key[:2], sorted(key[2])))
+        if len(ranked) > 1:
+            self._known.restrict(at.path)
+        least = LEAST_GAIN * abs(bound) or LEAST_GAIN
+        return strongest(ranked, partial(self._known.gains, bound=bound), least, self.cutoff - bound)
+
+    def _splits(self, node: Node) -> dict[Branch, float]:
         """(device, subtask, places) -> its share, where the master splits a device."""
         columns = self._known.columns
-        splits: dict[tuple[int, int, frozenset[int]], float] = {}
+        splits: dict[Branch, float] = {}
         some = node.weights < 1 - SPLIT
         tables, devices = columns.table[node.used[some]], columns.device[node.used[some]]
         for m, row, weight in zip(
@@ -483,16 +463,7 @@ class BranchAndPrice(Run[Solution | None]):
                 splits[key] = splits.get(key, 0.0) + weight
         return {key: share for key, share in splits.items() if SPLIT < share < 1 - SPLIT}
 
-    def _score(self, bound: float, key: tuple[int, int, frozenset[int]]) -> float:
-        """Product of what the two branches add to the program over the known columns."""
-        score, most = 1.0, self.cutoff - bound
-        least = LEAST_GAIN * abs(bound) or LEAST_GAIN
-        for inside in (True, False):
-            gain = self._known.probe((*key, inside)) - bound
-            score *= min(max(gain, least), most)
-        return score
-
-    def _unsettled(self, at: _Reached) -> tuple[int, int, frozenset[int]] | None:
+    def _unsettled(self, at: _Reached) -> Branch | None:
         """A place that is not settled yet, of a device that a broken limit is used most by."""
         left, instance, known = branches(self.lagrangian, at.path), self.instance, self._known
         order = range(instance.num_devices)
@@ -595,33 +566,30 @@ class BranchAndPrice(Run[Solution | None]):
         priced: Floats = counted + columns.use @ charge.prices
         return priced
 
-    def _dive(self, top: _Reached) -> None:
-        """Settle the most settled of the devices that the master splits, again and again."""
-        node, path, columns = top.node, top.path, self._known.columns
-        for _ in range(DEEPEST):
-            if node.bound >= self.cutoff or self.late() or node.whole or not len(node.used):
-                return
-            order = np.argsort(-node.weights, kind="stable")
-            likeliest: dict[int, int] = {}
-            for i, weight in zip(node.used[order].tolist(), node.weights[order].tolist(), strict=True):
-                if weight < 1 - SPLIT:
-                    likeliest.setdefault(int(columns.device[i]), i)
-            for m, i in islice(likeliest.items(), math.ceil(SETTLED * len(likeliest))):
-                path += tuple(self._settling(m, columns.table[i].tolist()))
-            node = self._known.generate(
-                path, node.charge, cutoff=self.cutoff, stop=self.late, patience=1.0, floor=node.bound
-            )
-            if node.whole:
-                self._offer(self._table(node.used))
+    def _split(self, node: Node) -> Iterator[tuple[int, Iterator[Step]]]:
+        order = np.argsort(-node.weights, kind="stable")
+        for i, weight in zip(node.used[order].tolist(), node.weights[order].tolist(), strict=True):
+            if weight < 1 - SPLIT:
+                yield int(self._known.columns.device[i]), self._settling(i)
 
-    def _settling(self, device: int, row: list[int]) -> Iterator[Step]:
-        """The branches that leave one decision to a device."""
+    def _settling(self, column: int) -> Iterator[Step]:
+        """The branches that leave one column to its device."""
+        columns = self._known.columns
+        device, row = int(columns.device[column]), columns.table[column].tolist()
         if row[0] == REFUSED:
             yield device, ALL, frozenset(), True
             return
         size = self.instance.applications[int(self.instance.devices.application[device])].size
         for k, place in enumerate(row[:size]):
             yield device, k, frozenset([place]), True
+
+    def _dived(self, path: tuple[Step, ...], above: Node) -> Node:
+        node = self._known.generate(
+            path, above.charge, cutoff=self.cutoff, stop=self.late, patience=1.0, floor=above.bound
+        )
+        if node.whole:
+            self._offer(self._table(node.used))
+        return node
 
     def _complete(self, node: Node) -> bool:
         """Know every decision that can be part of a better solution; whether that was possible."""

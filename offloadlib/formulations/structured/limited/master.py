@@ -20,7 +20,7 @@ Rows are scaled so that there is about 1 of everything.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,15 +31,14 @@ from offloadlib.instances import Solution
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.structured.model import REFUSED
 
+from ...engine.branching import SPLIT
 from ...engine.columns import CONVERGED, PRECISION, SMOOTHING, UNUSED, RestrictedMaster, Steps, generate
 from ...engine.units import unit_for
 from ..certificate import Charge, shortened
+from ..decomposition.master import Branch, Step
 from .columns import Columns, Valued, valued
 from .lagrangian import Bounded, Lagrangian
 from .pricing import LARGEST_SEARCH, Branches
-
-SPLIT = 1e-6
-"""What is nearer to 0 or 1 is not split."""
 
 SMOOTHING_AT_ROOT = 0.85
 """Weight of the best prices so far: rough ones are better than those of a master with few columns."""
@@ -48,11 +47,7 @@ GROWTH = 10
 """Times as much effort, when less finds nothing more."""
 
 ALL = -1
-"""In place of a subtask: whether the device is refused."""
-
-Step = tuple[int, int, frozenset[int], bool]
-"""A branch taken: device, subtask, places, whether it is at one of them; with :data:`ALL`, whether the
-device is refused."""
+"""In place of a subtask: the branch has the device refused, or not."""
 
 
 def branches(lagrangian: Lagrangian, path: Iterable[Step]) -> Branches:
@@ -197,6 +192,10 @@ class Master:
         value = self.program.solve().value
         self.close(before)
         return value
+
+    def gains(self, branch: Branch, bound: float) -> Iterator[float]:
+        """What the sides of a branch add to a bound, over the known columns."""
+        return (self.probe((*branch, inside)) - bound for inside in (True, False))
 
     def try_harder(self) -> bool:
         """Price with more effort from now on; whether that is possible."""
