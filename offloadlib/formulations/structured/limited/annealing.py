@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
+from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
 from .columns import Columns
 from .lagrangian import Lagrangian
@@ -77,15 +77,23 @@ COLUMN_LISTS = named(ColumnLists, _INT, _INT, _READ, _INT, _INT, _READ, _READ, _
 
 
 class Schedule(NamedTuple):
-    """Sweeps over the devices, and the temperatures at which they begin and end."""
+    """Steps (sweeps over the devices, or changes), and the temperatures at which they begin and end."""
 
-    sweeps: int
+    steps: int
     hot: float
     cold: float
     seed: int
 
 
 SCHEDULE = named(Schedule, types.int64, types.float64, types.float64, types.int64)
+
+
+@subroutine
+def shifted(state: Any) -> Any:
+    """The next state of a random generator (Marsaglia's xorshift): its upper 53 bits are a random number."""
+    state ^= state << np.uint64(13)
+    state ^= state >> np.uint64(7)
+    return state ^ (state << np.uint64(17))
 
 
 @kernel(
@@ -102,7 +110,7 @@ def anneal(moves: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped
     cost, least, harder = 0.0, np.inf, 1.0
     state = np.uint64(schedule.seed * 2 + 1)
     each = max(devices // LOOKS, 1)
-    for sweep in range(schedule.sweeps * LOOKS + 1):
+    for sweep in range(schedule.steps * LOOKS + 1):
         within = True
         for x in range(limits):
             within &= used[x] <= moves.right[x]
@@ -110,15 +118,13 @@ def anneal(moves: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped
             least = cost
             for m in range(len(chosen)):
                 best[m] = chosen[m]
-        if sweep == schedule.sweeps * LOOKS or stopped[0]:
+        if sweep == schedule.steps * LOOKS or stopped[0]:
             break
-        done = sweep / (schedule.sweeps * LOOKS)
+        done = sweep / (schedule.steps * LOOKS)
         heat = schedule.hot * (schedule.cold / schedule.hot) ** done
         harder = _LAST_PENALTY**done
         for _ in range(each):
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
+            state = shifted(state)
             draw = state >> np.uint64(11)
             m = moves.device[np.int64(draw % np.uint64(devices))]
             size = moves.first[m + 1] - moves.first[m]
@@ -138,9 +144,7 @@ def anneal(moves: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped
                 used[x] += moves.amount[i]
                 beyond += moves.penalty[x] * (max(used[x] - moves.right[x], 0.0) - before)
             total = change + harder * beyond
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
+            state = shifted(state)
             uniform = np.float64(state >> np.uint64(11)) * 2.0**-53
             if total <= 0.0 or (heat > 0.0 and uniform < np.exp(-total / heat)):
                 chosen[m] = new

@@ -19,7 +19,7 @@ from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
 
 from ..decomposition.tables import READ
-from .annealing import COLUMN_LISTS, Beginning, reduced
+from .annealing import COLUMN_LISTS, SCHEDULE, Beginning, Schedule, reduced, shifted
 from .columns import Columns
 from .lagrangian import Lagrangian
 from .tables import of_format_2
@@ -75,12 +75,8 @@ def _amount(moves: Any, column: int, limit: int) -> float:
 @subroutine
 def _drawn(state: Any, count: int) -> int:
     """A random number below a count; the state (1,) moves on."""
-    x = state[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    state[0] = x
-    return int(np.int64((x >> np.uint64(11)) % np.uint64(count)))
+    state[0] = shifted(state[0])
+    return int(np.int64((state[0] >> np.uint64(11)) % np.uint64(count)))
 
 
 @subroutine
@@ -99,24 +95,13 @@ def _count(moves: Any, old: int, new: int, delta: Any, touched: Any, n: int) -> 
 
 @kernel(
     types.float64(
-        *(COLUMN_LISTS, USERS, READ, types.int64, types.float64, types.float64, types.int64, types.float64),
+        *(COLUMN_LISTS, USERS, READ, SCHEDULE),
         *(writable("int64"), writable("int64"), writable("float64"), STOPPED),
     ),
     of_format_2,
 )
 def exchange(
-    moves: Any,
-    users: Any,
-    most: Any,
-    changes: Any,
-    hot: Any,
-    cold: Any,
-    seed: Any,
-    dearer: Any,
-    chosen: Any,
-    best: Any,
-    used: Any,
-    stopped: Any,
+    moves: Any, users: Any, most: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped: Any
 ) -> float:
     """Change ``chosen`` (M,) again and again, as :func:`.annealing.anneal` does, most often in pairs.
 
@@ -125,14 +110,14 @@ def exchange(
     """
     limits, devices = len(moves.right), len(moves.device)
     state = np.empty(1, np.uint64)
-    state[0] = np.uint64(seed * 2 + 1)
+    state[0] = np.uint64(schedule.seed * 2 + 1)
     longest = 0
     for p in range(len(moves.cost)):
         longest = max(longest, moves.start[p + 1] - moves.start[p])
     touched, delta, excess = np.empty(4 * longest, np.int64), np.zeros(limits), np.zeros(limits)
-    cost, least, heat, harder = 0.0, np.inf, hot, 1.0
+    cost, least, heat, harder = 0.0, np.inf, schedule.hot, 1.0
     look = max(_LOOK, devices // _LOOKED)
-    for step in range(changes + 1):
+    for step in range(schedule.steps + 1):
         if step % look == 0:
             within = True
             for x in range(limits):
@@ -143,8 +128,8 @@ def exchange(
                     best[m] = chosen[m]
             if stopped[0]:
                 break
-            done = step / changes
-            heat, harder = hot * (cold / hot) ** done, dearer**done
+            done = step / schedule.steps
+            heat, harder = schedule.hot * (schedule.cold / schedule.hot) ** done, DEARER**done
         m = moves.device[_drawn(state, devices)]
         old, size = chosen[m], moves.first[m + 1] - moves.first[m]
         new = moves.first[m] + _drawn(state, size - 1)
@@ -238,9 +223,7 @@ def exchanged(
     state, used = begun.chosen, begun.used
     best = state.copy()
     changes = max(int(min(seconds * RATE, MOST * devices**2)), 1)
-    heats = HOT * entry, COLD * entry
+    schedule = Schedule(changes, HOT * entry, COLD * entry, seed)
     stopped = read_only(lagrangian.stopped)
-    found = exchange(
-        moves, users, read_only(right), changes, *heats, seed, DEARER, state, best, used, stopped
-    )
+    found = exchange(moves, users, read_only(right), schedule, state, best, used, stopped)
     return some[best] if found < np.inf else None

@@ -90,7 +90,7 @@ def _evolved(
     def weighed(members: Floats) -> Floats:
         """(S, keys) -> (4, S) as from the kernel; ``trial`` has the decisions of the last member."""
         found = np.zeros((4, len(members)))
-        weigh_members(choices, state, trial, devices, *listed, members, largest, *found)
+        weigh_members(choices, state, trial, devices, *listed, members, largest, found)
         return found
 
     def costs(keys: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,7 +147,7 @@ def _listed(choices: Choices) -> tuple[Ints, Ints]:
     return np.take_along_axis(choices.order, first, axis=1), allowed.sum(axis=1)
 
 
-_INTS, _TABLE, _FLOATS = readable("int64"), readable("int64", 2), writable("float64")
+_INTS, _TABLE = readable("int64"), readable("int64", 2)
 
 
 @subroutine
@@ -205,7 +205,7 @@ def decode(choices: Choices, state: State, devices: Ints, listed: Ints, number: 
 @kernel(
     types.void(
         *(CHOICES, STATE, STATE, _INTS, _TABLE, _INTS, readable("float64", 2), types.boolean),
-        *[_FLOATS] * 4,
+        writable("float64", 2),
     ),
     needed=of_format_2,
 )
@@ -218,10 +218,7 @@ def weigh_members(
     number: Ints,
     members: Floats,
     largest: bool,
-    cost: Floats,
-    delay: Floats,
-    energy: Floats,
-    broken: Floats,
+    found: Floats,
 ) -> None:
     """What the decisions of each member (S, keys) come to.
 
@@ -229,9 +226,11 @@ def weigh_members(
     ----------
     state, trial
         What all begin with, and room for one of them.
-    cost, delay, energy, broken
-        (S,) of all devices together, or the largest cost; how many devices break their limits.
+    found
+        (4, S) cost, delay and energy of all devices together, or the largest cost; how many devices break
+        their limits.
     """
+    cost, delay, energy, broken = found[0], found[1], found[2], found[3]
     for s in range(len(members)):
         copy(trial.left, state.left)
         copy(trial.spare, state.spare)
