@@ -248,6 +248,11 @@ def test_a_signal_during_a_real_solve(name: str, number: signal.Signals) -> None
 def test_new_processes_import_nothing_for_nothing() -> None:
     code = (
         "import sys, offloadlib.running.lean, pyomo.environ, scipy.sparse\n"
+        "from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler\n"
+        "model = pyomo.environ.ConcreteModel()\n"
+        "model.x = pyomo.environ.Var(bounds=(0, 1))\n"
+        "model.cost = pyomo.environ.Objective(expr=model.x)\n"
+        "LinearStandardFormCompiler().write(model, mixed_form=True)\n"
         "assert 'scipy.stats' not in sys.modules\n"
         "from pyomo.common.dependencies import scipy\n"
         "assert scipy.stats.norm.cdf(0.0) == 0.5"
