@@ -6,7 +6,7 @@ a kernel that was not prepared gets ready when it is called.
 
 Compiling takes some 10 ms a statement, so kernels are written for the compiler. A subroutine is translated
 once for each combination of argument types, and optimised and made machine code with each kernel that it is
-linked into, nowhere else (:class:`_Part`). Assigning an array to a slice compiles the
+linked into, nowhere else (:mod:`.translating`). Assigning an array to a slice compiles the
 machinery of a broadcasting error, which is more than a usual kernel has; sorting, reductions and
 concatenation of arrays cost a kernel each. Plain loops are as fast and cost nothing.
 """
@@ -25,12 +25,11 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
-from llvmlite.binding import create_new_module_pass_manager
 from numba import njit, types
 from numba.core import event
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
+
+from .translating import translating
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -132,7 +131,7 @@ class Kernel(Generic[R]):
                 self._finish()
 
     def _finish(self) -> None:
-        with _parts(self._dispatcher.targetctx.codegen()):
+        with translating(self._dispatcher.targetctx.codegen()):
             self._dispatcher.compile(self.signature)
         self._dispatcher.disable_compile()
         self._ready = True
@@ -157,67 +156,6 @@ def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[
 
 
 _KERNELS: list[Kernel[Any]] = []
-
-
-# Code that only kernels call ------------------------------------------------------------------------
-
-
-class _Part(JITCodeLibrary):  # type: ignore[misc]
-    """A library of numba that is optimised, and made machine code, only if Python calls what is in it.
-
-    Numba does that with every function by itself, and again with each that calls it. What only kernels call
-    is linked into them as it is.
-    """
-
-    @property
-    def _for_python(self) -> bool:
-        names = (function.name for function in self._final_module.functions if not function.is_declaration)
-        return any(name.startswith("_ZN7cpython") for name in names)
-
-    @property
-    def codegen(self) -> Any:
-        """What sets the environment of a function, which one without machine code does not have."""
-        return self._codegen if self._machine_code else self
-
-    def set_env(self, name: str, environment: Any) -> None:
-        """Do without."""
-
-    def _optimize_functions(self, module: Any) -> None:
-        module.data_layout = self._codegen._data_layout  # once all is linked, all is optimised
-
-    def _optimize_final_module(self) -> None:
-        if self._for_python:
-            super()._optimize_final_module()
-            return
-        passes = create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_dead_code_elimination_pass()
-        passes.add_global_dead_code_eliminate_pass()  # addresses of this process, which no cache may keep
-        passes.run(self._final_module, self._codegen._pass_builder())
-
-    def _finalize_final_module(self) -> None:
-        # It has a module for linking already where it comes from the cache as machine code.
-        self._machine_code = self._shared_module is not None or self._for_python
-        if self._machine_code:
-            super()._finalize_final_module()
-        else:
-            self._finalize_dynamic_globals()
-            self._finalized = True
-
-    def serialize_using_object_code(self) -> Any:
-        """For the cache."""
-        return super().serialize_using_object_code() if self._machine_code else self.serialize_using_bitcode()
-
-
-@contextlib.contextmanager
-def _parts(codegen: Any) -> Iterator[None]:
-    """Have numba make libraries of this kind."""
-    with global_compiler_lock:
-        codegen._library_class = _Part
-        try:
-            yield
-        finally:
-            del codegen._library_class
 
 
 # What a cache is made of ---------------------------------------------------------------------------

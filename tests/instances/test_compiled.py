@@ -252,3 +252,23 @@ def test_a_subroutine_is_compiled_once_for_all_kernels_and_numbers(tmp_path: Pat
     done = run([PYTHON, "-c", ONE_AFTER_THE_OTHER, str(tmp_path)], environment=cache)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == ["7.0 power rule", "12.0", ""]
+
+
+OWN = """
+import numpy as np
+from numba import njit, types
+from offloadlib.instances.compiled import kernel
+@kernel(types.float64(types.int64))
+def ours(size):
+    return np.empty((size, size), np.float64).size + np.zeros(size, np.int64).size
+@njit
+def own(size):
+    return np.empty((size, size), np.float64).size + np.zeros(size, np.int64).size
+print(ours(3), own(3))
+"""
+
+
+def test_functions_compiled_by_others_call_the_same_parts_of_numba(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    done = run([PYTHON, str(tmp_path / "own.py")], environment={"NUMBA_CACHE_DIR": str(tmp_path / "cache")})
+    assert (done.returncode, done.stdout) == (0, "12.0 12\n"), done.stderr
