@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,7 @@ from numba import njit, types
 from numba.core import event
 from numpy.typing import NDArray
 
-from .translating import translating
+from . import translating
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +96,16 @@ def always(problem: Any) -> bool:
     return True
 
 
+def of_format_1(problem: Any) -> bool:
+    """A kernel is needed for a problem of the structured kind that states none of the limits of format 2."""
+    return bool(problem.version == 1)
+
+
+def of_format_2(problem: Any) -> bool:
+    """A kernel is needed for a problem of the structured kind that states some."""
+    return bool(problem.version > 1)
+
+
 class Kernel(Generic[R]):
     """A compiled function; see :func:`kernel`."""
 
@@ -131,7 +142,7 @@ class Kernel(Generic[R]):
                 self._finish()
 
     def _finish(self) -> None:
-        with translating(self._dispatcher.targetctx.codegen()):
+        with translating.translating(self._dispatcher.targetctx.codegen()):
             self._dispatcher.compile(self.signature)
         self._dispatcher.disable_compile()
         self._ready = True
@@ -183,7 +194,7 @@ def _keep_apart(dispatcher: Any) -> None:
     that write versions of one subroutine at once may give both the same number: then one version stands under
     the types of the other, and what calls it compiles no more.
     """
-    parts: list[Any] = []
+    parts: list[Any] = [inspect.getsource(translating)]
     for function in (reached.py_func for reached in _reached(dispatcher)):
         code, names = function.__code__, function.__globals__
         parts += [code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]]

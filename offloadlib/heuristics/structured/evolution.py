@@ -21,7 +21,7 @@ from scipy.optimize import Bounds, differential_evolution
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.compiled import kernel, of_format_1, of_format_2, readable, writable
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -34,7 +34,6 @@ from offloadlib.instances.structured.inlined import ROOM, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
 from .limited import keys
-from .limited.choices import of_format_2
 
 POPULATION = 50
 GENERATIONS = 1000
@@ -118,7 +117,9 @@ def _keys(places: Ints, menu: Ints) -> Floats:
 _READ, _READ_INT = readable("float64"), readable("int64")
 
 
-@kernel(types.float64(FLAT_TASKS, _READ, ROOM, _READ_INT, _READ_INT, _READ, writable("int64")))
+@kernel(
+    types.float64(FLAT_TASKS, _READ, ROOM, _READ_INT, _READ_INT, _READ, writable("int64")), needed=of_format_1
+)
 def decode(
     tasks: FlatTasks,
     cpu: Floats,

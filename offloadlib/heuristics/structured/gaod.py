@@ -44,7 +44,7 @@ from offloadlib.instances import (
     evaluate,
 )
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_1, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
@@ -57,7 +57,6 @@ from offloadlib.instances.structured.flat import (
 
 from .genes import DEFAULT, SETTINGS, GaodParameters, Settings, complements, cross, drawn
 from .limited import genetic
-from .limited.choices import of_format_2
 
 NOWHERE = -2
 """The place of a gene that has none yet."""
@@ -164,7 +163,8 @@ _EVOLVED = types.Tuple((types.float64, types.int64))
     _EVOLVED(
         *(FLAT_TASKS, types.int64, readable("float64"), writable("int64"), SETTINGS),
         *(types.npy_rng, writable("int64")),
-    )
+    ),
+    needed=of_format_1,
 )
 def evolve(
     tasks: FlatTasks,

@@ -29,7 +29,15 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_1,
+    of_format_2,
+    read_only,
+    readable,
+    writable,
+)
 from offloadlib.instances.structured import sides
 from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
@@ -37,7 +45,6 @@ from offloadlib.instances.structured.model import Application, Places
 from offloadlib.instances.structured.sides import Terms
 
 from .limited import greedy
-from .limited.choices import of_format_2
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,8 @@ _READ, _READ_INT = readable("float64"), readable("int64")
     types.void(
         *(_READ_INT, named(Layer, _READ_INT, *[_READ] * 4), _READ, _READ_INT, types.boolean, ROOM),
         *(writable("boolean"), writable("int32")),
-    )
+    ),
+    needed=of_format_1,
 )
 def _assign(
     order: Ints,

@@ -32,7 +32,15 @@ from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import inlined, kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    inlined,
+    kernel,
+    of_format_1,
+    of_format_2,
+    readable,
+    subroutine,
+    writable,
+)
 from offloadlib.instances.loops import order_of, sift_down
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
@@ -48,7 +56,6 @@ from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
 from .limited import greedy
-from .limited.choices import of_format_2
 
 
 def solve_difference(instance: Instance, budget: Budget) -> Result:
@@ -98,7 +105,10 @@ def fastest_free(cpu: Floats, left: Ints) -> int:
     return found
 
 
-@kernel(types.void(FLAT_TASKS, readable("float64"), ROOM, readable("float64"), writable("int64")))
+@kernel(
+    types.void(FLAT_TASKS, readable("float64"), ROOM, readable("float64"), writable("int64")),
+    needed=of_format_1,
+)
 def decide(tasks: FlatTasks, cpu: Floats, room: Room, ratio: Floats, places: Ints) -> None:
     """Decide for all subtasks.
 

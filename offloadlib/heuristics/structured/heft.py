@@ -28,13 +28,12 @@ from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.compiled import kernel, of_format_1, of_format_2, readable, writable
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks, both_sides, flat_tasks, solution_of
 from offloadlib.instances.structured.inlined import ROOM, at_point, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
 from .limited import greedy
-from .limited.choices import of_format_2
 
 
 def solve(instance: Instance, budget: Budget) -> Result:
@@ -52,7 +51,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     return Result.of(instance, solution_of(instance, places), time.perf_counter() - begun)
 
 
-@kernel(types.void(FLAT_TASKS, types.float64, types.int64, writable("float64")))
+@kernel(types.void(FLAT_TASKS, types.float64, types.int64, writable("float64")), needed=of_format_1)
 def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) -> None:
     """The ranks (P,).
 
@@ -76,7 +75,10 @@ def upward_ranks(tasks: FlatTasks, slowness: float, choices: int, rank: Floats) 
             rank[j] = max(rank[j], 0.5 * (up + down) + rank[p])
 
 
-@kernel(types.void(FLAT_TASKS, readable("int64"), readable("float64"), ROOM, writable("int64")))
+@kernel(
+    types.void(FLAT_TASKS, readable("int64"), readable("float64"), ROOM, writable("int64")),
+    needed=of_format_1,
+)
 def schedule(tasks: FlatTasks, order: Ints, cpu: Floats, room: Room, places: Ints) -> None:
     """Place the subtasks in an order that keeps precedence.
 

@@ -55,7 +55,16 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.alarm import STOPPED, alarm
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_1,
+    of_format_2,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 from offloadlib.instances.loops import copy
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.flat import (
@@ -70,7 +79,6 @@ from offloadlib.instances.structured.flat import (
 from offloadlib.instances.structured.inlined import at_point, may_offload
 
 from .limited import improve as limited
-from .limited.choices import of_format_2
 
 LARGEST_SEARCH = 100_000
 """Nodes of the search for one device's decision."""
@@ -254,7 +262,9 @@ def given_room(
     return least, complete
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, types.int64, types.int64))
+@kernel(
+    _COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, types.int64, types.int64), needed=of_format_1
+)
 def redecide(
     tasks: FlatTasks,
     cpu: Floats,
@@ -387,7 +397,8 @@ def best_exchange(
 
 
 @kernel(
-    types.boolean(FLAT_TASKS, _READ, _PLACEMENT, STOPPED, writable("float64", 2), _WRITE_INT, types.int64)
+    types.boolean(FLAT_TASKS, _READ, _PLACEMENT, STOPPED, writable("float64", 2), _WRITE_INT, types.int64),
+    needed=of_format_1,
 )
 def exchange(
     tasks: FlatTasks,
@@ -455,7 +466,10 @@ def exchange(
     return False
 
 
-@kernel(_COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, _READ, types.int64, types.int64))
+@kernel(
+    _COUNTS(FLAT_TASKS, _READ, _READ_INT, _PLACEMENT, STOPPED, _READ, types.int64, types.int64),
+    needed=of_format_1,
+)
 def pass_channels(
     tasks: FlatTasks,
     cpu: Floats,

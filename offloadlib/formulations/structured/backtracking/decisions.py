@@ -28,7 +28,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, writable
+from offloadlib.instances.compiled import kernel, of_format_1, readable, writable
 
 from .device import DeviceSearch, Pause
 from .prices import DualValue, NestedLimits
@@ -154,7 +154,10 @@ def _cheapest_of_each_use(cost: Floats, use: Ints) -> Ints:
     return order[new]
 
 
-@kernel(types.boolean(_READ_INTS, writable("int64", 2), writable("boolean"), writable("int64"), types.int64))
+@kernel(
+    types.boolean(_READ_INTS, writable("int64", 2), writable("boolean"), writable("int64"), types.int64),
+    needed=of_format_1,
+)
 def _drop_dominated(use: Ints, front: Ints, stays: NDArray[np.bool_], progress: Ints, most: int) -> bool:
     """Of decisions by ascending cost, drop those that use at least as much as an earlier one.
 
@@ -193,7 +196,10 @@ def _drop_dominated(use: Ints, front: Ints, stays: NDArray[np.bool_], progress: 
     return True
 
 
-@kernel(types.void(_READ_INT, _READ, _READ_INTS, _READ, writable("float64"), writable("int64")))
+@kernel(
+    types.void(_READ_INT, _READ, _READ_INTS, _READ, writable("float64"), writable("int64")),
+    needed=of_format_1,
+)
 def _cheapest(start: Ints, cost: Floats, use: Ints, price: Floats, value: Floats, used: Ints) -> None:
     """Each device's least cost and price (D,), and what these decisions use together (R,)."""
     used[:] = 0

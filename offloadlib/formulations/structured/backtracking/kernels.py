@@ -18,7 +18,15 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints, frozen
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_1,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.flat import FLAT_TASKS, FlatTasks
 from offloadlib.instances.structured.inlined import at_point, crosses, side
@@ -370,7 +378,7 @@ def _next_leaf(
     return code, steps
 
 
-@kernel(types.int64(_WALK, _WRITE_INT, _WRITE, types.int64))
+@kernel(types.int64(_WALK, _WRITE_INT, _WRITE, types.int64), needed=of_format_1)
 def as_written(walk: Walk, best: Ints, least: Floats, steps: int) -> int:
     """Walk all devices together for decisions of less and less cost.
 
@@ -478,7 +486,7 @@ def _start_from(
     return cost, value
 
 
-@kernel(types.boolean(_WALK, _READ, types.boolean, _BEST, types.int64))
+@kernel(types.boolean(_WALK, _READ, types.boolean, _BEST, types.int64), needed=of_format_1)
 def device_by_device(walk: Walk, local: Floats, in_turn: bool, best: Best, steps: int) -> bool:
     """For each device the decision of least cost and price.
 
@@ -535,7 +543,7 @@ def _take(walk: Walk, m: int, places: Ints) -> None:
         state.air[walk.tasks.radio[m]] -= 1
 
 
-@kernel(types.boolean(_WALK, _READ, _BEST, _TURNS, types.int64))
+@kernel(types.boolean(_WALK, _READ, _BEST, _TURNS, types.int64), needed=of_format_1)
 def first_in_turn(walk: Walk, local: Floats, best: Best, turns: Turns, steps: int) -> bool:
     """For each device in turn, of its decisions of least cost the one that Algorithm 1 comes to first.
 
@@ -618,7 +626,7 @@ def first_in_turn(walk: Walk, local: Floats, best: Best, turns: Turns, steps: in
     return True
 
 
-@kernel(types.boolean(_WALK, types.boolean, _BEST, types.int64))
+@kernel(types.boolean(_WALK, types.boolean, _BEST, types.int64), needed=of_format_1)
 def each_as_written(walk: Walk, connected_first: bool, best: Best, steps: int) -> bool:
     """For each device in turn the first decision of least cost, by enumeration.
 
@@ -662,7 +670,7 @@ def each_as_written(walk: Walk, connected_first: bool, best: Best, steps: int) -
     return True
 
 
-@kernel(types.int64(_WALK, types.int64, types.float64, _FOUND, types.int64))
+@kernel(types.int64(_WALK, types.int64, types.float64, _FOUND, types.int64), needed=of_format_1)
 def decisions_below(walk: Walk, m: int, threshold: float, found: Found, steps: int) -> int:
     """All decisions of device m with cost and price below a threshold.
 

@@ -36,7 +36,7 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, writable
+from offloadlib.instances.compiled import kernel, named, of_format_1, read_only, readable, writable
 
 from .decisions import Decisions
 from .device import Pause
@@ -180,7 +180,8 @@ def knapsacks(levels: Alternatives, right: Ints, pause: Pause) -> Knapsacks:
 @kernel(
     types.void(
         *(_READ_INT, _READ, _READ_INT, _READ_INT, types.float64, types.float64, writable("float64", 3))
-    )
+    ),
+    needed=of_format_1,
 )
 def _fill(
     start: Ints, excess: Floats, first: Ints, second: Ints, price: float, other: float, table: Floats
@@ -212,7 +213,7 @@ def _fill(
                 table[m, c, d] += price * c + other * d
 
 
-@kernel(types.int64(_BRANCHES, _KNAPSACKS, _PATH, types.float64, types.int64))
+@kernel(types.int64(_BRANCHES, _KNAPSACKS, _PATH, types.float64, types.int64), needed=of_format_1)
 def _next_solution(levels: Alternatives, knapsacks: Knapsacks, path: Path, cutoff: float, steps: int) -> int:
     """Go on, depth first, to the next solution whose excess and price of slack are below a cutoff.
 

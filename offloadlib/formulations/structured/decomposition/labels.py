@@ -11,12 +11,12 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.alarm import STOPPED
-from offloadlib.instances.compiled import inlined, kernel, subroutine
+from offloadlib.instances.compiled import inlined, kernel, of_format_1, subroutine
 from offloadlib.instances.loops import copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point
 
 from .plan import LEAF, PLAN, SERIES, labelled
-from .tables import ANSWERS, BUYERS, OFFERS, of_format_1
+from .tables import ANSWERS, BUYERS, OFFERS
 
 LARGEST_ARENA = 1 << 21
 """Labels of one device, at the most: 80 MB."""

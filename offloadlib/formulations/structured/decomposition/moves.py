@@ -23,14 +23,22 @@ from numba import types
 
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_1,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 from offloadlib.instances.loops import SMALLEST
 from offloadlib.instances.structured.inlined import GROUP_SIDES, along, at_point, side
 from offloadlib.instances.structured.model import Places
 
 from .chunks import chunks, in_threads
 from .limits import PricedLimits
-from .tables import GRAPH, OFFERS, READ, READ_INT, Offers, graph, of_format_1, sides
+from .tables import GRAPH, OFFERS, READ, READ_INT, Offers, graph, sides
 
 LARGEST_LIST = 2_000_000
 """Moves after which a scan ends."""

@@ -33,7 +33,15 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import LOCAL, Instance
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_1,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 from offloadlib.instances.loops import SMALLEST, copy, order_of
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 from offloadlib.instances.structured.model import Places
@@ -41,7 +49,7 @@ from offloadlib.instances.structured.model import Places
 from .labels import side_of
 from .plan import LEAF, PLAN, SERIES, labelled, plan
 from .pricing import Prices, Restrictions
-from .tables import OFFERS, Offers, of_format_1, sides
+from .tables import OFFERS, Offers, sides
 
 LARGEST_ARENA = 40_000
 """Labels of one device, at the most."""

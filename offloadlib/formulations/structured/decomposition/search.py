@@ -53,14 +53,14 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances.alarm import STOPPED
-from offloadlib.instances.compiled import inlined, kernel, named, subroutine
+from offloadlib.instances.compiled import inlined, kernel, named, of_format_1, subroutine
 from offloadlib.instances.loops import copy, least
 from offloadlib.instances.structured.inlined import GROUP_SIDES, at_point
 
 from .frontier import FRONTIER
 from .plan import labelled
 from .sweep import sweep
-from .tables import ANSWERS, BUYERS, GRAPH, OFFERS, of_format_1
+from .tables import ANSWERS, BUYERS, GRAPH, OFFERS
 
 LARGEST_SEARCH = 2_000_000
 """Nodes per device times (subtasks + arcs); beyond, the value is the bound proven so far."""

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances import LOCAL, Application
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, read_only, readable, writable
 from offloadlib.instances.structured.model import Places
@@ -21,11 +21,6 @@ READ_INT, READ_INT_TABLE = readable("int64"), readable("int64", 2)
 
 KEPT = 2000
 """Up to so many devices of a group keep what their parts cost: of a city that would be as large as itself."""
-
-
-def of_format_1(instance: Instance) -> bool:
-    """Whether an instance needs the kernels here: format 2 has its own."""
-    return instance.version == 1
 
 
 def sides(term: Terms, devices: slice) -> Sides:

@@ -16,11 +16,18 @@ from scipy.sparse import csr_array
 
 from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_2,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 
 from .columns import Columns
 from .lagrangian import Lagrangian
-from .tables import of_format_2
 
 PENALTY, LEAST_PENALTY = 1.5, 0.01
 """Times the price; and at the least, times what all limits are worth in the mean."""

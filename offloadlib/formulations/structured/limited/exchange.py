@@ -16,13 +16,20 @@ from scipy.sparse import csc_array
 
 from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, readable, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_2,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 
 from ..decomposition.tables import READ
 from .annealing import COLUMN_LISTS, SCHEDULE, Beginning, Schedule, reduced, shifted
 from .columns import Columns
 from .lagrangian import Lagrangian
-from .tables import of_format_2
 
 CHOICE = 6.0
 """Columns for each device, in the mean: those of the least reduced costs."""

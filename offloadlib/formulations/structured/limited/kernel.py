@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from offloadlib.instances.compiled import kernel, subroutine
+from offloadlib.instances.compiled import kernel, of_format_2, subroutine
 from offloadlib.instances.structured.limits import HAIR
 
 from ..decomposition.plan import PLAN
 from .bounds import ROUNDING, Workspace, ascend, begin, enter, evaluate, expand, fill_menu, take, work_for
 from .labels import by_labels, labels_for
-from .tables import ANSWERS, EFFORT, GRAPH, TASKS, of_format_2
+from .tables import ANSWERS, EFFORT, GRAPH, TASKS
 
 
 @subroutine

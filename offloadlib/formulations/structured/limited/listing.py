@@ -13,13 +13,13 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, readable, writable
+from offloadlib.instances.compiled import kernel, named, of_format_2, readable, writable
 from offloadlib.instances.structured.limits import HAIR
 from offloadlib.instances.structured.model import Places
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .bounds import ascend, begin, enter, evaluate, expand, fill_menu, is_banned, work_for
-from .tables import ANSWERS, EFFORT, GRAPH, READ_CUBE, TASKS, of_format_2
+from .tables import ANSWERS, EFFORT, GRAPH, READ_CUBE, TASKS
 
 
 class Room(NamedTuple):

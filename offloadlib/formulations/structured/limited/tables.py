@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Application, Instance
+from offloadlib.instances import LOCAL, Application
 from offloadlib.instances.alarm import STOPPED
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, readable, writable
@@ -17,12 +17,6 @@ from offloadlib.instances.structured.model import Places
 
 from ..decomposition.plan import Plan, plan
 from ..decomposition.tables import READ, READ_INT, READ_INT_TABLE, READ_TABLE, rows_of
-
-
-def of_format_2(instance: Instance) -> bool:
-    """Whether kernels of this folder are needed."""
-    return instance.version > 1
-
 
 TRACKED = 7
 """The most subtasks with successors to come whose sides bounds know."""

@@ -9,12 +9,11 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, writable
+from offloadlib.instances.compiled import kernel, named, of_format_2, read_only, writable
 from offloadlib.instances.structured.limits import HAIR
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .decisions import Decisions
-from .tables import of_format_2
 
 STEPS = 2_000_000
 """Decisions tried between two looks at the clock."""

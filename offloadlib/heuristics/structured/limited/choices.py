@@ -159,11 +159,6 @@ STATE = named(
 """Their type in the signature of a kernel."""
 
 
-def of_format_2(instance: Any) -> bool:
-    """Whether an instance needs the kernels here."""
-    return bool(instance.version > 1)
-
-
 @dataclass(frozen=True, eq=False)
 class Menu:
     """The choices of an instance, and what there is of each limit.

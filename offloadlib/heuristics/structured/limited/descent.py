@@ -22,9 +22,9 @@ import numpy as np
 from numba import types
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 
-from .choices import CHOICES, STATE, Choices, Menu, State, occupy, of_format_2, release
+from .choices import CHOICES, STATE, Choices, Menu, State, occupy, release
 from .search import WORTH, alone_of, answer, decide
 
 CANDIDATES = 8

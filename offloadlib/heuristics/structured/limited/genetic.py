@@ -24,7 +24,7 @@ from offloadlib.heuristics.structured.genes import (
 )
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import both_sides
 from offloadlib.instances.structured.model import REFUSED
@@ -41,7 +41,6 @@ from .choices import (
     in_time,
     may_transmit,
     occupy,
-    of_format_2,
     take,
     weigh,
 )

@@ -27,7 +27,7 @@ from numba import types
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import order_of, sift_down
 from offloadlib.instances.structured.flat import both_sides, positions
 
@@ -42,7 +42,6 @@ from .choices import (
     cancel,
     fits,
     may_transmit,
-    of_format_2,
     place,
     settle,
     weigh,

@@ -18,7 +18,7 @@ from scipy.optimize import Bounds, differential_evolution
 
 from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.model import REFUSED
 
@@ -34,7 +34,6 @@ from .choices import (
     fits,
     in_time,
     may_transmit,
-    of_format_2,
     place,
     settle,
 )

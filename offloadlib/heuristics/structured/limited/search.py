@@ -15,7 +15,7 @@ from numba import types
 
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import both_sides
 from offloadlib.instances.structured.model import REFUSED
@@ -30,7 +30,6 @@ from .choices import (
     cancel,
     fits,
     occupy,
-    of_format_2,
     release,
     take,
 )
