@@ -8,7 +8,7 @@ energy budget, is worth what the least cost plus prices of that device falls by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,13 @@ import numpy as np
 from offloadlib.formulations.structured.certificate import WHOLE, Charge
 from offloadlib.formulations.structured.limited.pricing import Asked, Branches, price
 from offloadlib.fronts.front import resized
-from offloadlib.instances import LOCAL, Budget, Instance, Solution, evaluate
+from offloadlib.instances import Budget, Instance, Solution, evaluate
 from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.limits import Limits, Rates
 from offloadlib.instances.structured.model import REFUSED
 
-from .work import NOT_COMPUTED, WORTHLESS, Choice, Device, Limit, OwnLimit, Work, amount
+from .work import Device, Limit, OwnLimit, Work, amount
 
 MOST_SHOWN = 24
 """Deadlines and energy budgets that are told of."""
@@ -68,7 +68,7 @@ class LimitedWork(Work):
         self._begin(f"the choices of {self._name}")
         device, asked = self._device, self._asked
         assert isinstance(device, _LimitedDevice)
-        device.explain(asked, 0.3 * self._left())
+        device.compute(asked, 0.3 * self._left())
         if asked is not None:
             self._worths = tuple(self._price_own(asked))
 
@@ -134,27 +134,17 @@ class _LimitedDevice(Device):
         self.cost *= float(instance.devices.weight[m])
         self.refused = self.row[0] == REFUSED
 
-    def explain(self, asked: Asked | None, seconds: float) -> None:
-        """What each subtask's other places change; then, where there are prices, their reduced costs."""
-        with alarm(seconds) as passed:
-            for k in range(len(self.row)):
-                if passed[0]:
-                    return
-                self.change[k] = [self._cost(self._moved(k, n)) - self.cost for n in self._places]
-            if asked is None:
-                return
-            own = Asked(Rates(*asked.rates), asked.share[self.m : self.m + 1])
-            whole = price(self.alone, own, stopped=passed)
-            for k in range(len(self.row)):
-                for n in self._places:
-                    left = Branches(self.alone)
-                    left.divide(0, k, frozenset([n]), True)
-                    left.serve(0)
-                    found = price(self.alone, own, left, stopped=passed)
-                    if passed[0]:
-                        return
-                    if not (found.relaxed[0] or whole.relaxed[0]):
-                        self.reduced[k, n] = found.value[0] - whole.value[0]
+    def _asking(self, prices: Asked, stopped: Any) -> Callable[[tuple[int, int] | None], Any]:
+        own = Asked(Rates(*prices.rates), prices.share[self.m : self.m + 1])
+
+        def ask(at: tuple[int, int] | None) -> Any:
+            left = Branches(self.alone)
+            if at is not None:
+                left.divide(0, at[0], frozenset([at[1]]), True)
+                left.serve(0)
+            return price(self.alone, own, left, stopped=stopped)
+
+        return ask
 
     def _moved(self, k: int, place: int) -> list[int]:
         return [place] * len(self.row) if self.refused else super()._moved(k, place)
@@ -164,31 +154,18 @@ class _LimitedDevice(Device):
         evaluation = evaluate(self.alone, Solution.from_rows(self.alone, [row]))
         return np.inf if evaluation.violations else evaluation.total
 
-    def choices(self, prices: Any) -> Iterator[Choice]:
-        """One for each subtask."""
-        for k, place in enumerate(self.row):
-            name = "refused" if self.refused else None if place == LOCAL else self.points.ids[place]
-            known = not np.isnan(self.change[k]).any()
-            reason = self._why(k) if known else NOT_COMPUTED
-            yield Choice(self.task.subtasks[k], name, self.change[k].copy(), self.reduced[k].copy(), reason)
+    def _name(self, place: int) -> str | None:
+        return "refused" if self.refused else super()._name(place)
 
-    def _why(self, k: int) -> str:
+    def _reason(self, k: int, prices: Any) -> str:
         if self.refused:
             return f"the device is refused, which costs {amount(self.cost)}"
         others = [n for n in self._places if n != self.row[k] and np.isfinite(self.change[k, n])]
-        if not others:
-            return "alone, it may be nowhere else"
-        best = min(others, key=lambda n: float(self.change[k, n]))
-        name = self._called(best)
-        gain = -float(self.change[k, best])
-        if abs(gain) <= WORTHLESS * abs(self.cost):
-            return f"cheapest here; {name} costs the same"
-        if gain < 0:
-            return f"cheapest here; {name} costs {amount(-gain)} more"
+        return self._compared(k, others, prices) if others else "alone, it may be nowhere else"
+
+    def _obstacle(self, k: int, best: int, gain: float, prices: Any) -> str:
         broken = self._broken(self._moved(k, best))
-        if broken:
-            return f"{name} costs {amount(gain)} less, but breaks {broken[0]}"
-        return f"{name} has room and costs {amount(gain)} less: the solution can be improved"
+        return f"{self._called(best)} costs {amount(gain)} less, but breaks {broken[0]}" if broken else ""
 
     def _broken(self, row: list[int]) -> list[str]:
         """The limits that another decision of the device would break beside those of the others."""

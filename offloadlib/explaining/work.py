@@ -513,9 +513,8 @@ class Device:
         shape = len(self.row), len(self._places)
         self.change, self.reduced = np.full(shape, np.nan), np.full(shape, np.nan)
 
-    def compute(self, prices: Prices | None, seconds: float) -> None:
+    def compute(self, prices: Any, seconds: float) -> None:
         """What each subtask's other places change; then, where there are prices, their reduced costs."""
-        from offloadlib.formulations.structured.decomposition.pricing import Restrictions, price
         from offloadlib.instances.alarm import alarm
 
         with alarm(seconds) as passed:
@@ -525,29 +524,38 @@ class Device:
                 self.change[k] = [self._cost(self._moved(k, n)) - self.cost for n in self._places]
             if prices is None:
                 return
-            whole = price(self.alone, prices, stopped=passed)
+            ask = self._asking(prices, passed)
+            whole = ask(None)
             if whole.relaxed[0]:
                 return
             for k, n in itertools.product(range(len(self.row)), self._places):
-                restrictions = Restrictions(self.alone)
-                restrictions.branch(0, k, n, equal=True)
-                found = price(self.alone, prices, restrictions, stopped=passed)
+                found = ask((k, n))
                 if passed[0]:
                     return
                 if not found.relaxed[0]:
                     self.reduced[k, n] = found.value[0] - whole.value[0]
 
-    def choices(self, prices: Prices | None) -> Iterator[Choice]:
+    def _asking(self, prices: Any, stopped: Any) -> Callable[[tuple[int, int] | None], Any]:
+        """What the device answers at prices, with a subtask at a place, or as it likes."""
+        from offloadlib.formulations.structured.decomposition.pricing import Restrictions, price
+
+        def ask(at: tuple[int, int] | None) -> Any:
+            restrictions = Restrictions(self.alone)
+            if at is not None:
+                restrictions.branch(0, *at, equal=True)
+            return price(self.alone, prices, restrictions, stopped=stopped)
+
+        return ask
+
+    def choices(self, prices: Any) -> Iterator[Choice]:
         """One for each subtask."""
         for k, place in enumerate(self.row):
-            known = not np.isnan(self.change[k]).any()
-            yield Choice(
-                self.task.subtasks[k],
-                None if place == LOCAL else self.points.ids[place],
-                self.change[k].copy(),
-                self.reduced[k].copy(),
-                self._reason(k, self.change[k], prices) if known else NOT_COMPUTED,
-            )
+            reason = NOT_COMPUTED if np.isnan(self.change[k]).any() else self._reason(k, prices)
+            figures = self.change[k].copy(), self.reduced[k].copy()
+            yield Choice(self.task.subtasks[k], self._name(place), *figures, reason)
+
+    def _name(self, place: int) -> str | None:
+        return None if place == LOCAL else self.points.ids[place]
 
     @property
     def _places(self) -> list[int]:
@@ -571,21 +579,30 @@ class Device:
         radio = float(prices.channels[self.radio]) if used else 0.0
         return float(prices.capacity[used].sum()) + radio
 
-    def _reason(self, k: int, change: Floats, prices: Prices | None) -> str:
+    def _reason(self, k: int, prices: Any) -> str:
         if self.radio == LOCAL:
             return "the device has no radio link"
-        here = self.row[k]
-        others = [n for n in self._places if n != here]
-        best = min(others, key=lambda n: float(change[n]))
+        others = [n for n in self._places if n != self.row[k]]
+        return self._compared(k, others, prices)
+
+    def _compared(self, k: int, others: list[int], prices: Any) -> str:
+        """A place against the cheapest one of some others."""
+        best = min(others, key=lambda n: float(self.change[k, n]))
         name = self._called(best)
-        gain = -float(change[best])
+        gain = -float(self.change[k, best])
         if abs(gain) <= WORTHLESS * abs(self.cost):
             return f"cheapest here; {name} costs the same"
         if gain < 0:
             return f"cheapest here; {name} costs {amount(-gain)} more"
+        obstacle = self._obstacle(k, best, gain, prices)
+        return obstacle or f"{name} has room and costs {amount(gain)} less: the solution can be improved"
+
+    def _obstacle(self, k: int, best: int, gain: float, prices: Any) -> str:
+        """What is in the way of a cheaper place; nothing, if it is free."""
+        name = self._called(best)
         starts = all(place == LOCAL for place in self.row)
         if self.free[best] > 0 and not (starts and self.free_radio <= 0):
-            return f"{name} has room and costs {amount(gain)} less: the solution can be improved"
+            return ""
         full = f"{name} is full" if self.free[best] <= 0 else "all radio channels are taken"
         less = f"{name} costs {amount(gain)} less, but {full}"
         if prices is None:
