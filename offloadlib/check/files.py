@@ -23,7 +23,7 @@ from .parse import (
     shown_as,
 )
 from .read import check_marks, hybrid_instance, read_frame, structured_instance
-from .rooms.columns import instance_from_columns
+from .rooms.columnar import instance_from_columns
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:

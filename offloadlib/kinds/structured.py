@@ -136,7 +136,7 @@ METHODS = (
         "constraint programming with whole numbers, on what reduced costs leave",
         "(5) in integers rounded downwards, with integer prices",
         supports=LIMITED,
-        obstacle="offloadlib.formulations.structured.cp.size:obstacle",
+        obstacle="offloadlib.formulations.structured.milp.size:cpsat_obstacle",
         uses=SEARCHED,
     ),
     _method(

@@ -23,7 +23,7 @@ from offloadlib.formulations.hybrid import lagrangian, milp
 from offloadlib.formulations.hybrid.certificate import Place, Units, write_certificate
 from offloadlib.formulations.hybrid.kernels import least_costs
 from offloadlib.formulations.hybrid.patterns import all_patterns, menu, obstacle
-from offloadlib.formulations.hybrid.units import whole_units
+from offloadlib.formulations.hybrid.whole_units import whole_units
 from offloadlib.formulations.proofs.nodes import Divided, Proof
 from offloadlib.instances import Budget, Result, Status, Termination, write, write_solution
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution, Parameters, loads

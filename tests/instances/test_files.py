@@ -45,7 +45,7 @@ from offloadlib.instances.files.published import SCHEMA_FOLDER, SCHEMAS, json_sc
 from offloadlib.instances.files.schema import SolutionFile
 from offloadlib.instances.files.validate import structure
 from offloadlib.instances.structured import form
-from offloadlib.instances.structured.columns import _CHUNK, layout
+from offloadlib.instances.structured.columnar import _CHUNK, layout
 from offloadlib.instances.structured.form import header_and_columns, validated
 from offloadlib.instances.structured.schema import InstanceFile
 

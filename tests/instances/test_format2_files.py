@@ -31,7 +31,7 @@ from offloadlib.instances.files.archive import write_zip
 from offloadlib.instances.files.instances import parse
 from offloadlib.instances.files.published import SCHEMA_FOLDER
 from offloadlib.instances.files.validate import structure
-from offloadlib.instances.structured.columns import layout
+from offloadlib.instances.structured.columnar import layout
 from offloadlib.instances.structured.form import header_and_columns, validated
 from offloadlib.instances.structured.model import REFUSED
 from offloadlib.instances.structured.schema import InstanceFile2

@@ -26,7 +26,7 @@ from offloadlib import check as checker
 from offloadlib.instances import InputError, Solution, Status, StoredSolution
 from offloadlib.instances.files import archive
 from offloadlib.instances.files.archive import write_zip
-from offloadlib.instances.structured.columns import layout
+from offloadlib.instances.structured.columnar import layout
 from offloadlib.instances.structured.form import header_and_columns
 
 GOOD = EXAMPLE.read_bytes()

@@ -57,7 +57,7 @@ from .certificate import Certificate, Leaf, Place, Units
 from .combinations import combinations
 from .kernels import ROUNDING, best_price, least_costs
 from .patterns import PatternLists, all_patterns, menu
-from .units import uploaded, whole_units
+from .whole_units import uploaded, whole_units
 
 TOLERANCE = 1e-13
 """Relative difference to the best value of the dual at which the search for the best price ends."""

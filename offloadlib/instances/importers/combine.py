@@ -44,7 +44,7 @@ from .report import File, Report, provenance
 from .setting import DagbenchSetting, GraphSetting, changed, setting_problems
 from .surroundings import Streams, Surroundings, drawn, of_instance, on_a_map
 from .task_graph import TaskGraph, completed, scaled
-from .telling import conversions, lines
+from .wording import conversions, lines
 
 VERSION = 3
 """Raised when the same files, seed and parameters no longer give the same instance."""

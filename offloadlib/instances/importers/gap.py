@@ -17,7 +17,7 @@ from ..errors import InputError, counted
 from ..files.document import read_bytes
 from ..structured.instance import Instance
 from .assignment import Assignment, Option, imported
-from .numbers import Numbers
+from .number_file import Numbers
 from .report import Report
 
 

@@ -20,7 +20,7 @@ from ..errors import InputError, Problem, shown
 from ..files.archive import Columns
 from ..files.schema import LARGEST, SMALLEST
 from ..files.validate import duplicates
-from ..structured.columns import POWER
+from ..structured.columnar import POWER
 from ..structured.instance import Instance
 from ..structured.model import LOCAL
 from .combine import Draws, Given, combined, given_problems, surroundings

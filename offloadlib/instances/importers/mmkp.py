@@ -15,7 +15,7 @@ from pathlib import Path
 from ..files.document import read_bytes
 from ..structured.instance import Instance
 from .assignment import Assignment, Option, imported
-from .numbers import Numbers
+from .number_file import Numbers
 from .report import Report
 
 

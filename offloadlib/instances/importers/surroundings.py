@@ -18,7 +18,7 @@ from ..arrays import Floats, Ints
 from ..errors import InputError, counted
 from ..files.archive import Columns
 from ..files.document import Document
-from ..structured.columns import LATENCY, LIMITS, POWER
+from ..structured.columnar import LATENCY, LIMITS, POWER
 from ..structured.form import header_and_columns
 from ..structured.generate import Network, draw_devices, draw_points, drawn_network, radio_network
 from ..structured.instance import Instance

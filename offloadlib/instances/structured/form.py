@@ -18,10 +18,10 @@ from ..errors import InputError, Problem, place, shown
 from ..files import canonical
 from ..files.archive import Archive, ColumnForm, Columns
 from ..files.document import Document, instance_header, without_nulls
-from .columns import LATENCY, LIMITS, LISTS, PER_TASK, POWER, application_problems, is_second
-from .columns import device_documents as device_documents
-from .columns import layout as layout
-from .columns import problems as columns_problems
+from .columnar import LATENCY, LIMITS, LISTS, PER_TASK, POWER, application_problems, is_second
+from .columnar import device_documents as device_documents
+from .columnar import layout as layout
+from .columnar import problems as columns_problems
 from .instance import Instance
 from .model import (
     LOCAL,

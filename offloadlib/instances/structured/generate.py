@@ -346,7 +346,7 @@ def assemble(
     applications
         The graphs.
     columns
-        The devices' own columns and those of their tasks (:mod:`.structured.columns`); ids are made up
+        The devices' own columns and those of their tasks (:mod:`.structured.columnar`); ids are made up
         where there are none.
     rng
         Source of the draws of format 2; it stays as it is.

@@ -115,3 +115,8 @@ def too_large(
         f"solves {made} in up to {LARGEST / 1e6:.0f} MB; here it has {total.parts:,} variables and rows, "
         f"which take about {memory / 1e6:,.0f} MB"
     )
+
+
+def cpsat_obstacle(instance: Instance) -> str | None:
+    """None, or why CP-SAT's program of all places would take too much memory."""
+    return too_large(instance, potentials, models=0, in_solver=Size.in_cpsat)
