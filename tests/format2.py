@@ -11,11 +11,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
+from offloadlib.instances.importers import import_gap
+from offloadlib.instances.structured.instance import Instance
 
 Document = dict[str, Any]
 
@@ -70,6 +75,15 @@ def random_format1(seed: int, **sizes: int) -> Document:
 def format2_documents(features: Collection[str] | None = None, **sizes: int) -> SearchStrategy[Document]:
     """The same as a strategy; the keywords are those of :func:`random_format2`."""
     return st.integers(0, 2**31 - 1).map(lambda seed: random_format2(seed, features, **sizes))
+
+
+def assignment(costs: list[list[int]], uses: list[list[int]], capacities: list[int]) -> Instance:
+    """A generalised assignment problem: every job on one agent."""
+    numbers = [len(costs), len(costs[0]), *itertools.chain(*costs), *itertools.chain(*uses), *capacities]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "gap.txt"
+        file.write_text(" ".join(map(str, numbers[:2])) + "\n" + " ".join(map(str, numbers[2:])))
+        return import_gap(file)[0]
 
 
 class _Maker:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import pytest
 from brute2 import optimum
 from counts import count, examples
 from folders import DATA
-from format2 import random_format2
+from format2 import assignment, random_format2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +26,7 @@ from offloadlib.formulations.structured.limited.branch_and_price import BranchAn
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
-from offloadlib.instances.importers import ImportSetting, import_gap, import_graphs
+from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.instance import Instance
 from offloadlib.instances.structured.limits import Limits
@@ -186,15 +184,6 @@ def test_where_all_decisions_are_listed_the_claim_is_what_the_tree_proves(seed: 
     assert result.lower_bound == pytest.approx(proof.certificate.lower_bound, rel=1e-8)
     assert result.lower_bound is not None
     assert result.lower_bound <= result.objective
-
-
-def assignment(costs: list[list[int]], uses: list[list[int]], capacities: list[int]) -> Instance:
-    """Every job on one agent."""
-    numbers = [len(costs), len(costs[0]), *chain(*costs), *chain(*uses), *capacities]
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "gap.txt"
-        file.write_text(" ".join(map(str, numbers[:2])) + "\n" + " ".join(map(str, numbers[2:])))
-        return import_gap(file)[0]
 
 
 @pytest.mark.parametrize("seed", range(count(200, 20)))

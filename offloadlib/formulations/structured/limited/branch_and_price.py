@@ -66,6 +66,7 @@ from .blocks import Blocks
 from .columns import valued
 from .decisions import Lister
 from .exchange import exchanged
+from .filling import filled
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, Master, Node, branches
 from .misses import nearest_misses
@@ -109,6 +110,9 @@ dimensions, are met by slow cooling alone."""
 NEAR, NEARLY = 24, (3e-4, 3e-3)
 """Prices near the best ones at which devices are asked for more decisions, and how far from them they are,
 relatively."""
+
+FILLING = 0.7
+"""Share of the time that is left, which is left after filling up limits."""
 
 EXCHANGES = 0.8
 """Share of the time that is left for exchanges."""
@@ -244,6 +248,12 @@ class BranchAndPrice(Run[Solution | None]):
         return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
 
     @property
+    def _enough(self) -> float:
+        """A solution that costs no more closes the gap."""
+        bound = self.lower_bound
+        return bound + 0.99 * self.budget.gap * abs(bound)
+
+    @property
     def _known(self) -> Master:
         assert self.master is not None
         return self.master
@@ -264,7 +274,8 @@ class BranchAndPrice(Run[Solution | None]):
             )
             if not complete:
                 self._exchange(root.state.node)
-            self._round(root.state.node, complete and not self.certify)
+            if self.lower_bound < self.cutoff:
+                self._round(root.state.node, complete and not self.certify)
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -514,6 +525,10 @@ class BranchAndPrice(Run[Solution | None]):
             self._offer(columns.table[repair.chosen])
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
+        if len(node.used):
+            self._fill(node, order[first])
+            if self.lower_bound >= self.cutoff:
+                return
         seconds = min(ANNEALING * self.left, MOST_ANNEALING)
         best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
         if best is not None:
@@ -539,6 +554,17 @@ class BranchAndPrice(Run[Solution | None]):
             self.lagrangian.effort = FINER_SEARCH
             self._answered(self.lagrangian.evaluate(node.charge), node.charge)
 
+    def _fill(self, node: Node, chosen: Ints) -> None:
+        """A solution that leaves next to nothing of what has a price, beginning with any choice."""
+        until = FILLING * self.left
+        best = filled(
+            *(self.lagrangian, self._known.columns, node.charge.prices, chosen, self._enough),
+            lambda: self.left < until or self.late(),
+            self.budget.seed,
+        )
+        if best is not None:
+            self._offer(self._known.columns.table[best])
+
     def _exchange(self, node: Node) -> None:
         """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""
         if self.solution is None or self.instance.by_largest or self.lower_bound >= self.cutoff:
@@ -551,6 +577,10 @@ class BranchAndPrice(Run[Solution | None]):
             found = self.lagrangian.evaluate(near)
             self._known.add(found.found, found.some)
         columns = self._known.columns
+        chosen = columns.of(self._known.limits.table(self.solution))
+        self._fill(node, chosen)
+        if self.lower_bound >= self.cutoff:
+            return
         chosen = columns.of(self._known.limits.table(self.solution))
         seconds = EXCHANGES * self.left
         best = exchanged(self.lagrangian, columns, prices, chosen, seconds, self.budget.seed)
