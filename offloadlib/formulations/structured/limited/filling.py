@@ -30,13 +30,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, read_only, subroutine, writable
+from offloadlib.instances.compiled import kernel, named, of_format_2, read_only, subroutine, writable
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .annealing import COLUMN_LISTS, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
-from .tables import of_format_2
 
 CHOICE = 12.0
 """Columns for each device, in the mean: those of the least reduced costs."""
