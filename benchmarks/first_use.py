@@ -47,6 +47,7 @@ INSTANCES: dict[str, AnyInstance] = {
     "both": generate(replace(SMALL, applications=("face", "layered-12")), seed=1),
     "channels": generate(replace(SMALL, channels=1), seed=1),
     "limits": generate(replace(SMALL, applications=("face", "layered-12"), **LIMITS)),
+    "caps": generate(replace(SMALL, total_energy=0.7)),
     "city": generate(CITY),
     "hybrid": generate_hybrid(HybridSetting(devices=3, tasks=3)),
 }
@@ -65,8 +66,7 @@ def needs(method: str, kind: str) -> frozenset[str]:
     functions = [chosen.load()]
     if chosen.family is Family.EXACT:
         functions.append(face(instance.kind).start.load())
-    kernels = {kernel for function in functions for kernel in called_by(function)}
-    return frozenset(kernel.__name__ for kernel in kernels if kernel.needed(instance))
+    return frozenset(kernel.__name__ for function in functions for kernel in called_by(function, instance))
 
 
 def seconds(method: str, kind: str, folder: str) -> float:

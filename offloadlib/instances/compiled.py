@@ -109,6 +109,8 @@ def of_format_2(problem: Any) -> bool:
 class Kernel(Generic[R]):
     """A compiled function; see :func:`kernel`."""
 
+    __name__: str
+
     def __init__(self, function: Callable[..., R], signature: Any, needed: Callable[[Any], bool]) -> None:
         update_wrapper(self, function)
         self.signature, self.needed = signature, needed
@@ -226,7 +228,7 @@ def _tuples(value: Any) -> list[Any]:
 
 def prepare(function: Callable[..., Any], problem: Any) -> None:
     """Get all kernels ready that a function may call for a problem."""
-    missing = [kernel for kernel in called_by(function) if kernel.needed(problem) and not kernel.load()]
+    missing = [kernel for kernel in called_by(function, problem) if not kernel.load()]
     if missing:
         announce(sum(kernel.size for kernel in missing))
         for kernel in missing:
@@ -239,10 +241,31 @@ def load_all() -> None:
         kernel.load()
 
 
+def called_for(needed: Callable[[Any], bool]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A function that is called for some problems only: others do not need the kernels that it needs."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        function.needed = needed  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def called_by(function: Callable[..., Any], problem: Any) -> list[Kernel[Any]]:
+    """The kernels that a function may call for a problem."""
+    found, queue = {function: None}, [function]
+    while queue:
+        called = [item for item in _called_by(queue.pop()) if item not in found and item.needed(problem)]
+        found |= dict.fromkeys(called)
+        queue += [item for item in called if not isinstance(item, Kernel)]
+    return [item for item in found if isinstance(item, Kernel)]
+
+
 @lru_cache
-def called_by(function: Callable[..., Any]) -> tuple[Kernel[Any], ...]:
-    """The kernels that a function may call: those named in it, or in what is named in it, and so on."""
-    found: list[Kernel[Any]] = []
+def _called_by(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """The kernels, and the functions for some problems only, that a function may call: those named in it, or
+    in what is named in it, and so on."""
+    found: list[Any] = []
     seen: set[int] = set()
     queue: list[Any] = [function]
     while queue:
@@ -250,7 +273,8 @@ def called_by(function: Callable[..., Any]) -> tuple[Kernel[Any], ...]:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, Kernel):
+        rare = isinstance(item, FunctionType) and hasattr(item, "needed") and item is not function
+        if isinstance(item, Kernel) or rare:
             found.append(item)
         elif hasattr(item, "__wrapped__"):
             queue.append(item.__wrapped__)

@@ -35,6 +35,7 @@ INSTANCES = {
     "limits": generate(
         replace(SMALL, resources=("memory",), room=(2.0, 4.0), deadline=(0.7, 1.1), rejection=(1.0, 2.0))
     ),
+    "caps on totals": generate(replace(SMALL, total_energy=0.7)),
     "hybrid": generate_hybrid(HybridSetting(devices=2, tasks=2)),
 }
 
@@ -65,8 +66,18 @@ def test_a_method_calls_no_kernel_that_was_not_prepared(
 
     monkeypatch.setattr(Kernel, "__call__", noted)
     function(instance, Budget(time_limit=20, start=start))
-    prepared = {kernel for kernel in called_by(function) if kernel.needed(instance)}
-    assert called <= prepared
+    assert called <= set(called_by(function, instance))
+
+
+def test_what_only_some_problems_need_is_not_compiled_for_others() -> None:
+    """Heuristics trade places where a cap on totals is hard to keep."""
+    function = METHODS["gsod-i"].load()
+    limits, caps = (
+        {kernel.__name__ for kernel in called_by(function, INSTANCES[kind])}
+        for kind in ("limits", "caps on totals")
+    )
+    assert caps - limits == {"leave", "trade"}
+    assert limits < caps
 
 
 SOLVE = """

@@ -29,6 +29,7 @@ import numpy as np
 
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.compiled import called_for, of_format_2
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured.limits import HAIR
 
@@ -185,6 +186,11 @@ def _kept(menu: Menu, state: State) -> bool:
     return bool(state.delay.sum() <= menu.caps[0] and state.energy.sum() <= menu.caps[1])
 
 
+def _capped(instance: Instance) -> bool:
+    return of_format_2(instance) and min(instance.totals.delay, instance.totals.energy) < np.inf
+
+
+@called_for(_capped)
 def _descend(menu: Menu, choices: Choices, state: State, watch: Watch) -> None:
     """Where a method does not follow prices: let devices decide anew and trade at these, whatever the
     objective."""
