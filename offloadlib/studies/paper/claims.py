@@ -14,10 +14,10 @@ The range is the paper's; what wider ranges show stands beside it and decides no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -202,23 +202,29 @@ def _orders(pairs: Sequence[tuple[str, str, Signs]], below: str, above: str) -> 
     return "; ".join(told), together([ordered(found) for _, _, found in pairs])
 
 
-def _list(values: Iterator[str] | Sequence[str]) -> str:
-    return ", ".join(values)
+_list: Callable[[Iterable[str]], str] = ", ".join
+
+
+def _in_order(value: str, *pairs: tuple[str, str]) -> Judge:
+    """The judge of "each first method is below the second one by a value"."""
+
+    def judge(measured: Measurements) -> Answer:
+        found = [(first, second, measured.order(first, second, value)) for first, second in pairs]
+        return _orders(found, "below", "above")
+
+    return judge
 
 
 # Cost ---------------------------------------------------------------------------------------------
 
 
-@_claim(
+_claim(
     "BTOD has the least total cost of the four methods",
     "5.2.2, Fig. 11",
     "order, against each of the others",
     ALL,
     METHODS,
-)
-def _(measured: Measurements) -> Answer:
-    pairs = [(BTOD, other, measured.order(BTOD, other, "cost")) for other in (GSOD1, GSOD2, GAOD)]
-    return _orders(pairs, "below", "above")
+)(_in_order("cost", (BTOD, GSOD1), (BTOD, GSOD2), (BTOD, GAOD)))
 
 
 @_claim(
@@ -323,27 +329,21 @@ for _method, _name, _share, _where in ((BTOD, "BTOD", 0.60, "5.3"), (GSOD1, "GSO
     )(_saving(_method, _share))
 
 
-@_claim("By total cost GSOD-I is before GSOD-II", "5.2.2, 5.3", "order", ALL, f"{PLACES}; {GREEDY}")
-def _(measured: Measurements) -> Answer:
-    return _orders([(GSOD1, GSOD2, measured.order(GSOD1, GSOD2, "cost"))], "below", "above")
+_claim("By total cost GSOD-I is before GSOD-II", "5.2.2, 5.3", "order", ALL, f"{PLACES}; {GREEDY}")(
+    _in_order("cost", (GSOD1, GSOD2))
+)
 
-
-@_claim(
+_claim(
     "GAOD has the greatest total cost of the four methods",
     "5.2.2, 5.3",
     "order, each of the others against it",
     ALL,
     METHODS,
+)(_in_order("cost", (BTOD, GAOD), (GSOD1, GAOD), (GSOD2, GAOD)))
+
+_claim("All four methods beat local execution", "5.2.2, Fig. 11", "order, for each", ALL, METHODS)(
+    _in_order("cost", *((method, LOCAL) for method in FOUR))
 )
-def _(measured: Measurements) -> Answer:
-    pairs = [(other, GAOD, measured.order(other, GAOD, "cost")) for other in (BTOD, GSOD1, GSOD2)]
-    return _orders(pairs, "below", "above")
-
-
-@_claim("All four methods beat local execution", "5.2.2, Fig. 11", "order, for each", ALL, METHODS)
-def _(measured: Measurements) -> Answer:
-    pairs = [(method, LOCAL, measured.order(method, LOCAL, "cost")) for method in FOUR]
-    return _orders(pairs, "below", "above")
 
 
 @_claim(
@@ -491,25 +491,17 @@ def _(measured: Measurements) -> Answer:
 # Utilisation and fairness -------------------------------------------------------------------------
 
 
-@_claim(
+_claim(
     "Utilisation: BTOD has the highest, then GSOD-I, then GSOD-II",
     "5.2.2, Fig. 12",
     "order, twice",
     ALL,
     METHODS,
-)
-def _(measured: Measurements) -> Answer:
-    chain = ((GSOD1, BTOD), (GSOD2, GSOD1))
-    return _orders([(a, b, measured.order(a, b, "utilisation")) for a, b in chain], "below", "above")
+)(_in_order("utilisation", (GSOD1, BTOD), (GSOD2, GSOD1)))
 
-
-@_claim(
+_claim(
     "GAOD has the lowest utilisation", "5.2.2, Fig. 12", "order, against each of the others", ALL, METHODS
-)
-def _(measured: Measurements) -> Answer:
-    pairs = [(GAOD, other, measured.order(GAOD, other, "utilisation")) for other in (BTOD, GSOD1, GSOD2)]
-    return _orders(pairs, "below", "above")
-
+)(_in_order("utilisation", (GAOD, BTOD), (GAOD, GSOD1), (GAOD, GSOD2)))
 
 FULL = 0.95
 
@@ -560,27 +552,21 @@ def _fairness(measured: Measurements, fair: Sequence[str], others: Sequence[str]
     return f"{told}. Jain's index at the most devices: {indices}", verdict
 
 
-@_claim(
+_claim(
     "GSOD is fairer to the devices than methods that go device by device",
     "4.2.4, 4.3.2",
     "order of the fairness, each GSOD against BTOD and GAOD",
     "60 to 100 devices",
     f"{JAIN}; {IN_TURN}; {GREEDY}",
-)
-def _(measured: Measurements) -> Answer:
-    return _fairness(measured, (GSOD1, GSOD2), (BTOD, GAOD))
+)(partial(_fairness, fair=(GSOD1, GSOD2), others=(BTOD, GAOD)))
 
-
-@_claim(
+_claim(
     "GSOD with a heap is the fairest to all users",
     "4.3.4",
     "order of the fairness, the heap against BTOD, GAOD and the layers",
     "60 to 100 devices",
     f"{JAIN}; {GREEDY}; the heap's keys are those of the free places of the moment",
-)
-def _(measured: Measurements) -> Answer:
-    return _fairness(measured, (HEAP,), (BTOD, GAOD, GSOD1))
-
+)(partial(_fairness, fair=(HEAP,), others=(BTOD, GAOD, GSOD1)))
 
 # Decision time ------------------------------------------------------------------------------------
 
@@ -624,39 +610,30 @@ def _(measured: Measurements) -> Answer:
     return f"{_list(told)}; {wide.iloc[-1]:.2g} times at {wide.index[-1]:g} points", several(held)
 
 
-@_claim(
+_claim(
     "The decision time of GAOD lies between those of GSOD and BTOD",
     "5.2.2, Fig. 13, 5.3",
     "order, both GSOD below GAOD and GAOD below BTOD",
     ALL,
     TIMES,
-)
-def _(measured: Measurements) -> Answer:
-    chain = ((GSOD1, GAOD), (GSOD2, GAOD), (GAOD, PLAIN))
-    return _orders([(a, b, measured.order(a, b, "time")) for a, b in chain], "below", "above")
+)(_in_order("time", (GSOD1, GAOD), (GSOD2, GAOD), (GAOD, PLAIN)))
 
-
-@_claim(
+_claim(
     "With the devices, the time of BTOD grows fastest, that of GAOD less, that of GSOD least",
     "5.2.2, Fig. 13",
     "exponents of the growth of the median time from 20 devices on, BTOD above GAOD above both GSOD by 0.05 "
     "or more; several",
     "20 to 100 devices",
     TIMES,
-)
-def _(measured: Measurements) -> Answer:
-    return _growth(measured, "devices", 20.0)
+)(lambda measured: _growth(measured, "devices", 20.0))
 
-
-@_claim(
+_claim(
     "With the offload points, the time of BTOD grows fastest, that of GAOD less, that of GSOD least",
     "5.2.4, Fig. 19",
     "exponents of the growth of the median time, BTOD above GAOD above both GSOD by 0.05 or more; several",
     POINTS,
     TIMES,
-)
-def _(measured: Measurements) -> Answer:
-    return _growth(measured, "points", 0.0)
+)(lambda measured: _growth(measured, "points", 0.0))
 
 
 def _exponents(measured: Measurements, experiment: str, least: float) -> dict[str, float]:
