@@ -30,8 +30,9 @@ class Formulation:
     name
         Of the formulation, and of the method that solves it.
     build
-        ``module:function`` that makes the Pyomo model, (instance, inequalities) -> model; the module
-        says what it is mathematically.
+        ``module:function`` that makes the Pyomo model, (instance, inequalities) -> model: without the
+        constant cost of unconnected devices, with some of :data:`.inequalities.PARTS`. An
+        :class:`.InputError` says why there is none, the module what it is mathematically.
     solve
         ``module:function`` of the method.
     summary

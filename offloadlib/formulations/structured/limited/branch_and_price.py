@@ -165,23 +165,7 @@ def _result(instance: Instance, search: BranchAndPrice, begun: float) -> Result:
 
 
 def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[Certificate]:
-    """Bound an instance from below by a tree that can be checked, or prove that it has no solution.
-
-    Parameters
-    ----------
-    instance
-        The instance, of format 2.
-    start
-        The incumbent to begin with, if one is known.
-    budget
-        Time limit, gap, seed and threads.
-
-    Returns
-    -------
-    Proof
-        With the best bound so far at the time limit and after Ctrl-C; an infinite one where there is no
-        solution.
-    """
+    """As :func:`..decomposition.branch_and_price.prove`, of an instance of format 2."""
     return _searched(instance, start, budget, BranchAndPrice.run).proof()
 
 

@@ -61,17 +61,7 @@ from .size import Size, arcs_into, too_large
 def transformed(
     instance: Instance, inequalities: Iterable[str] = (), *, transformation: str
 ) -> pyo.ConcreteModel:
-    """The model with big-M rows or disaggregated variables, without the cost of unconnected devices.
-
-    Parameters
-    ----------
-    instance
-        The instance.
-    inequalities
-        Names of :data:`.inequalities.PARTS` to add.
-    transformation
-        Of Pyomo.GDP: a name of :data:`TRANSFORMING`.
-    """
+    """The model, by a transformation of Pyomo.GDP (:data:`TRANSFORMING`), as the other ones."""
     begun = time.perf_counter()
     model = disjunctive_model(instance)
     valid.add(model, inequalities)

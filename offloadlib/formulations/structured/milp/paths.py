@@ -81,20 +81,7 @@ def paths(application: Application) -> Iterator[tuple[int, ...]]:
 
 
 def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
-    """The model of an instance, without the constant cost of unconnected devices.
-
-    Parameters
-    ----------
-    instance
-        The instance.
-    inequalities
-        Names of :data:`.inequalities.PARTS` to add.
-
-    Raises
-    ------
-    InputError
-        If an application has more than :data:`MOST_PATHS` paths.
-    """
+    """The model of an instance, as :attr:`.catalogue.Formulation.build` has it."""
     reason = obstacle(instance)
     if reason is not None:
         raise InputError("milp-paths", [("", reason)])

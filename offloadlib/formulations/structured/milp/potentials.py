@@ -41,15 +41,7 @@ from .pyomo_run import minimise_cost
 
 
 def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
-    """The model of an instance, without the constant cost of unconnected devices.
-
-    Parameters
-    ----------
-    instance
-        The instance.
-    inequalities
-        Names of :data:`.inequalities.PARTS` to add.
-    """
+    """The model of an instance, as :attr:`.catalogue.Formulation.build` has it."""
     model = placement_model(instance)
     model.finish = pyo.Var(model.SUBTASKS, domain=pyo.NonNegativeReals)
     heads = [(m, k) for m, task in model.tasks.items() for k in task.heads]

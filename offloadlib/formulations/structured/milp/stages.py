@@ -48,20 +48,7 @@ def _added(application: Application, points: int) -> Size:
 
 
 def model(instance: Instance, inequalities: Iterable[str] = ()) -> pyo.ConcreteModel:
-    """The model of an instance, without the constant cost of unconnected devices.
-
-    Parameters
-    ----------
-    instance
-        The instance.
-    inequalities
-        Names of :data:`.inequalities.PARTS` to add.
-
-    Raises
-    ------
-    InputError
-        If an application is not series-parallel.
-    """
+    """The model of an instance, as :attr:`.catalogue.Formulation.build` has it."""
     reason = not_series_parallel(instance)
     if reason is not None:
         raise InputError("milp-stages", [("", reason)])
