@@ -26,6 +26,16 @@ def kept_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_server() -> Iterator[None]:
+    """The server of new processes has all imports: what ``solve`` prepares, for one process, has none."""
+    from offloadlib.running import workers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "prepare", lambda: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def little_learning() -> Iterator[None]:
     """The method ddto learns from fewer frames, for the tests of what all methods have in common."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from folders import LIBRARY, ROOT, TESTS
 
 PYTHON = sys.executable
@@ -53,6 +54,15 @@ def run(
         text=True,
         check=False,
     )
+
+
+def here(capture: pytest.CaptureFixture[str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end in this process, which has all that it imports."""
+    from offloadlib.cli.app import main
+
+    capture.readouterr()
+    status = main(list(map(str, arguments)))
+    return subprocess.CompletedProcess(arguments, status, *capture.readouterr())
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

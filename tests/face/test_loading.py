@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from folders import LIBRARY
-from processes import WORKED, command_line, run
+from processes import WORKED, command_line, here, run
 
 import offloadlib
 from offloadlib import shelf
@@ -66,18 +66,20 @@ def test_a_file_comes_before_the_library(tmp_path: Path, monkeypatch: pytest.Mon
     assert offloadlib.solve("paper-m010", "local").objective == pytest.approx(10)
 
 
-def test_names_on_the_command_line(tmp_path: Path) -> None:
-    command = command_line(tmp_path)
-    done = run([*command, "solve", "worked-example", "-m", "milp", "-o", "a.sol.json"], folder=tmp_path)
+def test_names_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = here(capfd, "solve", "worked-example", "-m", "milp", "-o", "a.sol.json")
     assert (done.returncode, "24.0450" in done.stdout) == (0, True), done.stderr
-    done = run([*command, "check", "worked-example", "a.sol.json"], folder=tmp_path)
+    done = here(capfd, "check", "worked-example", "a.sol.json")
     assert (done.returncode, "\naccepted, " in done.stdout) == (0, True)
-    done = run([*command, "solve", "paper-m04", "-m", "milp"], folder=tmp_path)
+    done = here(capfd, "solve", "paper-m04", "-m", "milp")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
         "offloadlib: paper-m04: is neither a file nor in the library; did you mean "
     )
-    done = run([*command, "compare", "worked-example", "-o", ".", "--methods", "local"], folder=tmp_path)
+    done = here(capfd, "compare", "worked-example", "-o", ".", "--methods", "local")
     assert done.returncode == 0 and "optimum 24.045, certified" in done.stdout
 
 

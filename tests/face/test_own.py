@@ -20,7 +20,7 @@ import pytest
 from folders import LIBRARY, TESTS
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
-from processes import ENVIRONMENT, PYTHON, WORKED, command_line, run
+from processes import ENVIRONMENT, PYTHON, WORKED, command_line, here, run
 from reading import read_hybrid, read_structured
 
 import offloadlib
@@ -402,10 +402,8 @@ def test_a_study_takes_methods_and_knows_when_their_code_has_changed(
     assert "code" not in Job(Generated(Setting(), 0), METHODS["milp"]).identity
 
 
-def test_a_study_that_compares_nothing_takes_none(tmp_path: Path) -> None:
-    done = run(
-        [*command_line(tmp_path), "study", "ddto", "-o", str(tmp_path / "s"), "--method", "odd_methods:liar"]
-    )
+def test_a_study_that_compares_nothing_takes_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    done = here(capfd, "study", "ddto", "-o", tmp_path / "s", "--method", "odd_methods:liar")
     assert (done.returncode, done.stderr) == (
         2,
         "offloadlib: study: method: ddto has its own methods alone\n",

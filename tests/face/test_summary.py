@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from odd_methods import method
-from processes import WORKED, command_line, run
+from processes import WORKED, here
 from reading import library
 
 import offloadlib
@@ -168,16 +168,17 @@ def test_of_one_instance_there_is_none(tmp_path: Path) -> None:
 # The command --------------------------------------------------------------------------------------
 
 
-def test_options_reach_the_methods(tmp_path: Path) -> None:
-    command = [*command_line(tmp_path), "compare", "worked-example", "paper-m005", "--json"]
-    done = run([*command, "--methods", "odd_methods:seeded,local", "--gap", "0.25", "--threads", "2"])
+def test_options_reach_the_methods(capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["compare", "worked-example", "paper-m005"]
+    options = ["--methods", "odd_methods:seeded,local", "--gap", "0.25", "--threads", "2"]
+    done = here(capfd, *command, "--json", *options)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [row["method"] for row in told["rows"]] == ["odd_methods:seeded", "local"] * 2
     assert told["rows"][0]["objective"] == ALL_LOCAL and told["rows"][0]["lower_bound"] is None
     assert [row["method"] for row in told["summary"]] == ["odd_methods:seeded", "local"]
     assert told["interrupted"] is False
-    shown = run([*command[:-1], "--methods", "local"])
+    shown = here(capfd, *command, "--methods", "local")
     assert "Over all instances" in shown.stdout and "geometric mean" in shown.stdout
 
 
