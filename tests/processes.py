@@ -61,8 +61,8 @@ def here(capture: pytest.CaptureFixture[str], *arguments: object) -> subprocess.
     from offloadlib.cli.app import main
 
     capture.readouterr()
-    status = main(list(map(str, arguments)))
-    return subprocess.CompletedProcess(arguments, status, *capture.readouterr())
+    command = list(map(str, arguments))
+    return subprocess.CompletedProcess(command, main(command), *capture.readouterr())
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
