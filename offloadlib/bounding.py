@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from offloadlib.formulating import stated
-from offloadlib.formulations.structured.decomposition.master import Master
+from offloadlib.formulations.structured.decomposition.master import Master, Node
 from offloadlib.formulations.structured.decomposition.pricing import Prices
 from offloadlib.formulations.structured.metered import constant
 from offloadlib.formulations.structured.search import unconnected_cost
@@ -134,7 +134,7 @@ def best_prices(instance: AnyInstance) -> Prices:
     data = _of_version_1(instance, "best_prices")
     master = _master(data)
     master.add(Solution.all_local(data))
-    return master.generate(None, Prices.zero(data), math.inf, lambda: False).prices
+    return master.generate(None, Node(-math.inf, Prices.zero(data)), math.inf, lambda: False).prices
 
 
 def _of_version_1(instance: AnyInstance, function: str) -> Instance:

@@ -20,7 +20,7 @@ from offloadlib import check
 from offloadlib.formulations.structured.certificate import write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
-from offloadlib.formulations.structured.decomposition.master import Master, best_prices
+from offloadlib.formulations.structured.decomposition.master import Master, Node, best_prices
 from offloadlib.formulations.structured.decomposition.pricing import Prices, difference
 from offloadlib.formulations.structured.pooling import settle
 from offloadlib.instances import (
@@ -257,7 +257,8 @@ def test_little_effort_grows_until_it_is_enough() -> None:
         master = Master(instance, evaluate(instance, start).total)
         master.effort = effort
         master.add(start)
-        bounds.append(master.generate(None, Prices.zero(instance), np.inf, lambda: False).bound)
+        begin = Node(-np.inf, Prices.zero(instance))
+        bounds.append(master.generate(None, begin, np.inf, lambda: False).bound)
     assert bounds[1] == pytest.approx(bounds[0], rel=1e-9)
     assert master.effort != 1
 

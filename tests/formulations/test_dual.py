@@ -17,7 +17,7 @@ from offloadlib.formulations.structured.decomposition import branch_and_price, c
 from offloadlib.formulations.structured.decomposition.city import City
 from offloadlib.formulations.structured.decomposition.dual import Dual
 from offloadlib.formulations.structured.decomposition.limits import PricedLimits
-from offloadlib.formulations.structured.decomposition.master import Master
+from offloadlib.formulations.structured.decomposition.master import Master, Node
 from offloadlib.formulations.structured.decomposition.pricing import Prices, price
 from offloadlib.heuristics.structured import gsod
 from offloadlib.instances import (
@@ -75,7 +75,7 @@ SETTINGS = {
 def column_generation(instance: Instance) -> float:
     master = Master(instance, evaluate(instance, Solution.all_local(instance)).total)
     master.add(Solution.all_local(instance))
-    return master.generate(None, Prices.zero(instance), np.inf, lambda: False).bound
+    return master.generate(None, Node(-np.inf, Prices.zero(instance)), np.inf, lambda: False).bound
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)

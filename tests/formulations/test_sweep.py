@@ -176,12 +176,17 @@ def test_equals_enumeration(shape: Callable[[Rng, int], Arcs], monkeypatch: pyte
     for _ in range(count(1000, 20)):
         instance, prices = drawn(shape, rng, int(rng.integers(4, 8)), 3)
         exact = np.array(least_by_enumeration(instance, prices))
-        for widths in ((8192, 8192), (3, 3)):
-            with_widths(monkeypatch, *widths)
+        for sizes in ((8192, 8192), (3, 3)):
+            with_widths(monkeypatch, *sizes)
             found = price(instance, prices)
             assert not found.relaxed.any()
             np.testing.assert_allclose(found.value, exact, rtol=1e-12)
             np.testing.assert_allclose(attained(instance, prices, found), exact, rtol=1e-12)
+            widths = np.zeros(len(exact), np.int64)
+            for factor in (0.7, 1.0):  # what the first pricing has learnt, the second one uses
+                at = Prices(factor * prices.capacity, prices.channels)
+                found = price(instance, at, widths=widths)
+            np.testing.assert_allclose(found.value, exact, rtol=1e-12)
             ceilings = exact * rng.uniform(0.8, 1.2, len(exact))
             value = price(instance, prices, ceilings=ceilings).value
             np.testing.assert_allclose(value[exact < ceilings], exact[exact < ceilings], rtol=1e-12)

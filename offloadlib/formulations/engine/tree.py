@@ -88,6 +88,10 @@ class Tree(Generic[Leaf, State]):
         """The least bound of an open leaf; infinite if there is none."""
         return self._heap[0][0] if self._heap else math.inf
 
+    def leaves(self, cutoff: float) -> int:
+        """How many open leaves have a bound below a cutoff."""
+        return sum(bound < cutoff for bound, _, _ in self._heap)
+
     @property
     def in_hand(self) -> int:
         """The number of the leaf in hand."""
@@ -174,8 +178,8 @@ class Tree(Generic[Leaf, State]):
         heapq.heappush(self._heap, (leaf.bound, leaf.number, leaf))
         self._hand = None
 
-    def divide(self, leaf: Leaf, branch: Any) -> tuple[int, int]:
-        """Divide the leaf in hand by a branch.
+    def divide(self, leaf: Leaf, branch: Any, number: int | None = None) -> tuple[int, int]:
+        """Divide the leaf in hand by a branch, or something below it that has no bound yet.
 
         Parameters
         ----------
@@ -183,6 +187,8 @@ class Tree(Generic[Leaf, State]):
             What proves the parent's bound; it does so for the children, until they are bounded.
         branch
             As the problem's proofs have it.
+        number
+            That of what is divided; the leaf in hand by default.
 
         Returns
         -------
@@ -190,9 +196,10 @@ class Tree(Generic[Leaf, State]):
             The numbers of its children.
         """
         hand, first = self._held, len(self._nodes)
+        number = hand.number if number is None else number
         self._nodes += [leaf, leaf]
-        hand.unbounded = frozenset([first, first + 1])
-        self._nodes[hand.number] = Divided(branch, first, first + 1)
+        hand.unbounded = hand.unbounded - {number} | {first, first + 1}
+        self._nodes[number] = Divided(branch, first, first + 1)
         return first, first + 1
 
     def enumerate(self, at: Leaf, leaf: Leaf) -> int:

@@ -2,8 +2,9 @@ r"""Branch-and-price: prices on the limits, a small exact problem per device, an
 
 Every node has a Lagrangian bound at some prices (:mod:`.master`), found from rough ones at the root
 (:mod:`.tatonnement`). Where it does not reach the incumbent, a subtask of a device that the master splits
-between places is branched on: local or not, else at one of the fastest offload points or not. A closed tree
-proves the incumbent optimal, and the tree with the leaves' prices is its certificate
+between places is branched on (:mod:`.splits`): local or not, else at one of the fastest offload points or
+not. Subtasks that are alike are branched on together, one after the other in the tree. A closed tree proves
+the incumbent optimal, and the tree with the leaves' prices is its certificate
 (:mod:`.structured.certificate`). Nodes are explored by least bound. The first incumbents come from the
 root's prices (:mod:`.primal`), before that from the rough ones where searches for these have taken long;
 new ones from dives, which settle a tenth of the split devices at a time and generate columns as they go,
@@ -12,9 +13,13 @@ and from the mixed-integer program over the columns generated so far.
 **Reduced-cost fixing.** Let L be the Lagrangian bound of the root at its prices, and r the least cost +
 prices of a device among the decisions that have subtask k local (or, that have it offloaded), beyond the
 device's least of all. A solution with k there costs at least L + r. Where that is no better than the
-incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. This makes
+incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. Where fixing has
+taken long, and few leaves with a much better bound are left, it is done again below these. This makes
 pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
 (:func:`prove`), the bound of every node is computed again at its prices, without fixing.
+
+**Values.** A child begins at its parent's prices, where only the device that was branched on has another
+value.
 
 **Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
 enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
@@ -26,9 +31,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +47,6 @@ from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
 from ...engine.branching import (
-    LEAST_GAIN,
     PATIENCE,
     PATIENCE_AT_ROOT,
     ROUND_SECONDS,
@@ -51,7 +55,6 @@ from ...engine.branching import (
     Reached,
     dive,
     explored,
-    strongest,
 )
 from ...engine.columns import CONVERGED, PRECISION, ROUND_GAP
 from ...engine.outcome import Run, concluded, errors
@@ -65,10 +68,11 @@ from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import PricedLimits
-from .master import Branch, Column, Master, Node, Step
+from .master import Column, Master, Node, Step
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, difference, price
 from .primal import Primal, pack
+from .splits import Split, chosen
 from .tatonnement import rough
 
 ROUGH_SEARCH = 20_000
@@ -85,9 +89,6 @@ ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
 
-UNSPLIT = 1e-7
-"""A subtask with less at a place, in sums of weights, is not split there."""
-
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
 
@@ -99,6 +100,16 @@ UNPRICED = 1.0
 
 DEAR = 0.05
 """Share of the time left that fixing may take before a better incumbent is sought, which makes it cheaper."""
+
+LONG = 1.0
+"""Seconds: where fixing takes longer, moves of known decisions are not tried, and it is worth doing again."""
+
+CERTAIN = 0.25
+"""Share of the gap: such moves are those of decisions that cost no more."""
+
+AGAIN, FEW = 0.7, 4
+"""Moves are fixed again where fewer leaves are open, and the distance from bound to incumbent has become so
+much smaller."""
 
 BEYOND = 1.1
 """Of the gap: a decision that adds as much is fixed for sure, and how much it adds is of no interest."""
@@ -242,7 +253,7 @@ class _Search(Run[Solution]):
         self.master = Master(instance, self.objective, stopped, budget.threads)
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
-        self.fixing: _Fixing | None = None
+        self.fixings: list[_Fixing] = []
         self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
@@ -274,6 +285,7 @@ class _Search(Run[Solution]):
                 if not (self._near(leaf) and self._finished(leaf)):
                     self._prepare(leaf)
             elif not self._finished(leaf):
+                self._fix_again(leaf)
                 self._branch(leaf)
         self.report()
         # Else pricing was cut short, and branching cannot mend that.
@@ -300,41 +312,73 @@ class _Search(Run[Solution]):
         if first:
             self._round()
         if not slow and not never:
-            self._fix(node)
+            self._fix(root.state)
         if not first:
             self._round()
         self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            node = self._bound(0, (), node).state.node
+            again = self._bound(0, (), node)
             if not never:
-                self._fix(node)
+                self._fix(again.state)
         else:
             self.tree.give_back(root)
 
-    def _fix(self, root: Node) -> None:
-        self.fixing = _Fixing(self.master, root, self.fixing_cutoff, self.late)
+    def _fix(self, top: _Reached) -> None:
+        """Fix as much as the incumbent allows below a node."""
+        self.fixings.append(
+            _Fixing(self.master, top, self._restrictions(top.path), self.fixing_cutoff, self.late)
+        )
         self._refix()
+
+    def _fix_again(self, leaf: Open[_Reached]) -> None:
+        """Fix below a leaf, where few are left and its bound is much better than at the last fixing."""
+        last = self._fixing(leaf.state.path)
+        if last is None or last.seconds < LONG or self.tree.leaves(self.cutoff) >= FEW:
+            return
+        cutoff = self.fixing_cutoff
+        if cutoff - leaf.bound >= max(AGAIN * (cutoff - last.bound), CERTAIN * (last.cutoff - last.bound)):
+            return
+        self._seek(leaf.state)
+        if leaf.bound < self.cutoff:
+            self._fix(leaf.state)
+
+    def _fixing(self, path: tuple[Step, ...]) -> _Fixing | None:
+        """The last fixing that counts below a node."""
+        return next((one for one in reversed(self.fixings) if path[: len(one.path)] == one.path), None)
 
     def _refix(self) -> None:
         """Fix as much as the incumbent allows."""
-        if self.fixing is not None:
+        if self.fixings:
             self.tree.leave_out(self.fixing_cutoff)
-            self.fixing.apply(self.fixing_cutoff)
+        for fixing in self.fixings:
+            fixing.apply(self.fixing_cutoff)
 
-    def _bound(self, number: int, path: tuple[Step, ...], above: Node, share: float = 1.0) -> Open[_Reached]:
-        patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
+    def _restrict(self, path: tuple[Step, ...]) -> None:
+        """Leave the master the columns that branches and fixing leave to a node."""
+        fixing = self._fixing(path)
+        self.master.fixed = set() if fixing is None else fixing.columns
         self.master.restrict(path)
+
+    def _bound(
+        self,
+        number: int,
+        path: tuple[Step, ...],
+        above: Node,
+        begin: Node | None = None,
+        changed: Collection[int] | None = None,
+        share: float = 1.0,
+    ) -> Open[_Reached]:
+        """Bound a node of the tree below another one, in a share of the time limit, beginning with the prices
+        of a third one, from which the branches for some devices are ``changed``."""
+        patience = PATIENCE if path else PATIENCE_AT_ROOT if share == 1.0 else 0.0
+        self._restrict(path)
         with self._alarm(share) as self.master.stopped:
             node = self.master.generate(
-                self._restrictions(path),
-                above.prices,
-                self.cutoff,
-                lambda: self.late(share),
-                patience,
-                above.bound,
+                *(self._restrictions(path), begin or above, self.cutoff, lambda: self.late(share)),
+                *(patience, above, changed),
             )
         self.master.stopped = self.stopped
-        if self.certify and self.fixing is not None:
+        if self.certify and self.fixings:
             node = self._verified(node, path, above)
         if self.certify:
             node = self._levelled(node, path)
@@ -344,7 +388,8 @@ class _Search(Run[Solution]):
         return leaf
 
     def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
-        base = self.fixing.restrictions if fixed and self.fixing is not None else None
+        fixing = self._fixing(path) if fixed else None
+        base = None if fixing is None else fixing.restrictions
         if not path:
             return base
         restrictions = Restrictions(self.instance, base)
@@ -359,10 +404,10 @@ class _Search(Run[Solution]):
         if bound >= self.cutoff or (node.bound < self.cutoff and bound >= above.bound):
             return replace(node, bound=bound)
         if self.late():  # the parent's prices prove as much as there
-            return replace(node, bound=above.bound, prices=above.prices)
+            return replace(above, weights=node.weights)
         self.master.restrict(path, fixed=False)
         self.master.add(found.solution)
-        return self.master.generate(whole, node.prices, self.cutoff, self.late, PATIENCE)
+        return self.master.generate(whole, Node(-np.inf, node.prices), self.cutoff, self.late, PATIENCE)
 
     def _levelled(self, node: Node, path: tuple[Step, ...]) -> Node:
         """The node with equal prices for nearly equal ones where that costs no bound worth mentioning.
@@ -376,11 +421,11 @@ class _Search(Run[Solution]):
                 level = capacity[n]
             capacity[n] = level
         levelled = Prices(capacity, node.prices.channels)
-        bound, _ = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
+        bound, found = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
         least = self.cutoff if node.bound >= self.cutoff else node.bound - CONVERGED * abs(node.bound)
         if bound < least:
             return node
-        return replace(node, bound=bound, prices=levelled)
+        return replace(node, bound=bound, prices=levelled, values=found.value)
 
     def _accept(self, node: Node) -> None:
         """An integral master solution is an incumbent."""
@@ -446,60 +491,49 @@ class _Search(Run[Solution]):
         self._settle(rows)
 
     def _branch(self, leaf: Open[_Reached]) -> None:
-        node, path = leaf.state.node, leaf.state.path
-        branch = self._choice(leaf.state)
-        if branch is None:  # nothing is split: the bound cannot be raised by branching
+        self._restrict(leaf.state.path)
+        split = chosen(self.master, leaf.state.node, self.cutoff)
+        if split is None:  # nothing is split: the bound cannot be raised by branching
             return
-        children = self.tree.divide(Charged(node.prices), At(*branch))
+        if len(split.subtasks) > 1:
+            self._branch_together(leaf, split)
+            return
+        node, path = leaf.state.node, leaf.state.path
+        children = self.tree.divide(Charged(node.prices), At(*split.branches[0]))
         for number, inside in zip(children, (True, False), strict=True):
-            self._bound(number, (*path, (*branch, inside)), node)
+            self._bound(number, (*path, (*split.branches[0], inside)), node, changed=[split.device])
 
-    def _choice(self, at: _Reached) -> Branch | None:
-        """The split subtask and places whose branches raise the known columns' program most.
+    def _branch_together(self, leaf: Open[_Reached], split: Split) -> None:
+        """All of some subtasks on one side, or the first one that is not: a branch on each in turn.
 
-        Whether a subtask is local decides more than where it goes, as a slot at one offload point is
-        worth about as much as at another: places are branched on where no such split is left.
+        Few of them on that side may prove as much as all, at the same prices; then the others are left free.
         """
-        split = self._splits(at.node)
-        ranked = sorted(
-            split, key=lambda key: (LOCAL not in key[2], round(abs(split[key] - 0.5), 9), key[:2])
+        node, path, changed = leaf.state.node, leaf.state.path, [split.device]
+        side = self._dearer_to_leave(leaf.state, split)
+        every = (*path, *((*step, side) for step in split.branches))
+        self._restrict(every)
+        together = self.master.generate(
+            *(self._restrictions(every), node, self.cutoff, self.late, PATIENCE, node, changed)
         )
-        alike = [key for key in ranked if (LOCAL in key[2]) == (LOCAL in ranked[0][2])]
-        if len(alike) > 1:
-            self.master.restrict(at.path)
-        least, most = LEAST_GAIN * abs(self.objective), self.cutoff - at.node.bound
-        return strongest(alike, partial(self.master.gains, bound=at.node.bound), least, most)
+        number, begin = leaf.number, node
+        for step in split.branches:
+            children = self.tree.divide(Charged(node.prices), At(*step), number)
+            number, other = children if side else children[::-1]
+            begin = self._bound(other, (*path, (*step, not side)), node, begin, changed).state.node
+            path = (*path, (*step, side))
+            bound = self.master.again(together, changed, self._restrictions(path))
+            if path == every or bound >= min(together.bound - CONVERGED * abs(bound), self.cutoff):
+                break
+        self._bound(number, path, node, together, changed)
 
-    def _splits(self, node: Node) -> dict[Branch, float]:
-        """(device, subtask, places) -> its share, where the master splits a subtask between places.
-
-        Offload points are split by speed: a set of places is local, or the fastest ones.
-        """
-        share: dict[tuple[int, int], dict[int, float]] = {}
-        for i, weight in node.weights.items():
-            column = self.master.columns[i]
-            for k, place in enumerate(column.places):
-                at = share.setdefault((column.device, k), {})
-                at[place] = at.get(place, 0.0) + weight
-        splits: dict[Branch, float] = {}
-        for (m, k), at in share.items():
-            whole = sum(at.values())
-            if UNSPLIT < at.get(LOCAL, 0.0) < whole - UNSPLIT:
-                splits[m, k, frozenset([LOCAL])] = at[LOCAL]
-            elif len(at) > 1:
-                reached, chosen = 0.0, self._fast[0]
-                for places in self._fast:
-                    x = sum(weight for place, weight in at.items() if place in places)
-                    if UNSPLIT < x < whole - UNSPLIT and abs(x - 0.5) < abs(reached - 0.5):
-                        reached, chosen = x, places
-                if reached:
-                    splits[m, k, chosen] = reached
-        return splits
-
-    @cached_property
-    def _fast(self) -> list[frozenset[int]]:
-        order = np.argsort(-self.instance.points.cpu, kind="stable").tolist()
-        return [frozenset(order[: i + 1]) for i in range(len(order))]
+    def _dearer_to_leave(self, at: _Reached, split: Split) -> bool:
+        """The side of some subtasks that is dearer to leave for one of them alone."""
+        values = []
+        for side in (True, False):
+            steps = [(*step, side ^ (i == 0)) for i, step in enumerate(split.branches)]
+            restrictions = self._restrictions((*at.path, *steps))
+            values.append(self.master.again(at.node, [split.device], restrictions))
+        return values[0] >= values[1]
 
     def _limits(self) -> PricedLimits:
         return PricedLimits(self.instance, ROUGH_SEARCH, self.late, self.stopped, threads=self.budget.threads)
@@ -550,9 +584,10 @@ class _Search(Run[Solution]):
             yield column.device, settling(column)
 
     def _dived(self, path: tuple[Step, ...], above: Node) -> Node:
-        self.master.restrict(path)
+        self._restrict(path)
+        changed = {m for m, *_ in path}
         node = self.master.generate(
-            self._restrictions(path), above.prices, self.cutoff, self.late, 1.0, above.bound
+            *(self._restrictions(path), above, self.cutoff, self.late, 1.0, above, changed)
         )
         self._accept(node)
         return node
@@ -629,33 +664,53 @@ def _restricted(
 
 
 class _Fixing:
-    """Reduced-cost fixing: sides of subtasks, and columns, that no solution better than a cutoff has."""
+    """Reduced-cost fixing: sides of subtasks, and columns, that no solution below a node, and better than a
+    cutoff, has."""
 
-    def __init__(self, master: Master, root: Node, cutoff: float, stop: Callable[[], bool]) -> None:
-        self.instance, self.master, self.prices = master.instance, master, root.prices
-        instance = self.instance
-        self.bound, found = master.lagrangian(root.prices, None)
-        self.least = found.value
+    def __init__(
+        self,
+        master: Master,
+        top: _Reached,
+        above: Restrictions | None,
+        cutoff: float,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.instance, self.master, self.path, self.prices = (
+            master.instance,
+            master,
+            top.path,
+            top.node.prices,
+        )
+        instance, self._above = self.instance, above
+        begun = time.perf_counter()
+        self.bound, found = master.lagrangian(self.prices, above)
+        self.least, self.columns, self.cutoff = found.value, set[int](), cutoff
         gap = max(cutoff - self.bound, 0.0)
         self.tolerance = PRECISION * gap / instance.num_devices
         self.ceilings = self.least + BEYOND * gap
         # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
         self.restrictions: Restrictions | None = None
+        cheap: list[tuple[int, tuple[int, ...]]] = []
+        if self.pricings(instance) * master.seconds > LONG:
+            cheap = master.cheap(self.prices, self.least + CERTAIN * gap, top.path)
         local = np.zeros(instance.num_points + 1, dtype=np.bool_)
         local[LOCAL] = True
         for k in range(self.pricings(instance) // 2):
             for side in (local, ~local):
                 if not stop():
-                    self._price(k, side)
+                    self._price(k, side, {m for m, places in cheap if k < len(places) and side[places[k]]})
+        self.seconds = time.perf_counter() - begun
 
     @staticmethod
     def pricings(instance: Instance) -> int:
         """How often all devices are priced: for two sides of each subtask."""
         return 2 * max(group.application.size for group in instance.groups)
 
-    def _price(self, k: int, side: NDArray[np.bool_]) -> None:
-        restrictions = Restrictions(self.instance)
+    def _price(self, k: int, side: NDArray[np.bool_], cheap: set[int]) -> None:
+        """For a side of a subtask, except where a cheap column has it."""
+        restrictions, ceilings = Restrictions(self.instance, self._above), self.ceilings.copy()
+        ceilings[list(cheap)] = -np.inf
         having = [(g, group) for g, group in enumerate(self.instance.groups) if k < group.application.size]
         for g, _ in having:
             restrictions.limit(g, k, side)
@@ -664,9 +719,10 @@ class _Fixing:
             tolerance=self.tolerance,
             stopped=self.master.stopped,
             threads=self.master.threads,
-            ceilings=self.ceilings,
+            ceilings=ceilings,
+            widths=self.master.widths,
         )
-        slack = found.value - self.least
+        slack = np.where(ceilings > -np.inf, found.value - self.least, 0.0)
         for g, group in having:
             self.slack[g][:, k, side] = slack[group.members, None]
 
@@ -674,4 +730,4 @@ class _Fixing:
         """Leave out what costs at least the cutoff."""
         allowed = [slack <= cutoff - self.bound for slack in self.slack]
         self.restrictions = Restrictions.of(self.instance, allowed)
-        self.master.fix(self.prices, self.bound, self.least, cutoff)
+        self.columns = self.master.dear(self.prices, self.least + (cutoff - self.bound))

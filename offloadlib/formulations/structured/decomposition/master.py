@@ -25,8 +25,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +71,13 @@ Step = tuple[int, int, frozenset[int], bool]
 
 @dataclass(frozen=True)
 class Node:
-    """What column generation leaves: the bound, its prices, and the weights of the columns in use."""
+    """What column generation leaves: the bound, its prices, and the weights of the columns in use; and the
+    least cost with prices of each device, or a bound of it, None where that is not known."""
 
     bound: float
     prices: Prices
     weights: dict[int, float] = field(default_factory=dict)
+    values: Floats | None = None
 
 
 def exchanges(instance: Instance) -> list[tuple[int, int]]:
@@ -104,7 +106,7 @@ class Master:
     program
         Its rows are the devices, capacities and limited channels, its columns those above.
     fixed
-        Columns that :meth:`fix` has closed.
+        Columns that are closed but for what pricing asks for.
     stopped
         From :func:`~.instances.alarm.alarm`: as soon as it is true, pricing ends with the bounds that it has.
     effort
@@ -112,8 +114,10 @@ class Master:
         grows when it finds nothing more. None: as much as it takes.
     threads
         Threads that price.
+    widths
+        As for :func:`.pricing.price`.
     seconds
-        What the last pricing has taken.
+        What the last pricing of all devices has taken.
     searched
         Whether tasks are priced by search.
     """
@@ -127,6 +131,7 @@ class Master:
         self.seconds = 0.0
         self.columns: list[Column] = []
         self.fixed: set[int] = set()
+        self.widths = np.zeros(instance.num_devices, np.int64)
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
         self.searched = not all(map(labelled, instance.applications))
@@ -205,10 +210,15 @@ class Master:
         start, value = 2 * np.arange(size + 1), np.tile([-1.0, 1.0], size)
         return csr_array((value, index, start), shape=(size, rows))
 
-    def fix(self, prices: Prices, bound: float, least: Floats, cutoff: float) -> None:
-        """Close the columns whose reduced cost at some prices says that they are in no better solution."""
-        slack = self._priced(prices) - least[self._device]
-        self.fixed = set(np.flatnonzero(slack > cutoff - bound).tolist())
+    def dear(self, prices: Prices, most: Floats) -> set[int]:
+        """The columns that cost more with prices than ``most`` (M,)."""
+        return set(np.flatnonzero(self._priced(prices) > most[self._device]).tolist())
+
+    def cheap(self, prices: Prices, most: Floats, path: Iterable[Step]) -> list[tuple[int, tuple[int, ...]]]:
+        """The device and the places of columns that cost no more, and that branches leave."""
+        found = set(np.flatnonzero(self._priced(prices) <= most[self._device]).tolist())
+        found.difference_update(*map(self._against, path))
+        return [(self.columns[i].device, self.columns[i].places) for i in sorted(found)]
 
     def _priced(self, prices: Prices) -> Floats:
         """What the columns cost with prices."""
@@ -232,17 +242,13 @@ class Master:
         m, k, places, inside = step
         return (i for i in self._of[m] if (self.columns[i].places[k] in places) != inside)
 
-    def probe(self, step: Step) -> float:
-        """The least cost over the known columns if one more branch were taken."""
+    def probe(self, steps: Iterable[Step]) -> float:
+        """The least cost over the known columns if more branches were taken."""
         before = self.program.closed
-        self.program.close(before | self._mask(self._against(step)))
+        self.program.close(before | self._mask(i for step in steps for i in self._against(step)))
         value = self.program.solve().value
         self.program.close(before)
         return value
-
-    def gains(self, branch: Branch, bound: float) -> Iterator[float]:
-        """What the sides of a branch add to a bound, over the known columns."""
-        return (self.probe((*branch, inside)) - bound for inside in (True, False))
 
     def lagrangian(
         self,
@@ -260,39 +266,68 @@ class Master:
             stopped=self.stopped,
             threads=self.threads,
             ceilings=ceilings,
+            widths=self.widths,
         )
-        self.seconds = time.perf_counter() - begun
+        if ceilings is None or ceilings.min() > -np.inf:
+            self.seconds = time.perf_counter() - begun
+        return self._bound(prices, found.value), found
+
+    def _bound(self, prices: Prices, value: Floats) -> float:
+        """The Lagrangian bound where the devices cost so much with prices."""
         limits = self.instance.points
         channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
         paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
-        return difference(float(np.sum(found.value)), paid), found
+        return difference(float(np.sum(value)), paid)
+
+    def again(self, node: Node, changed: Collection[int], restrictions: Restrictions | None) -> float:
+        """The Lagrangian bound at the prices of a node, whose values still hold but for some devices."""
+        ceilings = np.full(self.instance.num_devices, np.inf)
+        known = self._kept(node, changed, ceilings)
+        bound, found = self.lagrangian(node.prices, restrictions, ceilings=ceilings)
+        if node.values is None:
+            return bound
+        return self._bound(node.prices, np.where(known, node.values, found.value))
+
+    def _kept(self, node: Node, changed: Collection[int], ceilings: Floats) -> Mask:
+        """Which devices need not be priced again: nothing is looked for below their ceilings."""
+        known = np.full(self.instance.num_devices, node.values is not None)
+        known[list(changed)] = False
+        ceilings[known] = -np.inf
+        return known
 
     def extend(
-        self, prices: Prices, restrictions: Restrictions | None, tolerance: float
-    ) -> tuple[float, int]:
-        """The Lagrangian bound at some prices, and how many columns were added for it.
+        self, at: Node, restrictions: Restrictions | None, tolerance: float, changed: Collection[int]
+    ) -> tuple[Node, int]:
+        """The Lagrangian bound at the prices of a node, and how many columns were added for it.
 
-        A search need find nothing but what is cheaper than all open columns, which bounds it from the start.
+        A search need find nothing but what is cheaper than all open columns, which bounds it from the start;
+        and nothing at all for devices whose values still hold.
         """
-        if not self.searched:
-            bound, found = self.lagrangian(prices, restrictions, tolerance)
-            return bound, self.add(found.solution)
         ceilings = np.full(self.instance.num_devices, np.inf)
-        np.minimum.at(ceilings, self._device, np.where(self.program.closed, np.inf, self._priced(prices)))
-        bound, found = self.lagrangian(prices, restrictions, tolerance, ceilings)
+        if self.searched:
+            costs = np.where(self.program.closed, np.inf, self._priced(at.prices))
+            np.minimum.at(ceilings, self._device, costs)
         better = self.instance.local_cost < ceilings
-        for group, places in zip(self.instance.groups, found.solution.places, strict=True):
-            better[group.members] |= (places != LOCAL).any(axis=1)
-        return bound, self.add(found.solution, better)
+        known = self._kept(at, changed, ceilings)
+        bound, found = self.lagrangian(at.prices, restrictions, tolerance, ceilings)
+        value = found.value
+        if at.values is not None:
+            value = np.where(known, at.values, value)
+            bound = self._bound(at.prices, value)
+        if self.searched:
+            for group, places in zip(self.instance.groups, found.solution.places, strict=True):
+                better[group.members] |= (places != LOCAL).any(axis=1)
+        return Node(bound, at.prices, {}, value), self.add(found.solution, better & ~known)
 
     def generate(
         self,
         restrictions: Restrictions | None,
-        start: Prices,
+        begin: Node,
         cutoff: float,
         stop: Callable[[], bool],
         patience: float = 0.0,
-        floor: float = -np.inf,
+        above: Node | None = None,
+        changed: Collection[int] | None = None,
     ) -> Node:
         """Column generation (:func:`.engine.columns.generate`) at a node.
 
@@ -300,8 +335,8 @@ class Master:
         ----------
         restrictions
             The branches above the node; the columns must have been restricted to them.
-        start
-            Prices to begin with: the parent's.
+        begin
+            A node with the prices to begin with.
         cutoff
             A bound above this needs no more.
         stop
@@ -309,28 +344,35 @@ class Master:
         patience
             A node whose linear program stays below the cutoff has to be divided: then it is left as soon as
             this share of the distance between bound and cutoff is all that it could gain.
-        floor
-            A bound that the node has at the prices to begin with: its parent's, if any.
+        above
+            A node whose bound holds here, too: the parent, if any.
+        changed
+            The devices that other branches are for than at the node to begin with; all by default.
         """
-        tolerance = PRECISION * patience * max(cutoff - floor, 0.0) if floor > -np.inf else 0.0
-        bound, _ = self.extend(start, restrictions, tolerance)
-        bound, prices = max(bound, floor), start  # pricing may have been cut short
-        if np.isinf(bound):
-            return Node(bound, prices)
-        if bound < cutoff:
-            steps = _Steps(self, restrictions, cutoff, patience)
-            bound, prices = generate(steps, bound, prices, cutoff=cutoff, stop=stop)
-        weights = (self.program.solve() if bound >= cutoff else self.program.relaxed).weights
-        return Node(bound, prices, {int(i): float(weights[i]) for i in np.flatnonzero(weights > UNUSED)})
+        tolerance = 0.0
+        if above is not None and above.bound > -np.inf:
+            tolerance = PRECISION * patience * max(cutoff - above.bound, 0.0)
+        everyone = range(self.instance.num_devices)
+        best, _ = self.extend(begin, restrictions, tolerance, everyone if changed is None else changed)
+        if above is not None and best.bound < above.bound:  # pricing may have been cut short
+            best = above
+        if np.isinf(best.bound):
+            return best
+        if best.bound < cutoff:
+            steps = _Steps(self, restrictions, cutoff, patience, best)
+            generate(steps, best.bound, best.prices, cutoff=cutoff, stop=stop)
+            best = steps.best
+        weights = (self.program.solve() if best.bound >= cutoff else self.program.relaxed).weights
+        return replace(best, weights={int(i): float(weights[i]) for i in np.flatnonzero(weights > UNUSED)})
 
 
 class _Steps(Steps[Prices]):
     """Column generation under the branches above a node."""
 
     def __init__(
-        self, master: Master, restrictions: Restrictions | None, cutoff: float, patience: float
+        self, master: Master, restrictions: Restrictions | None, cutoff: float, patience: float, best: Node
     ) -> None:
-        self._master, self._program = master, master.program
+        self._master, self._program, self.best = master, master.program, best
         self._restrictions, self._cutoff, self._patience = restrictions, cutoff, patience
 
     def solve(self) -> tuple[float, Prices]:
@@ -355,8 +397,11 @@ class _Steps(Steps[Prices]):
         )
 
     def price(self, prices: Prices, tolerance: float) -> tuple[float, bool]:
-        bound, new = self._master.extend(prices, self._restrictions, tolerance)
-        return bound, new > 0
+        everyone = range(self._master.instance.num_devices)
+        found, new = self._master.extend(Node(-np.inf, prices), self._restrictions, tolerance, everyone)
+        if found.bound > self.best.bound:
+            self.best = found
+        return found.bound, new > 0
 
     def try_harder(self) -> bool:
         effort = self._master.effort
@@ -399,5 +444,5 @@ def best_prices(
     master.add(start)
     master.add(Solution.all_local(instance))
     first = Prices(begin.capacity * unit, begin.channels * unit)
-    node = master.generate(None, first, np.inf, stop)
+    node = master.generate(None, Node(-np.inf, first), np.inf, stop)
     return node.bound / unit, Prices(node.prices.capacity / unit, node.prices.channels / unit)

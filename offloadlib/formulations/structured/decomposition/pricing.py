@@ -189,6 +189,7 @@ def price(
     stopped: NDArray[np.bool_] = NEVER,
     threads: int = 1,
     ceilings: Floats | None = None,
+    widths: Ints | None = None,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -214,6 +215,9 @@ def price(
     ceilings
         (M,) what costs as much with prices need not be found: a value from there on may be too low, but for
         tolerance and rounding no lower than the ceiling. None by default.
+    widths
+        (M,) zeros at first; what the pricings that share it have learnt about sweeps
+        (:class:`.tables.Choices`).
 
     Returns
     -------
@@ -231,6 +235,9 @@ def price(
     effort = Effort(largest_search or LARGEST_SEARCH, tolerance, stopped)
     for g, term in enumerate(instance.terms):
         found, answer = plan(term.group.application), Answers.room(*term.group.work.shape)
+        members = term.group.members
+        if widths is not None:
+            answer.width[:] = widths[members]
         asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions, ceilings), threads)
         exact = found is not None and not found.multiplies
         if exact:
@@ -245,7 +252,9 @@ def price(
                     if asked.some(price_by_labels, (found, stopped), again, slice(i, i + 1)):
                         answer.places[i], answer.least[i] = again.places[0], again.least[0]
                         answer.relaxed[i] = False
-        value[term.group.members], relaxed[term.group.members] = answer.least, answer.relaxed
+        value[members], relaxed[members] = answer.least, answer.relaxed
+        if widths is not None:
+            widths[members] = answer.width
         chosen.append(answer.places)
     return Priced(value, Solution(tuple(chosen)), relaxed)
 

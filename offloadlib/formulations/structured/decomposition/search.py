@@ -38,7 +38,8 @@ the root leaves, with ever more labels: for a better incumbent, and where no lab
 least. Search and sweeps take turns: a sweep begins as soon as the search has had twice as much time as all
 sweeps will have had then, so that both need no more than half as long again as the search alone, and some
 four times as long as the sweep that closes the device. Where a sweep has closed one device, the search gets
-less at the next.
+less at the next; and where it has closed the same device at other prices, one as wide comes right after the
+root's flows.
 
 **Rounding.** All terms are >= 0, flow and cost are sums of them, each right to some 1e-14. Nodes are
 closed from 1e-13 below the incumbent on, relatively, and what is returned is another 1e-13 lower.
@@ -568,12 +569,14 @@ def _divide(left, pool, rows, count, gains):  # type: ignore[no-untyped-def]
 
 @subroutine
 def _search(  # type: ignore[no-untyped-def]
-    costs, root, graph, plan, best, limit, effort, share, room, incumbent
+    costs, root, graph, plan, best, limit, effort, share, known, room, incumbent
 ):
-    """Least cost below ``best``, or ``best``, up to a tolerance; a lower bound of all decisions' costs; and
-    the share of time for sweeps that this device speaks for.
+    """Least cost below ``best``, or ``best``, up to a tolerance; a lower bound of all decisions' costs; the
+    share of time for sweeps that this device speaks for; and the width of the sweep that has closed it, 0 if
+    none has.
 
-    The decision goes into ``incumbent``, which is left alone where none is better.
+    The decision goes into ``incumbent``, which is left alone where none is better. ``known`` is the width of
+    the sweep that closed the device at other prices, 0 if none did.
     """
     tolerance, stopped = effort.tolerance, effort.stopped
     net, spare, pool = room.net, room.spare, room.pool
@@ -595,11 +598,13 @@ def _search(  # type: ignore[no-untyped-def]
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
-    root_phi, whole, closes = np.empty(size + arcs), 0.0, share
+    root_phi, whole, closes, closing = np.empty(size + arcs), 0.0, share, 0
     width, swept, expected = effort.narrow, 0, _LABEL * _EXPECTED * size * effort.narrow
+    if known > 0:
+        width, expected = known, 0
     while opened > 0 and limit > 0:
         searched = net.work[0] + spare.work[0] + _TURN * clock
-        if width > 0 and swept + expected <= share * searched and not stopped[0]:
+        if width > 0 and clock > 0 and swept + expected <= share * searched and not stopped[0]:
             # All that is left at the root
             closes = effort.share
             copy(left.home, root.home)
@@ -619,7 +624,7 @@ def _search(  # type: ignore[no-untyped-def]
                     copy(incumbent, choice)
             whole = max(whole, proven)
             if whole >= best - max(tolerance, _TOLERANCE * best):
-                closes = _LEAD
+                closes, closing = _LEAD, width
                 break
             limit = max(limit - work // (_LABELS * (size + arcs)) - 1, 1)
             swept, expected = swept + _LABEL * work, _WIDER * _LABEL * work
@@ -731,7 +736,7 @@ def _search(  # type: ignore[no-untyped-def]
     if opened > 0:
         proven = min(proven, bounds[least(bounds[:, 0], opened), 0])
     proven = max(proven, min(whole, best - _TOLERANCE * best))
-    return best, proven - _TOLERANCE * abs(proven), closes
+    return best, proven - _TOLERANCE * abs(proven), closes, closing
 
 
 @inlined
@@ -800,7 +805,9 @@ def price_by_search(sides, points, devices, graph, plan, effort, answer):  # typ
             *(sides.up_delay[m], sides.up_energy[m], sides.down_delay[m], sides.down_energy[m]),
         )
         nodes = max(1, effort.limit // (size + arcs))
-        found, proven, share = _search(costs, left, graph, plan, best, nodes, effort, share, room, incumbent)
+        found, proven, share, answer.width[m] = _search(
+            costs, left, graph, plan, best, nodes, effort, share, answer.width[m], room, incumbent
+        )
         if found < best:
             for k in range(size):
                 answer.places[m, k] = -1 if incumbent[k] < 0 else place[k, incumbent[k]]

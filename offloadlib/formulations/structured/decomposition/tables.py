@@ -180,22 +180,24 @@ BUYERS = named(Buyers, READ_INT, READ, READ, READ, types.boolean, READ_INT_TABLE
 
 
 class Answers(NamedTuple):
-    """What pricing says of a group's devices: decisions, their cost with prices, and whether that is a
-    relaxation."""
+    """What pricing says of a group's devices: decisions, their cost with prices, whether that is a
+    relaxation; and from one pricing to the next the width of the sweep that has closed a search (0: none)."""
 
     places: Places
     least: Floats
     relaxed: NDArray[np.bool_]
+    width: Ints
 
     @classmethod
     def room(cls, devices: int, size: int) -> Answers:
         """For tasks of this size: all-local, not a relaxation."""
         places = np.full((devices, size), LOCAL, dtype=np.int32)
-        return cls(places, np.empty(devices), np.zeros(devices, dtype=np.bool_))
+        relaxed, width = np.zeros(devices, dtype=np.bool_), np.zeros(devices, dtype=np.int64)
+        return cls(places, np.empty(devices), relaxed, width)
 
     def of(self, devices: slice) -> Answers:
         """The part of it that belongs to some of the devices."""
-        return Answers(self.places[devices], self.least[devices], self.relaxed[devices])
+        return Answers(self.places[devices], self.least[devices], self.relaxed[devices], self.width[devices])
 
 
-ANSWERS = named(Answers, writable("int32", 2), writable("float64"), writable("boolean"))
+ANSWERS = named(Answers, writable("int32", 2), writable("float64"), writable("boolean"), writable("int64"))
