@@ -1,8 +1,8 @@
 """Compiled functions: *kernels*, which Python calls, and *subroutines*, which only kernels call.
 
 A kernel states its signature. It is compiled once per machine, when it is first needed, and then comes
-from a cache on disk. :func:`prepare` gets everything ready that a method may need, before its clock starts;
-a kernel that was not prepared gets ready when it is called.
+from a cache on disk (:mod:`.kept`). :func:`prepare` gets everything ready that a method may need, before
+its clock starts; a kernel that was not prepared gets ready when it is called.
 
 Compiling takes some 10 ms a statement, so kernels are written for the compiler. A subroutine is translated
 once for each combination of argument types, and optimised and made machine code with each kernel that it is
@@ -15,13 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
-import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache, partial, update_wrapper
-from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -30,7 +27,7 @@ from numba import njit, types
 from numba.core import event
 from numpy.typing import NDArray
 
-from . import translating
+from . import kept, translating
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +35,7 @@ R = TypeVar("R")
 PACKAGES = ("offloadlib",)
 """Where kernels are looked for."""
 
-RATE = 2200
+RATE = 3000
 """Bytes of Python code that are compiled in a second, roughly."""
 
 
@@ -78,7 +75,8 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 def _jitted(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     nothing_for_python = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    decorated: Any = njit(cache=True, nogil=True, **nothing_for_python, **options)(function)
+    decorated: Any = njit(nogil=True, **nothing_for_python, **options)(function)
+    decorated._cache = kept.Kept(decorated, _reached)
     decorated.get_call_template = partial(_of_any_number, decorated.get_call_template)
     return cast(Callable[P, R], decorated)
 
@@ -114,7 +112,8 @@ class Kernel(Generic[R]):
     def __init__(self, function: Callable[..., R], signature: Any, needed: Callable[[Any], bool]) -> None:
         update_wrapper(self, function)
         self.signature, self.needed = signature, needed
-        self._dispatcher = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+        self._dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)
+        self._dispatcher._cache = kept.Kept(self._dispatcher, _reached)
         self._ready = False
         _KERNELS.append(self)
 
@@ -128,8 +127,6 @@ class Kernel(Generic[R]):
         """Take it from the cache, and say whether it was there."""
         with _LOCK:
             if not self._ready:
-                for dispatcher in _reached(self._dispatcher):
-                    _keep_apart(dispatcher)
                 with contextlib.suppress(_Missing), event.install_listener("numba:compile", _NOT_NOW):
                     self._finish()
             return self._ready
@@ -138,8 +135,8 @@ class Kernel(Generic[R]):
         """Take it from the cache or compile it, unless another process is at it: then wait for that."""
         if self.load():
             return
-        announce(self.size)
-        with _LOCK, _alone(Path(self._dispatcher.stats.cache_path) / "compiling.lock"), _no_collection():
+        announce([self])
+        with _LOCK, _alone(self.__module__.rpartition(".")[0]), _no_collection():
             if not self._ready:
                 self._finish()
 
@@ -150,9 +147,9 @@ class Kernel(Generic[R]):
         self._ready = True
 
     @property
-    def size(self) -> int:
-        """Bytes of Python code in it and in its subroutines."""
-        return sum(len(dispatcher.py_func.__code__.co_code) for dispatcher in _reached(self._dispatcher))
+    def parts(self) -> tuple[Any, ...]:
+        """It and its subroutines, as numba has them."""
+        return _reached(self._dispatcher)
 
 
 def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[Callable[..., R]], Kernel[R]]:
@@ -171,9 +168,6 @@ def kernel(signature: Any, needed: Callable[[Any], bool] = always) -> Callable[[
 _KERNELS: list[Kernel[Any]] = []
 
 
-# What a cache is made of ---------------------------------------------------------------------------
-
-
 @cache
 def _reached(dispatcher: Any) -> tuple[Any, ...]:
     """A compiled function and all subroutines that it calls, at once or in the end."""
@@ -187,42 +181,6 @@ def _reached(dispatcher: Any) -> tuple[Any, ...]:
     return tuple(reached)
 
 
-@cache
-def _keep_apart(dispatcher: Any) -> None:
-    """Have numba use a function's cache undisturbed, and read it only if it was made of the same code.
-
-    It looks at the time of the function's own file, not at those of the subroutines, constants and named
-    tuples that become part of it; and it fails where the cache names a tuple that is no more. Two processes
-    that write versions of one subroutine at once may give both the same number: then one version stands under
-    the types of the other, and what calls it compiles no more.
-    """
-    parts: list[Any] = [inspect.getsource(translating)]
-    for function in (reached.py_func for reached in _reached(dispatcher)):
-        code, names = function.__code__, function.__globals__
-        parts += [code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]]
-        values = (names.get(name) for name in code.co_names)
-        parts += [value for value in values if isinstance(value, int | float | str | tuple)]
-        parts += [_tuples(value) for value in names.values()]
-    file = dispatcher._cache._cache_file
-    file._version = f"{file._version} {hashlib.sha256(repr(parts).encode()).hexdigest()}"
-    lock = Path(file._cache_path) / "cache.lock"
-    file.load, file.save = partial(_undisturbed, file.load, lock), partial(_undisturbed, file.save, lock)
-
-
-def _undisturbed(use: Callable[..., Any], lock: Path, *arguments: Any) -> Any:
-    with _alone(lock):
-        return use(*arguments)
-
-
-def _tuples(value: Any) -> list[Any]:
-    """The named tuples that a value is, or is a numba type of: names and fields."""
-    if isinstance(value, types.BaseNamedTuple):
-        return [*_tuples(value.instance_class), *(inner for kind in value for inner in _tuples(kind))]
-    return (
-        [value.__qualname__, value._fields] if isinstance(value, type) and hasattr(value, "_fields") else []
-    )
-
-
 # Getting ready ------------------------------------------------------------------------------------
 
 
@@ -230,7 +188,7 @@ def prepare(function: Callable[..., Any], problem: Any) -> None:
     """Get all kernels ready that a function may call for a problem."""
     missing = [kernel for kernel in called_by(function, problem) if not kernel.load()]
     if missing:
-        announce(sum(kernel.size for kernel in missing))
+        announce(missing)
         for kernel in missing:
             kernel.make()
 
@@ -304,11 +262,13 @@ def _named(code: CodeType, names: Mapping[str, Any]) -> list[Any]:
     return inner + values + [module[name] for module in modules for name in code.co_names if name in module]
 
 
-def announce(size: int) -> None:
-    """Say that code of this size is being compiled, once in a process."""
+def announce(kernels: Iterable[Kernel[Any]]) -> None:
+    """Say that kernels are being compiled, once in a process."""
     global _said
     if not _said:
         _said = True
+        parts = {part for kernel in kernels for part in kernel.parts}
+        size = sum(len(part.py_func.__code__.co_code) for part in parts)
         say(f"compiling, once: about {max(1, round(size / RATE))} s")
 
 
@@ -342,16 +302,15 @@ _NOT_NOW = _NotNow()
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time compiles what goes into a folder, or uses the cache in it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _alone(package: str) -> Iterator[None]:
+    """One process at a time compiles what belongs to a package, if they can know of each other."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):  # Windows; no place to keep anything
+            import fcntl
+
+            kept.folder().mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((kept.folder() / f"{package}.lock").open("wb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

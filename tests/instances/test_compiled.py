@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import threading
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from processes import PYTHON, run, started
 
-from offloadlib.instances import AnyInstance, Budget, compiled
+from offloadlib.instances import AnyInstance, Budget
 from offloadlib.instances.compiled import Kernel, called_by
 from offloadlib.instances.hybrid.generate import HybridSetting
 from offloadlib.instances.hybrid.generate import generate as generate_hybrid
@@ -93,59 +92,56 @@ def test_compiling_is_said_once_and_done_once(tmp_path: Path) -> None:
     both = [started(command, environment={"NUMBA_CACHE_DIR": str(tmp_path)}) for _ in range(2)]
     said = "".join(process.communicate()[1] for process in both)
     assert 1 <= said.count("offloadlib: compiling, once: about 1 s\n") <= 2
-    # A file for each version of a kernel: neither process has compiled what the other one had.
-    assert len(list(tmp_path.rglob("*.nbc"))) == len(list(tmp_path.rglob("*.nbi"))) > 0
+    # Both give what they make the same names, and nothing is left of how it came there.
+    kept = [path.name.split("-")[0] for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(kept) == len(set(kept)) > 3
     again = run(command, environment={"NUMBA_CACHE_DIR": str(tmp_path)})
     assert (again.returncode, again.stderr) == (0, "")
 
 
-SUBROUTINE = """
-from offloadlib.instances.compiled import subroutine
-@subroutine
-def rule(value):
-    return value
+IN_ANY_FOLDER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from rules import once
+print(once(3.0))
 """
 
 
-def test_versions_that_are_saved_at_once_are_not_mixed_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One process has chosen a number for its version, and not yet said so, when another chooses one."""
-    path = tmp_path / "rule.py"
-    path.write_text(SUBROUTINE)
-    files = []
-    for _ in range(2):  # each process knows the function for itself
-        spec = importlib.util.spec_from_file_location("rule", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        compiled._keep_apart(module.rule)
-        files.append(module.rule._cache._cache_file)
-    chosen, said, done = threading.Event(), threading.Event(), threading.Event()
-    say, write = files[0]._save_index, files[1]._save_data
+def test_what_one_clone_has_compiled_others_use(tmp_path: Path) -> None:
+    """What is damaged is made again; what is old goes when something is added."""
+    place = tmp_path / "offloadlib"
+    place.mkdir()
+    old, new = place / "old.compiled", place / "new.compiled"
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    said = []
+    for clone, factor, damaged in (
+        ("one", 2, False),
+        ("other", 2, False),
+        ("new", 3, False),
+        ("one", 2, True),
+    ):
+        if damaged:
+            for path in place.glob("*.compiled"):
+                path.write_bytes(path.read_bytes()[:100])
+        folder = tmp_path / clone
+        folder.mkdir(exist_ok=True)
+        (folder / "rules.py").write_text(TWO_KERNELS.replace("2.0", f"{factor}.0"))
+        environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = run([PYTHON, "-c", IN_ANY_FOLDER, str(folder)], environment=environment)
+        said.append((done.stdout, done.stderr.count("compiling, once")))
+    assert said == [("7.0\n", 1), ("7.0\n", 0), ("10.0\n", 1), ("7.0\n", 1)]
+    assert not old.exists()
+    assert new.exists()
 
-    def say_late(versions: object) -> None:
-        chosen.set()
-        said.wait(0.3)  # in vain, if the other has to wait
-        say(versions)
 
-    def write_late(name: str, data: object) -> None:
-        said.set()
-        done.wait(0.3)
-        write(name, data)
-
-    def save() -> None:
-        files[0].save("int", "of ints")
-        done.set()
-
-    monkeypatch.setattr(files[0], "_save_index", say_late)
-    monkeypatch.setattr(files[1], "_save_data", write_late)
-    first = threading.Thread(target=save)
-    first.start()
-    chosen.wait()
-    files[1].save("float", "of floats")
-    first.join()
-    assert [files[0].load(key) for key in ("int", "float")] == ["of ints", "of floats"]
+def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path: Path) -> None:
+    (tmp_path / "rules.py").write_text(TWO_KERNELS)
+    (tmp_path / "file").touch()
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "file")}
+    done = run([PYTHON, "-c", IN_ANY_FOLDER, str(tmp_path)], environment=cache)
+    assert (done.stdout, done.stderr.count("\n")) == ("7.0\n", 1), done.stderr
 
 
 RULE = """

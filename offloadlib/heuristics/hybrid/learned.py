@@ -21,6 +21,7 @@ import numpy as np
 
 from offloadlib.instances import Budget, InputError, Result, Termination
 from offloadlib.instances.arrays import Floats
+from offloadlib.instances.caches import caches
 from offloadlib.instances.hybrid import HybridInstance, HybridSolution
 from offloadlib.instances.hybrid.generate import GENERATOR
 
@@ -57,8 +58,7 @@ def obstacle(instance: HybridInstance) -> str | None:
 def folder() -> Path:
     """Where trained networks are kept."""
     named = os.environ.get(FOLDER)
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(caches) / "offloadlib"
+    return Path(named) if named else caches()
 
 
 def solve(instance: HybridInstance, budget: Budget[HybridSolution]) -> Result[HybridSolution]:
