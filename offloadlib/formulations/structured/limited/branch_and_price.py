@@ -253,9 +253,7 @@ class BranchAndPrice(Run[Solution | None]):
         root = self._bound(0, (), Node(-math.inf, charge), share=AT_ROOT)
         if root.bound < self.cutoff:
             complete = self._complete(root.state.node)
-            self._construct(
-                root.state.node, PATIENT_SWEEPS * self.instance.num_devices if complete else MOST_SWEEPS
-            )
+            self._construct(root.state.node, complete)
             if not complete:
                 self._exchange(root.state.node)
             if self.lower_bound < self.cutoff:
@@ -489,8 +487,9 @@ class BranchAndPrice(Run[Solution | None]):
 
     # Incumbents ---------------------------------------------------------------------------------------
 
-    def _construct(self, node: Node, sweeps: int = MOST_SWEEPS) -> None:
-        """A solution from the likeliest column of each device, repaired and improved, and by annealing."""
+    def _construct(self, node: Node, complete: bool = False) -> None:
+        """A solution from the likeliest column of each device, repaired and improved, and by filling up and
+        annealing; where all decisions are known, by patient annealing."""
         if self._first_choice is not None:
             self._settle(node, self._first_choice)
             return
@@ -509,11 +508,12 @@ class BranchAndPrice(Run[Solution | None]):
             self._offer(columns.table[repair.chosen])
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
-        if len(node.used):
+        if len(node.used) and not complete:
             self._fill(node, order[first])
             if self.lower_bound >= self.cutoff:
                 return
         seconds = min(ANNEALING * self.left, MOST_ANNEALING)
+        sweeps = PATIENT_SWEEPS * self.instance.num_devices if complete else MOST_SWEEPS
         best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
         if best is not None:
             self._offer(columns.table[best])
