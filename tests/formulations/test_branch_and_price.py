@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from offloadlib.formulations.structured.decomposition import branch_and_price
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
 from offloadlib.formulations.structured.decomposition.master import Master, Node, best_prices
 from offloadlib.formulations.structured.decomposition.pricing import Prices, difference
+from offloadlib.formulations.structured.milp import arrays
 from offloadlib.formulations.structured.pooling import settle
 from offloadlib.instances import (
     Budget,
@@ -267,10 +269,48 @@ def test_a_slow_root_ends_in_the_optimum_all_the_same(monkeypatch: pytest.Monkey
     instance = read_structured(LIBRARY / "layered-12-m030.json")
     exact = solve(instance, Budget())
     monkeypatch.setattr(branch_and_price, "AT_ROOT", -1.0)  # it is always late there
+    monkeypatch.setattr(branch_and_price, "PROGRAMMED", 0)
     monkeypatch.setattr(branch_and_price, "ROUGH_SEARCH", 100)
     slow = solve(instance, Budget(time_limit=1e6))
     assert slow.objective == pytest.approx(exact.objective, rel=1e-9)
     assert slow.lower_bound == pytest.approx(exact.lower_bound, rel=1e-9)
+
+
+def root_alone(patch: pytest.MonkeyPatch) -> None:
+    """The root's prices always take too long, and nothing comes after what is done for it."""
+    patch.setattr(branch_and_price, "AT_ROOT", -1.0)
+    patch.setattr(branch_and_price, "NEAR", -1.0)
+    patch.setattr(branch_and_price, "explored", lambda *_: iter(()))
+
+
+@examples(300, 20)
+@given(instance=instances())
+def test_the_program_ends_what_the_root_does_not(instance: Instance) -> None:
+    optimum, _ = brute_force(instance)
+    with pytest.MonkeyPatch.context() as patch:
+        root_alone(patch)
+        result = solve(instance, Budget(time_limit=1e6))
+    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+    assert result.lower_bound is not None
+    assert result.lower_bound <= optimum * (1 + 1e-12)
+    if optimum > 1e-6:
+        assert result.status is Status.OPTIMAL
+
+
+def test_an_interrupted_program_leaves_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = generate(Setting(devices=6, applications=("layered-10",), capacity=5), seed=3)
+    ask, asked = arrays.solve, []
+
+    def interrupted(instance: Instance, budget: Budget[Solution]) -> Result:
+        asked.append(replace(ask(instance, budget), termination=Termination.INTERRUPTED))
+        return asked[-1]
+
+    root_alone(monkeypatch)
+    monkeypatch.setattr(arrays, "solve", interrupted)
+    result = solve(instance, Budget(time_limit=1e6))
+    assert [told.termination for told in asked] == [result.termination] == [Termination.INTERRUPTED]
+    assert result.objective <= asked[0].objective
+    assert result.lower_bound == pytest.approx(asked[0].lower_bound, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.alarm import alarm
-from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime, Progress
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.model import Places
 
@@ -64,6 +64,7 @@ from .. import pooling
 from ..certificate import Certificate, Charged, rounded
 from ..certificate import Places as At
 from ..limited import branch_and_price as limited
+from ..milp import arrays
 from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
@@ -88,6 +89,12 @@ AT_ROOT = 0.2
 ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
+
+AS_PROGRAM = 0.3
+"""Share of the time that is left for the mixed-integer program where the root's prices take too long."""
+
+PROGRAMMED = 300
+"""Subtasks of a task up to which that is tried: with more, its relaxation alone takes as long."""
 
 NEAR = 1e-3
 """Relative gap at the root from which on the finish is tried at once."""
@@ -278,8 +285,13 @@ class _Search(Run[Solution]):
         if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
             self.master.effort = ROUGH_SEARCH
         root = self._bound(0, (), first, share=AT_ROOT)
+        slow = self.late(AT_ROOT)
         if root.bound < self.cutoff:
             self._construct(root.state.node.prices)
+            if slow and not self._near(root) and not self.certify:
+                self._program()
+            if self.lower_bound >= self.cutoff:
+                return Termination.FINISHED
         for leaf in explored(self.tree, lambda: self.cutoff, self.stop, self._seek):
             if not self.prepared:
                 if not (self._near(leaf) and self._finished(leaf)):
@@ -294,6 +306,28 @@ class _Search(Run[Solution]):
     def _seek(self, at: _Reached) -> None:
         self._dive(at)
         self._round()
+
+    def _program(self) -> None:
+        """The program of :mod:`..milp.arrays` for a share of the time left, and for all where its bound is
+        ahead. No certificate has a place for that."""
+        largest = max(group.application.size for group in self.instance.groups)
+        if largest > PROGRAMMED or arrays.obstacle(self.instance):
+            return
+        self._round()
+
+        def told(event: Progress) -> None:
+            self.report(event.objective or math.inf, event.lower_bound or -math.inf, event.solution)
+
+        for share in (AS_PROGRAM, 1.0):
+            budget = replace(self.budget, start=self.solution, time_limit=share * self.left, on_progress=told)
+            result = arrays.solve(self.instance, budget)
+            self._settle(result.solution.rows(self.instance))
+            self.prove(-math.inf if result.lower_bound is None else result.lower_bound)
+            self.report()
+            if result.termination is Termination.INTERRUPTED:
+                raise KeyboardInterrupt
+            if self.late() or self.lower_bound >= self.cutoff or self.lower_bound <= self.tree.bound:
+                return
 
     def _dive(self, at: _Reached) -> None:
         dive(at, lambda node: node.bound >= self.cutoff or self.late(), self._split, self._dived)
@@ -613,8 +647,8 @@ class _Search(Run[Solution]):
 
     @property
     def lower_bound(self) -> float:
-        """What the tree proves, at most the incumbent's cost."""
-        return min(self.tree.bound, self.objective)
+        """What the tree proves, or else the mixed-integer program, at most the incumbent's cost."""
+        return min(max(self.tree.bound, super().lower_bound), self.objective)
 
     def proof(self) -> Proof[Certificate]:
         tree = [_closing(self.instance, node) for node in self.tree.nodes()]
