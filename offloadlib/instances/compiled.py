@@ -76,7 +76,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 def _jitted(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     nothing_for_python = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     decorated: Any = njit(nogil=True, **nothing_for_python, **options)(function)
-    decorated._cache = kept.Kept(decorated, _reached)
+    decorated._cache = kept.Versions(decorated, _reached)
     decorated.get_call_template = partial(_of_any_number, decorated.get_call_template)
     return cast(Callable[P, R], decorated)
 
@@ -113,7 +113,7 @@ class Kernel(Generic[R]):
         update_wrapper(self, function)
         self.signature, self.needed = signature, needed
         self._dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)
-        self._dispatcher._cache = kept.Kept(self._dispatcher, _reached)
+        self._dispatcher._cache = kept.Versions(self._dispatcher, _reached)
         self._ready = False
         _KERNELS.append(self)
 

@@ -44,7 +44,7 @@ def folder() -> Path:
     return Path(named) / "offloadlib" if named else caches() / "compiled"
 
 
-class Kept:
+class Versions:
     """What numba asks for compiled versions of a function.
 
     Parameters
