@@ -79,7 +79,10 @@ class Versions:
             return None
         with suppress(OSError):
             os.utime(path)
-        return CompileResult._rebuild(context, *parts)
+        with translating.translating(
+            context.codegen()
+        ):  # also for those who call a subroutine in a function of theirs
+            return CompileResult._rebuild(context, *parts)
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keep a version, if there is a place for it."""

@@ -21,6 +21,9 @@ from numba.core.targetconfig import ConfigStack
 @contextlib.contextmanager
 def translating(codegen: Any) -> Iterator[None]:
     """Have numba do so; other threads cannot have it compile meanwhile."""
+    if codegen._library_class is Part:
+        yield
+        return
     with global_compiler_lock, contextlib.ExitStack() as undo:
         codegen._library_class = Part
         undo.callback(delattr, codegen, "_library_class")

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import tokenize
-from ast import ClassDef, Constant, Expr, FunctionDef, Module, parse, walk
+from ast import Constant, Expr, parse, walk
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -62,10 +62,8 @@ def lines_of_code(path: Path) -> int:
     source = path.read_text("utf-8")
     told: set[int] = set()
     for node in walk(parse(source)):
-        if isinstance(node, Module | ClassDef | FunctionDef) and isinstance(node.body[0], Expr):
-            first = node.body[0]
-            if isinstance(first.value, Constant) and isinstance(first.value.value, str):
-                told |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+        if isinstance(node, Expr) and isinstance(node.value, Constant) and isinstance(node.value.value, str):
+            told |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
     held: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

@@ -279,3 +279,35 @@ def test_functions_compiled_by_others_call_the_same_parts_of_numba(tmp_path: Pat
     (tmp_path / "own.py").write_text(OWN)
     done = run([PYTHON, str(tmp_path / "own.py")], environment={"NUMBA_CACHE_DIR": str(tmp_path / "cache")})
     assert (done.returncode, done.stdout) == (0, "12.0 12\n"), done.stderr
+
+
+CALLING = """
+import numpy as np
+from numba import njit, types
+from offloadlib.instances.compiled import kernel, subroutine
+@subroutine
+def squares(size):
+    return np.empty((size, size), np.float64).size
+@subroutine
+def more(size):
+    return squares(size) + 1
+@kernel(types.int64(types.int64))
+def ours(size):
+    return more(size)
+@njit
+def own(size):
+    return more(size) + 1
+print(own(3), ours(3)) if FIRST else print(ours(3), own(3))
+"""
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_functions_compiled_by_others_may_call_subroutines(tmp_path: Path, first: bool) -> None:
+    """With nothing in the cache, and with what the first run has left."""
+    (tmp_path / "own.py").write_text(CALLING.replace("FIRST", str(first)))
+    for _ in range(2):
+        done = run(
+            [PYTHON, str(tmp_path / "own.py")], environment={"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ("11 10\n" if first else "10 11\n")
