@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
+from operator import le
 from typing import Any
 
 import pytest
-from counts import count
+from counts import count, examples
+from hypothesis import given
+from hypothesis import strategies as st
 from sceptic import by_path
 from test_certificates import any_graph, chain, fork_join, nested, series_parallel, twice_nested
 
@@ -47,6 +50,23 @@ SHAPES: list[Shape] = [
     *(series_parallel, nested, twice_nested, chain, fork_join),
 ]
 LEAST: dict[Shape, int] = {nested: 6, twice_nested: 8, fork_join: 3, shared_head: 4, two_stages: 4}
+
+
+@examples(2000, 200)
+@given(
+    labels=st.integers(1, 6).flatmap(lambda k: st.lists(st.tuples(*[st.integers(0, 5)] * k), max_size=30)),
+    together=st.sampled_from([1, 3, 4096]),
+)
+def test_undominated_labels(labels: list[tuple[int, ...]], together: int) -> None:
+    """One of those that are equal, and none that another one undercuts."""
+    expected = {
+        label
+        for label in labels
+        if not any(other != label and all(map(le, other, label)) for other in labels)
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rooms.series, "_AT_ONCE", together)
+        assert rooms.series.undominated(list(labels)) == sorted(expected)
 
 
 def application(size: int, edges: Edges) -> Any:

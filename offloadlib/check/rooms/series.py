@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import le
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from ..data import Application
@@ -14,6 +14,7 @@ from .choices import Labels, Marked, Move, Moves
 _NEVER = 1 << 20_000  # more than anything costs
 _LARGEST_CONTEXT = 10  # a block has up to 2^this lists of labels
 _MOST_LABELS = 100_000  # in a list, before it is reduced
+_AT_ONCE = 4096  # labels that are compared
 _DEEPEST = 100  # blocks within blocks
 _MOST_COMPARISONS = 100_000_000  # of labels, and pairs of them, at one enumeration
 _MOST_PATTERNS = 100_000  # at one enumeration, besides one of each device
@@ -531,15 +532,9 @@ def undominated(labels: list[AnyLabel]) -> list[AnyLabel]:
     labels.sort()
     if not labels or len(labels[0]) == 1:
         return labels[:1]
-    kept: list[AnyLabel] = []
     if len(labels[0]) > 3:
-        for label in labels:
-            for other in kept:
-                if all(map(le, other, label)):
-                    break
-            else:
-                kept.append(label)
-        return kept
+        return _undominated_by_bits(labels)
+    kept: list[AnyLabel] = []
     stairs: list[tuple[int, int]] = []  # of those kept, whose first is no higher, the undominated others
     for label in labels:
         p, c = label[-2:] if len(label) == 3 else (0, label[-1])
@@ -551,6 +546,25 @@ def undominated(labels: list[AnyLabel]) -> list[AnyLabel]:
         while end < len(stairs) and stairs[end][1] >= c:
             end += 1
         stairs[i:end] = [(p, c)]
+    return kept
+
+
+def _undominated_by_bits(labels: list[AnyLabel]) -> list[AnyLabel]:
+    """Do so for sorted labels of any length, with sets of them as the bits of a number."""
+    kept: list[AnyLabel] = []
+    for begin in range(0, len(labels), _AT_ONCE):
+        some, known = [*kept, *labels[begin : begin + _AT_ONCE]], len(kept)
+        below = {i: (1 << i) - 1 for i in range(known, len(some))}  # those before it, as far as no higher
+        for at in range(1, len(labels[0])):
+            values, seen = [label[at] for label in some], 0
+            for _, equal in groupby(sorted(range(len(some)), key=values.__getitem__), values.__getitem__):
+                members = list(equal)
+                for i in members:
+                    seen |= 1 << i
+                for i in members:
+                    if i >= known:
+                        below[i] &= seen
+        kept += [some[i] for i, others in below.items() if not others]
     return kept
 
 
