@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,25 @@ METHODS = ("branch-and-price", "price", "milp-arrays", "cpsat")
 def problem(name: str) -> Instance:
     """Of a graph by its name, or of a file."""
     if name.endswith(".json"):
-        with_places = ImportSetting(devices=DEVICES, offload_points=POINTS)
-        tasks = import_graphs("wfformat", [name], setting=with_places, seed=1)[0].num_subtasks
-        setting = ImportSetting(devices=DEVICES, offload_points=POINTS, capacity=_room(tasks))
-        return import_graphs("wfformat", [name], setting=setting, seed=1)[0]
+        return workflow(name, DEVICES, POINTS)
     size = int(name.rpartition("-")[2])
-    room = _room(DEVICES * size)
+    room = _room(DEVICES * size, POINTS)
     setting = Setting(devices=DEVICES, offload_points=POINTS, capacity=room, applications=(name,))
     return generate(setting, seed=1)
 
 
-def _room(subtasks: int) -> int:
+def workflow(file: str, devices: int, points: int) -> Instance:
+    """Of a file in WfFormat, with room for half of all subtasks."""
+    setting = ImportSetting(devices=devices, offload_points=points)
+    subtasks = import_graphs("wfformat", [file], setting=setting, seed=1)[0].num_subtasks
+    return import_graphs(
+        "wfformat", [file], setting=replace(setting, capacity=_room(subtasks, points)), seed=1
+    )[0]
+
+
+def _room(subtasks: int, points: int) -> int:
     """Places at each offload point, for half of all subtasks together."""
-    return math.ceil(subtasks / 2 / POINTS)
+    return math.ceil(subtasks / 2 / points)
 
 
 def measured(name: str, method: str, limit: float) -> dict[str, Any]:

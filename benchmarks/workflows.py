@@ -11,26 +11,17 @@ the cost, the relative gap to the solver's bound, the gap that is certified, and
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from large_tasks import workflow
+
 import offloadlib
 from offloadlib.instances import Instance, gap
-from offloadlib.instances.importers import ImportSetting, import_graphs
 
 METHOD = "branch-and-price"
-
-
-def problem(file: str, devices: int, points: int) -> Instance:
-    """The instance of a workflow."""
-    setting = ImportSetting(devices=devices, offload_points=points)
-    subtasks = import_graphs("wfformat", [file], setting=setting, seed=1)[0].num_subtasks
-    room = math.ceil(subtasks / 2 / points)
-    setting = ImportSetting(devices=devices, offload_points=points, capacity=room)
-    return import_graphs("wfformat", [file], setting=setting, seed=1)[0]
 
 
 def row(name: str, instance: Instance, limit: float) -> str:
@@ -68,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "| workflow | subtasks | cost | gap | s | certified | s |\n|---|--:|--:|--:|--:|--:|--:|", flush=True
     )
     for file in options.files:
-        instance = problem(file, options.devices, options.offload_points)
+        instance = workflow(file, options.devices, options.offload_points)
         print(row(Path(file).stem, instance, options.limit), flush=True)
 
 

@@ -21,6 +21,9 @@ pricing and linear programs smaller, but a certificate knows nothing of it: wher
 **Values.** A child begins at its parent's prices, where only the device that was branched on has another
 value.
 
+**Program.** Where the root's prices take too long, the program of :mod:`..milp.arrays` has a share of the
+time that is left, and all of it while its bound is ahead; no certificate has a place for what it proves.
+
 **Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
 enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
 (:mod:`.finish`). Where there are too many, those of a smaller gap may hold an incumbent that leaves fewer.
@@ -308,10 +311,8 @@ class _Search(Run[Solution]):
         self._round()
 
     def _program(self) -> None:
-        """The program of :mod:`..milp.arrays` for a share of the time left, and for all where its bound is
-        ahead. No certificate has a place for that."""
-        largest = max(group.application.size for group in self.instance.groups)
-        if largest > PROGRAMMED or arrays.obstacle(self.instance):
+        """The mixed-integer program, as above."""
+        if _largest(self.instance) > PROGRAMMED or arrays.obstacle(self.instance):
             return
         self._round()
 
@@ -697,6 +698,11 @@ def _restricted(
     return program, (np.flatnonzero(is_column), chosen.astype(np.float64))
 
 
+def _largest(instance: Instance) -> int:
+    """Subtasks of the largest task."""
+    return max(group.application.size for group in instance.groups)
+
+
 class _Fixing:
     """Reduced-cost fixing: sides of subtasks, and columns, that no solution below a node, and better than a
     cutoff, has."""
@@ -709,13 +715,8 @@ class _Fixing:
         cutoff: float,
         stop: Callable[[], bool],
     ) -> None:
-        self.instance, self.master, self.path, self.prices = (
-            master.instance,
-            master,
-            top.path,
-            top.node.prices,
-        )
-        instance, self._above = self.instance, above
+        instance = self.instance = master.instance
+        self.master, self.path, self.prices, self._above = master, top.path, top.node.prices, above
         begun = time.perf_counter()
         self.bound, found = master.lagrangian(self.prices, above)
         self.least, self.columns, self.cutoff = found.value, set[int](), cutoff
@@ -730,7 +731,7 @@ class _Fixing:
             cheap = master.cheap(self.prices, self.least + CERTAIN * gap, top.path)
         local = np.zeros(instance.num_points + 1, dtype=np.bool_)
         local[LOCAL] = True
-        for k in range(self.pricings(instance) // 2):
+        for k in range(_largest(instance)):
             for side in (local, ~local):
                 if not stop():
                     self._price(k, side, {m for m, places in cheap if k < len(places) and side[places[k]]})
@@ -739,7 +740,7 @@ class _Fixing:
     @staticmethod
     def pricings(instance: Instance) -> int:
         """How often all devices are priced: for two sides of each subtask."""
-        return 2 * max(group.application.size for group in instance.groups)
+        return 2 * _largest(instance)
 
     def _price(self, k: int, side: NDArray[np.bool_], cheap: set[int]) -> None:
         """For a side of a subtask, except where a cheap column has it."""
