@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from brute2 import optimum
 from counts import count
 from format2 import random_format2
 
 from offloadlib import solve
+from offloadlib.formulations.structured.limited.decisions import Lister
 from offloadlib.formulations.structured.limited.misses import nearest_misses
 from offloadlib.instances import Budget, Instance, Progress, Result, Status, Termination
 from offloadlib.instances.structured import form
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.registry import find
+
+ROUNDING = 1e-9
+"""Values that are nearer to each other may be the same one."""
 
 
 def run(instance: Instance, method: str, **budget: Any) -> Result[Any]:
@@ -53,6 +59,31 @@ def test_every_feature_at_once(seed: int) -> None:
     best = optimum(document)
     found = solve(form.from_document(document), "btod")
     assert found.objective == pytest.approx(math.inf if best is None else float(best[0]), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(count(500, 50)))
+def test_below_a_value_all_decisions_are_listed(seed: int) -> None:
+    """Going on air costs something where channels have a price, and staying at home does not."""
+    instance = form.from_document(random_format2(seed, {"channels", "deadline", "rejection", "weight"}))
+    lister, random = Lister(instance), np.random.default_rng(seed)
+    prices, there = random.exponential(size=len(lister.limits)), lister.limits.right
+    for m in range(instance.num_devices):
+        every = lister.fitting(m, prices, math.inf, there, 10**6)
+        values = np.unique(every.value)
+        apart = np.diff(values) > ROUNDING * np.abs(values[1:])
+        for top in ((values[1:] + values[:-1]) / 2)[apart]:
+            found = lister.fitting(m, prices, float(top), there, 10**6)
+            assert sorted(found.places.tolist()) == sorted(every.places[every.value < top].tolist())
+
+
+def test_a_channel_that_is_dear_keeps_nobody_from_staying_at_home() -> None:
+    """In the optimum, two devices are at home that would pay for a channel."""
+    limits = {"deadline": (0.8, 1.1), "rejection": (1.2, 1.5), "resources": ("GB",), "room": (8.0, 12.0)}
+    setting = Setting(devices=5, offload_points=3, capacity=6, channels=2, **limits)  # type: ignore[arg-type]
+    instance = generate(setting, seed=2)
+    found, other = run(instance, "btod"), run(instance, "milp-arrays")
+    assert found.status is Status.OPTIMAL
+    assert found.objective == pytest.approx(other.objective, rel=1e-9)
 
 
 def test_a_device_that_cannot_be_served_is_named() -> None:

@@ -98,7 +98,7 @@ class Lister:
         """
         g, i = self.at[device]
         tasks, demand = self._tasks(device, prices, left), self._demand(device)
-        listed = self._search(device, tasks, demand, top, left, Listed.room(most, demand.shape[1]))
+        listed = self._search(device, tasks, demand, top, left, Listed.room(max(most, 2), demand.shape[1]))
         count = int(listed.number[0])
         if count > most:
             raise TooManyDecisions(f"a device has more than {most} decisions")

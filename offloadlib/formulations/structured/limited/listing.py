@@ -13,7 +13,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, of_format_2, readable, writable
+from offloadlib.instances.compiled import kernel, named, of_format_2, readable, subroutine, writable
 from offloadlib.instances.structured.limits import HAIR
 from offloadlib.instances.structured.model import Places
 
@@ -65,6 +65,23 @@ class Listed(NamedTuple):
 LISTED = named(Listed, writable("int32", 2), *[writable("float64")] * 3, writable("int64"))
 
 
+@subroutine
+def _keep(menu: Any, decision: Any, value: float, top: float, limits: Any, effort: Any, listed: Any) -> bool:
+    """Put a decision on the list, or into its only row; whether it belongs there, be there room or not."""
+    if value >= top or decision.sums[0] > limits[0] or decision.sums[1] > limits[1]:
+        return False
+    if is_banned(menu, decision, effort.banned):
+        return False
+    row = 0 if len(listed.cost) == 1 else listed.number[0]
+    listed.number[0] = row + 1
+    if row < len(listed.cost):
+        for k in range(len(decision.choice)):
+            c = decision.choice[k]
+            listed.places[row, k] = menu.place[k, c] if c >= 0 else -1
+        listed.cost[row], listed.delay[row], listed.energy[row] = value, decision.sums[0], decision.sums[1]
+    return True
+
+
 @kernel(types.boolean(TASKS, GRAPH, EFFORT, ROOM, types.float64, ANSWERS, LISTED), of_format_2)
 def list_decisions(
     tasks: Any, graph: Any, effort: Any, room: Any, top: Any, answers: Any, listed: Any
@@ -84,6 +101,14 @@ def list_decisions(
     if not tasks.served[0] or not fill_menu(tasks, 0, menu, True):
         return True
     limits[0], limits[1] = tasks.deadline[0] * (1.0 + HAIR), tasks.budget[0] * (1.0 + HAIR)
+    at_home = True
+    for k in range(size):
+        decision.choice[k] = -1
+        at_home &= menu.home[k]
+    if at_home:  # apart: the bounds below are those of decisions that go on air, and pay for it
+        value = evaluate(tasks, 0, graph, menu, decision)
+        if _keep(menu, decision, value, top, limits, effort, listed) and best_alone:
+            top = value
     answers.found[0] = top
     ascend(tasks, 0, graph, work, effort, answers)
     # What is taken before each step, at points and of what they share.
@@ -125,19 +150,16 @@ def list_decisions(
             expand(tasks, 0, graph, work, step)
             continue
         step -= 1
-        value = evaluate(tasks, 0, graph, menu, decision)
-        if value >= top or decision.sums[0] > limits[0] or decision.sums[1] > limits[1]:
-            continue
-        if is_banned(menu, decision, effort.banned):
-            continue
-        row = 0 if best_alone else listed.number[0]
-        listed.number[0] = row + 1
-        if row == len(listed.cost):
-            return True
+        away = False
         for j in range(size):
-            c = decision.choice[j]
-            listed.places[row, j] = menu.place[j, c] if c >= 0 else -1
-        listed.cost[row], listed.delay[row], listed.energy[row] = value, decision.sums[0], decision.sums[1]
+            away |= decision.choice[j] >= 0
+        if not away:
+            continue
+        value = evaluate(tasks, 0, graph, menu, decision)
+        if not _keep(menu, decision, value, top, limits, effort, listed):
+            continue
+        if listed.number[0] > len(listed.cost):
+            return True
         if best_alone:
             top = value
     return True
