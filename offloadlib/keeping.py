@@ -188,7 +188,9 @@ class Keeper(Generic[Decisions]):
             if known is not None:
                 raise self._false(f"says that there is no solution, and one costs {known.objective!r}")
             return replace(result, objective=math.inf)
-        return known or Result.nothing(result.runtime, None, result.termination, **result.run)
+        return known or Result.of(
+            self._instance, None, result.runtime, None, result.termination, **result.run
+        )
 
     def _costed(self, solution: Any) -> tuple[Result[Decisions] | None, str]:
         """A solution with its exact cost, or what is wrong with it."""

@@ -195,8 +195,6 @@ class _Proving(Method):
             self.kept.write_bytes(pickle.dumps(proof))
             seconds, bound = time.perf_counter() - begun, proof.certificate.lower_bound
             told = {"nodes": proof.nodes, **proof.told}
-            if proof.solution is None:
-                return Result.nothing(seconds, bound, proof.termination, **told)
             return Result.of(instance, proof.solution, seconds, bound, proof.termination, **told)
 
         return solve

@@ -194,7 +194,7 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
         how = Termination.TIME_LIMIT if isinstance(end, OutOfTime) else Termination.INTERRUPTED
         kept = keeper.best(how)
         if kept is None and not instance.evaluate(instance.all_local).feasible:
-            kept = Result.nothing(0.0, None, how)
+            kept = Result.of(instance, None, 0.0, None, how)
         if kept is None:
             raise
         return kept
@@ -228,7 +228,7 @@ def known(instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]
     may."""
     start = instance.all_local if budget.start is None else budget.start
     kept = Keeper("", instance, start).best(Termination.INTERRUPTED)
-    return kept or Result.nothing(0.0, None, Termination.INTERRUPTED)
+    return kept or Result.of(instance, None, 0.0, None, Termination.INTERRUPTED)
 
 
 def described(error: BaseException) -> str:

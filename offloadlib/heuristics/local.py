@@ -11,7 +11,5 @@ from offloadlib.instances import AnyInstance, Budget, Result
 def solve(instance: AnyInstance, budget: Budget[Any]) -> Result[Any]:
     """Leave every subtask on its own device."""
     begun = time.perf_counter()
-    solution = instance.all_local
-    if instance.evaluate(solution).feasible:
-        return Result.of(instance, solution, time.perf_counter() - begun)
-    return Result.nothing(time.perf_counter() - begun)
+    solution = instance.all_local if instance.evaluate(instance.all_local).feasible else None
+    return Result.of(instance, solution, time.perf_counter() - begun)

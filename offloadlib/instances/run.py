@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -102,6 +103,43 @@ class Budget(Generic[Decisions]):
     start: Decisions | None = None
     on_progress: Callable[[Progress], None] | None = None
 
+    def tell(
+        self,
+        seconds: float,
+        objective: float | None,
+        lower_bound: float | None = None,
+        solution: Callable[[], Any] | None = None,
+    ) -> None:
+        """Let whoever wants to know of it have a :class:`Progress`."""
+        if self.on_progress is not None:
+            self.on_progress(Progress(seconds, objective, lower_bound, solution))
+
+
+class Watch:
+    """When a run has to end, and why it has.
+
+    Parameters
+    ----------
+    time_limit
+        Seconds from now.
+    """
+
+    def __init__(self, time_limit: float) -> None:
+        self._begun, self._limit = time.perf_counter(), time_limit
+        self.termination = Termination.FINISHED
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def over(self) -> bool:
+        """Whether it has to end."""
+        if self.termination is Termination.FINISHED and self.seconds >= self._limit:
+            self.termination = Termination.TIME_LIMIT
+        return self.termination is not Termination.FINISHED
+
 
 def within(lower_bound: float, cost: float) -> float | None:
     """A bound on the cost of all solutions, beside the cost of one of them.
@@ -170,7 +208,7 @@ class Result(Generic[Decisions]):
     Parameters
     ----------
     solution
-        The incumbent; None where there is none (:meth:`nothing`).
+        The incumbent; None where there is none.
     objective
         Its cost, evaluated anew from the decisions; infinite where there is no incumbent.
     lower_bound
@@ -195,21 +233,26 @@ class Result(Generic[Decisions]):
     def of(
         cls,
         instance: AnyInstance,
-        solution: Decisions,
+        solution: Decisions | None,
         runtime: float,
         lower_bound: float | None = None,
         termination: Termination = Termination.FINISHED,
         **run: Any,
     ) -> Result[Decisions]:
-        """The result of decisions, costed anew; the bound is none if not finite.
+        """The result of decisions, costed anew, or of a run that has found none.
 
-        A bound above the cost, as far as rounding explains it, is lowered to it.
+        A bound above the cost, as far as rounding explains it, is lowered to it; one that is not finite is
+        none, but where there is no solution: then an infinite one proves that.
 
         Raises
         ------
         RuntimeError
             If the decisions break a limit: a method must not return such.
         """
+        if solution is None:
+            bound = None if lower_bound == -math.inf else lower_bound
+            nothing: Any = None
+            return cls(nothing, math.inf, bound, runtime, termination, run)
         evaluation = instance.evaluate(solution)
         if not evaluation.feasible:
             broken = "; ".join(map(str, evaluation.violations))
@@ -218,18 +261,6 @@ class Result(Generic[Decisions]):
         if bound is not None and instance.version == 1:
             bound = max(bound, 0.0)  # nothing costs less, and a bound a hair below 0 would not prove a 0
         return cls(solution, evaluation.total, bound, runtime, termination, run)
-
-    @classmethod
-    def nothing(
-        cls,
-        runtime: float,
-        lower_bound: float | None = None,
-        termination: Termination = Termination.FINISHED,
-        **run: Any,
-    ) -> Result[Any]:
-        """The result of a run that has found no solution; ``lower_bound`` is infinite if there is none."""
-        bound = None if lower_bound in (None, -math.inf) else lower_bound
-        return Result(None, math.inf, bound, runtime, termination, run)
 
     def to_frame(self) -> pd.DataFrame:
         """A row: ``status``, ``objective``, ``lower_bound``, ``gap``, ``runtime``, ``termination``, and the

@@ -44,10 +44,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     proof = prove(instance, budget.start, budget)
     runtime = time.perf_counter() - begun
     bound = proof.certificate.lower_bound
-    if proof.solution is None:
-        found = Result.nothing(runtime, bound, proof.termination)
-    else:
-        found = Result.of(instance, proof.solution, runtime, bound, proof.termination)
+    found = Result.of(instance, proof.solution, runtime, bound, proof.termination)
     with TemporaryDirectory(prefix="offloadlib-") as folder:
         path = Path(folder) / "certificate.json"
         stored, accepted = judge(instance, found.stored(OPTIMUM.name), proof, path, CERTIFYING)

@@ -93,10 +93,7 @@ def _claims_nothing_false(
 
 def _verdict(instance: Instance, proof: Proof[Any], folder: Path) -> check.Verdict:
     bound = proof.certificate.lower_bound
-    if proof.solution is None:
-        result = Result.nothing(0.0, bound)
-    else:
-        result = Result.of(instance, proof.solution, 0.0, bound)
+    result = Result.of(instance, proof.solution, 0.0, bound)
     names = folder / "instance.json", folder / "solution.json", folder / "proof.json"
     write(instance, names[0])
     write_solution(result.stored("branch-and-price"), instance, names[1])

@@ -225,16 +225,7 @@ def run(instance: Instance, budget: Budget, method: Improve) -> Result:
     if not search.optimal:
         termination, failure = concluded(conclude)
         record.update(errors([failure] if failure else []))
-    return concluding(search, termination, record)
-
-
-def concluding(search: LimitedSearch, termination: Termination, record: Record) -> Result:
-    """The result of a search."""
-    if search.solution is None:
-        return Result.nothing(search.seconds, search.lower_bound, termination, **record)
-    return Result.of(
-        search.instance, search.solution, search.seconds, search.lower_bound, termination, **record
-    )
+    return Result.of(instance, search.solution, search.seconds, search.lower_bound, termination, **record)
 
 
 def least(instance: Instance) -> float:

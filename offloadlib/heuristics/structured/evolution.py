@@ -11,17 +11,15 @@ tuned.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
-from scipy.optimize import Bounds, differential_evolution
 
-from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_1, of_format_2, readable, writable
+from offloadlib.instances.run import Watch
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -33,6 +31,7 @@ from offloadlib.instances.structured.flat import (
 from offloadlib.instances.structured.inlined import ROOM, may_offload
 from offloadlib.instances.structured.limits import Room, everything
 
+from .evolving import evolved
 from .limited import keys
 
 POPULATION = 50
@@ -50,7 +49,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     """
     if of_format_2(instance):
         return keys.solve(instance, budget, POPULATION, GENERATIONS)
-    begun = time.perf_counter()
+    watch = Watch(budget.time_limit)
     tasks, points = flat_tasks(instance), instance.points
     sizes = np.diff(tasks.start)
     keyed = np.flatnonzero(np.repeat(tasks.radio != LOCAL, sizes))
@@ -59,12 +58,11 @@ def solve(instance: Instance, budget: Budget) -> Result:
     places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
     best = places.copy()
     least = evaluate(instance, Solution.all_local(instance)).total
-    generations, termination = 0, Termination.FINISHED
+    generations = 0
 
-    def costs(keys: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(D, S) keys -> (S,) costs; the best decisions are kept."""
+    def costs(members: Floats) -> Floats:
+        """(S, D) keys -> (S,) costs; the best decisions are kept."""
         nonlocal least
-        members = np.ascontiguousarray(keys.T)
         found = np.empty(len(members))
         for s, member in enumerate(members):
             found[s] = decode(tasks, points.cpu, everything(instance), menu, keyed, member, places)
@@ -73,37 +71,16 @@ def solve(instance: Instance, budget: Budget) -> Result:
                 best[:] = places
         return found
 
-    def after(_: NDArray[np.float64], convergence: float) -> bool:
-        nonlocal generations
-        generations += 1
-        seconds = time.perf_counter() - begun
-        if budget.on_progress is not None:
-            budget.on_progress(Progress(seconds, float(least), None, partial(solution_of, instance, best)))
-        return seconds >= budget.time_limit
+    def tell() -> None:
+        budget.tell(watch.seconds, float(least), None, partial(solution_of, instance, best))
 
     if len(keyed) and len(menu):
         random = np.random.default_rng(budget.seed)
         first = random.random((POPULATION, len(keyed)))
         first[0] = 0.0 if budget.start is None else _keys(flat_places(instance, budget.start)[keyed], menu)
-        try:
-            differential_evolution(
-                costs,  # type: ignore[arg-type]  # the stubs know no vectorised functions
-                Bounds(np.zeros(len(keyed)), np.ones(len(keyed))),
-                maxiter=GENERATIONS,
-                init=first,
-                tol=0.0,
-                rng=random,
-                polish=False,
-                updating="deferred",
-                vectorized=True,
-                callback=after,  # type: ignore[arg-type]  # nor callbacks that may stop it
-            )
-            if time.perf_counter() - begun >= budget.time_limit:
-                termination = Termination.TIME_LIMIT
-        except KeyboardInterrupt:
-            termination = Termination.INTERRUPTED
-    solution, runtime = solution_of(instance, best), time.perf_counter() - begun
-    return Result.of(instance, solution, runtime, termination=termination, generations=generations)
+        generations = evolved(costs, first, GENERATIONS, random, watch, tell)
+    solution = solution_of(instance, best)
+    return Result.of(instance, solution, watch.seconds, None, watch.termination, generations=generations)
 
 
 def _keys(places: Ints, menu: Ints) -> Floats:

@@ -26,7 +26,6 @@ normalised where the instance is.
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
@@ -37,7 +36,6 @@ from offloadlib.instances import (
     LOCAL,
     Budget,
     Instance,
-    Progress,
     Result,
     Solution,
     Termination,
@@ -46,6 +44,7 @@ from offloadlib.instances import (
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_1, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import copy
+from offloadlib.instances.run import Watch
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -73,18 +72,17 @@ def solve(instance: Instance, budget: Budget, parameters: GaodParameters = DEFAU
     """
     if of_format_2(instance):
         return genetic.solve(instance, budget, parameters)
-    begun = time.perf_counter()
+    watch = Watch(budget.time_limit)
     tasks, cpu = flat_tasks(instance), instance.points.cpu
     left, air = instance.points.capacity.copy(), instance.points.channels.copy()
     places = np.full(instance.num_subtasks, LOCAL, dtype=np.int64)
     local = evaluate(instance, Solution.all_local(instance)).cost
     random = np.random.default_rng(budget.seed)
-    total, generations, termination = float(local.sum()), 0, Termination.FINISHED
+    total, generations = float(local.sum()), 0
     settings = parameters.settings
     try:
         for m in random.permutation(instance.num_devices).tolist():
-            if time.perf_counter() - begun >= budget.time_limit:
-                termination = Termination.TIME_LIMIT
+            if watch.over:
                 break
             point = int(tasks.radio[m])
             if point == LOCAL or air[point] == 0 or not left.any():
@@ -101,13 +99,11 @@ def solve(instance: Instance, budget: Budget, parameters: GaodParameters = DEFAU
             places[tasks.start[m] : tasks.start[m + 1]] = best
             left -= np.bincount(offloaded, minlength=len(left))
             air[point] -= len(offloaded) > 0
-            if budget.on_progress is not None:
-                seconds = time.perf_counter() - begun
-                budget.on_progress(Progress(seconds, total, None, partial(solution_of, instance, places)))
+            budget.tell(watch.seconds, total, None, partial(solution_of, instance, places))
     except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
-    solution, runtime = solution_of(instance, places), time.perf_counter() - begun
-    return Result.of(instance, solution, runtime, termination=termination, generations=generations)
+        watch.termination = Termination.INTERRUPTED
+    solution = solution_of(instance, places)
+    return Result.of(instance, solution, watch.seconds, None, watch.termination, generations=generations)
 
 
 @subroutine

@@ -43,7 +43,6 @@ turn takes the channel from the g for which that is least.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -52,7 +51,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.alarm import STOPPED, alarm
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import (
@@ -66,7 +65,7 @@ from offloadlib.instances.compiled import (
     writable,
 )
 from offloadlib.instances.loops import copy
-from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.run import OutOfTime, Watch
 from offloadlib.instances.structured.flat import (
     FLAT_TASKS,
     FlatTasks,
@@ -543,7 +542,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     """
     if of_format_2(instance):
         return limited.improve(instance, solution, budget)
-    begun = time.perf_counter()
+    watch = Watch(budget.time_limit)
     evaluation = evaluate(instance, solution)
     if not evaluation.feasible:
         raise ValueError(f"the solution breaks a limit: {evaluation.violations[0]}")
@@ -557,15 +556,11 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     change, made = np.empty((len(places), len(cpu) + 1)), np.array([-1])
     local = evaluate(instance, Solution.all_local(instance)).cost
     devices, redecided, exchanges, passed, cut = len(cost), 0, 0, 0, 0
-    termination = Termination.FINISHED
     arcs = max(len(application.edges) for application in instance.applications)
     size = max(1, min(_SLICE, _SLICE_ARCS // max(arcs, 1)))
 
     def pause() -> None:
-        seconds = time.perf_counter() - begun
-        if budget.on_progress is not None:
-            event = Progress(seconds, float(cost.sum()), None, partial(solution_of, instance, places))
-            budget.on_progress(event)
+        budget.tell(watch.seconds, float(cost.sum()), None, partial(solution_of, instance, places))
         if over[0]:
             raise OutOfTime
 
@@ -578,7 +573,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
         return int(counts[0]), int(counts[1])
 
     try:
-        with alarm(budget.time_limit - (time.perf_counter() - begun)) as over:
+        with alarm(budget.time_limit - watch.seconds) as over:
             stopped, again = read_only(over), True
             while again:
                 changed = 1
@@ -593,16 +588,16 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
                 passed, cut = passed + handed, cut + unproven
                 again = made[0] > 0 or handed > 0
     except OutOfTime:
-        termination = Termination.TIME_LIMIT
+        watch.termination = Termination.TIME_LIMIT
     except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
+        watch.termination = Termination.INTERRUPTED
     improved = solution_of(instance, places)
     final = evaluate(instance, improved).total
     return Result.of(
         instance,
         improved,
-        time.perf_counter() - begun,
-        termination=termination,
+        watch.seconds,
+        termination=watch.termination,
         start_objective=evaluation.total,
         final_objective=final,
         redecided=redecided,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from ..run import Budget, Progress
+from ..run import Budget, Watch
 from .model import HybridInstance, TaskPlaces
 from .solution import HybridSolution
 from .split import with_best_split
@@ -16,11 +15,7 @@ Tell = Callable[[TaskPlaces, float], None]
 
 def telling(instance: HybridInstance, budget: Budget[HybridSolution]) -> Tell:
     """Pass on decisions as progress; the clock starts now."""
-    begun = time.perf_counter()
-
-    def tell(places: TaskPlaces, cost: float) -> None:
-        if budget.on_progress is not None:
-            seconds = time.perf_counter() - begun
-            budget.on_progress(Progress(seconds, cost, None, lambda: with_best_split(instance, places)))
-
-    return tell
+    watch = Watch(budget.time_limit)
+    return lambda places, cost: budget.tell(
+        watch.seconds, cost, None, lambda: with_best_split(instance, places)
+    )

@@ -23,15 +23,15 @@ decided so far.
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 
-from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination
 from offloadlib.instances.structured.bound import simple_bound
 from offloadlib.instances.structured.flat import flat_tasks, solution_of
 
-from .kernels import EXHAUSTED, LEAVES, NODES, Fronts, Lookahead, Market, State, Walk, as_written
+from ...engine.outcome import Run, concluded
+from .kernels import EXHAUSTED, LEAVES, NODES, PAUSED, Fronts, Lookahead, Market, State, Walk, as_written
 
 STEPS = 2_000_000
 """Steps of the kernel between two looks at the clock: some hundredths of a second."""
@@ -46,34 +46,28 @@ def solve(instance: Instance, budget: Budget) -> Result:
         At the time limit and after Ctrl-C with the best decisions so far and the simple bound. Its record
         has the ``nodes`` and ``leaves`` visited.
     """
-    begun = time.perf_counter()
+    run = Run(instance, budget, budget.start or Solution.all_local(instance), simple_bound(instance))
     walk = enumeration(instance)
-    solution = budget.start or Solution.all_local(instance)
-    objective = evaluate(instance, solution).total
-    bound = simple_bound(instance)
     least, places = np.array([math.inf]), np.full(instance.num_subtasks, LOCAL)
-    termination = Termination.TIME_LIMIT
-    try:
-        while time.perf_counter() - begun < budget.time_limit:
+
+    def search() -> Termination:
+        code = PAUSED
+        while code != EXHAUSTED and not run.stop():
             code = as_written(walk, places, least, STEPS)
-            found = solution_of(instance, places)
-            cost = evaluate(instance, found).total
-            if cost < objective:
-                solution, objective = found, cost
+            run.take(solution_of(instance, places))
             if code == EXHAUSTED:
-                termination, bound = Termination.FINISHED, objective
-            _report(budget, begun, objective, bound, solution)
-            if code == EXHAUSTED:
-                break
-    except KeyboardInterrupt:
-        termination = Termination.INTERRUPTED
+                run.prove(run.objective)
+            run.report()
+        return Termination.FINISHED
+
+    termination, _ = concluded(search)
     record = {
         "order": "places 0..N of all subtasks, device by device in file order",
         "bound": "none",
         "nodes": int(walk.state.cursor[NODES]),
         "leaves": int(walk.state.cursor[LEAVES]),
     }
-    return Result.of(instance, solution, time.perf_counter() - begun, bound, termination, **record)
+    return Result.of(instance, run.solution, run.seconds, run.lower_bound, termination, **record)
 
 
 def enumeration(instance: Instance, device_by_device: bool = False) -> Walk:
@@ -90,9 +84,3 @@ def enumeration(instance: Instance, device_by_device: bool = False) -> Walk:
     market = Market.of(points.cpu, np.zeros(instance.num_points), np.zeros(instance.num_devices))
     state = State.fresh(instance.num_subtasks, points.capacity, points.channels)
     return Walk(tasks, fronts, market, tables, state)
-
-
-def _report(budget: Budget, begun: float, objective: float, bound: float, solution: Solution) -> None:
-    if budget.on_progress is not None:
-        seconds = time.perf_counter() - begun
-        budget.on_progress(Progress(seconds, objective, min(objective, bound), lambda: solution))

@@ -73,9 +73,12 @@ def solve(instance: Instance, budget: Budget) -> Result:
             termination = Termination.INTERRUPTED
         except TooManyDecisions as error:
             run.record["ended_early"] = str(error)
-    if run.solution is None:
-        return Result.nothing(run.seconds, run.lower_bound, termination, **run.record)
-    if termination is Termination.FINISHED and run.lower_bound < run.objective - slack(run.objective):
+    found = run.solution is not None
+    if (
+        found
+        and termination is Termination.FINISHED
+        and run.lower_bound < run.objective - slack(run.objective)
+    ):
         termination = Termination.GAP if "ended_early" not in run.record else termination
     bound = min(run.lower_bound, run.objective)
     return Result.of(instance, run.solution, run.seconds, bound, termination, **run.record)
@@ -96,8 +99,6 @@ def solve_in_turn(instance: Instance, budget: Budget) -> Result:
             termination = Termination.TIME_LIMIT
         except KeyboardInterrupt:
             termination = Termination.INTERRUPTED
-    if run.solution is None:
-        return Result.nothing(run.seconds, None, termination)
     return Result.of(instance, run.solution, run.seconds, termination=termination)
 
 

@@ -159,8 +159,6 @@ def _result(instance: Instance, search: BranchAndPrice, begun: float) -> Result:
         **proof.told,
         **errors((proof.failure,) if proof.failure else ()),
     }
-    if proof.solution is None:
-        return Result.nothing(seconds, bound, proof.termination, **run)
     return Result.of(instance, proof.solution, seconds, bound, proof.termination, **run)
 
 

@@ -22,7 +22,6 @@ without one. That proves nothing.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -30,7 +29,7 @@ import numpy as np
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import called_for, of_format_2
-from offloadlib.instances.run import OutOfTime
+from offloadlib.instances.run import OutOfTime, Watch
 from offloadlib.instances.structured.limits import HAIR
 
 from .choices import UNDECIDED, Choices, Menu, State, menu_of
@@ -48,32 +47,6 @@ DEAR, DEAREST = 4, 7
 
 FIRST_PRICE, RISE, BISECTIONS = 0.05, 4.0, 4
 """... the first, as a share of the cost for all of what is capped, how they rise, and how often they fall."""
-
-
-class Watch:
-    """When a run has to end, and why it has.
-
-    Parameters
-    ----------
-    time_limit
-        Seconds from now.
-    """
-
-    def __init__(self, time_limit: float) -> None:
-        self._begun, self._limit = time.perf_counter(), time_limit
-        self.termination = Termination.FINISHED
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.perf_counter() - self._begun
-
-    @property
-    def over(self) -> bool:
-        """Whether it has to end."""
-        if self.termination is Termination.FINISHED and self.seconds >= self._limit:
-            self.termination = Termination.TIME_LIMIT
-        return self.termination is not Termination.FINISHED
 
 
 Build = Callable[[Menu, Choices, State, Ints, Watch], None]
@@ -119,8 +92,6 @@ def attempted(
         watch.termination = Termination.INTERRUPTED
     if found is None and instance.evaluate(instance.all_local).feasible:
         found = instance.all_local
-    if found is None:
-        return Result.nothing(watch.seconds, None, watch.termination, **record())
     return Result.of(instance, found, watch.seconds, None, watch.termination, **record())
 
 

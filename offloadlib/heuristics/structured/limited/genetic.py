@@ -26,10 +26,11 @@ from offloadlib.instances import LOCAL, Budget, Instance, Result, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_2, subroutine, writable
 from offloadlib.instances.loops import copy
+from offloadlib.instances.run import Watch
 from offloadlib.instances.structured.flat import both_sides
 from offloadlib.instances.structured.model import REFUSED
 
-from .attempts import Watch, attempted
+from .attempts import attempted
 from .choices import (
     CHOICES,
     STATE,

@@ -29,9 +29,10 @@ from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import order_of, sift_down
+from offloadlib.instances.run import Watch
 from offloadlib.instances.structured.flat import both_sides, positions
 
-from .attempts import Watch, attempted
+from .attempts import attempted
 from .choices import (
     CHOICES,
     STATE,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 
-from offloadlib.instances import Budget, Instance, Progress, Result, Solution, Termination, evaluate
-from offloadlib.instances.run import OutOfTime
+from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances.run import OutOfTime, Watch
 
 from .attempts import ATTEMPTS
 from .choices import Menu, State, menu_of
@@ -27,7 +27,7 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     ValueError
         If the solution breaks a limit.
     """
-    begun = time.perf_counter()
+    watch = Watch(budget.time_limit)
     evaluation = evaluate(instance, solution)
     if not evaluation.feasible:
         raise ValueError(f"the solution breaks a limit: {evaluation.violations[0]}")
@@ -35,35 +35,32 @@ def improve(instance: Instance, solution: Solution, budget: Budget) -> Result:
     state, largest = menu.undecided(), instance.by_largest
 
     def pause() -> None:
-        seconds = time.perf_counter() - begun
-        if budget.on_progress is not None:
-            cost = state.cost.max() if largest else state.cost.sum()
-            budget.on_progress(Progress(seconds, float(cost), None, lambda: menu.solution(state)))
-        if seconds >= budget.time_limit:
+        cost = state.cost.max() if largest else state.cost.sum()
+        budget.tell(watch.seconds, float(cost), None, lambda: menu.solution(state))
+        if watch.over:
             raise OutOfTime
 
     descent = Descent(menu, menu.choices, state, menu.caps, largest, pause)
-    improved, final, termination = solution, evaluation, Termination.FINISHED
+    improved, final = solution, evaluation
     for _ in range(ATTEMPTS):
         begin(menu, state, solution)
         try:
-            descent.run()
-        except OutOfTime:
-            termination = Termination.TIME_LIMIT
+            with suppress(OutOfTime):
+                descent.run()
         except KeyboardInterrupt:
-            termination = Termination.INTERRUPTED
+            watch.termination = Termination.INTERRUPTED
         found = menu.solution(state)
         new = evaluate(instance, found)
         if new.feasible and new.total <= evaluation.total:
             improved, final = found, new
-        if new.feasible or termination is not Termination.FINISHED:
+        if new.feasible or watch.termination is not Termination.FINISHED:
             break
         menu.tighten(new)  # late by fractions: once more
     return Result.of(
         instance,
         improved,
-        time.perf_counter() - begun,
-        termination=termination,
+        watch.seconds,
+        termination=watch.termination,
         start_objective=evaluation.total,
         final_objective=final.total,
         redecided=descent.redecided,

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
-from scipy.optimize import Bounds, differential_evolution
 
-from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Termination
+from offloadlib.heuristics.structured.evolving import evolved
+from offloadlib.instances import LOCAL, Budget, Instance, Result
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
 from offloadlib.instances.loops import copy
+from offloadlib.instances.run import Watch
 from offloadlib.instances.structured.model import REFUSED
 
-from .attempts import Watch, attempted
+from .attempts import attempted
 from .choices import (
     CHOICES,
     STATE,
@@ -79,7 +79,7 @@ def _evolved(
 ) -> int:
     """Decide for devices; how many generations that took."""
     largest, caps = menu.instance.by_largest, menu.caps
-    number, generations = int(menu.sizes[devices].sum()), 0
+    number = int(menu.sizes[devices].sum())
     best, least, penalty = np.zeros(number), np.inf, 0.0
     if not number:
         return 0
@@ -92,10 +92,9 @@ def _evolved(
         weigh_members(choices, state, trial, devices, *listed, members, largest, found)
         return found
 
-    def costs(keys: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(D, S) keys -> (S,) costs; the best keys are kept."""
+    def costs(members: Floats) -> Floats:
+        """(S, D) keys -> (S,) costs; the best keys are kept."""
         nonlocal least, penalty
-        members = np.ascontiguousarray(keys.T)
         cost, delay, energy, broken = weighed(members)
         penalty = penalty or PENALTY * (1.0 + abs(float(cost[0])))
         for spent, cap in ((delay, caps[0]), (energy, caps[1])):
@@ -109,30 +108,10 @@ def _evolved(
             best[:] = members[s]
         return found
 
-    def after(_: NDArray[np.float64], convergence: float) -> bool:
-        nonlocal generations
-        generations += 1
-        if budget.on_progress is not None:
-            budget.on_progress(Progress(watch.seconds, None, None))
-        return watch.over
-
     first = np.random.default_rng(budget.seed).random((population, number))
     first[0] = 0.0
-    try:
-        differential_evolution(
-            costs,  # type: ignore[arg-type]  # the stubs know no vectorised functions
-            Bounds(np.zeros(number), np.ones(number)),
-            maxiter=most,
-            init=first,
-            tol=0.0,
-            rng=np.random.default_rng(budget.seed),
-            polish=False,
-            updating="deferred",
-            vectorized=True,
-            callback=after,  # type: ignore[arg-type]  # nor callbacks that may stop it
-        )
-    except KeyboardInterrupt:
-        watch.termination = Termination.INTERRUPTED
+    random = np.random.default_rng(budget.seed)
+    generations = evolved(costs, first, most, random, watch, lambda: budget.tell(watch.seconds, None))
     weighed(best[None])
     for array, decided in zip(state, trial, strict=True):
         array[:] = decided
