@@ -31,7 +31,9 @@ def alarm(seconds: float) -> Iterator[NDArray[np.bool_]]:
     writing.setblocking(False)
 
     def wait() -> None:
-        while select([reading], [], [], max(until - time.monotonic(), 0.0))[0]:
+        while (left := until - time.monotonic()) > 0.0:
+            if not select([reading], [], [], left)[0]:
+                continue  # the clock says whether that was long enough
             number = reading.recv(1)
             if number == over:
                 return
