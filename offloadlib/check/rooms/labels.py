@@ -15,11 +15,11 @@ that it has found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import le
 from typing import NamedTuple
 
 from ..data import Application
 from .menu import Options
+from .series import undominated
 
 # The first one only finds a good decision: with it most labels are dropped at once.
 _WIDTHS = (3, 50, 500, 2000)
@@ -165,21 +165,18 @@ class _Search:
         labels: list[Label] = [[0] * _START]
         dropped: int | None = None
         for number in range(len(self._plan.steps)):
-            found = self._extended(number, labels)
-            found.sort()
-            kept = _undominated(found)
+            kept = undominated(self._extended(number, labels))
             if len(kept) > width:
-                kept.sort()
                 least = kept[width][0]
                 dropped = least if dropped is None else min(dropped, least)
                 kept = kept[:width]
-            labels = [label for _, label in kept]
+            labels = [list(label) for _, *label in kept]
             if number == len(self._plan.steps) - 1 and kept:
-                self.best = min(bound for bound, _ in kept)
+                self.best = kept[0][0]
         return dropped
 
-    def _extended(self, number: int, labels: Sequence[Label]) -> list[tuple[int, Label]]:
-        """Return the labels after a step, each with the least cost that it can lead to."""
+    def _extended(self, number: int, labels: Sequence[Label]) -> list[tuple[int, ...]]:
+        """Return the labels after a step, each behind the least cost that it can lead to."""
         step, options = self._plan.steps[number], self._options
         sides = options.of_subtasks[step.subtask]
         deadline, budget, ceiling, best = options.deadline, options.budget, options.ceiling, self.best
@@ -188,7 +185,7 @@ class _Search:
             (_START + _OPEN * i, self._local[k], self._away[k], self._after[k])
             for i, k in enumerate(step.open)
         ]
-        found = []
+        found: list[tuple[int, ...]] = []
         for label in labels:
             for side in (0, 1):
                 if not sides[side]:
@@ -238,17 +235,5 @@ class _Search:
                             one[slot] = finish
                     if not slots and one[2] < finish:
                         one[2] = finish
-                    found.append((bound, one))
+                    found.append((bound, *one))
         return found
-
-
-def _undominated(found: list[tuple[int, Label]]) -> list[tuple[int, Label]]:
-    """Keep the labels that no other one equals or undercuts everywhere; they are sorted."""
-    kept: list[tuple[int, Label]] = []
-    for bound, label in found:
-        for _, other in kept:
-            if all(map(le, other, label)):
-                break
-        else:
-            kept.append((bound, label))
-    return kept
