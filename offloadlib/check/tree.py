@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from .certificate import Certificate, Enumeration, Leaf, below_enumerations, places_left
+from .certificate import (
+    Branch,
+    Certificate,
+    Enumeration,
+    Leaf,
+    TreeNode,
+    below_enumerations,
+    places_left,
+)
 from .data import LOCAL, ZERO, AnyInstance, HybridInstance, Instance
 from .rooms.choices import FINE, Costs, Prices, bit_of, rounded_down, rounded_up
 from .rooms.hybrid import hybrid_tree_bound
@@ -17,6 +25,7 @@ from .rooms.patterns import Enumerated
 from .rooms.series import Effort
 
 Bound = Fraction | float  # exact, or infinite
+_BEYOND = 30  # by 2^-this, relatively, leaves may prove more than the claim
 
 
 class TreeBound(NamedTuple):
@@ -67,26 +76,31 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     totals: list[int | None] = [-_charge(instance, *one) for one in zip(ends, prices, strict=True)]
     bounder = Bounder(instance)
     bits = {None: bit_of(LOCAL)} | {point.id: bit_of(n) for n, point in enumerate(instance.points)}
+    claim = rounded_up(certificate.lower_bound)
+    enough = claim + (abs(claim) >> _BEYOND)
     shares: list[list[tuple[int, tuple[int, ...]]]] = [[] for _ in ends]  # where there is an enumeration
-    for device in instance.devices:
-        costs = Costs(instance, device)
-        # Many leaves have the same prices, and leave a device the same places.
-        known: dict[tuple[Prices, tuple[int, ...]], int | None] = {}
-        anywhere = (bit_of(LOCAL) if device.point is None else sum(bits.values()),) * len(device.work)
-        position = {name: k for k, name in enumerate(device.application.subtasks)}
-        for i, allowed in enumerate(places_left(certificate.nodes, device.id, anywhere, position, bits)):
-            total, key = totals[i], (prices[i], allowed)
-            if total is None:
-                continue
-            if key not in known:
-                known[key] = bounder.least(costs, *key)
-            value = known[key]
-            totals[i] = None if value is None else total + value
-            if value is not None and isinstance(ends[i], Enumeration):
-                shares[i].append((value, allowed))
+    # Many leaves have the same prices, and leave a device the same places. The device that the branch above a
+    # leaf is about comes last: of it no more is of interest than lets the leaf reach the claim, and a little.
+    known: list[dict[tuple[Prices, tuple[int, ...]], int | None]] = [{} for _ in instance.devices]
+    last = _branched_last(certificate.nodes, inside)
+    for at_last in (False, True):
+        for device, mine in zip(instance.devices, known, strict=True):
+            costs = Costs(instance, device)
+            anywhere = (bit_of(LOCAL) if device.point is None else sum(bits.values()),) * len(device.work)
+            position = {name: k for k, name in enumerate(device.application.subtasks)}
+            for i, allowed in enumerate(places_left(certificate.nodes, device.id, anywhere, position, bits)):
+                total, key = totals[i], (prices[i], allowed)
+                if total is None or at_last != (last[i] == device.id):
+                    continue
+                most = enough - total if at_last else None
+                value = mine[key] if key in mine else bounder.least(costs, *key, most)
+                if value is None or most is None or value < most:
+                    mine[key] = value
+                totals[i] = None if value is None else total + value
+                if value is not None and isinstance(ends[i], Enumeration):
+                    shares[i].append((value, allowed))
     limited = set(bounder.limited)
     below = Enumerated(instance, levels, certificate)
-    claim = rounded_up(certificate.lower_bound)
     for i, node in enumerate(ends):
         total = totals[i]
         if total is None or total >= claim or not isinstance(node, Enumeration):
@@ -106,6 +120,19 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     # All-local obeys the branches above some leaf: not all are infinite.
     least = min(total for total in totals if total is not None)
     return TreeBound(Fraction(least, 1 << FINE), sorted(limited))
+
+
+def _branched_last(nodes: Sequence[TreeNode], inside: Sequence[bool]) -> list[str | None]:
+    """Return for each leaf that is not below an enumeration, and each enumeration, the device that the branch
+    right above it is about, None where there is none, or at an enumeration."""
+    devices: dict[int, str] = {}
+    last = []
+    for i, (node, below) in enumerate(zip(nodes, inside, strict=True)):
+        if isinstance(node, Branch):
+            devices[node.equal] = devices[node.different] = node.device
+        elif not below:
+            last.append(devices.get(i) if isinstance(node, Leaf) else None)
+    return last
 
 
 def _shared_prices(instance: Instance, levels: Levels, ends: Iterable[Leaf | Enumeration]) -> list[Prices]:

@@ -1176,9 +1176,9 @@ def bounded(document: Document, nodes: list[Document]) -> list[Any]:
         bounder = checker.rooms.leaves.Bounder
         least, seen = bounder.least, list[Any]()
 
-        def counted(one: Any, costs: Any, prices: Any, allowed: Any) -> Any:
+        def counted(one: Any, costs: Any, prices: Any, allowed: Any, most: Any) -> Any:
             seen.append((costs.device.id, prices.capacity, prices.channels, allowed))
-            return least(one, costs, prices, allowed)
+            return least(one, costs, prices, allowed, most)
 
         patch.setattr(bounder, "least", counted)
         computed(document, nodes)

@@ -26,7 +26,9 @@ class Bounder:
             with contextlib.suppress(TooLarge):
                 self._series_parallel[application.id] = SeriesParallel(application)
 
-    def least(self, costs: Costs, prices: Prices, allowed: Sequence[int]) -> int | None:
+    def least(
+        self, costs: Costs, prices: Prices, allowed: Sequence[int], most: int | None = None
+    ) -> int | None:
         """Return the least cost with prices of a device.
 
         Parameters
@@ -35,6 +37,8 @@ class Bounder:
             The device and the prices.
         allowed : sequence of int
             For each subtask the places that the branches leave to it, as bits.
+        most : int, optional
+            More than this is of no interest: the least cost may be higher than what is returned then.
 
         Returns
         -------
@@ -44,7 +48,7 @@ class Bounder:
         """
         device = costs.device
         moves = costs.moves(prices, allowed)
-        least = self.unlimited(device.application.id, moves, costs.arcs)
+        least = self.unlimited(device.application.id, moves, costs.arcs, most)
         channel = 0 if device.point is None else prices.channels[device.point]
         if least is None or not channel:
             return least
@@ -96,12 +100,14 @@ class Bounder:
             if cost + (channel if mark else 0) <= ceiling
         ]
 
-    def unlimited(self, application: str, moves: Moves, arcs: list[Move]) -> int | None:
+    def unlimited(
+        self, application: str, moves: Moves, arcs: list[Move], most: int | None = None
+    ) -> int | None:
         """Return the least cost of an application with these moves, None where there is no decision."""
         if application in self._series_parallel:
             with contextlib.suppress(TooLarge):
                 return self._series_parallel[application].least(moves, arcs)
-        return self._search[application].least(moves, arcs)
+        return self._search[application].least(moves, arcs, most)
 
     @property
     def limited(self) -> list[str]:

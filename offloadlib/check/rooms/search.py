@@ -68,21 +68,39 @@ class Relaxed:
         """
         count, arcs = len(self.moves), len(application.edges)
         local, offloaded = count, count + 1
-        free: list[dict[int, int]] = [{} for _ in range(count + 2)]  # what may still flow between two nodes
-        # More than any decision costs: no least cut takes a side that a subtask has no move for.
-        forbidden = 1 + sum(self._arcs) + sum(cost for sides in self.moves for side in sides for cost in side)
+        stay = [min(side, default=0) for side, _ in self.moves]
+        leave = [min(side, default=0) for _, side in self.moves]
+        # Where a subtask has no choice, what its arcs cost depends on the other end alone, or on nothing.
+        fixed = [None if some and others else int(not some) for some, others in self.moves]
         total = 0
-        for k, sides in enumerate(self.moves):
-            stay, leave = (min(side, default=forbidden) for side in sides)
-            total += min(stay, leave)
-            free[k][offloaded], free[offloaded][k] = max(stay - leave, 0), 0
-            free[local][k], free[k][local] = max(leave - stay, 0), 0
+        free: list[dict[int, int]] = [{} for _ in range(count + 2)]  # what may still flow between two nodes
         for i, (j, k) in enumerate(application.edges):
-            free[j][k], free[k][j] = self._arcs[i], self._arcs[i + arcs]
+            up, down = self._arcs[i], self._arcs[i + arcs]
+            if fixed[j] is None and fixed[k] is None:
+                free[j][k], free[k][j] = up, down
+            elif fixed[j] is None:
+                if fixed[k]:
+                    stay[j] += up
+                else:
+                    leave[j] += down
+            elif fixed[k] is None:
+                if fixed[j]:
+                    stay[k] += down
+                else:
+                    leave[k] += up
+            elif fixed[j] != fixed[k]:
+                total += down if fixed[j] else up
+        for k, side in enumerate(fixed):
+            if side is not None:
+                total += leave[k] if side else stay[k]
+                continue
+            total += min(stay[k], leave[k])
+            free[k][offloaded], free[offloaded][k] = max(stay[k] - leave[k], 0), 0
+            free[local][k], free[k][local] = max(leave[k] - stay[k], 0), 0
         while True:
             before = _reached(free, local)
             if offloaded not in before:
-                return total, [int(k not in before) for k in range(count)]
+                return total, [int(k not in before) if side is None else side for k, side in enumerate(fixed)]
             path = [offloaded]
             while path[-1] != local:
                 path.append(before[path[-1]])
@@ -139,12 +157,16 @@ class Search:
         self._graph = Graph(application)
         self._most_nodes = 1 + _MOST_STEPS // (len(application.subtasks) + len(application.edges))
 
-    def least(self, moves: Moves, arcs: list[Move]) -> int | None:
-        """Return the least cost or, at the limit, a lower bound of it; None where there is no decision."""
+    def least(self, moves: Moves, arcs: list[Move], most: int | None = None) -> int | None:
+        """Return the least cost or, at the limit, a lower bound of it; None where there is no decision.
+
+        What costs at least `most` is not looked for: then that is returned.
+        """
         if not all(stay or leave for stay, leave in moves):
             return None
         everything = [move for stay, leave in moves for move in stay + leave] + arcs
         best = 1 + sum(delay + cost for delay, cost in everything)
+        best = best if most is None else min(best, most)
         numbers = itertools.count(1)
         pending = [root := Node(0, 0, moves, {}, 0)]
         floor = 0
