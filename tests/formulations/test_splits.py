@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def test_twins() -> None:
     assert twins(task) == [0, 0, 0, 3, 4, 5, 5]
 
 
-def test_equals_brute_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    together, again = [0], [0]
+@pytest.mark.parametrize("many", [0.0, math.inf], ids=["all that is out", "what leaves need"])
+def test_equals_brute_force(many: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    together, again, needed = [0], [0], [0]
     branch, fix = branch_and_price._Search._branch_together, branch_and_price._Search._fix
 
     def counted(self: Any, *rest: Any) -> None:
@@ -85,9 +87,18 @@ def test_equals_brute_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         again[0] += bool(self.fixings)
         fix(self, at)
 
+    def need(self: Any, fixing: Any) -> Any:
+        found = search_needed(self, fixing)
+        needed[0] += found is not None
+        return found
+
+    search_needed = branch_and_price._Search._needed
+    monkeypatch.setattr(branch_and_price._Search, "_needed", need)
     monkeypatch.setattr(branch_and_price._Search, "_branch_together", counted)
     monkeypatch.setattr(branch_and_price._Search, "_fix", fixed)
-    monkeypatch.setattr(branch_and_price, "LONG", 0.0)  # as if fixing took long
+    if many == 0.0:
+        monkeypatch.setattr(branch_and_price, "LONG", 0.0)  # as if fixing took long
+    monkeypatch.setattr(branch_and_price, "MANY_LEAVES", many)
     monkeypatch.setattr(branch_and_price, "enumerable", lambda instance: False)
     for module in (master, patterns):
         monkeypatch.setattr(module, "labelled", lambda application: False)
@@ -109,4 +120,4 @@ def test_equals_brute_force(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         assert verdict.certified_bound is not None
         assert optimum * (1 - 1e-8) <= verdict.certified_bound <= optimum * (1 + 1e-12)
     assert together[0] > 0
-    assert again[0] > 0
+    assert again[0] > 0 if many == 0.0 else needed[0] > 0

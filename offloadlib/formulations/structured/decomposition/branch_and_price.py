@@ -15,8 +15,8 @@ prices of a device among the decisions that have subtask k local (or, that have 
 device's least of all. A solution with k there costs at least L + r. Where that is no better than the
 incumbent, k is out there, in all nodes; likewise a column with a reduced cost of so much. Where fixing has
 taken long, and few leaves with a much better bound are left, it is done again below these. This makes
-pricing and linear programs smaller, but a certificate knows nothing of it: where one is wanted
-(:func:`prove`), the bound of every node is computed again at its prices, without fixing.
+pricing and linear programs smaller. In a certificate sides that are out are branches (:mod:`.proofs.chains`):
+those that some leaf needs, or in a large tree all, since they make its leaves easy to verify.
 
 **Values.** A child begins at its parent's prices, where only the device that was branched on has another
 value.
@@ -34,7 +34,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -62,6 +62,7 @@ from ...engine.branching import (
 from ...engine.columns import CONVERGED, PRECISION, ROUND_GAP
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
+from ...proofs.chains import Excluded, chained
 from ...proofs.nodes import Divided, Enumeration, Proof, claim
 from .. import pooling
 from ..certificate import Certificate, Charged, rounded
@@ -123,6 +124,10 @@ much smaller."""
 
 BEYOND = 1.1
 """Of the gap: a decision that adds as much is fixed for sure, and how much it adds is of no interest."""
+
+MANY_LEAVES = 0.1
+"""For each side that is out, and device: with more leaves, a certificate has all that is out as branches. As
+to verify, so many leaves cost about as much either way."""
 
 LESS = 0.7
 """Where there were too many patterns, they are enumerated again when so much of the gap is left."""
@@ -264,6 +269,8 @@ class _Search(Run[Solution]):
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixings: list[_Fixing] = []
+        self.needed: set[tuple[int, int, bool]] | None = None  # of what is fixed, by leaves; None: all
+        self.found: dict[int, Charged] = {}  # leaves that need none of it any more
         self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
@@ -303,6 +310,8 @@ class _Search(Run[Solution]):
                 self._fix_again(leaf)
                 self._branch(leaf)
         self.report()
+        if self.certify and len(self.fixings) == 1 and not self.late():
+            self.needed = self._needed(self.fixings[0])
         # Else pricing was cut short, and branching cannot mend that.
         return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
 
@@ -347,21 +356,21 @@ class _Search(Run[Solution]):
         if first:
             self._round()
         if not slow and not never:
-            self._fix(root.state)
+            self._fix(root)
         if not first:
             self._round()
         self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
             again = self._bound(0, (), node)
             if not never:
-                self._fix(again.state)
+                self._fix(again)
         else:
             self.tree.give_back(root)
 
-    def _fix(self, top: _Reached) -> None:
+    def _fix(self, top: Open[_Reached]) -> None:
         """Fix as much as the incumbent allows below a node."""
         self.fixings.append(
-            _Fixing(self.master, top, self._restrictions(top.path), self.fixing_cutoff, self.late)
+            _Fixing(self.master, top, self._restrictions(top.state.path), self.fixing_cutoff, self.late)
         )
         self._refix()
 
@@ -375,7 +384,7 @@ class _Search(Run[Solution]):
             return
         self._seek(leaf.state)
         if leaf.bound < self.cutoff:
-            self._fix(leaf.state)
+            self._fix(leaf)
 
     def _fixing(self, path: tuple[Step, ...]) -> _Fixing | None:
         """The last fixing that counts below a node."""
@@ -413,8 +422,6 @@ class _Search(Run[Solution]):
                 *(patience, above, changed),
             )
         self.master.stopped = self.stopped
-        if self.certify and self.fixings:
-            node = self._verified(node, path, above)
         if self.certify:
             node = self._levelled(node, path)
         leaf = self.tree.bounded(number, node.bound, Charged(node.prices), Reached(path, node))
@@ -432,17 +439,41 @@ class _Search(Run[Solution]):
             restrictions.divide(*step)
         return restrictions
 
-    def _verified(self, node: Node, path: tuple[Step, ...], above: Node) -> Node:
-        """The node's bound as a certificate proves it, which knows of no fixing."""
-        whole = self._restrictions(path, fixed=False)
-        bound, found = self.master.lagrangian(node.prices, whole)
-        if bound >= self.cutoff or (node.bound < self.cutoff and bound >= above.bound):
-            return replace(node, bound=bound)
-        if self.late():  # the parent's prices prove as much as there
-            return replace(above, weights=node.weights)
-        self.master.restrict(path, fixed=False)
-        self.master.add(found.solution)
-        return self.master.generate(whole, Node(-np.inf, node.prices), self.cutoff, self.late, PATIENCE)
+    def _needed(self, fixing: _Fixing) -> set[tuple[int, int, bool]] | None:
+        """Sides that are out at the root without which a leaf does not prove the tree's bound, at prices that
+        are found without them; None in a large tree, where all will do."""
+        leaves = list(_leaves(self.tree.nodes()))
+        out = {side for side, _ in fixing.out()}
+        if len(leaves) > MANY_LEAVES * len(out) / self.instance.num_devices:
+            return None
+        needed, base = set[tuple[int, int, bool]](), Restrictions(self.instance)
+        for number, path, leaf in leaves:
+            prices, more = leaf.prices, set[tuple[int, int, bool]]()
+            while not self.late():
+                restrictions = Restrictions(self.instance, base)
+                for step in path:
+                    restrictions.divide(*step)
+                bound, found = self.master.lagrangian(prices, restrictions)
+                if bound >= self.lower_bound:
+                    break
+                if prices is leaf.prices and not more:
+                    self.master.restrict(path, fixed=False)
+                    self.master.add(found.solution)
+                    begin = Node(-np.inf, prices)
+                    node = self.master.generate(restrictions, begin, self.cutoff, self.late, PATIENCE)
+                    if node.bound >= self.lower_bound:
+                        self.found[number] = Charged(node.prices)
+                        break
+                rows = found.solution.rows(self.instance)
+                more = {one for one in out - needed if (rows[one[0]][one[1]] == LOCAL) == one[2]}
+                if not more:
+                    return None
+                for m, k, local in more:
+                    base.divide(m, k, (LOCAL,), not local)
+                needed |= more
+            else:
+                return None
+        return needed
 
     def _levelled(self, node: Node, path: tuple[Step, ...]) -> Node:
         """The node with equal prices for nearly equal ones where that costs no bound worth mentioning.
@@ -456,7 +487,7 @@ class _Search(Run[Solution]):
                 level = capacity[n]
             capacity[n] = level
         levelled = Prices(capacity, node.prices.channels)
-        bound, found = self.master.lagrangian(levelled, self._restrictions(path, fixed=False))
+        bound, found = self.master.lagrangian(levelled, self._restrictions(path))
         least = self.cutoff if node.bound >= self.cutoff else node.bound - CONVERGED * abs(node.bound)
         if bound < least:
             return node
@@ -652,8 +683,14 @@ class _Search(Run[Solution]):
         return min(max(self.tree.bound, super().lower_bound), self.objective)
 
     def proof(self) -> Proof[Certificate]:
-        tree = [_closing(self.instance, node) for node in self.tree.nodes()]
-        bounds = self.tree.bounds.items()
+        chains = {fixing.number: list(fixing.excluded(self.needed)) for fixing in self.fixings}
+        nodes = self.tree.nodes()
+        for number, leaf in self.found.items():
+            nodes[number] = leaf
+        nodes, bounds = chained(nodes, self.tree.bounds, chains)
+        if self.needed is not None:  # inner nodes have their bounds from all that is out
+            bounds = {number: bounds[number] for number in bounds if number == 0}
+        tree = [_closing(self.instance, node) for node in nodes]
         return Proof(
             self.solution,
             self.objective,
@@ -662,7 +699,7 @@ class _Search(Run[Solution]):
             self.tree.explored,
             len(self.master.columns),
             self.failure,
-            {i: (bound, _prohibitive(self.instance, leaf)) for i, (bound, leaf) in bounds},
+            {i: (bound, _prohibitive(self.instance, leaf)) for i, (bound, leaf) in bounds.items()},
             self._unpriced() if self.certify else None,
         )
 
@@ -698,6 +735,20 @@ def _restricted(
     return program, (np.flatnonzero(is_column), chosen.astype(np.float64))
 
 
+def _leaves(
+    nodes: Sequence[Charged | Divided | Enumeration],
+) -> Iterator[tuple[int, tuple[Step, ...], Charged]]:
+    """The leaves of a tree that are not below an enumeration: number, branches above, and leaf."""
+    pending: list[tuple[int, tuple[Step, ...]]] = [(0, ())]
+    for number, path in pending:
+        node = nodes[number]
+        if isinstance(node, Divided):
+            branch = node.branch.device, node.branch.subtask, node.branch.places
+            pending += [(node.equal, (*path, (*branch, True))), (node.different, (*path, (*branch, False)))]
+        elif isinstance(node, Charged):
+            yield number, path, node
+
+
 def _largest(instance: Instance) -> int:
     """Subtasks of the largest task."""
     return max(group.application.size for group in instance.groups)
@@ -710,16 +761,17 @@ class _Fixing:
     def __init__(
         self,
         master: Master,
-        top: _Reached,
+        top: Open[_Reached],
         above: Restrictions | None,
         cutoff: float,
         stop: Callable[[], bool],
     ) -> None:
         instance = self.instance = master.instance
-        self.master, self.path, self.prices, self._above = master, top.path, top.node.prices, above
+        self.number, self.path, self.prices = top.number, top.state.path, top.state.node.prices
+        self.master, self._above = master, above
         begun = time.perf_counter()
         self.bound, found = master.lagrangian(self.prices, above)
-        self.least, self.columns, self.cutoff = found.value, set[int](), cutoff
+        self.least, self.columns, self.cutoff, self.applied = found.value, set[int](), cutoff, cutoff
         gap = max(cutoff - self.bound, 0.0)
         self.tolerance = PRECISION * gap / instance.num_devices
         self.ceilings = self.least + BEYOND * gap
@@ -728,7 +780,7 @@ class _Fixing:
         self.restrictions: Restrictions | None = None
         cheap: list[tuple[int, tuple[int, ...]]] = []
         if self.pricings(instance) * master.seconds > LONG:
-            cheap = master.cheap(self.prices, self.least + CERTAIN * gap, top.path)
+            cheap = master.cheap(self.prices, self.least + CERTAIN * gap, self.path)
         local = np.zeros(instance.num_points + 1, dtype=np.bool_)
         local[LOCAL] = True
         for k in range(_largest(instance)):
@@ -763,6 +815,25 @@ class _Fixing:
 
     def apply(self, cutoff: float) -> None:
         """Leave out what costs at least the cutoff."""
+        self.applied = cutoff
         allowed = [slack <= cutoff - self.bound for slack in self.slack]
         self.restrictions = Restrictions.of(self.instance, allowed)
         self.columns = self.master.dear(self.prices, self.least + (cutoff - self.bound))
+
+    def out(self) -> Iterator[tuple[tuple[int, int, bool], float]]:
+        """The sides that are out, and were not before: device, subtask, whether it is local; and the bound of
+        each."""
+        linked = self.instance.devices.connected_to != LOCAL
+        for group, slack in zip(self.instance.groups, self.slack, strict=True):
+            adds = slack[:, :, [0, LOCAL]]
+            out = (adds > self.applied - self.bound) & np.isfinite(adds) & linked[group.members, None, None]
+            for i, k, local in np.argwhere(out).tolist():
+                yield (int(group.members[i]), k, bool(local)), self.bound + float(adds[i, k, local])
+
+    def excluded(self, needed: set[tuple[int, int, bool]] | None) -> Iterator[Excluded]:
+        """Those, or some of them, as branches."""
+        leaf = Charged(self.prices)
+        for side, bound in self.out():
+            if needed is None or side in needed:
+                m, k, local = side
+                yield Excluded(At(m, k, frozenset([LOCAL])), local, bound, leaf)
