@@ -8,7 +8,7 @@ from fractions import Fraction
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from .program import ONE, Program, Sense
+from .program import ONE, ExactProgram, Sense
 
 Coefficients = Mapping[int, Fraction] | Mapping[int, int]
 
@@ -20,7 +20,7 @@ def _terms(values: Coefficients) -> str:
 class Problem:
     """The constraints of a program, and where its bounds and rows stand among them."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ExactProgram) -> None:
         self.program = program
         self._lower = len(program.columns) - (program.free is not None)
         self._upper = {column: self._lower + i for i, column in enumerate(program.upper)}

@@ -143,7 +143,7 @@ class DeviceBlock:
 
 
 @dataclass
-class Program:
+class ExactProgram:
     """The program of an instance.
 
     Attributes
@@ -184,9 +184,9 @@ class Program:
         return len(self.rows) - 1
 
 
-def formulate(instance: Instance, waits: Waits) -> Program:
+def formulate(instance: Instance, waits: Waits) -> ExactProgram:
     """The program of an instance."""
-    program = Program()
+    program = ExactProgram()
     points = [n for n, point in enumerate(instance.points) if point.room.get(SUBTASKS) != 0]
     constant = exact.ZERO
     for m, device in enumerate(instance.devices):
@@ -219,7 +219,7 @@ def formulate(instance: Instance, waits: Waits) -> Program:
     return program
 
 
-def _used(instance: Instance, program: Program, key: tuple[str, ...]) -> dict[int, Fraction]:
+def _used(instance: Instance, program: ExactProgram, key: tuple[str, ...]) -> dict[int, Fraction]:
     """The terms of what is used of a limit."""
     kind, *names = key
     terms: dict[int, Fraction] = {}
@@ -241,7 +241,12 @@ def _used(instance: Instance, program: Program, key: tuple[str, ...]) -> dict[in
 
 
 def _add_device(
-    program: Program, instance: Instance, m: int, device: Device, points: Sequence[int], waits: Iterable[Arc]
+    program: ExactProgram,
+    instance: Instance,
+    m: int,
+    device: Device,
+    points: Sequence[int],
+    waits: Iterable[Arc],
 ) -> None:
     application, own = device.application, escaped(device.id)
     subtasks = [escaped(name) for name in application.subtasks]
@@ -311,7 +316,7 @@ def _add_device(
     _add_times(program, part, own, subtasks)
 
 
-def _add_times(program: Program, part: DeviceBlock, own: str, subtasks: Sequence[str]) -> None:
+def _add_times(program: ExactProgram, part: DeviceBlock, own: str, subtasks: Sequence[str]) -> None:
     application = part.device.application
 
     def finished(k: int, after: int | None = None) -> dict[int, Fraction]:
@@ -336,7 +341,7 @@ def _add_times(program: Program, part: DeviceBlock, own: str, subtasks: Sequence
             part.last[k] = program.row(f"last({own},{subtasks[k]})", "G", 0, terms)
 
 
-def values(program: Program, case: Case) -> dict[int, Fraction]:
+def values(program: ExactProgram, case: Case) -> dict[int, Fraction]:
     """What the columns are for a solution, as far as they are not 0."""
     found = {ONE: Fraction(1)}
     if program.free is not None:

@@ -29,7 +29,7 @@ from offloadlib.check.core.rules import Case
 
 from .flows import flow
 from .lines import Derivation, Problem, Solved, Written, write_file
-from .program import ONE, Constraint, DeviceBlock, Program, Waits, formulate, values
+from .program import ONE, Constraint, DeviceBlock, ExactProgram, Waits, formulate, values
 from .relaxation import Proposal
 
 DIGITS, MORE_DIGITS = 16, 60
@@ -162,7 +162,7 @@ class _Proof:
 
     def __init__(
         self,
-        program: Program,
+        program: ExactProgram,
         problem: Problem,
         derivation: Derivation,
         instance: Instance,

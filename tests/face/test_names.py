@@ -20,16 +20,13 @@ ONE_MEANING = {
     # What two folders have each for its kind, or for its format, under one contract.
     "Answers",
     "Certificate",
-    "Decisions",
     "DeviceTree",
     "Effort",
-    "Encoding",
     "Graph",
     "Leaf",
     "Master",
     "Node",
     "Priced",
-    "Program",
     "Room",
     "State",
     # Branches of certificates as they are in Python and in files.

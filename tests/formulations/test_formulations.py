@@ -407,7 +407,7 @@ def test_pooling_is_exact(data: st.DataObject, instance: Instance) -> None:
     assert brute_force(pooled)[0] == pytest.approx(brute_force(instance)[0], rel=1e-12)
     solution = data.draw(solutions(instance))
     assume(evaluate(instance, solution).feasible)
-    gathered = pooling.gather(instance, pooled, solution)
+    gathered = pooling.gather(pooled, solution)
     assert evaluate(pooled, gathered).feasible
     assert evaluate(pooled, gathered).total <= evaluate(instance, solution).total * (1 + 1e-12)
     spread = pooling.spread(instance, gathered)

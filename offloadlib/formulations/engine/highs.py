@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from offloadlib.instances import Budget, InputError, Termination
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.run import OPTIMAL_GAP
 
+from .outcome import errors
 from .stray import without_stray_lines
 from .trust import ROUNDING, UNCONFIRMED, Claim, SolverError, contradiction, ended, insist
 from .units import unit_for
@@ -333,6 +334,19 @@ _DUAL, _PRIMAL = 1, 4
 def version() -> str:
     """The version of HiGHS itself."""
     return f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
+
+
+def recorded(program: MixedIntegerProgram, nodes: int, wrong: Sequence[str]) -> dict[str, Any]:
+    """What the record of a run says of a program that HiGHS has solved."""
+    rows, columns = program.matrix.shape
+    return {
+        "solver": f"highs {version()}",
+        "nodes": nodes,
+        "variables": columns,
+        "rows": rows,
+        "nonzeros": program.matrix.nnz,
+        **errors(wrong),
+    }
 
 
 def _load(program: MixedIntegerProgram, scale: float) -> Any:

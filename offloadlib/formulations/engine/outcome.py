@@ -18,7 +18,7 @@ from offloadlib.instances import (
     Progress,
     Termination,
 )
-from offloadlib.instances.run import OutOfTime, slack
+from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime, gap, slack
 
 from .trust import SolverError
 
@@ -67,6 +67,12 @@ class Run(Generic[Decisions]):
     def lower_bound(self) -> float:
         """On the cost of every solution."""
         return self._proven[-1]
+
+    @property
+    def optimal(self) -> bool:
+        """Whether the incumbent is proven to be optimal."""
+        known = gap(self.objective, self.lower_bound)
+        return known is not None and known <= OPTIMAL_GAP
 
     @property
     def seconds(self) -> float:

@@ -27,6 +27,29 @@ class Curves(NamedTuple):
     knee: Floats
 
 
+class Wanted(NamedTuple):
+    """What price is looked for.
+
+    Attributes
+    ----------
+    bandwidth
+        B.
+    guess, low, high
+        Where to begin, between the least and the greatest price to try.
+    cutoff
+        A value from here on is enough.
+    tolerance
+        Relative difference at which the search ends.
+    """
+
+    bandwidth: float
+    guess: float
+    low: float
+    high: float
+    cutoff: float
+    tolerance: float
+
+
 _F, _I = readable("float64"), readable("int64")
 _CURVES = named(Curves, _I, _F, _F, _F)
 _FOUND = types.Tuple((types.float64, types.float64, types.boolean))
@@ -77,13 +100,11 @@ def _evaluate(price, curves, skip, chosen, total, carry, used):  # type: ignore[
 
 @kernel(
     _FOUND(
-        *(_CURVES, readable("boolean"), _CURVES, *[types.float64] * 6),
+        *(_CURVES, readable("boolean"), _CURVES, named(Wanted, *[types.float64] * 6)),
         *(writable("int64", 2), writable("int64", 2)),
     )
 )
-def best_price(  # type: ignore[no-untyped-def]
-    others, skip, own, bandwidth, guess, low, high, cutoff, tolerance, chosen, own_chosen
-):
+def best_price(others, skip, own, wanted, chosen, own_chosen):  # type: ignore[no-untyped-def]
     """Maximise the dual over prices in [low, high], by the tangents at both ends of a bracket.
 
     The dual is concave; where the tangents meet is the next price, and how high they meet bounds what
@@ -96,14 +117,6 @@ def best_price(  # type: ignore[no-untyped-def]
         Patterns, and (N,) devices that are left out; empty: none.
     own
         Patterns of further devices: those that are left out, with the patterns that are left to them.
-    bandwidth
-        B.
-    guess, low, high
-        Where to begin, between the least and the greatest price to try.
-    cutoff
-        A value from here on is enough.
-    tolerance
-        Relative difference at which the search ends.
     chosen, own_chosen
         (2, .) output: the cheapest patterns just below the best price, and just above it.
 
@@ -114,6 +127,7 @@ def best_price(  # type: ignore[no-untyped-def]
     outside
         Whether prices below ``low``, or above ``high``, may be better.
     """
+    bandwidth, guess, low, high, cutoff, tolerance = wanted
     none = np.empty(0, np.bool_)
     now, own_now = np.empty(len(others.start) - 1, np.int64), np.empty(len(own.start) - 1, np.int64)
     now[:], own_now[:] = -1, -1

@@ -55,7 +55,7 @@ from ..engine.tree import Open, Tree
 from ..proofs.nodes import Proof, claim
 from .certificate import Certificate, Leaf, Place, Units
 from .combinations import combinations
-from .kernels import ROUNDING, best_price, least_costs
+from .kernels import ROUNDING, Wanted, best_price, least_costs
 from .patterns import PatternLists, all_patterns, menu
 from .whole_units import uploaded, whole_units
 
@@ -475,10 +475,8 @@ class PriceSearch:
         self._skip[devices] = True
         chosen = np.empty((2, len(self._skip)), np.int64)
         own_chosen = np.empty((2, len(devices)), np.int64)
-        price, bound, outside = best_price(
-            *(others.curves, self._skip, own.curves, self.bandwidth),
-            *(guess, low, high, cutoff, TOLERANCE, chosen, own_chosen),
-        )
+        wanted = Wanted(self.bandwidth, guess, low, high, cutoff, TOLERANCE)
+        price, bound, outside = best_price(others.curves, self._skip, own.curves, wanted, chosen, own_chosen)
         self._skip[devices] = False
         numbers = others.number[chosen]
         numbers[:, devices] = own.number[own_chosen]

@@ -87,18 +87,11 @@ def spread(instance: Instance, solution: Solution) -> Solution:
     return _shaped(instance, flat)
 
 
-def gather(instance: Instance, pooled: Instance, solution: Solution) -> Solution:
-    """A solution of the pooled instance that costs no more than one of the instance."""
-    flat = _flat(solution)
-    room: list[int] = []  # the pools so far, once for each place that is left, slowest last
-    for members in _by_speed(instance):
-        pool = int(members[0])
-        placed = np.flatnonzero(np.isin(flat, members))
-        room += [pool] * int(pooled.points.capacity[pool])
-        if len(placed):
-            flat[placed] = room[-len(placed) :]
-            del room[-len(placed) :]
-    return _shaped(instance, flat)
+def gather(pooled: Instance, solution: Solution) -> Solution:
+    """A solution of the pooled instance that costs no more than one of the instance that it was made of."""
+    gathered = settle(pooled, solution)
+    assert gathered is not None  # there is room for all subtasks
+    return gathered
 
 
 def settle(instance: Instance, solution: Solution) -> Solution | None:

@@ -13,7 +13,6 @@ from scipy.sparse import csr_array, vstack
 
 from offloadlib.instances import Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.run import OPTIMAL_GAP, gap
 from offloadlib.instances.structured.cost import fees
 from offloadlib.instances.structured.model import LOCAL
 from offloadlib.instances.structured.options import options
@@ -55,12 +54,6 @@ class LimitedSearch(Run[Solution | None]):
     def start(self) -> Solution | None:
         """The incumbent, if there is one."""
         return self.solution
-
-    @property
-    def optimal(self) -> bool:
-        """Whether the incumbent is proven to be optimal."""
-        known = gap(self.objective, self.lower_bound)
-        return known is not None and known <= OPTIMAL_GAP
 
     def cost(self, solution: Solution) -> float:
         """What a solution costs, whether it keeps all limits or not."""
@@ -166,16 +159,7 @@ def minimise(
         if not found or termination not in (Termination.FINISHED, Termination.GAP):
             break
         program = with_cuts(encoded, program, found)
-    rows, columns = program.matrix.shape
-    return termination, {
-        "solver": f"highs {highs.version()}",
-        "nodes": nodes,
-        "variables": columns,
-        "rows": rows,
-        "nonzeros": program.matrix.nnz,
-        "cut_off": len(search.cuts),
-        **errors(wrong),
-    }
+    return termination, {**highs.recorded(program, nodes, wrong), "cut_off": len(search.cuts)}
 
 
 def with_cuts(

@@ -50,7 +50,7 @@ class Search(Run[Solution]):
     @property
     def start(self) -> Solution:
         """A solution of the pooled instance that costs no more than the incumbent."""
-        return pooling.gather(self._given, self.instance, self.solution)
+        return pooling.gather(self.instance, self.solution)
 
     @property
     def gap(self) -> float:
@@ -61,11 +61,6 @@ class Search(Run[Solution]):
     def closed(self) -> bool:
         """Whether the incumbent is proven to be as good as the caller asks for."""
         return self.gap <= max(self.budget.gap, OPTIMAL_GAP)
-
-    @property
-    def optimal(self) -> bool:
-        """Whether the incumbent is proven to be optimal."""
-        return self.gap <= OPTIMAL_GAP
 
     def cost(self, solution: Solution) -> float:
         """What a solution of the pooled instance costs once nobody loses by it."""
@@ -145,16 +140,7 @@ class Search(Run[Solution]):
         if outcome.values is not None:
             self.offer(decode(outcome.values))
         self.prove(min(outcome.lower_bound + self.constant, elsewhere))
-        rows, columns = program.matrix.shape
-        record = {
-            "solver": f"highs {highs.version()}",
-            "nodes": outcome.nodes,
-            "variables": columns,
-            "rows": rows,
-            "nonzeros": program.matrix.nnz,
-            **errors(outcome.wrong),
-        }
-        return outcome.termination, record
+        return outcome.termination, highs.recorded(program, outcome.nodes, outcome.wrong)
 
 
 Improve = Callable[[Search], tuple[Termination, dict[str, Any]]]

@@ -45,7 +45,7 @@ from ...engine.outcome import TooManyDecisions
 from .. import pooling
 from ..limited import backtracking as limited
 from ..search import Search, run
-from .decisions import Decisions, cheap_decisions
+from .decisions import DecisionLists, cheap_decisions
 from .device import DeviceSearch
 from .prices import DualValue, NestedLimits, ascend
 from .tree import DeviceTree
@@ -142,7 +142,7 @@ class _Backtracking:
     def offer(self, places: Ints) -> None:
         """Keep a nested solution if it is better than the incumbent."""
         pooled = self.search.instance
-        self.search.offer(pooling.gather(pooled, pooled, self.devices.solution(places)))
+        self.search.offer(pooling.gather(pooled, self.devices.solution(places)))
         self.report()
 
     def offer_in_turn(self, multipliers: Floats) -> None:
@@ -201,7 +201,7 @@ class _Backtracking:
         everywhere = self.at(best.multipliers)
         return everywhere if everywhere.bound > priced.bound else priced
 
-    def polished(self, decisions: Decisions, priced: DualValue, top: float) -> DualValue:
+    def polished(self, decisions: DecisionLists, priced: DualValue, top: float) -> DualValue:
         """The best prices for solutions that are made of some decisions."""
 
         def over_these(multipliers: Floats) -> DualValue:

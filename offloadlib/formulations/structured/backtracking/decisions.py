@@ -40,7 +40,7 @@ _READ, _READ_INT, _READ_INTS = readable("float64"), readable("int64"), readable(
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
+class DecisionLists:
     """Some decisions of each device.
 
     Attributes
@@ -70,7 +70,7 @@ class Decisions:
         _cheapest(self.start, self.cost, self.use, multipliers, value, used)
         return DualValue.of(limits, multipliers, value, used)
 
-    def sorted(self, priced: DualValue, delta: float) -> tuple[Decisions, Floats]:
+    def sorted(self, priced: DualValue, delta: float) -> tuple[DecisionLists, Floats]:
         """The decisions with less excess than delta, in the order of the tree, and their excess.
 
         Parameters
@@ -94,7 +94,7 @@ class Decisions:
         levels = np.argsort([len(some) for some in numbers], kind="stable")
         chosen = [numbers[m] for m in levels]
         together = np.concatenate(chosen)
-        decisions = Decisions(
+        decisions = DecisionLists(
             self.devices[levels],
             np.cumsum([0, *map(len, chosen)]),
             tuple(self.places[m][numbers[m] - self.start[m]] for m in levels),
@@ -106,7 +106,7 @@ class Decisions:
 
 def cheap_decisions(
     search: DeviceSearch, limits: NestedLimits, priced: DualValue, delta: float, pause: Pause
-) -> Decisions:
+) -> DecisionLists:
     """The undominated decisions with less excess than delta.
 
     Raises
@@ -124,7 +124,7 @@ def cheap_decisions(
         found.append(search.below(m, least + delta, price, charge, pause, needed))
     places, costs = zip(*found, strict=True)
     uses = [limits.use(m, rows) for m, rows in enumerate(places)]
-    return Decisions(
+    return DecisionLists(
         np.arange(len(found)),
         np.cumsum([0, *map(len, costs)]),
         places,

@@ -38,7 +38,7 @@ from numba import types
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, named, of_format_1, read_only, readable, writable
 
-from .decisions import Decisions
+from .decisions import DecisionLists
 from .device import Pause
 from .kernels import EXHAUSTED, LEAF, PAUSED
 from .prices import DualValue, NestedLimits
@@ -116,7 +116,7 @@ class DeviceTree:
     """
 
     def __init__(
-        self, decisions: Decisions, limits: NestedLimits, priced: DualValue, delta: float, pause: Pause
+        self, decisions: DecisionLists, limits: NestedLimits, priced: DualValue, delta: float, pause: Pause
     ) -> None:
         self._delta, self._pause = delta, pause
         self.decisions, excess = decisions.sorted(priced, delta)

@@ -85,15 +85,15 @@ def solve(instance: Instance, budget: Budget) -> Result:
 
 def _minimise(search: LimitedSearch, reference: float) -> tuple[Termination, Record]:
     """Minimise, and again where the first solution allows a much finer unit."""
-    encoding = Encoding(search, reference)
+    encoding = LimitedEncoding(search, reference)
     termination, record = _minimise_in_unit(search, encoding)
-    finer = Encoding(search, magnitude(search.instance, search.solution))
+    finer = LimitedEncoding(search, magnitude(search.instance, search.solution))
     if finer.unit >= FINER * encoding.unit and termination is Termination.FINISHED and not search.optimal:
         return _minimise_in_unit(search, finer)
     return termination, record
 
 
-def _minimise_in_unit(search: LimitedSearch, encoding: Encoding) -> tuple[Termination, Record]:
+def _minimise_in_unit(search: LimitedSearch, encoding: LimitedEncoding) -> tuple[Termination, Record]:
     termination, wrong = Termination.FINISHED, list[str]()
     rounds = branches = conflicts = 0
     size = 0, 0
@@ -129,7 +129,7 @@ def _minimise_in_unit(search: LimitedSearch, encoding: Encoding) -> tuple[Termin
 
 
 def _ask(
-    search: LimitedSearch, encoding: Encoding, wrong: list[str]
+    search: LimitedSearch, encoding: LimitedEncoding, wrong: list[str]
 ) -> tuple[Finding | None, tuple[int, int]]:
     """An answer that can be true, two if it is that there is no solution; and the size of the program."""
     infeasible, size = 0, (0, 0)
@@ -164,7 +164,7 @@ def _ask(
     return None, size
 
 
-def _contradiction(search: LimitedSearch, encoding: Encoding, finding: Finding) -> str | None:
+def _contradiction(search: LimitedSearch, encoding: LimitedEncoding, finding: Finding) -> str | None:
     """Why an answer cannot be true, in whole units."""
     cost = math.inf
     if finding.taken is not None:
@@ -176,7 +176,11 @@ def _contradiction(search: LimitedSearch, encoding: Encoding, finding: Finding) 
 
 
 def _report(
-    search: LimitedSearch, encoding: Encoding, best: float, least: float, taken: NDArray[np.bool_] | None
+    search: LimitedSearch,
+    encoding: LimitedEncoding,
+    best: float,
+    least: float,
+    taken: NDArray[np.bool_] | None,
 ) -> None:
     """Tell what CP-SAT knows while it runs."""
     search.running(encoding.bound(least), None if taken is None else partial(encoding.decode, taken))
@@ -229,7 +233,7 @@ class _Device:
         return end_of(self.program, self.task, self.sums(parts, row), most)
 
 
-class Encoding:
+class LimitedEncoding:
     """Programs of an instance, in units that suit the best known solution.
 
     Parameters

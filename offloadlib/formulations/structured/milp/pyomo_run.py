@@ -250,14 +250,20 @@ def minimise_cost(
     def method(search: Search) -> Outcome:
         unit = unit_for(search.objective)
         instance = levelled(search.instance, search.objective, unit)
-        with clock.limited(lambda: search.left), _quiet():  # Pyomo reports a rule that gives up
-            begun = search.seconds
-            model = build(instance)
-            # To arrays, or to whatever another solver reads, takes about as long again.
-            clock.check(search.seconds - begun)
+        model = _made(search, build, instance)
         return solve(Request(search, instance, unit, model, search.objective, confirm))
 
     return run_in_scale(instance, budget, method)
+
+
+def _made(search: Search | programs.LimitedSearch, build: Build, instance: Instance) -> pyo.ConcreteModel:
+    """A model, in the time that is left."""
+    with clock.limited(lambda: search.left), _quiet():  # Pyomo reports a rule that gives up
+        begun = search.seconds
+        model = build(instance)
+        # To arrays, or to whatever another solver reads, takes about as long again.
+        clock.check(search.seconds - begun)
+    return model
 
 
 def _minimise_limited(
@@ -271,10 +277,7 @@ def _minimise_limited(
     """The same for an instance of format 2."""
     given, unit = search.instance, unit_for(reference)
     instance = metered(given, unit)
-    with clock.limited(lambda: search.left), _quiet():
-        begun = search.seconds
-        model = build(instance)
-        clock.check(search.seconds - begun)
+    model = _made(search, build, instance)
     names, points, subtasks = given.devices.ids, (*given.points.ids, None), dict(model.tasks)
 
     def variable_of(m: int, k: int, n: int) -> Any:
