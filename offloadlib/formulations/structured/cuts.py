@@ -26,6 +26,7 @@ import numpy as np
 
 from offloadlib.instances import LOCAL, Instance, Solution, evaluate
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import REFUSED, SUBTASKS
 from offloadlib.instances.structured.options import options
 
@@ -64,15 +65,10 @@ def _all_of(rows: list[list[int]], devices: list[int] | range) -> Cover:
 
 def _covers(instance: Instance, rows: list[list[int]], resources: list[int]) -> Iterator[Cover]:
     """Of limits on some resources that are exceeded."""
-    points, places = instance.points, _Places.of(instance)
-    limits = [
-        (r + 1, np.array([n]), float(points.room[r, n]))
-        for r, n in zip(*np.nonzero(np.isfinite(points.room)), strict=True)
-    ]
-    limits += [(limit.resource + 1, limit.points, limit.capacity) for limit in instance.shared]
+    places = _Places.of(instance)
     chosen = zip(places.device.tolist(), places.subtask.tolist(), places.point.tolist(), strict=True)
     taken = np.array([rows[m][k] == n for m, k, n in chosen], dtype=np.bool_)
-    for resource, at, capacity in limits:
+    for _, resource, at, capacity in Limits(instance).beyond_capacity:
         if resource not in resources:
             continue
         here, demand = np.isin(places.point, at), places.demand[resource]

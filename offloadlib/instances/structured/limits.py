@@ -87,6 +87,25 @@ class Rates(NamedTuple):
     energy: float
 
 
+class Demanded(NamedTuple):
+    """A limit on what subtasks demand together at some points.
+
+    Attributes
+    ----------
+    entry
+        Of the vector of limits.
+    resource
+        0: subtasks, each of which counts 1; else the number of a resource, from 1 on.
+    points, capacity
+        Where, and how much there is.
+    """
+
+    entry: int
+    resource: int
+    points: Ints
+    capacity: float
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     """The limits of an instance, in the order of the table above.
@@ -121,6 +140,25 @@ class Limits:
         """Resource and point of each limit on a resource at a point."""
         resource, point = np.nonzero(np.isfinite(self.instance.points.room))
         return resource, point
+
+    @cached_property
+    def demanded(self) -> list[Demanded]:
+        """Everything that is limited and that subtasks demand: capacities, resources of points, and what
+        points share."""
+        points, (_, _, rooms, shared, _) = self.instance.points, self.parts
+        finite = np.flatnonzero(points.capacity != UNLIMITED).tolist()
+        roomy = enumerate(zip(*self.roomy, strict=True), start=rooms.start)
+        limits = enumerate(self.instance.shared, start=shared.start)
+        return [
+            *(Demanded(n, 0, np.array([n]), float(points.capacity[n])) for n in finite),
+            *(Demanded(i, int(r) + 1, np.array([n]), float(points.room[r, n])) for i, (r, n) in roomy),
+            *(Demanded(i, limit.resource + 1, limit.points, limit.capacity) for i, limit in limits),
+        ]
+
+    @property
+    def beyond_capacity(self) -> list[Demanded]:
+        """The same without the capacities, which programs state apart."""
+        return [one for one in self.demanded if one.entry >= self.instance.num_points]
 
     @cached_property
     def capped(self) -> Ints:

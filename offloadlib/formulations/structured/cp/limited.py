@@ -60,7 +60,7 @@ from numpy.typing import NDArray
 from offloadlib.instances import LOCAL, Application, Budget, Instance, Result, Solution, Termination
 from offloadlib.instances.run import OPTIMAL_GAP
 from offloadlib.instances.structured.limits import Limits
-from offloadlib.instances.structured.model import REFUSED, UNLIMITED
+from offloadlib.instances.structured.model import REFUSED
 from offloadlib.instances.structured.options import options
 
 from ...engine.outcome import errors
@@ -400,21 +400,13 @@ class LimitedEncoding:
             program.limit(using, int(self._limits.right[entry]), 0)
 
     def _resources(self, program: Program) -> None:
-        points = self.instance.points
-        for n in np.flatnonzero(points.capacity != UNLIMITED).tolist():
-            self._resource(program, 0, {n}, int(points.capacity[n]))
-        for r, n in zip(*self._limits.roomy, strict=True):
-            self._resource(program, int(r) + 1, {int(n)}, float(points.room[r, n]))
-        for limit in self.instance.shared:
-            self._resource(program, limit.resource + 1, set(limit.points.tolist()), limit.capacity)
-
-    def _resource(self, program: Program, resource: int, at: set[int], capacity: float) -> None:
-        demand = np.concatenate([places.demand[resource][places.allowed] for places in self._places])
-        unit = unit_in(self._bits, capacity)
-        amounts = np.floor(demand * unit).astype(np.int64).tolist()
-        chosen = zip(self.choices, program.choices, amounts, strict=True)
-        using = [(x, amount) for (_, _, n), x, amount in chosen if n in at and amount]
-        program.limit(using, math.floor(capacity * unit), 0)
+        for limit in self._limits.demanded:
+            demand = [places.demand[limit.resource][places.allowed] for places in self._places]
+            unit, at = unit_in(self._bits, limit.capacity), set(limit.points.tolist())
+            amounts = np.floor(np.concatenate(demand) * unit).astype(np.int64).tolist()
+            chosen = zip(self.choices, program.choices, amounts, strict=True)
+            using = [(x, amount) for (_, _, n), x, amount in chosen if n in at and amount]
+            program.limit(using, math.floor(limit.capacity * unit), 0)
 
     def _time_and_energy(self, program: Program, devices: list[_Device]) -> None:
         """Deadlines and energy budgets, then totals."""

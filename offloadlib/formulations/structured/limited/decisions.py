@@ -152,16 +152,12 @@ class Lister:
         use = [Fraction(0)] * len(self.limits)
         if places[0] == REFUSED:
             return use
-        capacity, _, rooms, shared, totals = (range(len(use))[part] for part in self.limits.parts)
+        totals = range(len(use))[self.limits.parts[4]]
         at = [(k, n) for k, n in enumerate(places.tolist()) if n != LOCAL]
-        for k, n in at:
-            use[capacity[n]] += 1
-            for entry, r, point in zip(rooms, *self.limits.roomy, strict=True):
-                if point == n:
-                    use[entry] += Fraction(demand[r + 1, k, n])
-            for entry, limit in zip(shared, instance.shared, strict=True):
-                if n in limit.points:
-                    use[entry] += Fraction(demand[limit.resource + 1, k, n])
+        for limit in self.limits.demanded:
+            use[limit.entry] += sum(
+                Fraction(demand[limit.resource, k, n]) for k, n in at if n in limit.points
+            )
         if at and self.limits.radio[device] >= 0:
             use[self.limits.radio[device]] += 1
         if len(totals):
@@ -230,12 +226,9 @@ class Lister:
             for r, of in enumerate(taken):
                 of[rows, at] += demand[r, k, at]
         use = np.zeros((len(places), len(self.limits)))
-        capacity, _, rooms, shared, totals = self.limits.parts
-        use[:, capacity] = taken[0, :, :-1]
-        use[:, rooms] = taken[self.limits.roomy[0] + 1, :, self.limits.roomy[1]].T
-        for entry, limit in zip(range(len(self.limits))[shared], self.instance.shared, strict=True):
-            use[:, entry] = taken[limit.resource + 1][:, limit.points].sum(axis=1)
+        for limit in self.limits.demanded:
+            use[:, limit.entry] = taken[limit.resource][:, limit.points].sum(axis=1)
         if self.limits.radio[device] >= 0:
             use[:, self.limits.radio[device]] = (places != LOCAL).any(axis=1)
-        use[:, totals] = np.stack([delay, energy], axis=1)[:, self.limits.capped]
+        use[:, self.limits.parts[4]] = np.stack([delay, energy], axis=1)[:, self.limits.capped]
         return use

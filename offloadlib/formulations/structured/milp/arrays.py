@@ -420,29 +420,20 @@ def _capacities(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
 
 def _resources(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
     """Resources of points, and limits that points share."""
-    points, limits = instance.points, Limits(instance)
-    for r, n in zip(*limits.roomy, strict=True):
-        _resource(rows, instance, parts, int(r) + 1, np.array([n]), float(points.room[r, n]))
-    for limit in instance.shared:
-        _resource(rows, instance, parts, limit.resource + 1, limit.points, limit.capacity)
-
-
-def _resource(
-    rows: _Rows, instance: Instance, parts: list[_Part], resource: int, points: Ints, capacity: float
-) -> None:
-    columns, demands = [], []
-    for part in parts:
-        assert part.term is not None
-        places = part.term.options
-        at = points[part.usable[points]]
-        taken = np.where(places.allowed[:, :, at], places.demand[resource][:, :, at], 0.0)
-        number = np.cumsum(part.usable) - 1
-        columns.append(part.columns.place[:, :, number[at]].ravel())
-        demands.append(taken.ravel())
-    demand = np.concatenate(demands)
-    if demand.any():
-        unit, right = loosened(instance, capacity, demand)
-        rows.add((np.concatenate(columns)[None], unit * demand[None]), upper=right)
+    for limit in Limits(instance).beyond_capacity:
+        columns, demands = [], []
+        for part in parts:
+            assert part.term is not None
+            places = part.term.options
+            at = limit.points[part.usable[limit.points]]
+            taken = np.where(places.allowed[:, :, at], places.demand[limit.resource][:, :, at], 0.0)
+            number = np.cumsum(part.usable) - 1
+            columns.append(part.columns.place[:, :, number[at]].ravel())
+            demands.append(taken.ravel())
+        demand = np.concatenate(demands)
+        if demand.any():
+            unit, right = loosened(instance, limit.capacity, demand)
+            rows.add((np.concatenate(columns)[None], unit * demand[None]), upper=right)
 
 
 def _totals(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:

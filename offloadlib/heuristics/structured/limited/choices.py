@@ -286,11 +286,11 @@ def _order(start: Ints, delay_weight: Floats, seconds: Floats, fee: Floats) -> I
 
 def _whole(limits: Limits, demand: Floats) -> tuple[Ints, tuple[Ints, Ints], Ints]:
     """Demands and limits as whole numbers, and which limits each resource at each point has."""
-    instance, (capacity, channels, rooms, shared, _) = limits.instance, limits.parts
-    points, right = instance.num_points, limits.right[: limits.parts[4].start].astype(np.float64)
+    instance, channels = limits.instance, limits.parts[1]
+    right = limits.right[: limits.parts[4].start].astype(np.float64)
     kinds = np.zeros(len(right), dtype=np.int64)
-    kinds[rooms] = limits.roomy[0] + 1
-    kinds[shared] = [limit.resource + 1 for limit in instance.shared]
+    for limit in limits.demanded:
+        kinds[limit.entry] = limit.resource
     left = np.zeros(len(right), dtype=np.int64)
     left[channels] = np.minimum(instance.points.channels, UNLIMITED)[limits.limited]
     counts = np.empty(demand.shape, dtype=np.int64)
@@ -305,15 +305,10 @@ def _whole(limits: Limits, demand: Floats) -> tuple[Ints, tuple[Ints, Ints], Int
         scale = 2.0 ** (60 - int(exponent))
         counts[:, :, r] = np.minimum(np.ceil(of * scale), 2 * _LARGEST).astype(np.int64)
         left[every] = np.floor(most * scale).astype(np.int64)
-    lists: list[list[int]] = [[] for _ in range(points * demand.shape[2])]
-    for n, there in enumerate(right[capacity].tolist()):
-        if np.isfinite(there):
-            lists[n * demand.shape[2]].append(n)
-    for i, (r, n) in enumerate(zip(*limits.roomy, strict=True), start=rooms.start):
-        lists[n * demand.shape[2] + r + 1].append(i)
-    for i, limit in enumerate(instance.shared, start=shared.start):
+    lists: list[list[int]] = [[] for _ in range(instance.num_points * demand.shape[2])]
+    for limit in limits.demanded:
         for n in limit.points.tolist():
-            lists[n * demand.shape[2] + limit.resource + 1].append(i)
+            lists[n * demand.shape[2] + limit.resource].append(limit.entry)
     starts = np.cumsum([0, *map(len, lists)])
     return counts, (starts, np.array([i for of in lists for i in of], dtype=np.int64)), left
 
