@@ -53,6 +53,14 @@ def two_joins(rng: Rng, size: int) -> Arcs:
     ]
 
 
+def broadcast(rng: Rng, size: int) -> Arcs:
+    """A head into two, both of which go to all of the others, and these to two tails, as in BWA."""
+    inner = range(3, size - 2)
+    return [(0, 1), (0, 2), (1, size - 1)] + [
+        arc for k in inner for arc in ((0, k), (1, k), (2, k), (k, size - 2), (k, size - 1))
+    ]
+
+
 def mosaic(rng: Rng, size: int) -> Arcs:
     """Pairs of neighbours into a join, which goes back to all of them: like Montage."""
     n = max(size // 3, 2)
@@ -90,7 +98,7 @@ def apart(rng: Rng, size: int) -> Arcs:
 
 
 SHAPES: list[Callable[[Rng, int], Arcs]] = [
-    *(fork_of_chains, joins_in_turn, two_joins, mosaic, ladder, tree, narrow, anything, apart),
+    *(fork_of_chains, joins_in_turn, two_joins, broadcast, mosaic, ladder, tree, narrow, anything, apart),
 ]
 
 
@@ -107,7 +115,8 @@ def drawn(shape: Callable[[Rng, int], Arcs], rng: Rng, size: int, points: int) -
         rows = {"input": values(0, 1), "work": values(0, 4), "output": values(0, 1)}
         rates = {"cpu": rng.uniform(0.8, 1.8), "uplink": rng.uniform(0.5, 2), "downlink": rng.uniform(0.5, 2)}
         power = {"execute": 10.0, "send": 1.5, "receive": 3.0}
-        own = {"edge_data": values(0, 1, len(arcs)), "alpha": rng.uniform(0.3, 1.0), "power": power}
+        little = 1.0 if rng.random() < 0.5 else 0.05
+        own = {"edge_data": values(0, little, len(arcs)), "alpha": rng.uniform(0.3, 1.0), "power": power}
         return {"id": f"d{number}", "application": "task", "connected_to": "p0", **rows, **rates, **own}
 
     document = {

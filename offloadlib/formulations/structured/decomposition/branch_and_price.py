@@ -602,7 +602,11 @@ class _Search(Run[Solution]):
         return values[0] >= values[1]
 
     def _limits(self) -> PricedLimits:
-        return PricedLimits(self.instance, ROUGH_SEARCH, self.late, self.stopped, threads=self.budget.threads)
+        return PricedLimits(
+            *(self.instance, ROUGH_SEARCH, self.late, self.stopped),
+            threads=self.budget.threads,
+            widths=self.master.widths,
+        )
 
     def _rough(self) -> Node:
         """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master; a

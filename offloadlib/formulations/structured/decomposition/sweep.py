@@ -1,9 +1,12 @@
 r"""Compiled dynamic programming along a frontier (:mod:`.frontier`): exact pricing of narrow tasks.
 
 A **label** is a way to decide all subtasks up to a step: the sides that the rest has to know, the delays, and
-what is paid. Of two with the same sides, one with no smaller delay that has not paid less is dropped
-(*dominance*). Three things keep labels few:
+what is paid. Four things keep labels few:
 
+- **Dominance.** Of two with the same sides, one that has paid more than its earlier delays can be worth is
+  dropped. The heaviest path leads through one of the finishes, and maybe through all sums of transfers: so
+  whatever follows, delays make up for no more than the most by which one of the finishes is earlier, plus
+  all by which sums are less.
 - **Bounds.** At a unit flow phi (:mod:`.search`) the heaviest path weighs at least as much as a path of the
   flow on average, so that a label costs at least what it has paid, plus each of its delays times the flow
   that comes by it, plus the least :math:`\sum_k \phi_k g_k + \dots` of the undecided subtasks at its sides: a
@@ -47,6 +50,10 @@ MOST_SIDES = 12
 
 MOST_COMPARED = 256
 """Labels that one is compared with for dominance."""
+
+
+_ROUNDING = 2.0**-50
+"""Of what a label has paid: what the comparison of two labels may lose by rounding."""
 
 
 class _Labels(NamedTuple):
@@ -279,8 +286,10 @@ def _list_of(heads, size, labels, tag, sides):  # type: ignore[no-untyped-def]
 
 
 @subroutine
-def _reduce(labels, count, width, heads, after, kept, trail, used):  # type: ignore[no-untyped-def]
+def _reduce(labels, count, width, sums, heads, after, kept, trail, used):  # type: ignore[no-untyped-def]
     """Keep the labels that no other one dominates, by ascending bounds, as many as the width says.
+
+    ``sums`` tells of each delay whether it is a sum of transfers.
 
     Returns
     -------
@@ -296,11 +305,18 @@ def _reduce(labels, count, width, heads, after, kept, trail, used):  # type: ign
         at, compared, beaten = _list_of(heads, size, kept, labels.tag[i], labels.sides[i]), 0, False
         j = heads[at]
         while j >= 0 and compared < MOST_COMPARED and not beaten:
-            if kept.paid[j] <= labels.paid[i]:
-                q = 0
-                while q < delays and kept.delay[j, q] <= labels.delay[i, q]:
-                    q += 1
-                beaten = q == delays
+            worth, latest, more = labels.paid[i] - kept.paid[j], 0.0, 0.0
+            if worth > 0.0:
+                worth = max(worth - _ROUNDING * labels.paid[i], 0.0)
+            q = 0
+            while q < delays and latest + more <= worth:
+                longer = kept.delay[j, q] - labels.delay[i, q]
+                if sums[q]:
+                    more += max(longer, 0.0)
+                else:
+                    latest = max(latest, longer)
+                q += 1
+            beaten = latest + more <= worth
             compared += 1
             j = after[j]
         if beaten:
@@ -430,6 +446,7 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
     trail = _Trail(
         np.empty(4 * width, np.int64), np.empty(4 * width, np.int64), np.empty(4 * width, np.int64)
     )
+    sums = np.empty(widest, np.bool_)
     segments = len(plan.asked_start) - 1
     opened = _Open(np.zeros(segments, np.int64), np.zeros(segments, np.int64), np.zeros((segments, widest)))
     kept.sides[0], kept.tag[0], kept.paid[0], kept.bound[0], kept.came[0] = 0, 0, 0.0, bound, -1
@@ -594,8 +611,11 @@ def sweep(costs, left, graph, plan, flow, enough, width, stopped, incumbent):  #
             for q in range(widest):
                 counted[q] = before[q + pays] if q + pays < widest else 0.0
                 weight[q] = weight[q + pays] if q + pays < widest else 0.0
+        for q in range(widest):
+            d = plan.delay_start[s] + plan.pays[s] + q
+            sums[q] = d < plan.delay_start[s + 1] and plan.delays[d, 0] == TRANSFERS
         trail = _longer(trail, used + min(count, width))
-        number, lost = _reduce(new, count, width, heads, after, kept, trail, used)
+        number, lost = _reduce(new, count, width, sums, heads, after, kept, trail, used)
         dropped = min(dropped, lost)
         used += number
         work += count
