@@ -16,12 +16,17 @@ Where some steps leave alone, or only add to, delays that they do not read, they
 all labels that agree in the delays that are read, with 0 in place of the others. Then the results and the
 labels that were put aside are joined, each with each. If all that is read is one finish, from which
 everything in the steps starts, it is 0 inside as well, and is added to what comes out (a *clock*).
+
+Steps in a row that all begin at 0, and end in the same latest finish, are a *fork*. Within any time each of
+them takes what is cheapest: so the least of the rest of a fork is known for each latest finish so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import mul
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from operator import add, mul
 from typing import NamedTuple
 
 from ..data import Application
@@ -239,6 +244,10 @@ class Frontier:
         if best is None:
             raise TooLarge
         _, self._guessed, self.steps, self.program = best
+        self.outermost = {
+            one if isinstance(one, int) else (one.begin - 1, one.end, _AFTER) for one in self.program
+        }
+        self.forks = list(self._all_forks())
         self.beyond: dict[At, Beyond] = {}
         self.clocked: set[int] = set()  # the steps in which times count from a clock
         self._count(self.program, {s: [None] * len(step.delays) for s, step in enumerate(self.steps)})
@@ -267,6 +276,29 @@ class Frontier:
                 inner[s] = counted
             self.beyond[begin, item.end, _INSIDE] = inner[item.end - 1]
             self._count(item.program, inner)
+
+    def fork_finish(self, s: int) -> int:
+        """Return which delay after a step is the finish of those that it is one of."""
+        return next(q for q, one in enumerate(self.steps[s].delays) if one.ends)
+
+    def _all_forks(self) -> Iterator[tuple[int, int]]:
+        """Yield where forks begin, and before what they end: no side is guessed there, and none of theirs is
+        known afterwards."""
+        begin: int | None = None
+        for s, step in enumerate(self.steps):
+            side = 1 << step.subtask
+            alone = (
+                sum(one.ends for one in step.delays) == 1
+                and (step.start, step.sum, step.pays) == (-1, -1, False)
+                and not (step.known & ~self._before(s) & ~side or step.after & side)
+            )
+            goes_on = begin is not None and (
+                alone and step.delays[self.fork_finish(s)].before == self.fork_finish(s - 1)
+            )
+            if begin is not None and not goes_on:
+                yield begin, s
+            if not goes_on:
+                begin = s if alone else None
 
     def ways(self, s: int, sides: int) -> list[Way]:
         """Return the ways to decide a subtask where these sides are known."""
@@ -450,6 +482,22 @@ def _after(at: At) -> int:
     return begin if when == _BEFORE else end - 1
 
 
+class Fork(NamedTuple):
+    """What the rest of a fork, and all after it, costs at least: by times for its latest finish, from 0 on,
+    without that finish, and with it at any of these times from there on; and what the finish costs."""
+
+    times: list[int]
+    costs: list[int]
+    beyond: list[int]
+    weight: int
+
+    def least(self, finish: int) -> int:
+        """Return the least with a latest finish of at least that."""
+        i = bisect_right(self.times, finish)
+        now = self.weight * finish + self.costs[i - 1]
+        return min(now, self.beyond[i]) if i < len(self.times) else now
+
+
 class Sweep:
     """The dynamic program for one device.
 
@@ -530,6 +578,46 @@ class Sweep:
                 }
             )
         self._rest.reverse()
+        self._forks: dict[tuple[int, int], Fork] = {}
+        for begin, end in frontier.forks:
+            for known in self._ways[begin]:
+                self._fork(begin, end, known)
+
+    def _fork(self, begin: int, end: int, sides: int) -> None:
+        """Note what the rest of a fork costs at least after each of its steps; these sides are known before.
+
+        All flow from its steps is led by way of the one that ends last: the bound is that of another flow.
+        """
+        weight = self._weights[end - 1][self._frontier.fork_finish(end - 1)]
+        options: list[list[tuple[int, int]]] = []
+        known = [sides]
+        for s in range(begin, end):
+            ways, step = self._ways[s][known[-1]], self._frontier.steps[s]
+            if not ways:
+                return
+            shares = [self._weights[s][q] if one.kind == _SUM else 0 for q, one in enumerate(step.delays)]
+            options.append(
+                sorted(
+                    (own + d, self._unit * (c + paid) + sum(map(mul, shares, adds)))
+                    for side, _, own, paid, adds in ways
+                    for d, c in self._moves[step.subtask][side]
+                )
+            )
+            known.append(ways[0][1])
+        times = sorted({0} | {d for some in options for d, _ in some})
+        costs = [self._rest[end][known[-1]]] * len(times)
+        for s in reversed(range(begin, end)):
+            lasting = [weight * t + cost for t, cost in zip(times, costs, strict=True)]
+            beyond = list(accumulate(reversed(lasting), min))[::-1]
+            self._forks[s, known[s + 1 - begin]] = Fork(times, costs, beyond, weight)
+            some, i, least = options[s - begin], 0, _NEVER
+            each = []
+            for t in times:
+                while i < len(some) and some[i][0] <= t:
+                    least = min(least, some[i][1])
+                    i += 1
+                each.append(least)
+            costs = list(map(add, costs, each))
 
     def _waiting(self) -> list[list[int]]:
         """Return for each delay after a step what it may be raised to.
@@ -666,6 +754,16 @@ class Sweep:
 
     def _narrowed(self, table: Table, at: At, base: int, width: int) -> Table:
         """Drop what is not needed, and what there is no room for."""
+        if at in self._frontier.outermost and (_after(at), next(iter(table), 0)) in self._forks:
+            most = self._unit * self.best
+            table = {
+                sides: [
+                    one
+                    for one, bound in zip(labels, self._led(at, base, sides, labels), strict=True)
+                    if bound < most
+                ]
+                for sides, labels in table.items()
+            }
         table = self._cut(table, at, base, _WIDER * width)
         table = {sides: undominated(labels) for sides, labels in table.items() if labels}
         return self._cut(table, at, base, width)
@@ -673,12 +771,11 @@ class Sweep:
     def _cut(self, table: Table, at: At, base: int, width: int) -> Table:
         if sum(map(len, table.values())) <= width:
             return table
-        weights, rest = self._counting(at), self._rest[_after(at) + 1]
         order = sorted(
             [
-                (base + rest[sides] + sum(map(mul, weights, label)), sides, label)
+                (bound, sides, label)
                 for sides, labels in table.items()
-                for label in labels
+                for bound, label in zip(self._led(at, base, sides, labels), labels, strict=True)
             ]
         )
         least = order[width][0]
@@ -687,3 +784,14 @@ class Sweep:
         for _, sides, label in order[:width]:
             kept.setdefault(sides, []).append(label)
         return kept
+
+    def _led(self, at: At, base: int, sides: int, labels: Sequence[Label]) -> list[int]:
+        """Return the least that each label can lead to."""
+        weights, s = self._counting(at), _after(at)
+        fork = self._forks.get((s, sides)) if at in self._frontier.outermost else None
+        if fork is None:
+            known = base + self._rest[s + 1][sides]
+            return [known + sum(map(mul, weights, label)) for label in labels]
+        q = 1 + self._frontier.fork_finish(s)
+        weights[q] = 0
+        return [base + sum(map(mul, weights, label)) + fork.least(label[q]) for label in labels]

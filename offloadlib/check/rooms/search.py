@@ -14,7 +14,7 @@ from .choices import Move, Moves
 from .frontier import Flow, Frontier, Graph, Sweep
 from .series import TooLarge
 
-_ROUNDS = 8
+_ROUNDS = 16
 _SWEEPS = {2: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
 _SMALL = 15  # subtasks: up to here the search ends sooner without sweeps
 _MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
