@@ -22,6 +22,7 @@ at each point, one for going on air, and one for a second and a mJ: :class:`Rate
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -145,20 +146,25 @@ class Limits:
     def demanded(self) -> list[Demanded]:
         """Everything that is limited and that subtasks demand: capacities, resources of points, and what
         points share."""
-        points, (_, _, rooms, shared, _) = self.instance.points, self.parts
-        finite = np.flatnonzero(points.capacity != UNLIMITED).tolist()
-        roomy = enumerate(zip(*self.roomy, strict=True), start=rooms.start)
-        limits = enumerate(self.instance.shared, start=shared.start)
-        return [
-            *(Demanded(n, 0, np.array([n]), float(points.capacity[n])) for n in finite),
-            *(Demanded(i, int(r) + 1, np.array([n]), float(points.room[r, n])) for i, (r, n) in roomy),
-            *(Demanded(i, limit.resource + 1, limit.points, limit.capacity) for i, limit in limits),
-        ]
+        capacity = self.instance.points.capacity
+        finite = np.flatnonzero(capacity != UNLIMITED).tolist()
+        own = [Demanded(n, 0, np.array([n]), float(capacity[n])) for n in finite]
+        return [*own, *self.beyond_capacity]
+
+    @cached_property
+    def beyond_capacity(self) -> list[Demanded]:
+        """The same without the capacities."""
+        resource, point = self.roomy
+        room = self.instance.points.room[self.roomy].tolist()
+        entries = range(self.parts[2].start, self.parts[2].stop)
+        own = zip(entries, (resource + 1).tolist(), point[:, None], room, strict=True)
+        return [*itertools.starmap(Demanded, own), *self.of_several]
 
     @property
-    def beyond_capacity(self) -> list[Demanded]:
-        """The same without the capacities, which programs state apart."""
-        return [one for one in self.demanded if one.entry >= self.instance.num_points]
+    def of_several(self) -> list[Demanded]:
+        """Those of more than one point."""
+        limits = enumerate(self.instance.shared, start=self.parts[3].start)
+        return [Demanded(i, limit.resource + 1, limit.points, limit.capacity) for i, limit in limits]
 
     @cached_property
     def capped(self) -> Ints:

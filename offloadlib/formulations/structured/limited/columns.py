@@ -61,9 +61,9 @@ def _taken(limits: Limits, solution: Solution) -> Iterator[tuple[Ints, Ints, Flo
         for at, amount in zip(entry, taken[1:], strict=True):
             row, k = np.nonzero(away & (at[np.where(away, places, 0)] >= 0))
             yield group.members[row], at[places[row, k]], amount[row, k]
-        for number, limit in enumerate(instance.shared, start=limits.parts[3].start):
+        for limit in limits.of_several:
             row, k = np.nonzero(np.isin(places, limit.points))
-            yield group.members[row], np.full(len(row), number), taken[limit.resource + 1][row, k]
+            yield group.members[row], np.full(len(row), limit.entry), taken[limit.resource][row, k]
 
 
 class Columns:

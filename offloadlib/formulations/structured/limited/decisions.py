@@ -208,11 +208,13 @@ class Lister:
         room = np.full((len(demand), instance.num_points), np.inf)
         room[0] = loosened[self.limits.parts[0]]
         room[self.limits.roomy[0] + 1, self.limits.roomy[1]] = loosened[self.limits.parts[2]]
-        member = np.zeros((len(instance.shared), instance.num_points), dtype=np.bool_)
-        for row, limit in zip(member, instance.shared, strict=True):
+        several = self.limits.of_several
+        member = np.zeros((len(several), instance.num_points), dtype=np.bool_)
+        for row, limit in zip(member, several, strict=True):
             row[limit.points] = True
-        resource = np.array([limit.resource + 1 for limit in instance.shared], dtype=np.int64)
-        parts = room, loosened[self.limits.parts[3]], resource, member, demand
+        entries = np.array([limit.entry for limit in several], dtype=np.int64)
+        resource = np.array([limit.resource for limit in several], dtype=np.int64)
+        parts = room, loosened[entries], resource, member, demand
         in_room = Room(*map(read_only, parts))
         if not list_decisions(tasks, shape, effort, in_room, top, Answers.room(1, size), listed):
             raise OutOfTime if self._stopped[0] else TooManyDecisions("a device has too many decisions")

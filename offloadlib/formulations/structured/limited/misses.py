@@ -68,18 +68,14 @@ def _capped(instance: Instance) -> Instance:
 def _too_large(instance: Instance, answer: Priced) -> NDArray[np.bool_]:
     """(M,) the decisions that are beyond a limit on capacities, resources, or what points share."""
     large = np.zeros(instance.num_devices, dtype=np.bool_)
-    points = instance.points
-    room = np.vstack([Limits(instance).right[None, : instance.num_points], points.room])
+    limits = Limits(instance).demanded
     for group, places in zip(instance.groups, answer.solution.places, strict=True):
-        taken = np.zeros((len(room), len(group), instance.num_points + 1))
+        taken = np.zeros((1 + len(instance.resources), len(group), instance.num_points + 1))
         rows = np.broadcast_to(np.arange(len(group))[:, None], places.shape)
         for of, demand in zip(taken, demands(group, places), strict=True):
             np.add.at(of, (rows, np.maximum(places, LOCAL)), demand)
-        taken = taken[..., :-1]
-        large[group.members] = (taken > room[:, None]).any(axis=(0, 2))
-        for limit in instance.shared:
-            shared = taken[limit.resource + 1][:, limit.points].sum(axis=1)
-            large[group.members] |= shared > limit.capacity
+        for limit in limits:
+            large[group.members] |= taken[limit.resource][:, limit.points].sum(axis=1) > limit.capacity
     return large
 
 
@@ -178,13 +174,12 @@ class _Room(NamedTuple):
 
 def _rooms(alone: Instance) -> Iterator[_Room]:
     """All of them."""
-    names, points = (SUBTASKS, *alone.resources), alone.points
-    room = np.vstack([Limits(alone).right[None, : alone.num_points], points.room])
-    for r, n in zip(*np.nonzero(np.isfinite(room)), strict=True):
-        yield _Room(int(r), [int(n)], float(room[r, n]), f"of {names[r]!r} at {points.ids[n]!r}")
-    for limit in alone.shared:
-        text = f"of {names[limit.resource + 1]!r} under the limit {limit.id!r}"
-        yield _Room(limit.resource + 1, limit.points.tolist(), limit.capacity, text)
+    what, limits = (SUBTASKS, *alone.resources), Limits(alone)
+    for limit in limits.demanded:
+        part, name, *_ = limits.names[limit.entry]
+        where = f"under the limit {name!r}" if part == "limits" else f"at {name!r}"
+        text = f"of {what[limit.resource]!r} {where}"
+        yield _Room(limit.resource, limit.points.tolist(), limit.capacity, text)
 
 
 def _nearest_room(alone: Instance, subtask: int, allowed: list[int]) -> str:

@@ -91,7 +91,7 @@ from above, and costs and prices on delay are >= 0, so that delay_m = G_m is alw
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,7 @@ import pyomo.environ as pyo
 from pyomo.core.expr import is_constant
 
 from offloadlib.instances import Application, Instance
-from offloadlib.instances.structured.limits import Limits
+from offloadlib.instances.structured.limits import Demanded, Limits
 from offloadlib.instances.structured.model import SUBTASKS
 from offloadlib.instances.structured.series_parallel import reduction
 from offloadlib.instances.structured.sides import PER_ARC, Sides, Terms, at_point
@@ -434,37 +434,30 @@ def _allowed(model: Any) -> None:
 
 
 def _resources(model: Any, instance: Instance) -> None:
-    points, names = instance.points, instance.resources
+    points, what, every = instance.points, (SUBTASKS, *instance.resources), Limits(instance)
+    named = {every.names[limit.entry]: limit for limit in every.beyond_capacity}
 
-    def at_most(resource: str, at: Collection[str], capacity: float) -> Any:
+    def at_most(limit: Demanded) -> Any:
         """What is demanded of a resource at some points, in a unit of its own."""
+        at = {points.ids[n] for n in limit.points.tolist()}
         needs = [
             (model.x[m, k, n], amount)
             for m, task in model.tasks.items()
-            for (k, n), amount in task.beyond.demand[resource].items()
+            for (k, n), amount in task.beyond.demand[what[limit.resource]].items()
             if n in at
         ]
         if not needs:
             return pyo.Constraint.Skip
-        unit, right = loosened(instance, capacity, np.array([amount for _, amount in needs]))
+        unit, right = loosened(instance, limit.capacity, np.array([amount for _, amount in needs]))
         return pyo.quicksum(unit * amount * x for x, amount in needs) <= right
 
-    rooms = {
-        (points.ids[n], names[r]): float(points.room[r, n])
-        for r, n in zip(*Limits(instance).roomy, strict=True)
-    }
-
-    @model.Constraint(list(rooms))  # type: ignore[untyped-decorator]
+    @model.Constraint([name[1:] for name in named if name[0] == "resource"])  # type: ignore[untyped-decorator]
     def resource(model: Any, n: str, name: str) -> Any:
-        return at_most(name, {n}, rooms[n, name])
+        return at_most(named["resource", n, name])
 
-    shared = {limit.id: limit for limit in instance.shared}
-
-    @model.Constraint(list(shared))  # type: ignore[untyped-decorator]
+    @model.Constraint([name[1] for name in named if name[0] == "limits"])  # type: ignore[untyped-decorator]
     def limits(model: Any, name: str) -> Any:
-        limit = shared[name]
-        at = {points.ids[n] for n in limit.points.tolist()}
-        return at_most((SUBTASKS, *names)[limit.resource + 1], at, limit.capacity)
+        return at_most(named["limits", name])
 
 
 def _device_limits(model: Any) -> None:
