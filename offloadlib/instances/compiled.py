@@ -6,9 +6,10 @@ its clock starts; a kernel that was not prepared gets ready when it is called.
 
 Compiling takes some 10 ms a statement, so kernels are written for the compiler. A subroutine is translated
 once for each combination of argument types, and optimised and made machine code with each kernel that it is
-linked into, nowhere else (:mod:`.translating`). Assigning an array to a slice compiles the
-machinery of a broadcasting error, which is more than a usual kernel has; sorting, reductions and
-concatenation of arrays cost a kernel each. Plain loops are as fast and cost nothing.
+linked into, nowhere else (:mod:`.translating`); a *shared* one, which states its signature, is made machine
+code once, for all of them. Assigning an array to a slice compiles the machinery of a broadcasting error,
+which is more than a usual kernel has; sorting, reductions, concatenation and expressions of arrays cost a
+kernel each. Plain loops are as fast and cost nothing.
 """
 
 from __future__ import annotations
@@ -73,9 +74,20 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return _jitted(function, inline="always")
 
 
+def shared(signature: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A large subroutine of this signature that several kernels call: none of them has it optimised again."""
+
+    def share(function: Callable[P, R]) -> Callable[P, R]:
+        decorated: Any = _jitted(function, no_cpython_wrapper=False)
+        decorated.signature = signature
+        return cast(Callable[P, R], decorated)
+
+    return share
+
+
 def _jitted(function: Callable[P, R], **options: Any) -> Callable[P, R]:
     nothing_for_python = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    decorated: Any = njit(nogil=True, **nothing_for_python, **options)(function)
+    decorated: Any = njit(nogil=True, **nothing_for_python | options)(function)
     decorated._cache = kept.Versions(decorated, _reached)
     decorated.get_call_template = partial(_of_any_number, decorated.get_call_template)
     return cast(Callable[P, R], decorated)

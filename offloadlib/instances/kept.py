@@ -70,7 +70,11 @@ class Versions:
         return folder() / f"{function.__module__}.{function.__name__}-{digest[:32]}{ENDING}"
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        """The version for a signature, or None."""
+        """The version for a signature, or None; what it shares with others gets ready first."""
+        with translating.translating(context.codegen()):
+            for part in self._reached(self._dispatcher):
+                if part is not self._dispatcher and hasattr(part, "signature"):
+                    part.compile(part.signature)
         context.refresh()
         path = self._path(signature, context.codegen())
         try:

@@ -1,7 +1,10 @@
 """How numba is made to translate kernels and subroutines without doing anything twice.
 
-By itself it optimises every function and makes machine code of it, and again with each that calls it; and it
-finds the types of ``a + b`` anew wherever two numbers are added, by trying all that a plus can mean.
+By itself it optimises every function and makes machine code of it, and again with each that calls it; it
+finds the types of ``a + b`` anew wherever two numbers are added, by trying all that a plus can mean. It looks
+again and again for what is alive at the beginning of a block, which generators alone need, and once for
+expressions of whole arrays, of which kernels have none. And it counts who holds each array of a named tuple
+wherever that is named, although Python holds those that kernels only read.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ from llvmlite.binding import create_new_module_pass_manager, parse_bitcode
 from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.postproc import PostProcessor, VariableLifetime
+from numba.core.runtime.context import NRTContext
 from numba.core.targetconfig import ConfigStack
+from numba.core.transforms import canonicalize_cfg
+from numba.core.typed_passes import NopythonRewrites
 
 
 @contextlib.contextmanager
@@ -27,9 +34,16 @@ def translating(codegen: Any) -> Iterator[None]:
     with global_compiler_lock, contextlib.ExitStack() as undo:
         codegen._library_class = Part
         undo.callback(delattr, codegen, "_library_class")
-        for kind in (types.BaseFunction, types.Dispatcher):
-            undo.callback(setattr, kind, "get_call_type", kind.get_call_type)
-            kind.get_call_type = _remembering(kind.get_call_type)
+        for owner, name, otherwise in (
+            (types.BaseFunction, "get_call_type", _remembering),
+            (types.Dispatcher, "get_call_type", _remembering),
+            (PostProcessor, "run", _without_entries),
+            (NopythonRewrites, "run_pass", _nothing),
+            (NRTContext, "get_meminfos", _counted),
+        ):
+            usual = getattr(owner, name)
+            undo.callback(setattr, owner, name, usual)
+            setattr(owner, name, otherwise(usual))
         yield
 
 
@@ -58,6 +72,54 @@ _KNOWN: dict[Any, Any] = {}
 _OPTIONS: list[Any] = []
 
 
+# What kernels do not need ---------------------------------------------------------------------------------
+
+
+def _without_entries(usual: Callable[..., None]) -> Callable[..., None]:
+    """Lifetimes of variables, without what is alive at the beginning of each block."""
+
+    def run(processor: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
+        function = processor.func_ir
+        if function.is_generator:
+            usual(processor, emit_dels, extend_lifetimes)
+            return
+        function.blocks = canonicalize_cfg(function.blocks)
+        function.variable_lifetime = VariableLifetime(function.blocks)
+        if emit_dels:
+            processor._insert_var_dels(extend_lifetimes=extend_lifetimes)
+
+    return run
+
+
+def _nothing(usual: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda compiler, state: False
+
+
+def _counted(usual: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """What is counted in a value: nothing in a named tuple that is lent, but by what takes it from Python."""
+
+    def get_meminfos(context: Any, builder: Any, kind: Any, value: Any) -> list[Any]:
+        lent = isinstance(kind, types.BaseTuple) and _only_read(kind)
+        if lent and not builder.function.name.startswith(_FOR_PYTHON):
+            return []
+        return usual(context, builder, kind, value)
+
+    return get_meminfos
+
+
+@cache
+def _only_read(kind: Any) -> bool:
+    if isinstance(kind, types.BaseTuple):
+        return all(map(_only_read, kind))
+    if isinstance(kind, types.Array):
+        return not kind.mutable
+    return isinstance(kind, types.Number | types.Boolean)
+
+
+_FOR_PYTHON = "_ZN7cpython"
+"""The names of what Python calls begin with it."""
+
+
 # Code that only kernels call ------------------------------------------------------------------------------
 
 
@@ -69,8 +131,9 @@ class Part(JITCodeLibrary):  # type: ignore[misc]
 
     @property
     def _for_python(self) -> bool:
-        names = (function.name for function in self._final_module.functions if not function.is_declaration)
-        return any(name.startswith("_ZN7cpython") for name in names)
+        module = self._shared_module or self._final_module  # which is empty where it comes from the cache
+        names = (function.name for function in module.functions if not function.is_declaration)
+        return any(name.startswith(_FOR_PYTHON) for name in names)
 
     @property
     def codegen(self) -> Any:
@@ -82,11 +145,14 @@ class Part(JITCodeLibrary):  # type: ignore[misc]
 
     @cached_property
     def _called(self) -> list[Any]:
-        """The libraries that this one needs, at once or in the end, each after those that it needs itself."""
+        """The libraries that are linked into this one, at once or in the end, each after those that it needs;
+        of what is shared its name is enough.
+        """
         called: dict[Any, None] = {}
         for library in self._linking_libraries:
             library._ensure_finalized()
-            called |= dict.fromkeys([*getattr(library, "_called", []), library])
+            if not (isinstance(library, Part) and library._for_python):
+                called |= dict.fromkeys([*getattr(library, "_called", []), library])
         return list(called)
 
     def _alone(self) -> Any:

@@ -34,6 +34,7 @@ from scipy.sparse import csr_array, vstack
 from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
 from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.compiled import called_for, of_format_2
 from offloadlib.instances.run import OPTIMAL_GAP, OutOfTime
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import REFUSED, SUBTASKS, Places
@@ -195,6 +196,13 @@ def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[fl
 
 
 _Reached = Reached[Step, Node]
+
+
+def _listed(instance: Instance) -> bool:
+    """Whether all decisions are so few that they may all be known: each is one place."""
+    few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
+    alone = all(application.size == 1 for application in instance.applications)
+    return few and alone and of_format_2(instance) and not instance.by_largest
 
 
 class BranchAndPrice(Run[Solution | None]):
@@ -605,11 +613,11 @@ class BranchAndPrice(Run[Solution | None]):
 
     def _complete(self, node: Node) -> bool:
         """Know every decision that can be part of a better solution; whether that was possible."""
-        known, columns = self._known, self._known.columns
-        instance = self.instance
-        few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
-        if instance.by_largest or columns.table.shape[1] > 1 or not few:
-            return False
+        return _listed(self.instance) and self._list(node)
+
+    @called_for(_listed)
+    def _list(self, node: Node) -> bool:
+        known, columns, instance = self._known, self._known.columns, self.instance
         gap, lister = self.objective - node.bound, Lister(self.instance, self._stopped)
         priced = self._priced(node.charge)
         order = np.lexsort((priced, columns.device))

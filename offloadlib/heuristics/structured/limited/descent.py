@@ -248,6 +248,15 @@ def pair(
     return False
 
 
+@subroutine
+def largest(cost: Floats) -> float:
+    """The largest of the costs of all devices."""
+    most = cost[0]
+    for value in cost:
+        most = max(most, value)
+    return float(most)
+
+
 @kernel(
     _COUNTS(
         *(CHOICES, STATE, _INTS, _READ, _INTS),
@@ -284,7 +293,7 @@ def trade(
     """
     needed, traded = np.empty(len(state.left), dtype=np.int64), 0
     seen = np.full(len(state.cost), -1)
-    top = state.cost.max()
+    top = largest(state.cost)
     for m in devices:
         gain = state.cost[m] - ideal_cost[m]
         if gain <= WORTH * abs(state.cost[m]):
@@ -316,5 +325,5 @@ def trade(
         if done:
             traded += 1
             if by_largest:
-                top = state.cost.max()
+                top = largest(state.cost)
     return traded, 0

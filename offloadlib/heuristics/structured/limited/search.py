@@ -15,7 +15,7 @@ from numba import types
 
 from offloadlib.instances import LOCAL
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, of_format_2, readable, subroutine, writable
+from offloadlib.instances.compiled import kernel, of_format_2, readable, shared, subroutine, writable
 from offloadlib.instances.loops import copy
 from offloadlib.instances.structured.flat import both_sides
 from offloadlib.instances.structured.model import REFUSED
@@ -111,7 +111,12 @@ def menus(choices: Choices, m: int, left: Ints, banned: int, menu: Ints, count: 
     return served
 
 
-@subroutine
+@shared(
+    types.Tuple((types.float64, types.boolean))(
+        *(CHOICES, types.int64, writable("int64"), types.float64, types.float64),
+        *(types.int64, types.float64, writable("int64")),
+    )
+)
 def cheapest_decision(
     choices: Choices,
     m: int,
