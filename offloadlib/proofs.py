@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from offloadlib import check
+from offloadlib.formulations.proofs.nodes import Divided, claim
 from offloadlib.instances import (
     AnyInstance,
     Budget,
@@ -50,6 +51,9 @@ FEW_LEAVES = 16
 
 FIRST = 0.5
 """Share of the time that is left for verifying something for which there is a smaller substitute."""
+
+EASIEST = 0.1
+"""Times as long as the root a leaf takes at the least: branches leave less to decide there."""
 
 MARGIN = 1.3
 """Times as long as expected a verification may take."""
@@ -224,26 +228,36 @@ class _Judging:
             self._attempt(whole, self.left)
             return
         leaves = (len(whole.nodes) + 1) // 2
-        per_leaf = self._timed(1) if leaves > FEW_LEAVES else 0.0
-        if MARGIN * per_leaf * leaves <= self.left and self._attempt(whole, FIRST * self.left):
+        root = self._root() if leaves > FEW_LEAVES else 0.0
+        if self._worth_it(whole, root) and self._attempt(whole, FIRST * self.left):
             return
         if leaves > 1 and self.best is None:
-            per_leaf = self._timed(1)
+            root = self._root()
         if self.best is None and self.proof.unpriced is not None:
             self._attempt(self.proof.unpriced, self.left)
         while self.best is not None and leaves > 2 and self.left > 0:
-            leaves = min(leaves // 2, int(self.left / (MARGIN * per_leaf)))
-            if leaves > 1 and self._attempt(self._pruned(leaves), self.left):
+            leaves //= 2
+            part = self._pruned(leaves)
+            if self._worth_it(part, root) and self._attempt(part, FIRST * self.left):
                 return
 
-    def _timed(self, leaves: int) -> float:
-        """Verify a part of the tree, and return how long that took for each leaf."""
+    def _root(self) -> float:
+        """Verify the root alone, and return the seconds that it took."""
         begun = time.perf_counter()
-        self._attempt(self._pruned(leaves), FIRST * self.left)
-        return (time.perf_counter() - begun) / leaves
+        self._attempt(self._pruned(1), FIRST * self.left)
+        return time.perf_counter() - begun
+
+    def _worth_it(self, certificate: Any, root: float) -> bool:
+        """Whether a tree may be verified in time, by the seconds that its root has taken.
+
+        Where leaves have the same prices, all but one of the devices are bounded once for all of them.
+        """
+        leaves = [pickle.dumps(node) for node in certificate.nodes if not isinstance(node, Divided)]
+        priced = len(set(leaves))
+        effort = priced + (len(leaves) - priced) / self.instance.num_devices
+        return EASIEST * effort * root <= FIRST * self.left
 
     def _pruned(self, leaves: int) -> Any:
-        from offloadlib.formulations.proofs.nodes import claim
         from offloadlib.formulations.proofs.pruning import pruned
 
         whole = self.proof.certificate
@@ -257,8 +271,6 @@ class _Judging:
 
         Returns whether it, or a better one, is accepted.
         """
-        from offloadlib.formulations.proofs.nodes import claim
-
         if self.best is not None and certificate.lower_bound <= (self.best.lower_bound or -math.inf):
             return True
         until, accepted = time.perf_counter() + seconds, False

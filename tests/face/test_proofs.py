@@ -93,6 +93,23 @@ def test_what_cannot_be_verified_in_time_is_proven_in_part(
     assert stored.run["solver_bound"] == proof.objective
 
 
+@pytest.mark.parametrize(("root", "tried"), [(1.0, True), (1e9, False)])
+def test_a_large_tree_is_tried_where_its_root_was_soon_verified(
+    branched: tuple[Instance, Proof[Any]],
+    root: float,
+    tried: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance, proof = branched
+    monkeypatch.setattr(proofs, "FEW_LEAVES", 1)
+    asked, verify = slow_beyond(monkeypatch, 10**6), proofs._Judging._root
+    monkeypatch.setattr(proofs._Judging, "_root", lambda self: verify(self) + root)
+    _, accepted = judge(instance, stored_of(proof), proof, tmp_path / "proof.json", 1e6)
+    assert accepted
+    assert (len(proof.certificate.nodes) in asked) == tried
+
+
 def test_without_time_there_is_no_certificate(
     branched: tuple[Instance, Proof[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

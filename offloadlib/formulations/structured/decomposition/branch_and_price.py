@@ -125,7 +125,7 @@ much smaller."""
 BEYOND = 1.1
 """Of the gap: a decision that adds as much is fixed for sure, and how much it adds is of no interest."""
 
-MANY_LEAVES = 0.1
+MANY_LEAVES = 0.4
 """For each side that is out, and device: with more leaves, a certificate has all that is out as branches. As
 to verify, so many leaves cost about as much either way."""
 
