@@ -242,11 +242,7 @@ def point_line(point: FrontPoint, known: bool) -> str:
 
 def show_front(front: Front, points: Sequence[FrontPoint]) -> None:
     """The points of a front, one a line."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("limit", front.x, front.y, "lower bound", "gap"):
-        table.add_column(title, justify="right")
+    table = _listing((), ("limit", front.x, front.y, "lower bound", "gap"))
     table.add_column("status")
     for point in points:
         values = (point.size, point.x, point.y, point.lower_bound)

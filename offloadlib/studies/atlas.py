@@ -16,7 +16,7 @@ from offloadlib.pictures.picture import Picture
 from offloadlib.pictures.trends import Trend, heat, trends
 
 from .certified import OPTIMUM
-from .statistics import Estimate, estimate
+from .statistics import estimate, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ def _by_family(frame: pd.DataFrame, methods: Sequence[str]) -> tuple[Picture, Ta
         for family, own in frame.groupby("experiment")
     }
     rows: list[Sequence[Cell]] = [
-        [family, *(_interval(found[name]) for name in methods)] for family, found in cells.items()
+        [family, *(shown(found[name], ".3f") for name in methods)] for family, found in cells.items()
     ]
     drawn = [name for name in methods if name != "local"] or list(methods)
     means = np.array([[found[name].mean for name in drawn] for found in cells.values()])
@@ -123,11 +123,6 @@ def _by_family(frame: pd.DataFrame, methods: Sequence[str]) -> tuple[Picture, Ta
         "families", f"{title}; all-local is in the table.", heat(list(cells), drawn, means, title)
     )
     return picture, Table(("family", *methods), rows, _RATIOS)
-
-
-def _interval(value: Estimate) -> Number:
-    text = f"{value.mean:.3f}" + (f" ± {value.half:.3f}" if value.half else "")
-    return Number(value.mean, text) if value.count else Number.of(np.nan, "")
 
 
 def _why(frame: pd.DataFrame, methods: Sequence[str]) -> Picture:

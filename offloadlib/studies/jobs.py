@@ -7,7 +7,7 @@ import inspect
 import json
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -19,6 +19,8 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Function, Method
 from offloadlib.own import digest
 from offloadlib.solving import versions
+
+from . import Stages, StudyOptions
 
 REPEATS = 9
 """How often a timed method runs at most, after a first run that warms it up; its time is the median."""
@@ -130,6 +132,16 @@ class DataPoint:
     x: float
     repetition: int
     job: Job
+
+
+def at_once(points: Callable[[StudyOptions], Iterable[DataPoint]]) -> Callable[[StudyOptions], Stages]:
+    """The stages of a study whose jobs are known from the beginning, one repetition after the other: where it
+    is stopped, it has whole repetitions."""
+
+    def stages(options: StudyOptions) -> Stages:
+        yield [point.job for point in points(options)]
+
+    return stages
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Stages, StudyOptions, StudyRow
+from . import StudyOptions, StudyRow
 from .certified import OPTIMUM
-from .jobs import DataPoint, Generated, Job
-from .statistics import Estimate, estimate
+from .jobs import DataPoint, Generated, Job, at_once
+from .statistics import Estimate, estimate, shown
 
 TITLE = "Deadlines and memory"
 REPETITIONS, QUICK_REPETITIONS = 10, 2
@@ -72,11 +72,6 @@ DEADLINE, REFUSAL, MEMORY, MEMORY_LATE = "deadline", "refusal", "memory", "memor
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: StudyOptions) -> Stages:
-    """All jobs at once, one repetition after the other."""
-    yield [point.job for point in points(options)]
-
-
 def points(options: StudyOptions) -> Iterator[DataPoint]:
     """Every solve; x is the tightness of the deadline, or the GB of each offload point."""
     tightness, rooms = (QUICK_TIGHTNESS, QUICK_ROOMS) if options.quick else (TIGHTNESS, ROOMS)
@@ -93,6 +88,9 @@ def points(options: StudyOptions) -> Iterator[DataPoint]:
             room = replace(SETTING, room=(q, q))
             yield _point(options, MEMORY, q, r, room, OPTIMUM)
             yield _point(options, MEMORY_LATE, q, r, replace(room, deadline=(LATE, LATE)), OPTIMUM)
+
+
+stages = at_once(points)
 
 
 def _point(
@@ -179,8 +177,8 @@ def _deadlines(own: pd.DataFrame) -> Section:
             [
                 Number.of(t, "g"),
                 Number.of(none / len(status), ".0%"),
-                *(_interval(value, ".3f") for value in found),
-                _interval(estimate(refused[t]), ".1%"),
+                *(shown(value, ".3f") for value in found),
+                shown(estimate(refused[t]), ".1%"),
             ]
         )
     header = (
@@ -210,7 +208,7 @@ def _memory(own: pd.DataFrame) -> Section:
         for name, grid in grids.items():
             saved = (grid[low] - grid[high]) / ((high - low) * OFFLOAD_POINTS)
             curves[name].append(estimate(saved))
-            cell = _interval(curves[name][-1], ".4f")
+            cell = shown(curves[name][-1], ".4f")
             line += [cell, Number.of(int(saved.notna().sum()), "d")]
         rows.append(line)
     header = (
@@ -246,21 +244,14 @@ def _heuristics(frame: pd.DataFrame) -> list[Section]:
     title = "Share of the solvable instances with a solution"
     counts = ", ".join(f"{len(solved.loc[t])} at {t:g}" for t in xs)
     text = f"Of the instances that have a solution, by the certified optimum: {counts}."
-    shares = Table(header, [[name, *(_interval(v, ".0%") for v in found[name])] for name in names], title)
+    shares = Table(header, [[name, *(shown(v, ".0%") for v in found[name])] for name in names], title)
     gaps = Table(
         header,
-        [[name, *(_interval(v, ".1%") for v in above[name])] for name in names],
+        [[name, *(shown(v, ".1%") for v in above[name])] for name in names],
         "Cost above the certified optimum, where the heuristic has found a solution",
     )
     picture = Picture("found", title, _drawn(xs, found, title, "deadline / all-local", "share", bands=False))
     return [Section("Where heuristics break", [text, picture, shares, gaps])]
-
-
-def _interval(value: Estimate, form: str) -> Number:
-    if not value.count:
-        return Number.of(math.nan, form)
-    half = f" ± {value.half:{form}}" if value.half else ""
-    return Number(value.mean, f"{value.mean:{form}}{half}")
 
 
 def _drawn(

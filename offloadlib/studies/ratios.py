@@ -24,9 +24,9 @@ from offloadlib.pictures.curves import boxes, steps
 from offloadlib.pictures.picture import Picture
 from offloadlib.registry import METHODS
 
-from . import Stages, StudyOptions, StudyRow, atlas
+from . import StudyOptions, StudyRow, atlas
 from .certified import OPTIMUM
-from .jobs import AtHand, DataPoint, Generated, Job
+from .jobs import AtHand, DataPoint, Generated, Job, at_once
 from .tidy import impossible, tidy
 
 if TYPE_CHECKING:
@@ -88,11 +88,6 @@ _WORST = 3
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: StudyOptions) -> Stages:
-    """All jobs at once, one repetition after the other."""
-    yield [point.job for point in points(options)]
-
-
 def points(options: StudyOptions) -> Iterator[DataPoint]:
     """Every solve; its experiment is the kind of its instance, or the family of a given one."""
     for case in options.given:
@@ -111,6 +106,9 @@ def points(options: StudyOptions) -> Iterator[DataPoint]:
                 source = Generated(setting, options.seed + r)
                 job = Job(source, method, seed=r, time_limit=TIME_LIMIT, timed=False)
                 yield DataPoint(name, 0.0, r, job)
+
+
+stages = at_once(points)
 
 
 def methods(options: StudyOptions) -> list[Method]:

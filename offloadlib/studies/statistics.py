@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
+from offloadlib.pages.page import Number
+
 CONFIDENCE = 0.95
 
 
@@ -31,6 +33,14 @@ class Estimate:
     def high(self) -> float:
         """Upper end of the interval."""
         return self.mean + self.half
+
+
+def shown(value: Estimate, form: str) -> Number:
+    """A mean with its interval; nothing where there are no values."""
+    if not value.count:
+        return Number.of(math.nan, form)
+    half = f" ± {value.half:{form}}" if value.half else ""
+    return Number(value.mean, f"{value.mean:{form}}{half}")
 
 
 def estimate(values: ArrayLike) -> Estimate:

@@ -6,6 +6,7 @@ Each gives the uplink away in the best way for its decisions, except :func:`solv
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -35,11 +36,15 @@ MOST_PATTERNS = 3**12
 """Places of one device's tasks that are looked at."""
 
 
+def _timed(instance: HybridInstance, make: Callable[[], HybridSolution]) -> HybridResult:
+    begun = time.perf_counter()
+    solution = make()
+    return Result.of(instance, solution, time.perf_counter() - begun)
+
+
 def all_at(instance: HybridInstance, budget: HybridBudget, place: int) -> HybridResult:
     """Every task at one place."""
-    begun = time.perf_counter()
-    solution = with_best_split(instance, np.full(instance.sizes.shape, place))
-    return Result.of(instance, solution, time.perf_counter() - begun)
+    return _timed(instance, lambda: with_best_split(instance, np.full(instance.sizes.shape, place)))
 
 
 edge_only, cloud_only = (partial(all_at, place=place) for place in (EDGE, CLOUD))
@@ -85,13 +90,9 @@ def equal_optimum(instance: HybridInstance) -> HybridSolution:
 
 def solve_equal_decisions(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
     """The decisions of that optimum with their best split: no decision knows of the sharing."""
-    begun = time.perf_counter()
-    solution = with_best_split(instance, equal_optimum(instance).places)
-    return Result.of(instance, solution, time.perf_counter() - begun)
+    return _timed(instance, lambda: with_best_split(instance, equal_optimum(instance).places))
 
 
 def solve_equal_split(instance: HybridInstance, budget: HybridBudget) -> HybridResult:
     """The optimum under an equal split of the uplink, DDLO's problem: what sharing it out is worth."""
-    begun = time.perf_counter()
-    solution = equal_optimum(instance)
-    return Result.of(instance, solution, time.perf_counter() - begun)
+    return _timed(instance, lambda: equal_optimum(instance))

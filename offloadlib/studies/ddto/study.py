@@ -14,8 +14,8 @@ from offloadlib.heuristics.hybrid.ddto import Training
 from offloadlib.instances.hybrid.generate import MEBIBYTE, HybridSetting, generate
 from offloadlib.pages.page import Page
 
-from .. import Stages, StudyOptions, StudyRow
-from ..jobs import AtHand, DataPoint, Job
+from .. import StudyOptions, StudyRow
+from ..jobs import AtHand, DataPoint, Job, at_once
 from .page import DDLO, DEFAULT, LEARNING, Measured, page
 from .runs import MEASURE
 
@@ -74,14 +74,12 @@ DDLO_SETTING = {"cloud_rate": None, "bandwidth": 12.5 * MEBIBYTE}
 """DDLO's problem, with the uplink split equally (docs/theory/hybrid.md)."""
 
 
-def stages(options: StudyOptions) -> Stages:
-    """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
-    yield [point.job for point in points(options)]
-
-
 def points(options: StudyOptions) -> list[DataPoint]:
     """Every job, at each point where it is shown."""
     return [point for r in range(options.repetitions) for point in _repetition(options, r)]
+
+
+stages = at_once(points)
 
 
 def _repetition(options: StudyOptions, repetition: int) -> Iterator[DataPoint]:

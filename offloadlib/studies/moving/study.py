@@ -24,10 +24,10 @@ from offloadlib.pictures import style
 from offloadlib.pictures.curves import Curve, courses
 from offloadlib.pictures.picture import Picture
 
-from .. import Stages, StudyOptions, StudyRow
+from .. import StudyOptions, StudyRow
 from ..certified import OPTIMUM
 from ..certified import solve as certified
-from ..jobs import AtHand, DataPoint, Job
+from ..jobs import AtHand, DataPoint, Job, at_once
 from ..statistics import estimate
 from .policies import POLICIES, budgets, followed, within_energy
 from .world import Moving, horizon, slots_of
@@ -137,14 +137,12 @@ SIMULATE = Method(
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: StudyOptions) -> Stages:
-    """All jobs at once, one repetition after the other."""
-    yield [point.job for point in points(options)]
-
-
 def points(options: StudyOptions) -> list[DataPoint]:
     """Every run, at each point where it is shown."""
     return [point for r in range(options.repetitions) for point in _repetition(options, r)]
+
+
+stages = at_once(points)
 
 
 def _repetition(options: StudyOptions, repetition: int) -> Iterator[DataPoint]:

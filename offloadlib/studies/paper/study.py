@@ -21,9 +21,9 @@ from offloadlib.methods import Method
 from offloadlib.pages.page import Page
 from offloadlib.registry import METHODS, find
 
-from .. import Stages, StudyOptions, StudyRow
+from .. import StudyOptions, StudyRow
 from ..certified import OPTIMUM as CERTIFIED
-from ..jobs import DataPoint, Generated, Job
+from ..jobs import DataPoint, Generated, Job, at_once
 from ..tidy import tidy
 from .claims import PAPER_RANGE
 from .variations import BTOD, FOUR, GAOD, GSOD1, GSOD2, LOCAL, OPTIMUM, PLAIN, VARIATIONS
@@ -83,15 +83,13 @@ QUICK = Grid(
 # What is run --------------------------------------------------------------------------------------
 
 
-def stages(options: StudyOptions) -> Stages:
-    """All jobs at once, one repetition after the other: a study that is stopped has whole repetitions."""
-    yield [point.job for point in points(options)]
-
-
 def points(options: StudyOptions) -> list[DataPoint]:
     """Every solve of every experiment."""
     grid = QUICK if options.quick else Grid()
     return [point for r in range(options.repetitions) for point in _repetition(grid, options.seed, r)]
+
+
+stages = at_once(points)
 
 
 def _repetition(grid: Grid, seed: int, repetition: int) -> Iterator[DataPoint]:
