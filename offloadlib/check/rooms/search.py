@@ -14,7 +14,7 @@ from .choices import Move, Moves
 from .frontier import Flow, Frontier, Graph, Sweep
 from .series import TooLarge
 
-_ROUNDS = 16
+_ROUNDS = 8  # and at the root twice as many
 _SWEEPS = {2: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
 _SMALL = 15  # subtasks: up to here the search ends sooner without sweeps
 _MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
@@ -199,7 +199,7 @@ class Search:
         flow, paths = dict(node.flow), node.paths
         rounds: list[Relaxed] = []
         tried: list[list[Move]] = []
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if paths else 2 * _ROUNDS):
             relaxed = Relaxed(self._application, node.moves, arcs, dict(flow), paths or 1)
             chosen = [
                 min(zip(costs[side], moves[side], strict=True))[1]
