@@ -16,18 +16,21 @@ from folders import DATA
 from format2 import assignment, random_format2
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
-from offloadlib.formulations.structured.limited import blocks, branch_and_price
+from offloadlib.formulations.structured.limited import branch_and_price
+from offloadlib.formulations.structured.limited.balance import Known
 from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice, solve_by_prices
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
 from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.structured.form import from_document
+from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.instance import Instance
 from offloadlib.instances.structured.limits import Limits
 
@@ -209,7 +212,6 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_price, "LARGE", 2)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 2)
     monkeypatch.setattr(branch_and_price, "SETTLING", ((0.01, 0.1), (0.01, 0.0)))
-    monkeypatch.setattr(blocks, "BLOCKS", 3)
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -219,7 +221,7 @@ def test_very_many_devices_claim_nothing_that_is_not_so(seed: int) -> None:
 
 
 @pytest.mark.usefixtures("few_are_many")
-def test_devices_in_blocks_share_tight_resources(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_devices_share_tight_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_price, "LARGE", 60)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
     monkeypatch.setattr(branch_and_price, "SETTLING", ((0.2, 1e-2), (0.4, 0.0)))
@@ -230,6 +232,48 @@ def test_devices_in_blocks_share_tight_resources(monkeypatch: pytest.MonkeyPatch
     assert result.gap is not None
     assert result.gap <= 1e-2
     assert crowded.evaluate(result.solution).feasible
+
+
+@pytest.mark.parametrize("seed", range(count(8, 2)))
+def test_very_many_devices_have_a_solution_whatever_gap_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Points differ little, so that all devices change their minds at once, and limits are tight."""
+    monkeypatch.setattr(branch_and_price, "LARGE", 100)
+    monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
+    monkeypatch.setattr(branch_and_price, "HALFWAY", 0.02)
+    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.1, 1e-3), (0.1, 0.0)))
+    setting = Setting(
+        devices=300,
+        offload_points=12,
+        capacity=900,
+        applications=("chain-3", "face"),
+        resources=("cores", "memory"),
+        demand=(1.0, 4.0),
+        room=(40.0, 80.0),
+        deadline=(1.0, 1.6),
+    )
+    instance = generate(setting, seed=seed)
+    result = solve(instance, Budget(gap=1e-7, time_limit=60.0))
+    assert result.lower_bound is not None
+    assert result.lower_bound <= result.objective < math.inf
+    assert instance.evaluate(result.solution).feasible
+
+
+@given(SEEDS, st.floats(1e-3, 1.0))
+@examples(100, 20)
+def test_a_smoothed_minimum_is_a_little_less(seed: int, smooth: float) -> None:
+    draw = np.random.default_rng(seed)
+    count = draw.integers(1, 5, 6)
+    first, columns = np.append(0, np.cumsum(count)[:-1]), int(count.sum())
+    known = Known(np.arange(columns), first, draw.random(columns), csr_array(draw.random((columns, 3))))
+    prices = draw.random(3)
+    exact, found = known.wanted(prices), known.wanted(prices, smooth)
+    assert exact.value - smooth * np.log(count).sum() - 1e-9 <= found.value <= exact.value + 1e-9
+    np.testing.assert_allclose(np.add.reduceat(found.weights, first), 1.0)
+    # A concave function lies below its tangents, whose slope is the use.
+    other = draw.random(3)
+    assert known.wanted(other, smooth).value <= found.value + found.use @ (other - prices) + 1e-9
 
 
 @pytest.mark.skipif(not (DATA / "wfinstances").is_dir(), reason="needs the shared data")

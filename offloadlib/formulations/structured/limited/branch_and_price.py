@@ -63,7 +63,7 @@ from ..certificate import Places as At
 from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed
-from .blocks import Blocks
+from .balance import Balance
 from .columns import valued
 from .decisions import Lister
 from .exchange import exchanged
@@ -81,9 +81,9 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 """Effort for a device's decision at first, as for :func:`.pricing.price`, and for a bound of many devices."""
 
 LARGE, SAMPLE = 5000, 2000
-"""Devices from which on prices come from a sample and from blocks (:mod:`.blocks`), and devices in it."""
+"""Devices from which on prices come from a sample and by smoothing (:mod:`.balance`), and devices in it."""
 
-ROUGHLY = 1e-5
+ROUGHLY = 1e-4
 """Relative gap of such a sample: its prices are not those of all devices anyway."""
 
 IN_SAMPLE, HALFWAY = 0.2, 0.5
@@ -117,6 +117,13 @@ FILLING = 0.7
 
 EXCHANGES = 0.8
 """Share of the time that is left for exchanges."""
+
+DEARER, ROUGHLY_ASKED = 12, 1e-3
+"""Times that what is used too much becomes dearer, so that a choice can be repaired; and how nearly best the
+decisions are that devices are asked for there, relative to the bound."""
+
+SCARCE = 1.1
+"""Times that other prices rise then: there has to be room for what moves."""
 
 SETTLING = ((2.0, 3e-4), (4.0, 3e-4), (12.0, 1e-4), (24.0, 3e-5), (48.0, 0.0))
 """Of exchanges where there are very many devices: seconds, roughly, and the share of each limit that is
@@ -399,7 +406,7 @@ class BranchAndPrice(Run[Solution | None]):
         return self.instance.evaluate(solution).feasible
 
     def _spread(self) -> Charge:
-        """Prices that are best for some of the devices, then for blocks of all, and a first choice."""
+        """Prices that are best for some of the devices, then for all, and a first choice."""
         devices, draw = self.instance.num_devices, np.random.default_rng(self.budget.seed)
         some = np.sort(draw.permutation(devices)[:SAMPLE])
         budget = Budget(time_limit=IN_SAMPLE * self.left, gap=self.budget.gap, threads=self.budget.threads)
@@ -408,14 +415,20 @@ class BranchAndPrice(Run[Solution | None]):
         charge = sample._alone()
         if charge is None:
             return self.lagrangian.free()
-        charge = sample._known.generate((), charge, stop=sample.late, converged=ROUGHLY).charge
-        blocks = Blocks(
-            *(self.lagrangian, self._known.columns, self._answered, self.budget.gap, self.budget.seed),
-            lambda: self.late(HALFWAY),
-        )
-        charge = blocks.prices(charge)
-        self._first_choice = blocks.choice(charge)
+        balance = sample._balance(ROUGHLY, 1.0)
+        if balance.begin(charge):
+            charge = balance.prices()
+        balance = self._balance(self.budget.gap, HALFWAY)
+        if balance.begin(charge):
+            self._repaired(balance.choice(), charge.prices)
+            charge = balance.prices()
+            self._first_choice = balance.choice()
         return charge
+
+    def _balance(self, gap: float, share: float) -> Balance:
+        """Prices to such a gap, for a share of the time."""
+        known = self.lagrangian, self._known.columns
+        return Balance(*known, self._answered, gap, self.budget.seed, lambda: self.late(share))
 
     def _answered(self, found: Bounded, charge: Charge) -> None:
         self.tree.improve(found.bound, charge)
@@ -527,11 +540,7 @@ class BranchAndPrice(Run[Solution | None]):
     def _settle(self, node: Node, chosen: Ints) -> None:
         """Solutions of very many devices, by exchanges that begin with a choice: longer and longer ones."""
         columns, prices, seed = self._known.columns, node.charge.prices, self.budget.seed
-        repair = Repair(self.lagrangian, columns, prices, late=self.late)
-        repair.begin(chosen)
-        if repair.repaired():
-            chosen = repair.chosen
-            self._offer(columns.table[chosen])
+        chosen = self._repaired(chosen, prices)
         for seconds, spared in SETTLING:
             if self.lower_bound >= self.cutoff or self.late():
                 return
@@ -543,6 +552,31 @@ class BranchAndPrice(Run[Solution | None]):
         if self.lower_bound < self.cutoff and not self.late():
             self.lagrangian.effort = FINER_SEARCH
             self._answered(self.lagrangian.evaluate(node.charge), node.charge)
+
+    def _repaired(self, chosen: Ints, prices: Floats) -> Ints:
+        """A choice, changed until it keeps all limits, as near to that as it comes: with what devices want
+        where all is a little dearer, and twice as dear what is used too much."""
+        right, known = self.lagrangian.right, self._known
+        finite, dearer = self.lagrangian.finite, prices.copy()
+        least = float(prices @ right) / max(len(finite), 1) / np.where(right > 0, right, 1.0)
+        for _ in range(DEARER):
+            repair = Repair(self.lagrangian, known.columns, prices, late=self.late)
+            repair.begin(chosen)
+            kept, chosen = repair.repaired(), repair.chosen
+            if (kept and self._offer(known.columns.table[chosen])) or self.late():
+                break
+            broken = finite[repair.used > right[finite]]
+            dearer *= SCARCE
+            dearer[broken] = np.maximum(2.0 * dearer[broken], least[broken])
+            self._ask(dearer, ROUGHLY_ASKED)
+        return chosen
+
+    def _ask(self, prices: Floats, precision: float = 0.0) -> Bounded:
+        """What devices want at some prices, up to a share of the bound; they become columns."""
+        charge = Charge(shortened(prices))
+        found = self.lagrangian.evaluate(charge, None, precision * abs(self.tree.bound))
+        self._known.add(found.found, found.some)
+        return found
 
     def _fill(self, node: Node, chosen: Ints) -> None:
         """A solution that leaves next to nothing of what has a price, beginning with any choice."""
@@ -563,9 +597,7 @@ class BranchAndPrice(Run[Solution | None]):
         for far in np.geomspace(*NEARLY, NEAR):
             if self.late():
                 return
-            near = Charge(shortened(prices * np.exp(far * draw.standard_normal(len(prices)))))
-            found = self.lagrangian.evaluate(near)
-            self._known.add(found.found, found.some)
+            self._ask(prices * np.exp(far * draw.standard_normal(len(prices))))
         columns = self._known.columns
         chosen = columns.of(self._known.limits.table(self.solution))
         self._fill(node, chosen)
