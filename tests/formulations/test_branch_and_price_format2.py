@@ -23,7 +23,7 @@ from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
 from offloadlib.formulations.structured.limited import branch_and_price
-from offloadlib.formulations.structured.limited.balance import Known
+from offloadlib.formulations.structured.limited.balance import KnownColumns
 from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice, solve_by_prices
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
@@ -266,7 +266,9 @@ def test_a_smoothed_minimum_is_a_little_less(seed: int, smooth: float) -> None:
     draw = np.random.default_rng(seed)
     count = draw.integers(1, 5, 6)
     first, columns = np.append(0, np.cumsum(count)[:-1]), int(count.sum())
-    known = Known(np.arange(columns), first, draw.random(columns), csr_array(draw.random((columns, 3))))
+    known = KnownColumns(
+        np.arange(columns), first, draw.random(columns), csr_array(draw.random((columns, 3)))
+    )
     prices = draw.random(3)
     exact, found = known.wanted(prices), known.wanted(prices, smooth)
     assert exact.value - smooth * np.log(count).sum() - 1e-9 <= found.value <= exact.value + 1e-9

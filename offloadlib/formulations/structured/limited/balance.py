@@ -44,7 +44,7 @@ WIDTH, NARROWEST, WIDEST = 0.03, 1e-6, 1.0
 LEAST = 0.1
 """What a limit is worth at least for that, relative to its part of the objective."""
 
-WIDER, NARROWER = 2.0, 0.5
+WIDER, NARROWER = 3.0, 0.5
 """What becomes of the box."""
 
 FINEST = 1e-6
@@ -69,7 +69,7 @@ HELD = 1e-3
 """Share of the box's width, as near to its side as which prices are held by it."""
 
 Told = Callable[[Bounded, Charge], None]
-"""Told of each answer and its prices."""
+"""Told of each answer and its prices; makes columns of it."""
 
 
 class Balance:
@@ -78,7 +78,7 @@ class Balance:
     Parameters
     ----------
     lagrangian, columns
-        The limits, and where decisions go.
+        The limits, and the decisions that are known.
     told
         See :data:`Told`.
     gap, seed
@@ -130,9 +130,11 @@ class Balance:
         return self._best
 
     def choice(self) -> Ints:
-        """(M,) a column for each device, by the weights at the best prices."""
-        known = Known.of(self._columns, self._lagrangian.finite)
-        weights = known.wanted(self._best.prices[self._lagrangian.finite], self._smooth(SMOOTH[-1])).weights
+        """(M,) a column for each device, by the weights where the bound of known decisions is best, near the
+        best prices."""
+        charge = self._best_known(self._best, WIDTH)[0]
+        known = KnownColumns.of(self._columns, self._lagrangian.finite)
+        weights = known.wanted(charge.prices[self._lagrangian.finite], self._smooth(SMOOTH[-1])).weights
         # One of those of a device: where a random number falls among the sums of their weights.
         sums = np.cumsum(weights)
         begin = np.append(0.0, sums[known.first[1:] - 1])
@@ -164,7 +166,6 @@ class Balance:
     def _asked(self, charge: Charge, tolerance: float = 0.0) -> float:
         """The bound at a charge; what devices want there becomes columns, where all want something."""
         found = self._lagrangian.evaluate(charge, None, tolerance)
-        self._columns.add(found.found, found.some)
         self._told(found, charge)
         if not self._answered:
             self._size = float(np.abs(found.found.cost).sum()) or 1.0
@@ -174,7 +175,7 @@ class Balance:
     def _best_known(self, middle: Charge, width: float) -> tuple[Charge, float, bool]:
         """The best prices in a box for the decisions that are known; the bound that these give there, and
         whether the box holds it."""
-        known = Known.of(self._columns, self._lagrangian.finite)
+        known = KnownColumns.of(self._columns, self._lagrangian.finite)
         worth, reach = self._worth(middle)
         low, high = np.maximum(worth - width * reach, 0.0), worth + width * reach
         right, size = self._right / self._unit, self._size
@@ -202,7 +203,7 @@ class Balance:
         return charge, float(value), bool(held)
 
 
-class Wanted(NamedTuple):
+class Smoothed(NamedTuple):
     """What all devices come to, smoothed, the weights (P,) of columns, and what is used of limits (L,)."""
 
     value: float
@@ -210,7 +211,7 @@ class Wanted(NamedTuple):
     use: Floats
 
 
-class Known(NamedTuple):
+class KnownColumns(NamedTuple):
     """Known columns, ordered by device: which they are, where those of each device begin, (P, L) use."""
 
     column: Ints
@@ -219,14 +220,14 @@ class Known(NamedTuple):
     use: csr_array
 
     @classmethod
-    def of(cls, columns: Columns, finite: Ints) -> Known:
+    def of(cls, columns: Columns, finite: Ints) -> KnownColumns:
         """The columns there are; each device has one."""
         order = np.argsort(columns.device, kind="stable")
         device = columns.device[order]
         first = np.searchsorted(device, np.arange(device[-1] + 1))
         return cls(order, first, columns.cost[order], columns.use[order][:, finite])
 
-    def wanted(self, prices: Floats, smooth: float = 0.0) -> Wanted:
+    def wanted(self, prices: Floats, smooth: float = 0.0) -> Smoothed:
         """What devices want at prices (L,): the cheapest column, or nearly as cheap ones to a part."""
         priced = self.cost + self.use @ prices
         count = np.diff(np.append(self.first, len(priced)))
@@ -236,4 +237,4 @@ class Known(NamedTuple):
         total = np.add.reduceat(weights, self.first)
         value = float(least.sum() - smooth * np.log(total).sum())
         weights /= np.repeat(total, count)
-        return Wanted(value, weights, weights @ self.use)
+        return Smoothed(value, weights, weights @ self.use)

@@ -83,6 +83,9 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample and by smoothing (:mod:`.balance`), and devices in it."""
 
+SEVERAL, BALANCING = 300, 0.25
+"""Devices from which on prices are smoothed before column generation, and the share of the time for that."""
+
 ROUGHLY = 1e-4
 """Relative gap of such a sample: its prices are not those of all devices anyway."""
 
@@ -352,6 +355,10 @@ class BranchAndPrice(Run[Solution | None]):
             if found.bound > bound:
                 best, bound = tried, found.bound
         self.tree.improve(bound, best)
+        if self.instance.num_devices >= SEVERAL and not self.instance.by_largest:
+            balance = self._balance(self.budget.gap, BALANCING)
+            if balance.begin(best):
+                best = balance.prices()
         return best
 
     def _bound(self, number: int, path: tuple[Step, ...], above: Node, share: float = 1.0) -> Open[_Reached]:
@@ -431,6 +438,7 @@ class BranchAndPrice(Run[Solution | None]):
         return Balance(*known, self._answered, gap, self.budget.seed, lambda: self.late(share))
 
     def _answered(self, found: Bounded, charge: Charge) -> None:
+        self._known.add(found.found, found.some)
         self.tree.improve(found.bound, charge)
         self.report()
 
