@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
+from operator import add, le
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -45,6 +46,7 @@ class Decision(NamedTuple):
     use: tuple[Fraction, ...]
 
 
+@lru_cache(maxsize=100_000)
 def exactly(value: Any) -> Fraction:
     """The binary64 number of a document."""
     return Fraction(float(value))
@@ -156,12 +158,20 @@ class Task:
         if document["cost"]["normalise"] == "local":
             a, b = a and a / alone_delay, b and b / alone_energy
         self.a, self.b = a, b
+        self._weights = _Whole(
+            {
+                "delay": self.weight * a / self._time.denominator,
+                "energy": self.weight * b / self._energy.denominator,
+                "fees": self.weight / self._fees.denominator,
+            }
+        )
 
     def _decision(self, places: Places) -> Decision:
-        """Its cost and use."""
-        delay, energy = self.spent(places)
-        fees = self._fees.sum(enumerate(places))
-        cost = self.weight * (self.a * delay + self.b * energy + fees)
+        """Its cost, weight * (a * delay + b * energy + fees), and use."""
+        time, spent = self._whole(places)
+        per, fees = self._weights.numerators, self._fees.whole(enumerate(places))
+        cost = self._weights.fraction(per["delay"] * time + per["energy"] * spent + per["fees"] * fees)
+        delay, energy = self._time.fraction(time), self._energy.fraction(spent)
         use = tuple(self.used(what, places, delay, energy) for what, _ in self.limits)
         return Decision(places, cost, delay, energy, use)
 
@@ -213,6 +223,10 @@ class Task:
 
     def spent(self, places: Places) -> tuple[Fraction, Fraction]:
         """Delay and energy."""
+        time, energy = self._whole(places)
+        return self._time.fraction(time), self._energy.fraction(energy)
+
+    def _whole(self, places: Places) -> tuple[int, int]:
         cases = [
             (k, place, tuple(places[j] is not None for j in self.before[k])) for k, place in enumerate(places)
         ]
@@ -220,7 +234,7 @@ class Task:
         for k in self.order:
             start = max((finish[j] for j in self.before[k]), default=0)
             finish[k] = start + self._time.numerators[cases[k]]
-        return Fraction(max(finish.values()), self._time.denominator), self._energy.sum(cases)
+        return max(finish.values()), self._energy.whole(cases)
 
     def _taken(self, k: int, place: str | None, away_before: tuple[bool, ...]) -> tuple[Fraction, Fraction]:
         """Time and energy of a subtask at a place, its predecessors away or not."""
@@ -256,9 +270,18 @@ class _Whole:
         self.denominator = math.lcm(*(value.denominator for value in values.values()))
         self.numerators = {key: int(value * self.denominator) for key, value in values.items()}
 
+        self.fraction = cache(self._fraction)
+
+    def whole(self, keys: Iterable[Any]) -> int:
+        """The sum of the values of these keys, times the denominator."""
+        return sum(map(self.numerators.__getitem__, keys))
+
     def sum(self, keys: Iterable[Any]) -> Fraction:
         """Of the values of these keys."""
-        return Fraction(sum(map(self.numerators.__getitem__, keys)), self.denominator)
+        return self.fraction(self.whole(keys))
+
+    def _fraction(self, numerator: int) -> Fraction:
+        return Fraction(numerator, self.denominator)
 
 
 class _State(NamedTuple):
@@ -292,13 +315,13 @@ def _optimum(
         joined = (
             _State(
                 max(state.cost, one.cost) if largest and number else state.cost + one.cost,
-                tuple(x + y for x, y in zip(state.use, one.use, strict=True)),
+                tuple(map(add, state.use, one.use)),
                 (*state.chosen, *one.chosen),
             )
             for state in states
             for one in menu
         )
-        fitting = (state for state in joined if all(x <= y for x, y in zip(state.use, most, strict=True)))
+        fitting = (state for state in joined if all(map(le, state.use, most)))
         states = list(_undominated(fitting))
     if not states:
         return None
@@ -312,6 +335,6 @@ def _undominated(states: Iterator[_State]) -> Iterator[_State]:
     """Those that no other one beats in cost and every use."""
     kept: list[_State] = []
     for state in sorted(states, key=lambda state: (state.cost, state.use)):
-        if not any(all(x <= y for x, y in zip(other.use, state.use, strict=True)) for other in kept):
+        if not any(all(map(le, other.use, state.use)) for other in kept):
             kept.append(state)
             yield state
