@@ -25,6 +25,7 @@ from typing import Any
 
 from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Divided, claim
+from offloadlib.formulations.proofs.pruning import pruned
 from offloadlib.instances import (
     AnyInstance,
     Budget,
@@ -258,8 +259,6 @@ class _Judging:
         return EASIEST * effort * root <= FIRST * self.left
 
     def _pruned(self, leaves: int) -> Any:
-        from offloadlib.formulations.proofs.pruning import pruned
-
         whole = self.proof.certificate
         if not self.proof.bounds:
             return whole

@@ -81,11 +81,13 @@ def tree_bound(instance: AnyInstance, certificate: Certificate) -> TreeBound:
     shares: list[list[tuple[int, tuple[int, ...]]]] = [[] for _ in ends]  # where there is an enumeration
     # Many leaves have the same prices, and leave a device the same places. The device that the branch above a
     # leaf is about comes last: of it no more is of interest than lets the leaf reach the claim, and a little.
-    known: list[dict[tuple[Prices, tuple[int, ...]], int | None]] = [{} for _ in instance.devices]
     last = _branched_last(certificate.nodes, inside)
+    known: dict[str, dict[tuple[Prices, tuple[int, ...]], int | None]] = {name: {} for name in last if name}
     for at_last in (False, True):
-        for device, mine in zip(instance.devices, known, strict=True):
-            costs = Costs(instance, device)
+        for device in instance.devices:
+            if at_last and device.id not in known:
+                continue
+            mine, costs = known.get(device.id, {}), Costs(instance, device)
             anywhere = (bit_of(LOCAL) if device.point is None else sum(bits.values()),) * len(device.work)
             position = {name: k for k, name in enumerate(device.application.subtasks)}
             for i, allowed in enumerate(places_left(certificate.nodes, device.id, anywhere, position, bits)):

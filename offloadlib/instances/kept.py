@@ -83,9 +83,8 @@ class Versions:
             return None
         with suppress(OSError):
             os.utime(path)
-        with translating.translating(
-            context.codegen()
-        ):  # also for those who call a subroutine in a function of theirs
+        # Also for those who call a subroutine in a function of theirs.
+        with translating.translating(context.codegen()):
             return CompileResult._rebuild(context, *parts)
 
     def save_overload(self, signature: Any, result: Any) -> None:

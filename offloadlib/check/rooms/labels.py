@@ -170,7 +170,7 @@ class _Search:
                 least = kept[width][0]
                 dropped = least if dropped is None else min(dropped, least)
                 kept = kept[:width]
-            labels = [list(label) for _, *label in kept]
+            labels = [label for _, *label in kept]
             if number == len(self._plan.steps) - 1 and kept:
                 self.best = kept[0][0]
         return dropped

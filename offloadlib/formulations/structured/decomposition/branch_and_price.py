@@ -432,8 +432,10 @@ class _Search(Run[Solution]):
     def _restrictions(self, path: tuple[Step, ...], fixed: bool = True) -> Restrictions | None:
         fixing = self._fixing(path) if fixed else None
         base = None if fixing is None else fixing.restrictions
-        if not path:
-            return base
+        return self._divided(path, base) if path else base
+
+    def _divided(self, path: tuple[Step, ...], base: Restrictions | None) -> Restrictions:
+        """What branches leave of what is left otherwise."""
         restrictions = Restrictions(self.instance, base)
         for step in path:
             restrictions.divide(*step)
@@ -450,9 +452,7 @@ class _Search(Run[Solution]):
         for number, path, leaf in leaves:
             prices, more = leaf.prices, set[tuple[int, int, bool]]()
             while not self.late():
-                restrictions = Restrictions(self.instance, base)
-                for step in path:
-                    restrictions.divide(*step)
+                restrictions = self._divided(path, base)
                 bound, found = self.master.lagrangian(prices, restrictions)
                 if bound >= self.lower_bound:
                     break
