@@ -42,6 +42,7 @@ _WIDEST = 40  # known sides, and as above the delays
 _MOST_SUBTASKS = 300
 _MOST_READ = 1
 _LONGEST = 100  # steps that are done apart
+_NOTHING, _PAID = range(2)  # of a label behind a 0, before its delays
 _NEVER = 1 << 20_000  # more than anything costs
 Label = tuple[int, ...]  # what was paid, then the delays
 Table = dict[int, list[Label]]  # by sides: the set of the offloaded subtasks among the known, as bits
@@ -688,14 +689,18 @@ class Sweep:
                     begin = own + (label[start] if start else 0) + (label[total] if total else 0)
                     cost = paid + label[0]
                     values = [max(label[old] + add if old else add, floor) for old, add, floor in delays]
+                    known = unit * cost + sum(map(mul, weights, values))
                     for d, c in self._moves[step.subtask][side]:
-                        finish = begin + d
+                        finish, bound = begin + d, known + unit * c
+                        for i in ends:
+                            if values[i] < finish:
+                                bound += weights[i] * (finish - values[i])
+                        if bound >= room:
+                            continue
                         new = values[:]
                         for i in ends:
                             if new[i] < finish:
                                 new[i] = finish
-                        if unit * (cost + c) + sum(map(mul, weights, new)) >= room:
-                            continue
                         if step.pays:
                             some.append((cost + c + new[0], *new[1:]))
                         else:
@@ -710,12 +715,13 @@ class Sweep:
                 key = tuple([d if read else 0 for d, read in zip(label[1:], part.read, strict=True)])
                 starts.setdefault((sides, key), []).append(label)
         unit, (before, inside, after) = self._unit, self._counted_apart(part)
-        ways = [
-            (root + 1, changed, part.read[root] if root >= 0 else True, root == part.clock, one.kind)
-            for (root, changed), one in zip(
-                part.roots, self._frontier.steps[part.end - 1].delays, strict=True
-            )
-        ]
+        # A number is at least one of the label aside, and one inside and one of the label aside: which.
+        least_of, added_to = [_NOTHING], [_PAID]
+        for (root, changed), delay in zip(part.roots, self._frontier.steps[part.end - 1].delays, strict=True):
+            own = root + 2 if root >= 0 and not part.read[root] and root != part.clock else _NOTHING
+            later = part.clock + 2 if (changed or root == part.clock) and part.clock >= 0 else _NOTHING
+            least_of.append(_NOTHING if delay.kind == _SUM else own)
+            added_to.append(own if delay.kind == _SUM else later)
         found: Table = {}
         for (sides, key), labels in starts.items():
             known = sum(map(mul, before, (0, *key)))
@@ -726,23 +732,14 @@ class Sweep:
                 added = sorted([(sum(map(mul, inside, label)), label) for label in others])
                 joined = found.setdefault(now, [])
                 for least, one in aside:
-                    clock = one[part.clock + 1] if part.clock >= 0 else 0
-                    for more, other in added:
-                        if least + more >= room:
+                    padded = (0, *one)
+                    floors, more = [padded[i] for i in least_of], [padded[i] for i in added_to]
+                    for bound, other in added:
+                        if least + bound >= room:
                             break
-                        new = [one[0] + other[0]]
-                        for (root, changed, read, is_clock, kind), value in zip(ways, other[1:], strict=True):
-                            if root and not changed and not is_clock:
-                                value = one[root]
-                            elif kind == _SUM:
-                                value = value if read else one[root] + value
-                            elif read or is_clock:
-                                value += clock
-                            else:
-                                value = max(one[root], value + clock)
-                            new.append(value)
+                        new = tuple(map(max, floors, map(add, other, more)))
                         if sum(map(mul, after, new)) < room:
-                            joined.append(tuple(new))
+                            joined.append(new)
         return found
 
     def _counted_apart(self, part: Apart) -> list[list[int]]:

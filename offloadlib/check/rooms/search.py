@@ -14,10 +14,37 @@ from .choices import Move, Moves
 from .frontier import Flow, Frontier, Graph, Sweep
 from .series import TooLarge
 
-_ROUNDS = 8  # and at the root twice as many
-_SWEEPS = {2: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
+_ROUNDS = 8, 16  # in small tasks and in others; at the root twice as many
+_FEW = 4  # rounds that end it where paths are known, if none of them raises the bound by more than
+_LITTLE = 12  # 2^-this
+_WORSE = 2  # times as far as rounds that begin without paths may leave the bound those that begin with some
+_TOTAL = 1 << 12  # how many known paths count as
+_PARTS = 40  # 2^this parts make up a cost
+_FIRST_EXCESS = 1 << _PARTS - 7  # of the least cost above its bound, in parts of this, and a quarter
+_MOST_GUESSES = 8  # of a least cost, at each width
+_SWEEPS = {0: 100, 4: 1000, 8: 10_000}  # after so many nodes a sweep of the root, and how wide
 _SMALL = 15  # subtasks: up to here the search ends sooner without sweeps
 _MOST_STEPS = 100_000  # for one device: nodes of the search times (subtasks and arcs)
+
+
+Path = tuple[int, ...]  # the last subtask first
+Paths = Mapping[Path, int]  # how often each counts
+
+
+def _flow(paths: Paths) -> tuple[Flow, int]:
+    """Return how many of the paths cross each subtask and have each arc, and how many there are."""
+    flow: dict[tuple[int, int], int] = {}
+    for path, weight in paths.items():
+        for pair in [*((k, k) for k in path), *((j, k) for k, j in itertools.pairwise(path))]:
+            flow[pair] = flow.get(pair, 0) + weight
+    return flow, sum(paths.values()) or 1
+
+
+def _lightened(paths: Paths) -> dict[Path, int]:
+    """Return paths, so many in all that one more can count as little as it should."""
+    total = sum(paths.values())
+    found = {path: weight * _TOTAL // total for path, weight in paths.items()}
+    return {path: weight for path, weight in found.items() if weight}
 
 
 class Relaxed:
@@ -137,8 +164,35 @@ class Node(NamedTuple):
     bound: int
     number: int  # no two have the same, so that nodes can be ordered
     moves: Moves
-    flow: Flow  # of the paths to begin with, see `Relaxed`
-    paths: int
+    paths: Paths  # to begin with
+
+
+class Open(NamedTuple):
+    """What of a node may be better than the best decision, and the rounds that told so.
+
+    `spread` is how far their bound is below the cheapest decision of theirs, relatively and in parts.
+    """
+
+    bound: int
+    best: int
+    spread: int
+    moves: Moves
+    strongest: Relaxed
+    rounds: list[Relaxed]
+    tried: list[list[Move]]
+    paths: Paths
+
+    def left(self, best: int) -> Moves:
+        """Return the moves that may be part of a decision below that cost."""
+        promising = self.strongest.promising
+        return [
+            (promising(costs[0], stay, best), promising(costs[1], leave, best))
+            for costs, (stay, leave) in zip(self.strongest.moves, self.moves, strict=True)
+        ]
+
+    def parts(self) -> list[Moves]:
+        """Return these moves, divided."""
+        return _divide(self.left(self.best), self.rounds, self.tried)
 
 
 class Search:
@@ -153,8 +207,13 @@ class Search:
 
     def __init__(self, application: Application) -> None:
         self.limited = False  # whether the limit has ended a search
+        # What was found the last time is a good beginning: mostly it was the same device, at other prices.
+        self._paths: Paths = {}
+        self._spread = 0  # of the last rounds that began without
+        self._excess = _FIRST_EXCESS
         self._application = application
         self._graph = Graph(application)
+        self._rounds = _ROUNDS[self._graph.size > _SMALL]
         self._most_nodes = 1 + _MOST_STEPS // (len(application.subtasks) + len(application.edges))
 
     def least(self, moves: Moves, arcs: list[Move], most: int | None = None) -> int | None:
@@ -167,24 +226,69 @@ class Search:
         everything = [move for stay, leave in moves for move in stay + leave] + arcs
         best = 1 + sum(delay + cost for delay, cost in everything)
         best = best if most is None else min(best, most)
-        numbers = itertools.count(1)
-        pending = [root := Node(0, 0, moves, {}, 0)]
-        floor = 0
+        best, root = self._root(moves, arcs, best)
+        if root is None:
+            return best
+        floor = root.bound
+        pending = [Node(floor, number, part, root.paths) for number, part in enumerate(root.parts())]
+        numbers = itertools.count(len(pending))
         for count in range(self._most_nodes):
+            if count in _SWEEPS and self._frontier is not None:
+                best, floor = self._swept(self._frontier, root, arcs, best, floor, _SWEEPS[count])
+                if floor >= best:
+                    return best
             if not pending or pending[0].bound >= best:
                 return best
-            if count in _SWEEPS and self._frontier is not None:
-                best, open_ = self._explore(root, arcs, best, _SWEEPS[count])
-                if not open_:
-                    return best
-                floor = max(floor, open_[0].bound)
-            best, children = self._explore(heappop(pending), arcs, best)
-            for child in children:
-                heappush(pending, child._replace(number=next(numbers)))
+            node = heappop(pending)
+            best, opened = self._relaxed(node, arcs, best, self._rounds)
+            if opened is not None:
+                for part in opened.parts():
+                    heappush(pending, Node(opened.bound, next(numbers), part, opened.paths))
         if not pending or pending[0].bound >= best:
             return best
         self.limited = True
         return max(floor, pending[0].bound)
+
+    def _root(self, moves: Moves, arcs: list[Move], best: int) -> tuple[int, Open | None]:
+        """Return the cost of the best decision now known, and what of all may be better, if anything."""
+        best, root = self._relaxed(Node(0, 0, moves, self._paths), arcs, best, 2 * self._rounds)
+        if root is None:
+            return best, None
+        if self._paths and root.spread > _WORSE * self._spread:
+            self._paths = {}
+            return self._root(moves, arcs, best)
+        if not self._paths:
+            self._spread = root.spread
+        self._paths = root.paths
+        return best, root
+
+    def _swept(
+        self, frontier: Frontier, root: Open, arcs: list[Move], best: int, floor: int, width: int
+    ) -> tuple[int, int]:
+        """Return the cost of the best decision now known, and a bound of all: the same if it is the least.
+
+        Labels are few where the best is nearly the least. So it is taken to be as far above the bound as it
+        was the last time, and if it is not, all that costs less than that is ruled out.
+        """
+        relaxed = root.strongest
+        step = max(relaxed.bound * self._excess >> _PARTS, best - floor >> _MOST_GUESSES, 1)
+        while floor < best:
+            guess = min(best, max(relaxed.bound, floor) + step)
+            step *= 2
+            left = root.left(guess)
+            if not all(stay or leave for stay, leave in left):
+                floor = guess
+            else:
+                sweep = Sweep(frontier, left, arcs, relaxed.flow, relaxed.unit, guess)
+                floor = max(floor, sweep.run(width))
+                if sweep.best < guess:
+                    best = sweep.best
+                    if floor >= best:
+                        self._excess = (5 * (best - relaxed.bound) << _PARTS - 2) // max(relaxed.bound, 1)
+                        return best, best
+                if floor < guess:
+                    return best, floor  # some labels were dropped for want of room
+        return best, floor
 
     @cached_property
     def _frontier(self) -> Frontier | None:
@@ -194,48 +298,42 @@ class Search:
             return Frontier(self._graph)
         return None
 
-    def _explore(self, node: Node, arcs: list[Move], best: int, width: int = 0) -> tuple[int, list[Node]]:
-        """Return the cost of the best decision now known, and what of a node may be better, in parts."""
-        flow, paths = dict(node.flow), node.paths
+    def _relaxed(self, node: Node, arcs: list[Move], best: int, most: int) -> tuple[int, Open | None]:
+        """Return the cost of the best decision now known, and what of a node may be better, if anything."""
+        paths = _lightened(node.paths)
         rounds: list[Relaxed] = []
         tried: list[list[Move]] = []
-        for _ in range(_ROUNDS if paths else 2 * _ROUNDS):
-            relaxed = Relaxed(self._application, node.moves, arcs, dict(flow), paths or 1)
+        known, last, highest, cheapest = bool(paths), 0, 0, best
+        while len(rounds) < (min(most, last + _FEW) if known else most):
+            flow, unit = _flow(paths)
+            relaxed = Relaxed(self._application, node.moves, arcs, flow, unit)
             chosen = [
                 min(zip(costs[side], moves[side], strict=True))[1]
                 for costs, moves, side in zip(relaxed.moves, node.moves, relaxed.away, strict=True)
             ]
             cost, path = self._evaluate(chosen, arcs, relaxed.away)
             best = min(best, cost)
+            cheapest = min(cheapest, cost) if rounds else cost
             if relaxed.bound >= best:
-                return best, []
+                return best, None
+            if not rounds or relaxed.bound > highest + (highest >> _LITTLE):
+                highest, last = relaxed.bound, len(rounds)
             rounds.append(relaxed)
             tried.append(chosen)
-            weight = max(1, paths // _ROUNDS)  # later paths know more, so they count more
-            paths += weight
-            for pair in [*((k, k) for k in path), *((j, k) for k, j in itertools.pairwise(path))]:
-                flow[pair] = flow.get(pair, 0) + weight
+            # Later paths know more, so they count more.
+            paths[path] = paths.get(path, 0) + max(1, sum(paths.values()) // self._rounds)
         if all(len(stay) + len(leave) == 1 for stay, leave in node.moves):
-            return best, []  # that one decision has been evaluated
+            return best, None  # that one decision has been evaluated
         strongest = max(rounds, key=lambda relaxed: relaxed.bound)
-        left = [
-            (strongest.promising(costs[0], stay, best), strongest.promising(costs[1], leave, best))
-            for costs, (stay, leave) in zip(strongest.moves, node.moves, strict=True)
-        ]
-        if not all(stay or leave for stay, leave in left):
-            return best, []
-        bound = max(node.bound, strongest.bound)
-        if width and self._frontier is not None:
-            sweep = Sweep(self._frontier, left, arcs, strongest.flow, strongest.unit, best)
-            bound = max(bound, sweep.run(width))
-            best = sweep.best
-            if bound >= best:
-                return best, []
-        return best, [Node(bound, 0, part, flow, paths) for part in _divide(left, rounds, tried)]
+        spread = (cheapest - strongest.bound << _PARTS) // cheapest if cheapest else 0
+        opened = Open(
+            max(node.bound, strongest.bound), best, spread, node.moves, strongest, rounds, tried, paths
+        )
+        return (best, opened) if all(stay or leave for stay, leave in opened.left(best)) else (best, None)
 
     def _evaluate(
         self, chosen: Sequence[Move], arcs: Sequence[Move], away: Sequence[int]
-    ) -> tuple[int, list[int]]:
+    ) -> tuple[int, Path]:
         """Return the cost of a decision and its heaviest path, the last subtask first."""
         application = self._application
         finish = [delay for delay, _ in chosen]
@@ -250,7 +348,7 @@ class Search:
         path = [max(application.tails, key=finish.__getitem__)]
         while self._graph.latest[path[-1]]:
             path.append(max(self._graph.latest[path[-1]], key=finish.__getitem__))
-        return cost + finish[path[0]], path
+        return cost + finish[path[0]], tuple(path)
 
 
 def _divide(left: Moves, rounds: Sequence[Relaxed], tried: Sequence[Sequence[Move]]) -> list[Moves]:
