@@ -97,7 +97,6 @@ _MARGIN, _LETTER = 0.7, 0.082
 
 def _inches(figure: Figure, legend: Legend) -> tuple[float, float]:
     """The width and the height of a legend, with some space around it."""
-    figure.draw_without_rendering()
     box = legend.get_window_extent()
     return box.width / figure.dpi + 0.1, box.height / figure.dpi + 0.1
 
