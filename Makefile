@@ -11,6 +11,9 @@ COMPARED := worked-example paper-m040 melbourne-s
 
 SITE ?= build/site
 
+# Where this is set, as in many containers, each of hundreds of processes compiles the package from its text anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: compare study test test-all lint docs bench checker schemas clean
 
 compare: $(READY)  ## solve real and paper-size instances with every method; report in $(REPORT)/
