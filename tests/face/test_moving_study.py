@@ -251,6 +251,7 @@ def test_the_runs() -> None:
 def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "SPEEDS", ((0.5, 6.0),) * 4)
     monkeypatch.setattr(study, "FEES", (study.FEE,))
+    monkeypatch.setattr(study, "QUICK_SIZE", {"devices": 5, "slots": 3})
     command = ["study", "moving", "--quick", "--repetitions", "2", "-o", str(tmp_path)]
     assert cli.main(command) == 0
     rows = pd.read_csv(tmp_path / "rows.csv")

@@ -402,7 +402,7 @@ def test_the_page_of_a_whole_world() -> None:
 
 
 def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = paper.Grid((5,), (20,), (0.5,), (5, 40), (5,), (1,))
+    tiny = paper.Grid((5,), (20,), (0.5,), (5, 20), (5,), (1,))
     monkeypatch.setattr(paper, "QUICK", tiny)
     monkeypatch.setattr(paper, "BASE", Setting(devices=6, offload_points=3, capacity=4))
     few = [item for item in VARIATIONS if item.name.startswith(("as everywhere", "k - 1", "the connected"))]

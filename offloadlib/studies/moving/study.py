@@ -38,6 +38,8 @@ REPETITIONS, QUICK_REPETITIONS = 3, 2
 FEE = 0.05
 """Cost of a move where it does not vary; local execution of a whole task costs 1."""
 
+QUICK_SIZE: Mapping[str, Any] = {"devices": 10, "slots": 4}
+
 FEES = (0.0, 0.02, 0.05, 0.1, 0.2)
 SPEEDS = ((0.0, 0.0), (0.5, 2.0), (0.5, 6.0), (5.0, 20.0))
 """In m/s: nobody moves, walks, cycles too, drives."""
@@ -147,7 +149,7 @@ stages = at_once(points)
 
 def _repetition(options: StudyOptions, repetition: int) -> Iterator[DataPoint]:
     seed = options.seed + repetition
-    size: dict[str, Any] = {"devices": 10, "slots": 4} if options.quick else {}
+    size = QUICK_SIZE if options.quick else {}
 
     def job(moving: Mapping[str, Any], **told: Any) -> Job:
         trial = Trial({**size, **moving}, **told)
