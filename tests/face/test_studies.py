@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,7 @@ from offloadlib.running import workers
 from offloadlib.running.interrupts import Interrupts
 from offloadlib.studies import STUDIES, StudyOptions, StudyRow, jobs, runner
 from offloadlib.studies.certified import OPTIMUM
-from offloadlib.studies.jobs import LONG, REPEATS, AtHand, Generated, Job
+from offloadlib.studies.jobs import LONG, REPEATS, REPEATS_WITHIN, AtHand, Generated, Job
 from offloadlib.studies.runner import FEW, Alike, Pace, conduct, locally, perform
 from offloadlib.studies.store import ROWS, SETTINGS, Store
 
@@ -147,16 +148,25 @@ def test_parameters_reach_the_method() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "ended", "runs"),
+    ("seconds", "proving", "ended", "runs"),
     [
-        (0.0, Termination.FINISHED, 1 + REPEATS),
-        (LONG / 2, Termination.FINISHED, 2),  # the first run warms up
-        (100 * LONG, Termination.FINISHED, 1),
-        (0.0, Termination.INTERRUPTED, 1),
+        (0.0, 0.0, Termination.FINISHED, 1 + REPEATS),
+        (LONG / 2, 0.0, Termination.FINISHED, 2),  # the first run warms up
+        (0.0, REPEATS_WITHIN, Termination.FINISHED, 2),
+        (100 * LONG, 0.0, Termination.FINISHED, 1),
+        (0.0, 0.0, Termination.INTERRUPTED, 1),
     ],
 )
-def test_a_timed_method_runs_until_its_time_is_known(seconds: float, ended: Termination, runs: int) -> None:
-    calls = []
+def test_a_timed_method_runs_until_its_time_is_known(
+    seconds: float, proving: float, ended: Termination, runs: int
+) -> None:
+    calls: list[int] = []
+
+    def passed() -> float:
+        """As if the process always had the processor."""
+        return len(calls) * proving + 1e-6 * next(ticks)
+
+    ticks = count()
 
     def function(instance: Instance, budget: Budget) -> Result:
         calls.append(budget.seed)
@@ -165,9 +175,7 @@ def test_a_timed_method_runs_until_its_time_is_known(seconds: float, ended: Term
     method = replace(find("local"), function="small_study:tunable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small_study, "tunable", function)
-        # As if the process always had the processor.
-        clock = SimpleNamespace(perf_counter=time.perf_counter, process_time=time.perf_counter)
-        patch.setattr(jobs, "time", clock)
+        patch.setattr(jobs, "time", SimpleNamespace(perf_counter=passed, process_time=passed))
         found = Job(RECIPE, method).prepared().load()(RECIPE.instance(), Budget(seed=3))
     assert calls == [3] * runs
     assert found.run["timed_runs"] == max(runs - 1, 1)
