@@ -236,7 +236,7 @@ def _prohibitive(instance: Instance, leaf: Charged) -> Charged:
     """Pricing never uses a point without capacity; the certificate says so by a price, which costs
     nothing there, that no decision can be worth."""
     closed = instance.points.capacity == 0
-    prohibitive = 10.0 * evaluate(instance, Solution.all_local(instance)).total + 1.0
+    prohibitive = 10.0 * float(instance.local_cost.sum()) + 1.0
     prices = leaf.prices
     return replace(leaf, prices=Prices(np.where(closed, prohibitive, prices.capacity), prices.channels))
 
