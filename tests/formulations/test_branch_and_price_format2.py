@@ -27,7 +27,7 @@ from offloadlib.formulations.structured.limited.balance import KnownColumns
 from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice, solve_by_prices
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
-from offloadlib.instances import Budget, Result, Status, evaluate, write, write_solution
+from offloadlib.instances import Budget, Result, Status, Termination, evaluate, write, write_solution
 from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.structured.form import from_document
 from offloadlib.instances.structured.generate import Setting, generate
@@ -232,6 +232,13 @@ def test_very_many_devices_share_tight_resources(monkeypatch: pytest.MonkeyPatch
     assert result.gap is not None
     assert result.gap <= 1e-2
     assert crowded.evaluate(result.solution).feasible
+
+
+@pytest.mark.parametrize(("seconds", "why"), [(0.0, Termination.TIME_LIMIT), (math.inf, Termination.STALLED)])
+def test_a_search_that_time_has_ended_says_so(seconds: float, why: Termination) -> None:
+    instance = assignment([[1, 2]], [[1, 1]], [1])
+    search = BranchAndPrice(instance, None, Budget(time_limit=seconds))
+    assert search._ended() is why
 
 
 @pytest.mark.parametrize("seed", range(count(8, 2)))

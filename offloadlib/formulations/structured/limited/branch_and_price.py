@@ -308,8 +308,10 @@ class BranchAndPrice(Run[Solution | None]):
 
     def _ended(self) -> Termination:
         self.report()
+        if self.lower_bound >= self.cutoff:
+            return Termination.FINISHED
         # Else pricing was cut short, and branching cannot mend that.
-        return Termination.FINISHED if self.lower_bound >= self.cutoff else Termination.STALLED
+        return Termination.TIME_LIMIT if self.late() else Termination.STALLED
 
     def _seek(self, at: _Reached) -> None:
         self._dive(at)
