@@ -25,8 +25,10 @@ from offloadlib.formulations.structured.decomposition.branch_and_price import pr
 from offloadlib.formulations.structured.limited import branch_and_price
 from offloadlib.formulations.structured.limited.balance import KnownColumns
 from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice, solve_by_prices
+from offloadlib.formulations.structured.limited.columns import valued
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
+from offloadlib.formulations.structured.limited.settling import settled
 from offloadlib.instances import Budget, Result, Status, Termination, evaluate, write, write_solution
 from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.structured.form import from_document
@@ -206,12 +208,47 @@ def test_exchanges_keep_all_limits(seed: int) -> None:
     assert (used <= search._known.limits.right + 1e-9).all()
 
 
+@pytest.mark.parametrize("seed", range(count(200, 20)))
+def test_settling_keeps_all_limits(seed: int) -> None:
+    """What it finds is one known column for each device, and within all limits where it says so."""
+    document = random_format2(seed, {"resources", "demand", "rejection"}, max_devices=12, max_points=4)
+    instance = from_document(document)
+    search = BranchAndPrice(instance, None, Budget(seed=seed))
+    charge = search.begin()
+    if charge is None or search.solution is None or not search.lagrangian.finite.size:
+        return
+    columns, limits = search._known.columns, search._known.limits
+    best, kept = settled(search.lagrangian, columns, charge.prices, lambda: False, seed)
+    np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
+    if kept:
+        assert (np.asarray(columns.use[best].sum(axis=0)) <= limits.right + 1e-9).all()
+
+
+def test_settling_fits_many_devices_into_the_limits() -> None:
+    """Each device takes one of 20 units, or pays for going without: those pay that save least."""
+    draw = np.random.default_rng(1)
+    worth = draw.permutation(np.arange(1, 101))
+    instance = assignment([[0] * 100, worth.tolist()], [[1] * 100, [1] * 100], [20, 100])
+    search = BranchAndPrice(instance, None, Budget())
+    search.begin()
+    columns = search._known.columns
+    for at in (0, 1):  # each device knows both
+        table = np.full_like(columns.table[:100], at)
+        search._known.add(
+            valued(search._known.limits, search._known.limits.solution(table)), np.ones(100, bool)
+        )
+    price = np.zeros(len(search._known.limits))
+    price[search.lagrangian.finite[0]] = 80.5
+    best, kept = settled(search.lagrangian, columns, price, lambda: False)
+    assert kept
+    assert columns.cost[best].sum() == np.arange(1, 81).sum()
+
+
 @pytest.fixture
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three devices are very many, and two of them are a sample."""
     monkeypatch.setattr(branch_and_price, "LARGE", 2)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 2)
-    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.01, 0.1), (0.01, 0.0)))
 
 
 @pytest.mark.usefixtures("few_are_many")
@@ -224,7 +261,6 @@ def test_very_many_devices_claim_nothing_that_is_not_so(seed: int) -> None:
 def test_very_many_devices_share_tight_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branch_and_price, "LARGE", 60)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
-    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.2, 1e-2), (0.4, 0.0)))
     draw = np.random.default_rng(1)
     costs, uses = draw.integers(10, 50, (6, 240)).tolist(), draw.integers(1, 9, (6, 240)).tolist()
     crowded = assignment(costs, uses, [150] * 6)
@@ -249,7 +285,6 @@ def test_very_many_devices_have_a_solution_whatever_gap_is_asked_for(
     monkeypatch.setattr(branch_and_price, "LARGE", 100)
     monkeypatch.setattr(branch_and_price, "SAMPLE", 60)
     monkeypatch.setattr(branch_and_price, "HALFWAY", 0.02)
-    monkeypatch.setattr(branch_and_price, "SETTLING", ((0.1, 1e-3), (0.1, 0.0)))
     setting = Setting(
         devices=300,
         offload_points=12,

@@ -14,9 +14,6 @@ Hogan, Blankenship 1975): known columns say little of prices that are far from t
 wanted. Pricing there bounds the objective from below and tells new columns. The box grows where the bound is
 better than its middle's, and shrinks where it is worse. To begin with, all devices are priced at a few sets
 of prices near each other, so that each one knows what it turns to where something becomes dearer.
-
-The gradient is use minus limits, with weights of a device's columns that add up to 1. So these weights are a
-first choice as well: they keep all limits in the mean.
 """
 
 from __future__ import annotations
@@ -129,19 +126,10 @@ class Balance:
                 self._best, self._bound = trial, bound
         return self._best
 
-    def choice(self) -> Ints:
-        """(M,) a column for each device, by the weights where the bound of known decisions is best, near the
-        best prices."""
-        charge = self._best_known(self._best, WIDTH)[0]
-        known = KnownColumns.of(self._columns, self._lagrangian.finite)
-        weights = known.wanted(charge.prices[self._lagrangian.finite], self._smooth(SMOOTH[-1])).weights
-        # One of those of a device: where a random number falls among the sums of their weights.
-        sums = np.cumsum(weights)
-        begin = np.append(0.0, sums[known.first[1:] - 1])
-        drawn = begin + self._draw.random(len(begin)) * np.add.reduceat(weights, known.first)
-        last = np.append(known.first[1:], len(weights)) - 1
-        chosen: Ints = known.column[np.clip(np.searchsorted(sums, drawn), known.first, last)]
-        return chosen
+    def turning(self) -> Floats:
+        """(all limits,) the prices near the best ones at which the bound of known decisions is best: there
+        devices turn from one of them to another."""
+        return self._best_known(self._best, WIDTH)[0].prices
 
     @property
     def _distance(self) -> float:

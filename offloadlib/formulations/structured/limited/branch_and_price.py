@@ -73,6 +73,7 @@ from .master import ALL, Master, Node, branches
 from .misses import nearest_misses
 from .repair import Repair
 from .rough import rough
+from .settling import settled
 
 AT_ROOT = 0.3
 """Share of the time limit after which the root's column generation waits for better incumbents."""
@@ -121,16 +122,15 @@ FILLING = 0.7
 EXCHANGES = 0.8
 """Share of the time that is left for exchanges."""
 
-DEARER, ROUGHLY_ASKED = 12, 1e-3
-"""Times that what is used too much becomes dearer, so that a choice can be repaired; and how nearly best the
-decisions are that devices are asked for there, relative to the bound."""
+ROUGHLY_ASKED, FAR = 1e-3, 3e-3
+"""How nearly best the decisions are that devices are asked for so that they fit together, relative to the
+bound; and how far from the prices at which they turn, relatively."""
 
 SCARCE = 1.1
-"""Times that other prices rise then: there has to be room for what moves."""
+"""Times that all prices rise where a limit cannot be kept: there has to be room for what moves."""
 
-SETTLING = ((2.0, 3e-4), (4.0, 3e-4), (12.0, 1e-4), (24.0, 3e-5), (48.0, 0.0))
-"""Of exchanges where there are very many devices: seconds, roughly, and the share of each limit that is
-spared."""
+TURNS, MOST_TURNS = 30, 60
+"""Times that they are asked: after a solution is found, and in all."""
 
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
@@ -230,7 +230,7 @@ class BranchAndPrice(Run[Solution | None]):
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
         self.master: Master | None = None
-        self._first_choice: Ints | None = None
+        self._turning: Floats | None = None
 
     def _first_shares(self, device: int = 0) -> Ints | None:
         """All of the objective is a device's, where the largest cost counts."""
@@ -429,9 +429,9 @@ class BranchAndPrice(Run[Solution | None]):
             charge = balance.prices()
         balance = self._balance(self.budget.gap, HALFWAY)
         if balance.begin(charge):
-            self._repaired(balance.choice(), charge.prices)
+            self._settle(balance.turning())
             charge = balance.prices()
-            self._first_choice = balance.choice()
+            self._turning = balance.turning()
         return charge
 
     def _balance(self, gap: float, share: float) -> Balance:
@@ -519,8 +519,9 @@ class BranchAndPrice(Run[Solution | None]):
     def _construct(self, node: Node, complete: bool = False) -> None:
         """A solution from the likeliest column of each device, repaired and improved, and by filling up and
         annealing; where all decisions are known, by patient annealing."""
-        if self._first_choice is not None:
-            self._settle(node, self._first_choice)
+        if self._turning is not None:
+            self._settle(self._turning, TURNS)
+            self._finer(node)
             return
         columns, priced = self._known.columns, self._priced(node.charge)
         if len(np.unique(columns.device)) < self.instance.num_devices:
@@ -547,39 +548,36 @@ class BranchAndPrice(Run[Solution | None]):
         if best is not None:
             self._offer(columns.table[best])
 
-    def _settle(self, node: Node, chosen: Ints) -> None:
-        """Solutions of very many devices, by exchanges that begin with a choice: longer and longer ones."""
-        columns, prices, seed = self._known.columns, node.charge.prices, self.budget.seed
-        chosen = self._repaired(chosen, prices)
-        for seconds, spared in SETTLING:
-            if self.lower_bound >= self.cutoff or self.late():
-                return
-            seconds = min(seconds, EXCHANGES * self.left)
-            best = exchanged(self.lagrangian, columns, prices, chosen, seconds, seed, spared)
-            if best is not None:
-                chosen = best
-                self._offer(columns.table[best])
-        if self.lower_bound < self.cutoff and not self.late():
-            self.lagrangian.effort = FINER_SEARCH
-            self._answered(self.lagrangian.evaluate(node.charge), node.charge)
-
-    def _repaired(self, chosen: Ints, prices: Floats) -> Ints:
-        """A choice, changed until it keeps all limits, as near to that as it comes: with what devices want
-        where all is a little dearer, and twice as dear what is used too much."""
-        right, known = self.lagrangian.right, self._known
+    def _settle(self, prices: Floats, more: int = 0) -> None:
+        """Solutions of very many devices: choices that keep all limits, with what devices want near some
+        prices. Until there is one they are asked where all is a little dearer, and twice as dear what is used
+        too much; then so many times more."""
+        known, draw, right = self._known, np.random.default_rng(self.budget.seed), self.lagrangian.right
         finite, dearer = self.lagrangian.finite, prices.copy()
         least = float(prices @ right) / max(len(finite), 1) / np.where(right > 0, right, 1.0)
-        for _ in range(DEARER):
-            repair = Repair(self.lagrangian, known.columns, prices, late=self.late)
-            repair.begin(chosen)
-            kept, chosen = repair.repaired(), repair.chosen
-            if (kept and self._offer(known.columns.table[chosen])) or self.late():
-                break
-            broken = finite[repair.used > right[finite]]
+        for turn in range(MOST_TURNS):
+            if self.lower_bound >= self.cutoff or self.late():
+                return
+            seed = self.budget.seed + turn
+            chosen, kept = settled(self.lagrangian, known.columns, dearer, self.late, seed)
+            if kept and self._offer(known.columns.table[chosen]):
+                more -= 1
+                if more < 0:
+                    return
+                dearer = prices.copy()
+                self._ask(prices * np.exp(FAR * draw.standard_normal(len(prices))), ROUGHLY_ASKED)
+                continue
+            used = known.columns.use[chosen].sum(axis=0)
+            broken = finite[used[finite] > right[finite]]
             dearer *= SCARCE
             dearer[broken] = np.maximum(2.0 * dearer[broken], least[broken])
             self._ask(dearer, ROUGHLY_ASKED)
-        return chosen
+
+    def _finer(self, node: Node) -> None:
+        """A better bound at the end, where there is time."""
+        if self.lower_bound < self.cutoff and not self.late():
+            self.lagrangian.effort = FINER_SEARCH
+            self._answered(self.lagrangian.evaluate(node.charge), node.charge)
 
     def _ask(self, prices: Floats, precision: float = 0.0) -> Bounded:
         """What devices want at some prices, up to a share of the bound; they become columns."""

@@ -26,7 +26,6 @@ from offloadlib.instances.compiled import (
     writable,
 )
 
-from ..decomposition.tables import READ
 from .annealing import COLUMN_LISTS, SCHEDULE, Beginning, Schedule, reduced, shifted
 from .columns import Columns
 from .lagrangian import Lagrangian
@@ -102,18 +101,16 @@ def _count(moves: Any, old: int, new: int, delta: Any, touched: Any, n: int) -> 
 
 @kernel(
     types.float64(
-        *(COLUMN_LISTS, USERS, READ, SCHEDULE),
+        *(COLUMN_LISTS, USERS, SCHEDULE),
         *(writable("int64"), writable("int64"), writable("float64"), STOPPED),
     ),
     of_format_2,
 )
-def exchange(
-    moves: Any, users: Any, most: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped: Any
-) -> float:
+def exchange(moves: Any, users: Any, schedule: Any, chosen: Any, best: Any, used: Any, stopped: Any) -> float:
     """Change ``chosen`` (M,) again and again, as :func:`.annealing.anneal` does, most often in pairs.
 
-    Returns what the best choice that keeps the limits ``most`` costs, relative to that at the beginning;
-    infinite where there is none. What is beyond those of ``moves`` costs something.
+    Returns what the best choice that keeps all limits costs, relative to that at the beginning;
+    infinite where there is none.
     """
     limits, devices = len(moves.right), len(moves.device)
     state = np.empty(1, np.uint64)
@@ -128,7 +125,7 @@ def exchange(
         if step % look == 0:
             within = True
             for x in range(limits):
-                within &= used[x] <= most[x]
+                within &= used[x] <= moves.right[x]
             if within and cost < least:
                 least = cost
                 for m in range(len(chosen)):
@@ -208,12 +205,10 @@ def exchanged(
     chosen: Ints,
     seconds: float,
     seed: int = 0,
-    spared: float = 0.0,
 ) -> Ints | None:
     """The best choice found that keeps all limits in binary64, (M,) columns; None where there is none.
 
-    The parameters are those of :func:`.annealing.annealed`, and the share of each limit that is not to be
-    used: use comes and goes with temperature, and of many limits one is always beyond.
+    The parameters are those of :func:`.annealing.annealed`.
     """
     begun, devices = Beginning.of(lagrangian, columns, prices, chosen, CHOICE), len(chosen)
     some, use = begun.some, begun.use
@@ -223,7 +218,7 @@ def exchanged(
         return None
     cost = columns.cost[some] + (BIAS - 1.0) * reduced(columns, prices)[some]
     penalty = PENALTY * np.maximum(price, entry * 1e-3 / np.where(right > 0, right, 1.0))
-    moves = begun.moves(cost, right * (1.0 - spared), penalty)
+    moves = begun.moves(cost, right, penalty)
     by_limit = csc_array(use)
     start, column = by_limit.indptr.astype(np.int64), by_limit.indices.astype(np.int64)
     users = Users(read_only(columns.device[some]), read_only(start), read_only(column))
@@ -232,5 +227,5 @@ def exchanged(
     changes = max(int(min(seconds * RATE, MOST * devices**2)), 1)
     schedule = Schedule(changes, HOT * entry, COLD * entry, seed)
     stopped = read_only(lagrangian.stopped)
-    found = exchange(moves, users, read_only(right), schedule, state, best, used, stopped)
+    found = exchange(moves, users, schedule, state, best, used, stopped)
     return some[best] if found < np.inf else None
