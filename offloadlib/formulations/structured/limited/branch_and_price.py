@@ -208,6 +208,11 @@ def best_prices(instance: Instance, start: Solution, budget: Budget) -> tuple[fl
 _Reached = Reached[Step, Node]
 
 
+def _very_many(instance: Instance) -> bool:
+    """Whether there are too many devices for a linear program of all of them."""
+    return of_format_2(instance) and instance.num_devices > LARGE and not instance.by_largest
+
+
 def _listed(instance: Instance) -> bool:
     """Whether all decisions are so few that they may all be known: each is one place."""
     few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
@@ -303,8 +308,7 @@ class BranchAndPrice(Run[Solution | None]):
 
     @property
     def large(self) -> bool:
-        """Whether there are too many devices for a linear program of all of them."""
-        return self.instance.num_devices > LARGE and not self.instance.by_largest
+        return _very_many(self.instance)
 
     def _ended(self) -> Termination:
         self.report()
@@ -548,6 +552,7 @@ class BranchAndPrice(Run[Solution | None]):
         if best is not None:
             self._offer(columns.table[best])
 
+    @called_for(_very_many)
     def _settle(self, prices: Floats, more: int = 0) -> None:
         """Solutions of very many devices: choices that keep all limits, with what devices want near some
         prices. Until there is one they are asked where all is a little dearer, and twice as dear what is used
