@@ -27,9 +27,13 @@ def file_of(name: str) -> Path:
     InputError
         If there is none of that name, with the nearest names.
     """
-    from offloadlib.instances.errors import unknown
+    from offloadlib.instances.errors import InputError, unknown
 
     if name not in names():
+        if Path(name).is_file():
+            raise InputError(
+                name, [("", "is a file, not a name of the library: offloadlib.read reads files")]
+            )
         raise unknown("library", name, names())
     return FOLDER / f"{name}.json"
 

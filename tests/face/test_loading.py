@@ -27,6 +27,8 @@ def test_an_instance_by_name() -> None:
     for name in ("best_known", "../library/paper-m040", ""):
         with pytest.raises(InputError, match="is not known"):
             offloadlib.load(name)
+    with pytest.raises(InputError, match=r"is a file, .*: offloadlib\.read reads files"):
+        offloadlib.load(str(WORKED))
 
 
 def test_a_name_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
