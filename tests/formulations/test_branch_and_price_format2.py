@@ -188,40 +188,47 @@ def test_where_all_decisions_are_listed_the_claim_is_what_the_tree_proves(seed: 
     assert result.lower_bound <= result.objective
 
 
-@pytest.mark.parametrize("seed", range(count(200, 20)))
-def test_exchanges_keep_all_limits(seed: int) -> None:
-    """Whatever they find is one known column for each device, and within all limits."""
+def _begun(seed: int) -> tuple[BranchAndPrice, Charge] | None:
+    """A search that has begun, and its rough prices, where it has a solution."""
     document = random_format2(seed, {"resources", "demand", "rejection"}, max_devices=12, max_points=4)
-    instance = from_document(document)
-    search = BranchAndPrice(instance, None, Budget(seed=seed))
+    search = BranchAndPrice(from_document(document), None, Budget(seed=seed))
     charge = search.begin()
-    if charge is None or search.solution is None:
-        return
-    lagrangian, columns = search.lagrangian, search._known.columns
-    chosen = columns.of(search._known.limits.table(search.solution))
-    prices = np.maximum(charge.prices, 0.01) * np.isfinite(search._known.limits.right)
-    best = exchanged(lagrangian, columns, prices, chosen, 1.0, seed)
-    if best is None:
-        return
-    np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
-    used = np.asarray(columns.use[best].sum(axis=0))
+    return None if charge is None or search.solution is None else (search, charge)
+
+
+def _keeps_all_limits(search: BranchAndPrice, chosen: Any) -> None:
+    """A choice is one known column for each device, and within all limits."""
+    columns = search._known.columns
+    np.testing.assert_array_equal(columns.device[chosen], np.arange(search.instance.num_devices))
+    used = np.asarray(columns.use[chosen].sum(axis=0))
     assert (used <= search._known.limits.right + 1e-9).all()
 
 
 @pytest.mark.parametrize("seed", range(count(200, 20)))
-def test_settling_keeps_all_limits(seed: int) -> None:
-    """What it finds is one known column for each device, and within all limits where it says so."""
-    document = random_format2(seed, {"resources", "demand", "rejection"}, max_devices=12, max_points=4)
-    instance = from_document(document)
-    search = BranchAndPrice(instance, None, Budget(seed=seed))
-    charge = search.begin()
-    if charge is None or search.solution is None or not search.lagrangian.finite.size:
+def test_exchanges_keep_all_limits(seed: int) -> None:
+    if (begun := _begun(seed)) is None:
         return
-    columns, limits = search._known.columns, search._known.limits
+    search, charge = begun
+    lagrangian, columns = search.lagrangian, search._known.columns
+    assert search.solution is not None
+    chosen = columns.of(search._known.limits.table(search.solution))
+    prices = np.maximum(charge.prices, 0.01) * np.isfinite(search._known.limits.right)
+    best = exchanged(lagrangian, columns, prices, chosen, 1.0, seed)
+    if best is not None:
+        _keeps_all_limits(search, best)
+
+
+@pytest.mark.parametrize("seed", range(count(200, 20)))
+def test_settling_keeps_all_limits(seed: int) -> None:
+    """Where it says so; else it is a known column for each device all the same."""
+    if (begun := _begun(seed)) is None or not begun[0].lagrangian.finite.size:
+        return
+    search, charge = begun
+    columns = search._known.columns
     best, kept = settled(search.lagrangian, columns, charge.prices, lambda: False, seed)
-    np.testing.assert_array_equal(columns.device[best], np.arange(instance.num_devices))
+    np.testing.assert_array_equal(columns.device[best], np.arange(search.instance.num_devices))
     if kept:
-        assert (np.asarray(columns.use[best].sum(axis=0)) <= limits.right + 1e-9).all()
+        _keeps_all_limits(search, best)
 
 
 def test_settling_fits_many_devices_into_the_limits() -> None:
@@ -308,9 +315,7 @@ def test_a_smoothed_minimum_is_a_little_less(seed: int, smooth: float) -> None:
     draw = np.random.default_rng(seed)
     count = draw.integers(1, 5, 6)
     first, columns = np.append(0, np.cumsum(count)[:-1]), int(count.sum())
-    known = KnownColumns(
-        np.arange(columns), first, draw.random(columns), csr_array(draw.random((columns, 3)))
-    )
+    known = KnownColumns(first, draw.random(columns), csr_array(draw.random((columns, 3))))
     prices = draw.random(3)
     exact, found = known.wanted(prices), known.wanted(prices, smooth)
     assert exact.value - smooth * np.log(count).sum() - 1e-9 <= found.value <= exact.value + 1e-9

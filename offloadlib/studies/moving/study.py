@@ -39,6 +39,7 @@ FEE = 0.05
 """Cost of a move where it does not vary; local execution of a whole task costs 1."""
 
 QUICK_SIZE: Mapping[str, Any] = {"devices": 10, "slots": 4}
+"""Of a first look, in place of the usual."""
 
 FEES = (0.0, 0.02, 0.05, 0.1, 0.2)
 SPEEDS = ((0.0, 0.0), (0.5, 2.0), (0.5, 6.0), (5.0, 20.0))

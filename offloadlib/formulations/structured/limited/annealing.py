@@ -217,6 +217,13 @@ def reduced(columns: Columns, prices: Floats) -> Floats:
     return beyond
 
 
+def cheapest(columns: Columns, priced: Floats) -> Ints:
+    """(M,) the column of each device that costs least, of (P,) costs; each device has one."""
+    order = np.lexsort((priced, columns.device))
+    device = columns.device[order]
+    return order[np.searchsorted(device, np.arange(device[-1] + 1))]
+
+
 class Beginning(NamedTuple):
     """The columns that a choice is changed among, ordered by device, and the choice to begin with.
 

@@ -200,9 +200,8 @@ class Smoothed(NamedTuple):
 
 
 class KnownColumns(NamedTuple):
-    """Known columns, ordered by device: which they are, where those of each device begin, (P, L) use."""
+    """Known columns, ordered by device: where those of each device begin, (P,) cost, (P, L) use."""
 
-    column: Ints
     first: Ints
     cost: Floats
     use: csr_array
@@ -213,7 +212,7 @@ class KnownColumns(NamedTuple):
         order = np.argsort(columns.device, kind="stable")
         device = columns.device[order]
         first = np.searchsorted(device, np.arange(device[-1] + 1))
-        return cls(order, first, columns.cost[order], columns.use[order][:, finite])
+        return cls(first, columns.cost[order], columns.use[order][:, finite])
 
     def wanted(self, prices: Floats, smooth: float = 0.0) -> Smoothed:
         """What devices want at prices (L,): the cheapest column, or nearly as cheap ones to a part."""

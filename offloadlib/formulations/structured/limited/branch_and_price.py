@@ -62,7 +62,7 @@ from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
 from ..certificate import Places as At
 from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
-from .annealing import MOST_SWEEPS, annealed
+from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
 from .columns import valued
 from .decisions import Lister
@@ -662,12 +662,11 @@ class BranchAndPrice(Run[Solution | None]):
 
     @called_for(_listed)
     def _list(self, node: Node) -> bool:
-        known, columns, instance = self._known, self._known.columns, self.instance
+        known, columns = self._known, self._known.columns
         gap, lister = self.objective - node.bound, Lister(self.instance, self._stopped)
         priced = self._priced(node.charge)
-        order = np.lexsort((priced, columns.device))
-        cheapest = order[np.searchsorted(columns.device[order], np.arange(instance.num_devices))]
-        dear = (priced[cheapest] + gap * (1 + ROUNDING)).tolist()
+        least = cheapest(columns, priced)
+        dear = (priced[least] + gap * (1 + ROUNDING)).tolist()
         lists: list[Places] = []
         try:
             for m, top in enumerate(dear):
@@ -677,7 +676,7 @@ class BranchAndPrice(Run[Solution | None]):
                 lists.append(found.places)
         except (TooManyDecisions, OutOfTime):
             return False
-        table = columns.table[cheapest]
+        table = columns.table[least]
         for number in range(max(map(len, lists))):
             some = np.array([len(places) > number for places in lists])
             for m in np.flatnonzero(some).tolist():

@@ -26,7 +26,7 @@ from numba import types
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import kernel, of_format_2, read_only, readable, writable
 
-from .annealing import COLUMN_LISTS, Beginning
+from .annealing import COLUMN_LISTS, Beginning, cheapest
 from .columns import Columns
 from .lagrangian import Lagrangian
 
@@ -57,7 +57,7 @@ def descend(moves: Any, order: Any, sweeps: int, chosen: Any, used: Any) -> None
     """Change ``chosen`` (M,) and what it uses (L,), until no device of ``order`` wants anything else, or for
     so many sweeps; ``moves`` has the targets for limits, and the penalties on squares."""
     for _ in range(sweeps):
-        settled = True
+        moved = False
         for m in order:
             old = chosen[m]
             for i in range(moves.start[old], moves.start[old + 1]):
@@ -74,8 +74,8 @@ def descend(moves: Any, order: Any, sweeps: int, chosen: Any, used: Any) -> None
             for i in range(moves.start[best], moves.start[best + 1]):
                 used[moves.limit[i]] += moves.amount[i]
             if best != old:
-                chosen[m], settled = best, False
-        if settled:
+                chosen[m], moved = best, True
+        if not moved:
             break
 
 
@@ -100,9 +100,7 @@ def settled(
     seed
         For the order of the devices.
     """
-    priced = columns.cost + columns.use @ prices
-    order = np.lexsort((priced, columns.device))
-    chosen = order[np.searchsorted(columns.device[order], np.arange(lagrangian.limits.instance.num_devices))]
+    chosen = cheapest(columns, columns.cost + columns.use @ prices)
     begun = Beginning.of(lagrangian, columns, prices, chosen, CHOICE)
     right, price = lagrangian.right[lagrangian.finite], prices[lagrangian.finite]
     cost = columns.cost[begun.some]
