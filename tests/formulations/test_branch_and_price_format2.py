@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from offloadlib import check
+from offloadlib import check, load
 from offloadlib.formulations.proofs.nodes import Proof
 from offloadlib.formulations.structured.certificate import WHOLE, Charge, write_certificate
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
@@ -29,6 +30,7 @@ from offloadlib.formulations.structured.limited.columns import valued
 from offloadlib.formulations.structured.limited.exchange import exchanged
 from offloadlib.formulations.structured.limited.lagrangian import Lagrangian
 from offloadlib.formulations.structured.limited.settling import settled
+from offloadlib.formulations.structured.milp import arrays
 from offloadlib.instances import Budget, Result, Status, Termination, evaluate, write, write_solution
 from offloadlib.instances.importers import ImportSetting, import_graphs
 from offloadlib.instances.structured.form import from_document
@@ -61,6 +63,19 @@ def test_equals_brute_force(seed: int) -> None:
     assert result.lower_bound is not None
     assert result.lower_bound <= cost + 1e-12 * max(abs(cost), 1.0)
     assert cost - result.lower_bound <= 1e-9 * max(abs(cost), 1e-3)
+
+
+@pytest.mark.parametrize("method", [solve, solve_by_prices])
+def test_the_largest_cost_of_many_devices_is_found_below_ceilings(
+    method: Callable[[Instance, Budget], Result],
+) -> None:
+    """Without ceilings nothing better than all-local was found, whose largest cost is 1."""
+    instance = replace(load("paper-m040"), objective="max")
+    result = method(instance, Budget(time_limit=60))
+    assert result.status is Status.OPTIMAL
+    assert evaluate(instance, result.solution).feasible
+    assert result.objective == pytest.approx(arrays.solve(instance, Budget()).objective, rel=1e-9)
+    assert result.objective < 1
 
 
 def test_an_optimum_of_nothing_is_called_one() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from offloadlib import check
 from offloadlib.formulations.structured.certificate import write_certificate
-from offloadlib.formulations.structured.limited.ceiling import prove
+from offloadlib.formulations.structured.limited.branch_and_price import prove_below
 from offloadlib.instances import Budget, Status, StoredSolution, evaluate, write, write_solution
 from offloadlib.instances.structured.form import from_document, solution_of
 
@@ -49,7 +49,7 @@ def test_equals_brute_force(tmp_path: Path, seed: int) -> None:
         assert best is not None
         cost = float(best[0])
         start = solution_of({"decisions": least[1]}, instance)
-        proof = prove(ceiling, instance, start, Budget())
+        proof = prove_below(ceiling, instance, start, Budget())
         found = evaluate(instance, proof.solution)
         assert found.feasible
         assert found.largest <= ceiling + 1e-12

@@ -12,6 +12,11 @@ of a better solution than the incumbent go into the master, whose mixed-integer 
 then. What HiGHS says of that is a bound too, but a claim, which a certificate cannot state: only
 :func:`solve` counts it.
 
+**The largest cost.** Where it counts, little of a linear program is whole, and rounding it finds little. The
+least sum of costs below a ceiling (:mod:`.ceiling`) finds more: the ceiling is first what would be optimal,
+and then halves what is between bound and incumbent. That nothing is below a ceiling is a bound, too, which no
+certificate can state: only :func:`solve` counts it.
+
 **Sums that are too large by a hair.** Limits are exact, the master has tolerances. A whole solution of the
 master that breaks a limit is none: prices on that limit alone prove it where no other decisions use less, and
 else a subtask that is not settled yet is branched on.
@@ -22,6 +27,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -57,6 +63,7 @@ from ...engine.branching import (
 from ...engine.columns import ROUND_GAP
 from ...engine.outcome import Run, TooManyDecisions, concluded, errors
 from ...engine.tree import Open, Tree
+from ...engine.trust import SolverError
 from ...proofs.nodes import Proof, claim
 from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
 from ..certificate import Places as At
@@ -64,6 +71,7 @@ from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
+from .ceiling import Below
 from .columns import valued
 from .decisions import Lister
 from .exchange import exchanged
@@ -132,6 +140,16 @@ SCARCE = 1.1
 TURNS, MOST_TURNS = 30, 60
 """Times that they are asked: after a solution is found, and in all."""
 
+LEVELS, LEVELLING, MOST_LEVELLING = 30, 0.25, 10.0
+"""Ceilings that are tried at the most, as halving so often is the gap of an optimum; and the share of the
+time that is left, and seconds, for one."""
+
+UNDECIDED = 4
+"""Ceilings below which nothing is found and nothing is ruled out, after which no other one is tried."""
+
+WHATEVER = 1.0 - 1e-9
+"""A gap at which any solution will do."""
+
 TIGHTER = (0.0, 1e-9, 1e-7)
 """Relative: limits of that program are tightened by so much where its solution breaks exact ones."""
 
@@ -148,12 +166,13 @@ def solve_by_prices(instance: Instance, budget: Budget) -> Result:
     """Solve an instance of format 2 by prices alone, without branches; they are a bound, too."""
     begun = time.perf_counter()
 
-    def run(search: BranchAndPrice) -> Termination:
-        charge = search.begin()
-        return Termination.FINISHED if charge is None else search.improve(charge)
-
-    result = _result(instance, _searched(instance, budget.start, budget, run), begun)
+    result = _result(instance, _searched(instance, budget.start, budget, _prices_alone), begun)
     return replace(result, termination=_without_branches(result.termination))
+
+
+def _prices_alone(search: BranchAndPrice) -> Termination:
+    charge = search.begin()
+    return Termination.FINISHED if charge is None else search.improve(charge)
 
 
 def _without_branches(termination: Termination) -> Termination:
@@ -178,15 +197,39 @@ def prove(instance: Instance, start: Solution | None, budget: Budget) -> Proof[C
     return _searched(instance, start, budget, BranchAndPrice.run).proof()
 
 
+def prove_below(ceiling: float, instance: Instance, start: Solution, budget: Budget) -> Proof[Certificate]:
+    """Bound the least sum of costs from below, over the solutions in which no device costs more.
+
+    Parameters
+    ----------
+    ceiling
+        The most that a device may cost, its weight included.
+    instance
+        The instance, of any format, with the objective ``sum``.
+    start
+        A solution that keeps it.
+    budget
+        Time limit, gap, seed and threads.
+
+    Returns
+    -------
+    Proof
+        Its solution keeps the ceiling, and its certificate says that it is about such alone.
+    """
+    proof = _searched(instance, start, budget, BranchAndPrice.run, ceiling=ceiling).proof()
+    return replace(proof, certificate=replace(proof.certificate, largest=ceiling))
+
+
 def _searched(
     instance: Instance,
     start: Solution | None,
     budget: Budget,
     run: Callable[[BranchAndPrice], Termination],
     certify: bool = True,
+    ceiling: float = math.inf,
 ) -> BranchAndPrice:
     with alarm(budget.time_limit) as passed:
-        search = BranchAndPrice(instance, start, budget, passed, certify=certify)
+        search = BranchAndPrice(instance, start, budget, passed, certify, ceiling)
         search.termination, search.failure = concluded(lambda: run(search))
     return search
 
@@ -228,10 +271,16 @@ class BranchAndPrice(Run[Solution | None]):
         budget: Budget,
         stopped: NDArray[np.bool_] = NEVER,
         certify: bool = True,
+        ceiling: float = math.inf,
     ) -> None:
         super().__init__(instance, budget, start)
-        self.instance, self.certify, self._stopped = instance, certify, stopped
-        self.lagrangian = Lagrangian(Limits(instance), stopped, budget.threads, effort=ROUGH_SEARCH)
+        self.instance, self.certify, self._stopped, self.ceiling = instance, certify, stopped, ceiling
+        given = Limits(instance), stopped, budget.threads
+        self.lagrangian = (
+            Lagrangian(*given, effort=ROUGH_SEARCH)
+            if ceiling == math.inf
+            else Below(*given, effort=ROUGH_SEARCH, ceiling=ceiling)
+        )
         self.termination, self.failure = Termination.FINISHED, ""
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
         self.master: Master | None = None
@@ -279,6 +328,7 @@ class BranchAndPrice(Run[Solution | None]):
                 self._exchange(root.state.node)
             if self.lower_bound < self.cutoff:
                 self._round(root.state.node, complete and not self.certify)
+            self._level(BranchAndPrice.run)
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -304,11 +354,19 @@ class BranchAndPrice(Run[Solution | None]):
             node = self._bound(0, (), Node(-math.inf, charge), share=HALFWAY).state.node
             if node.bound < self.cutoff:
                 self._construct(node)
+                self._level(_prices_alone)
         return self._ended()
+
+    def take(self, solution: Solution | None) -> bool:
+        """Columns may be above the ceiling by a hair; a solution may not."""
+        within = solution is not None and (
+            self.ceiling == math.inf or evaluate(self.instance, solution).largest <= self.ceiling
+        )
+        return within and super().take(solution)
 
     @property
     def large(self) -> bool:
-        return _very_many(self.instance)
+        return self.ceiling == math.inf and _very_many(self.instance)
 
     def _ended(self) -> Termination:
         self.report()
@@ -520,6 +578,37 @@ class BranchAndPrice(Run[Solution | None]):
 
     # Incumbents ---------------------------------------------------------------------------------------
 
+    def _level(self, run: Callable[[BranchAndPrice], Termination]) -> None:
+        """Solutions whose dearest device costs less, where that counts: by searches below ceilings."""
+        if not self.instance.by_largest:
+            return
+        low, undecided = self.lower_bound, 0
+        ceiling = math.inf if self.solution is None else self._enough
+        for _ in range(LEVELS):
+            if self.lower_bound >= self.cutoff or undecided == UNDECIDED or self.late():
+                return
+            search = self._below(ceiling, run)
+            if not self.take(search.solution):
+                if ceiling == math.inf:
+                    return
+                if search.lower_bound < math.inf:
+                    undecided += 1
+                elif not self.certify:
+                    self.prove(ceiling)
+                low = ceiling
+            self.report()
+            ceiling = 0.5 * (max(low, self.lower_bound) + self.objective)
+
+    def _below(self, ceiling: float, run: Callable[[BranchAndPrice], Termination]) -> BranchAndPrice:
+        """A search for any solution in which no device costs more."""
+        seconds = min(LEVELLING * self.left, MOST_LEVELLING)
+        budget = Budget(time_limit=seconds, gap=WHATEVER, seed=self.budget.seed, threads=self.budget.threads)
+        by_sum = replace(self.instance, objective="sum")
+        search = BranchAndPrice(by_sum, None, budget, self.lagrangian.stopped, False, ceiling)
+        with suppress(OutOfTime, SolverError):
+            run(search)
+        return search
+
     def _construct(self, node: Node, complete: bool = False) -> None:
         """A solution from the likeliest column of each device, repaired and improved, and by filling up and
         annealing; where all decisions are known, by patient annealing."""
@@ -658,7 +747,7 @@ class BranchAndPrice(Run[Solution | None]):
 
     def _complete(self, node: Node) -> bool:
         """Know every decision that can be part of a better solution; whether that was possible."""
-        return _listed(self.instance) and self._list(node)
+        return self.ceiling == math.inf and _listed(self.instance) and self._list(node)
 
     @called_for(_listed)
     def _list(self, node: Node) -> bool:

@@ -25,22 +25,15 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 import numpy as np
-from numpy.typing import NDArray
 
-from offloadlib.instances import Budget, Instance, Solution, evaluate
-from offloadlib.instances.alarm import alarm
+from offloadlib.instances import Solution
 from offloadlib.instances.arrays import Floats, frozen
 from offloadlib.instances.structured.cost import spent
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.options import options
 
-from ...engine.outcome import concluded
-from ...proofs.nodes import Proof
-from ..certificate import Certificate
-from .branch_and_price import ROUGH_SEARCH, BranchAndPrice
 from .lagrangian import Lagrangian
-from .master import Node
 from .pricing import Asked, Branches, Priced
 
 HAIR = 1e-9
@@ -53,64 +46,8 @@ MOST_BOXES = 60
 """Of a device, after which what is known of the rest stays a relaxation."""
 
 
-def prove(ceiling: float, instance: Instance, start: Solution, budget: Budget) -> Proof[Certificate]:
-    """Bound the least sum of costs from below, over the solutions in which no device costs more.
-
-    Parameters
-    ----------
-    ceiling
-        The most that a device may cost, its weight included.
-    instance
-        The instance, of any format, with the objective ``sum``.
-    start
-        A solution that keeps it.
-    budget
-        Time limit, gap, seed and threads.
-
-    Returns
-    -------
-    Proof
-        Its solution keeps the ceiling, and its certificate says that it is about such alone.
-    """
-    with alarm(budget.time_limit) as passed:
-        search = _Search(instance, start, budget, passed, ceiling)
-        search.termination, search.failure = concluded(search.run)
-    proof = search.proof()
-    return replace(proof, certificate=replace(proof.certificate, largest=ceiling))
-
-
-class _Search(BranchAndPrice):
-    """The search, whose master knows no columns but those below the ceiling."""
-
-    def __init__(
-        self,
-        instance: Instance,
-        start: Solution,
-        budget: Budget,
-        stopped: NDArray[np.bool_],
-        ceiling: float,
-    ) -> None:
-        super().__init__(instance, start, budget, stopped)
-        self.lagrangian = _Lagrangian(
-            Limits(instance), stopped, budget.threads, effort=ROUGH_SEARCH, ceiling=ceiling
-        )
-        self._ceiling = ceiling
-
-    def take(self, solution: Solution | None) -> bool:
-        """Columns may be above the ceiling by a hair; a solution may not."""
-        within = solution is not None and evaluate(self.instance, solution).largest <= self._ceiling
-        return within and super().take(solution)
-
-    @property
-    def large(self) -> bool:
-        return False
-
-    def _complete(self, node: Node) -> bool:
-        return False
-
-
 @dataclass(eq=False)
-class _Lagrangian(Lagrangian):
+class Below(Lagrangian):
     """The Lagrangian of decisions that keep a ceiling."""
 
     ceiling: float = math.inf
@@ -145,9 +82,7 @@ class _Pricing:
         (M,) the most that C_m may be, a hair included.
     """
 
-    def __init__(
-        self, lagrangian: _Lagrangian, asked: Asked, branches: Branches | None, tolerance: float
-    ) -> None:
+    def __init__(self, lagrangian: Below, asked: Asked, branches: Branches | None, tolerance: float) -> None:
         self._lagrangian, self._asked, self._tolerance = lagrangian, asked, tolerance
         self._instance = instance = lagrangian.limits.instance
         devices, size = instance.devices, instance.num_devices
