@@ -1,5 +1,6 @@
 """The command ``offloadlib``, and ``python -m offloadlib``."""
 
+import gc
 import os
 import signal
 import sys
@@ -11,8 +12,11 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _too_early)
+    gc.disable()  # what is imported is no garbage, and to look through it again and again takes long
     from offloadlib.cli.app import main as run
 
+    gc.freeze()
+    gc.enable()
     for number in (signal.SIGINT, signal.SIGTERM):  # from here on a KeyboardInterrupt, which is expected
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)

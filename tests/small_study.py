@@ -11,8 +11,6 @@ from offloadlib.instances import Budget, Instance, Result, Solution
 from offloadlib.instances.structured.generate import Setting
 from offloadlib.methods import Family, Method
 from offloadlib.pages.page import Number, Page, Section, Table
-from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
-from offloadlib.pictures.picture import Picture
 from offloadlib.registry import find
 from offloadlib.studies import STUDIES, Stages, StudyOptions, StudyRow
 from offloadlib.studies.certified import OPTIMUM
@@ -69,6 +67,10 @@ def stages(options: StudyOptions) -> Stages:
 
 
 def report(options: StudyOptions, rows: Mapping[str, StudyRow]) -> Page:
+    # Not above: each process that runs a method of this module would import what draws.
+    from offloadlib.pictures.costs import Bar, CostPanel, cost_by_method
+    from offloadlib.pictures.picture import Picture
+
     costs = [row["objective"] for row in rows.values()]
     table: Sequence[Sequence[str | Number]] = [
         (row["method"], Number(row["objective"], f"{row['objective']:.3f}")) for row in rows.values()

@@ -20,9 +20,10 @@ class Picture:
     figure: Figure
 
     def save(self, folder: Path) -> None:
-        """Write it as PNG and as SVG."""
+        """Write it as PNG and as SVG, laid out once for both."""
         for form in ("png", "svg"):
             save(self.figure, folder / f"{self.stem}.{form}")
+            self.figure.set_layout_engine("none")
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ _FAREWELL = 5.0
 _SLOW_IMPORTS = (
     *("offloadlib.running.lean", "pandas", "pyomo.environ"),
     *("highspy", "ortools.sat.python.cp_model", "numba"),
+    *("offloadlib.studies.certified", "offloadlib.studies.jobs"),  # each solve of a study needs them
 )
 
 _Job = Callable[["_Sender"], Any]
@@ -210,7 +211,7 @@ _TERMINATIONS = {
 def _context(modules: Sequence[str]) -> tuple[Any, bool]:
     forking = "forkserver" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if forking else "spawn")
-    context.set_forkserver_preload([__name__, *modules])
+    context.set_forkserver_preload(["offloadlib.running.server", __name__, *modules])
     return context, forking
 
 

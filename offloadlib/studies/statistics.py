@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from offloadlib.pages.page import Number
 
@@ -58,7 +58,7 @@ def estimate(values: ArrayLike) -> Estimate:
 
 @cache
 def _quantile(freedom: int) -> float:
-    return float(student.ppf(0.5 + CONFIDENCE / 2, freedom))
+    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from offloadlib.instances import LOCAL, Budget, Instance, Solution, evaluate
 from offloadlib.instances.structured.generate import Environment
 from offloadlib.pages.markdown import markdown
 from offloadlib.studies import StudyOptions, find
-from offloadlib.studies.moving import study
+from offloadlib.studies.moving import runs, study
 from offloadlib.studies.moving.policies import POLICIES, Policy, budgets, followed, within_energy
 from offloadlib.studies.moving.world import (
     Moving,
@@ -230,13 +230,13 @@ def test_a_budget_slot_by_slot(seed: int) -> None:
 
 
 def test_the_city() -> None:
-    sites, side = study.city()
+    sites, side = runs.city()
     assert (
         len(sites) > 5
         and min(min(site) for site in sites) == 0.0
         and max(max(site) for site in sites) <= side
     )
-    slots = study.Trial({"devices": 5, "slots": 2}, city=True).slots(0)
+    slots = runs.Trial({"devices": 5, "slots": 2}, city=True).slots(0)
     assert slots[0].num_points == len(sites)
 
 
@@ -250,7 +250,7 @@ def test_the_runs() -> None:
 
 def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "SPEEDS", ((0.5, 6.0),) * 4)
-    monkeypatch.setattr(study, "FEES", (study.FEE,))
+    monkeypatch.setattr(study, "FEES", (runs.FEE,))
     monkeypatch.setattr(study, "QUICK_SIZE", {"devices": 5, "slots": 3})
     command = ["study", "moving", "--quick", "--repetitions", "2", "-o", str(tmp_path)]
     assert cli.main(command) == 0
@@ -261,9 +261,9 @@ def test_a_tiny_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_of_a_budget() -> None:
-    trial = study.Trial({"devices": 6, "slots": 3}, budget=True)
+    trial = runs.Trial({"devices": 6, "slots": 3}, budget=True)
     (first, *_) = trial.slots(1)
-    run = study.simulate(first, Budget(seed=1), trial).run
+    run = runs.simulate(first, Budget(seed=1), trial).run
     linked = run["horizon"]
     assert linked["bound"] <= linked["clairvoyant"] * (1 + 1e-9)
     assert linked["in_turn"] is None or linked["in_turn"] >= linked["bound"] * (1 - 1e-9)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -21,6 +23,7 @@ from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.methods import Method
 from offloadlib.registry import METHODS, select
 from offloadlib.running import workers
+from offloadlib.running.interrupts import counted_interrupts
 from offloadlib.running.workers import Ending
 
 
@@ -243,6 +246,14 @@ def test_a_signal_during_a_real_solve(name: str, number: signal.Signals) -> None
     assert outcome.result.termination is Termination.INTERRUPTED
     assert outcome.result.objective == exact.cost(hard, outcome.result.solution)
     assert outcome.result.objective <= seen[0].objective * (1 + 1e-12)  # type: ignore[operator]
+
+
+def test_new_processes_look_for_garbage_but_not_among_what_they_share() -> None:
+    with counted_interrupts() as interrupts:
+        found = [workers.aside(ask, "ask", interrupts)[:2] for ask in (gc.isenabled, gc.get_freeze_count)]
+    (first, enabled), (second, shared) = found
+    assert first is second is Ending.DONE
+    assert enabled is True and shared > len(sys.modules)
 
 
 def test_new_processes_import_nothing_for_nothing() -> None:
