@@ -69,7 +69,8 @@ class Measurements:
         self.frame = frame
         for name, (least, most) in ranges.items():
             frame = frame[(frame["experiment"] != name) | frame["x"].between(least, most)]
-        self._rows = dict(iter(frame.groupby(["experiment", "method"])))
+        tables = frame.set_index(["experiment", "method", "x", "repetition"]).unstack()
+        self._tables = dict(iter(tables.groupby(level=["experiment", "method"])))
         self._values: dict[tuple[str, str, str], pd.DataFrame] = {}
 
     @cached_property
@@ -91,11 +92,11 @@ class Measurements:
         return self._values[key]
 
     def _table(self, experiment: str, method: str, value: str) -> pd.DataFrame:
-        kept = self._rows.get((experiment, method), self.frame[:0])
-        table = kept.pivot(index="x", columns="repetition", values=value)
-        if table.empty or table.isna().all(axis=None):
-            raise LookupError(f"{experiment}: no {value} of {method}")
-        return table
+        if (experiment, method) in self._tables:
+            table: pd.DataFrame = self._tables[experiment, method].xs(value, axis=1)
+            if not table.isna().all(axis=None):
+                return table.droplevel(["experiment", "method"])
+        raise LookupError(f"{experiment}: no {value} of {method}")
 
     def means(self, experiment: str, method: str, value: str) -> pd.Series[float]:
         """The mean at each x; of times the median, which a busy machine disturbs less."""
