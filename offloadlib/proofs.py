@@ -336,6 +336,7 @@ class _Judging:
             lower_bound=bound,
             status=status,
             run={
+                **self.proof.told,
                 **self.stored.run,
                 "solver_bound": self.stored.lower_bound,
                 "certificate_nodes": len(certificate.nodes),

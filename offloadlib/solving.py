@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -205,7 +207,21 @@ def attempt(method: Method, instance: AnyInstance, budget: Budget[Decisions]) ->
         if kept is None or keeper.callers_error is not None:
             raise
         return kept
-    return keeper.verified(result)
+    return _with_reasons(keeper.verified(result), instance, budget)
+
+
+def _with_reasons(
+    result: Result[Decisions], instance: AnyInstance, budget: Budget[Decisions]
+) -> Result[Decisions]:
+    """A result with the devices that no decision can serve, where there is no solution, in the time left."""
+    of_kind, until = face(instance.kind), time.perf_counter() + budget.time_limit - result.runtime
+    if result.solution is not None or "reasons" in result.run or not of_kind.misses:
+        return result
+    with suppress(OutOfTime):
+        misses = of_kind.function("misses")(instance, lambda: time.perf_counter() > until)
+        if misses:
+            return replace(result, run={**result.run, "reasons": list(misses.values())})
+    return result
 
 
 def _called(function: Function, instance: AnyInstance, budget: Budget[Decisions]) -> Result[Decisions]:

@@ -19,6 +19,9 @@ from .status import INTERNAL, Failure, say
 if TYPE_CHECKING:
     from offloadlib.instances import AnyInstance
 
+SHOWN = 10
+"""Reasons why there is no solution that are shown: what fits on a screen."""
+
 
 def _positive(value: float | None) -> float | None:
     if value is not None and not value > 0:
@@ -65,8 +68,16 @@ def solve(
     """
     with TemporaryDirectory(prefix="offloadlib-") as scratch, counted_interrupts(patient=False) as interrupts:
         from offloadlib.cli import console
-        from offloadlib.instances import Budget, InputError, read, write_solution  # which takes a second
+        from offloadlib.instances import (
+            Budget,
+            InputError,
+            Status,
+            read,
+            write_solution,
+        )  # which takes a second
+        from offloadlib.instances.errors import counted
         from offloadlib.keeping import FalseResult
+        from offloadlib.kinds import face
         from offloadlib.proofs import keeping_proof
         from offloadlib.registry import find
         from offloadlib.running import proving, workers
@@ -100,8 +111,6 @@ def solve(
             say(f"offloadlib: {outcome.error}")
         if (why := console.ended(result, interrupts.last)) is not None:
             say(why)
-        for reason in result.run.get("reasons", ()):
-            say(reason)
         evaluation = None if result.solution is None else data.evaluate(result.solution)
         solution, certified = stored(result, chosen.name, budget), False
         try:
@@ -116,6 +125,13 @@ def solve(
                     say(f"{certificate}: {why}")
                 elif output is not None:
                     write_solution(solution, data, output)
+            reasons = solution.run.get("reasons", ())
+            for reason in reasons[:SHOWN]:
+                say(reason)
+            if len(reasons) > SHOWN:
+                say(f"and {counted(len(reasons) - SHOWN, 'more reason')}, all of them in the solution file")
+            if solution.status is Status.INFEASIBLE and "reasons" not in solution.run:
+                say(f"which limits clash is said by {face(data.kind).prover}, or with --certificate")
         finally:  # what was found is told even where it cannot be written
             if as_json:
                 fields = summary(data, solution, evaluation, result.runtime, certified)

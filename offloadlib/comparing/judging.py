@@ -14,6 +14,7 @@ from offloadlib.check import Unusable, check, read_instance
 from offloadlib.check.files import is_columnar
 from offloadlib.instances import (
     Budget,
+    Result,
     Status,
     StoredSolution,
     exact,
@@ -21,6 +22,7 @@ from offloadlib.instances import (
     read_solution,
     write_solution,
 )
+from offloadlib.instances.errors import counted
 from offloadlib.instances.run import OPTIMAL_GAP, slack
 from offloadlib.keeping import FalseResult
 from offloadlib.kinds import face
@@ -60,7 +62,7 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, path: Pat
         else row.status,
         time=result.runtime,
         checked=verdict,
-        message="interrupted" if outcome.interrupted else outcome.message,
+        message="interrupted" if outcome.interrupted else outcome.message or _why(result),
     )
     if evaluation is not None:
         row = replace(
@@ -75,6 +77,12 @@ def judged(case: Case, method: Method, outcome: Ended, budget: Budget, path: Pat
             late=evaluation.num_late,
         )
     return Solve(case, method, row, result, path, evaluation)
+
+
+def _why(result: Result[Any]) -> str:
+    """Why there is no solution, as far as that is known."""
+    first, *others = result.run.get("reasons", ("",))
+    return f"{first}, and {counted(len(others), 'more reason')}" if others else str(first)
 
 
 def _verdict(case: Case, solution: Path) -> tuple[bool, str]:

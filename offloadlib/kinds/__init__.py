@@ -43,6 +43,9 @@ class Face:
         empty: there is none, ...
     write_certificate
         ... and (certificate, instance, path), which writes one.
+    misses
+        (instance, late) -> {device: why no decision can serve it, even alone}, which raises
+        :class:`~.instances.run.OutOfTime` if it is late; empty: nothing tells.
     pictures
         (title, stem, instance, found) -> pictures of the solutions that methods have found, and sentences,
         see :class:`.pictures.picture.Compared`; empty: there are none.
@@ -61,6 +64,7 @@ class Face:
     prove: str = ""
     prove_below: str = ""
     write_certificate: str = ""
+    misses: str = ""
     pictures: str = ""
     explain: str = ""
     draw_explanation: str = ""

@@ -192,6 +192,7 @@ FACE = Face(
     prove="offloadlib.formulations.structured.decomposition.branch_and_price:prove",
     prove_below="offloadlib.formulations.structured.limited.branch_and_price:prove_below",
     write_certificate="offloadlib.formulations.structured.certificate:write_certificate",
+    misses="offloadlib.formulations.structured.limited.misses:nearest_misses",
     pictures="offloadlib.pictures.structured.compared:pictures",
     explain="offloadlib.explaining:explain",
     draw_explanation="offloadlib.pictures.structured.prices:prices",

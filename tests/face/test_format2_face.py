@@ -13,12 +13,15 @@ import pytest
 from brute2 import optimum
 from format2 import random_format2
 from matplotlib.collections import PathCollection, QuadMesh
+from processes import here
 from strategies import instance_of
 
+import offloadlib
 from offloadlib.comparing import tables
 from offloadlib.comparing.run import compare
 from offloadlib.explaining import explain
-from offloadlib.instances import Evaluation, InputError, Instance, Solution, evaluate
+from offloadlib.formulations.structured.limited.misses import nearest_misses
+from offloadlib.instances import Evaluation, InputError, Instance, Solution, evaluate, write
 from offloadlib.instances.structured.model import LOCAL, REFUSED
 from offloadlib.instances.structured.timeline import telling_device, timeline
 from offloadlib.pictures.picture import Compared, Picture
@@ -145,6 +148,41 @@ def test_a_report_of_instances_with_and_without_solutions(tmp_path: Path) -> Non
             assert refused or "late" not in section.table.header
         for limit in document.get("limits", ()):
             assert best is None or limit["id"] in page
+
+
+UNSERVABLE, CLASH = random_format2(0), random_format2(1)
+"""Instances without a solution: through the fault of a device, and of limits that no device breaks alone."""
+
+
+@pytest.mark.parametrize("method", ["local", "heft", "milp-arrays", "cpsat", "btod", "branch-and-price"])
+def test_every_method_names_devices_that_cannot_be_served(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instance, path = instance_of(UNSERVABLE), tmp_path / "instance.json"
+    misses = list(nearest_misses(instance).values())
+    assert misses and optimum(UNSERVABLE) is None
+    assert offloadlib.solve(instance, method).run["reasons"] == misses
+    write(instance, path)
+    told = here(capsys, "solve", path, "-m", method)
+    assert told.returncode == 0
+    assert misses[0] in told.stderr
+    frame = compare([instance], method)
+    assert frame["message"][0].startswith(misses[0])
+
+
+@pytest.mark.parametrize("method", ["milp-arrays", "branch-and-price"])
+def test_limits_that_clash_are_named_with_the_proof(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert optimum(CLASH) is None and not nearest_misses(instance_of(CLASH))
+    files = [tmp_path / name for name in ("instance.json", "solution.json", "proof.json")]
+    write(instance_of(CLASH), files[0])
+    told = here(capsys, "solve", files[0], "-m", method)
+    assert ("cannot be kept" in told.stderr) == (method == "branch-and-price")
+    assert ("which limits clash" in told.stderr) == (method != "branch-and-price")
+    told = here(capsys, "solve", files[0], "-m", method, "-o", files[1], "--certificate", files[2])
+    assert "cannot be kept" in told.stderr
+    assert here(capsys, "check", files[0], files[1], "--certificate", files[2]).returncode == 0
 
 
 def test_worths_bound_what_more_of_a_limit_saves() -> None:

@@ -70,7 +70,9 @@ def test_the_largest_cost_of_many_devices_is_found_below_ceilings(
     method: Callable[[Instance, Budget], Result],
 ) -> None:
     """Without ceilings nothing better than all-local was found, whose largest cost is 1."""
-    instance = replace(load("paper-m040"), objective="max")
+    given = load("paper-m040")
+    assert isinstance(given, Instance)
+    instance = replace(given, objective="max")
     result = method(instance, Budget(time_limit=60))
     assert result.status is Status.OPTIMAL
     assert evaluate(instance, result.solution).feasible

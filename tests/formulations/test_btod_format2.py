@@ -90,7 +90,7 @@ def test_a_device_that_cannot_be_served_is_named() -> None:
     instance = form.from_document(random_format2(0))
     told = nearest_misses(instance)
     assert told
-    assert run(instance, "btod").run["unservable"] == list(told.values())
+    assert run(instance, "btod").run["reasons"] == list(told.values())
 
 
 def test_at_the_time_limit_the_best_so_far_comes_back() -> None:

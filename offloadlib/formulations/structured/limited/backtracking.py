@@ -60,7 +60,7 @@ def solve(instance: Instance, budget: Budget) -> Result:
     -------
     Result
         Its record has the ``rounds``, the most ``decisions`` listed in one, and the devices that cannot be
-        served (``unservable``), if there are such.
+        served (``reasons``), if there are such.
     """
     with alarm(budget.time_limit) as stopped:
         run = _Backtracking(instance, budget, stopped)
@@ -150,7 +150,7 @@ class _Backtracking(Run[Solution | None]):
     def search(self) -> None:
         """Search to the end."""
         if unservable := nearest_misses(self.instance, self.stop):
-            self.record["unservable"] = list(unservable.values())
+            self.record["reasons"] = list(unservable.values())
             self.prove(math.inf)
             return
         self.offer(_in_turn(self.lister, np.zeros(len(self.right))))
