@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from offloadlib.formulating import stated
-from offloadlib.formulations.structured.decomposition.master import Master, Node
-from offloadlib.formulations.structured.decomposition.pricing import Prices
+from offloadlib.formulations.structured.decomposition.master import Master, Node, lagrangian_bound
+from offloadlib.formulations.structured.decomposition.pricing import Prices, price
 from offloadlib.formulations.structured.metered import constant
 from offloadlib.formulations.structured.search import unconnected_cost
 from offloadlib.instances import AnyInstance, InputError, Instance, Solution, evaluate
@@ -117,8 +117,8 @@ def lagrangian(instance: AnyInstance, prices: Prices) -> AtPrices:
             raise InputError("prices", [(name, f"of shape {np.shape(values)}, not ({data.num_points},)")])
         if not (np.isfinite(values).all() and (np.asarray(values) >= 0).all()):
             raise InputError("prices", [(name, "must be numbers that are not negative")])
-    bound, found = _master(data).lagrangian(prices, None)
-    return AtPrices(bound, found.value, found.solution)
+    found = price(data, prices)
+    return AtPrices(lagrangian_bound(data, prices, found.value), found.value, found.solution)
 
 
 def best_prices(instance: AnyInstance) -> Prices:
@@ -132,8 +132,9 @@ def best_prices(instance: AnyInstance) -> Prices:
         If the instance is not of kind structured and version 1.
     """
     data = _of_version_1(instance, "best_prices")
-    master = _master(data)
-    master.add(Solution.all_local(data))
+    local = Solution.all_local(data)
+    master = Master(data, evaluate(data, local).total)
+    master.add(local)
     return master.generate(None, Node(-math.inf, Prices.zero(data)), math.inf, lambda: False).prices
 
 
@@ -142,7 +143,3 @@ def _of_version_1(instance: AnyInstance, function: str) -> Instance:
     if (reason := data.beyond(FORMAT_1)) is not None:
         raise InputError(function, [("", reason)])
     return data
-
-
-def _master(instance: Instance) -> Master:
-    return Master(instance, evaluate(instance, Solution.all_local(instance)).total)

@@ -94,6 +94,14 @@ def penalty_unit(upper: float, local: float) -> float:
     return max(min(max(upper, local), MOST_TIMES_UPPER * upper), SMALLEST)
 
 
+def lagrangian_bound(instance: Instance, prices: Prices, value: Floats) -> float:
+    """The Lagrangian bound where the devices cost so much with prices."""
+    limits = instance.points
+    channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
+    paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
+    return difference(float(np.sum(value)), paid)
+
+
 class Master:
     """Columns of an instance, and their linear program under changing restrictions.
 
@@ -270,14 +278,7 @@ class Master:
         )
         if ceilings is None or ceilings.min() > -np.inf:
             self.seconds = time.perf_counter() - begun
-        return self._bound(prices, found.value), found
-
-    def _bound(self, prices: Prices, value: Floats) -> float:
-        """The Lagrangian bound where the devices cost so much with prices."""
-        limits = self.instance.points
-        channels = np.where(limits.channels == UNLIMITED, 0, limits.channels)
-        paid = float(prices.capacity @ limits.capacity) + float(prices.channels @ channels)
-        return difference(float(np.sum(value)), paid)
+        return lagrangian_bound(self.instance, prices, found.value), found
 
     def again(self, node: Node, changed: Collection[int], restrictions: Restrictions | None) -> float:
         """The Lagrangian bound at the prices of a node, whose values still hold but for some devices."""
@@ -286,7 +287,7 @@ class Master:
         bound, found = self.lagrangian(node.prices, restrictions, ceilings=ceilings)
         if node.values is None:
             return bound
-        return self._bound(node.prices, np.where(known, node.values, found.value))
+        return lagrangian_bound(self.instance, node.prices, np.where(known, node.values, found.value))
 
     def _kept(self, node: Node, changed: Collection[int], ceilings: Floats) -> Mask:
         """Which devices need not be priced again: nothing is looked for below their ceilings."""
@@ -313,7 +314,7 @@ class Master:
         value = found.value
         if at.values is not None:
             value = np.where(known, at.values, value)
-            bound = self._bound(at.prices, value)
+            bound = lagrangian_bound(self.instance, at.prices, value)
         if self.searched:
             for group, places in zip(self.instance.groups, found.solution.places, strict=True):
                 better[group.members] |= (places != LOCAL).any(axis=1)
