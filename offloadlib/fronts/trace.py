@@ -130,6 +130,7 @@ class Tracer:
             sizes = front.sizes(low, high, points)[:-1] if high > low else []
         for size in sizes:
             self._solve(front, size)
+        self._forget()
         return sorted((point for point in self.points if point.front == front.name), key=_size)
 
     def _solve(self, front: Front, size: float) -> FrontPoint:
@@ -144,7 +145,8 @@ class Tracer:
         if known is not None and not math.isnan(known.y):
             self._recall(known, instance)
         self.points.append(point)
-        self._write(sorted(self.points, key=_size))
+        self._known[stem, sha256] = point
+        self._write()
         self.on_point(point, known is not None)
         return point
 
@@ -206,7 +208,16 @@ class Tracer:
         ]
         return min(sound, key=lambda pair: pair[0], default=(0.0, None))[1]
 
-    def _write(self, points: list[FrontPoint]) -> None:
+    def _forget(self) -> None:
+        """Leave out of the table what an earlier run has of these fronts at other sizes, or of other data."""
+        fronts = {point.front for point in self.points}
+        kept = [point for point in self._known.values() if point.front not in fronts]
+        self._known = {(point.stem, point.sha256): point for point in (*kept, *self.points)}
+        self._write()
+
+    def _write(self) -> None:
+        """All that is known: points of an earlier run that are still to come, and other fronts."""
+        points = sorted(self._known.values(), key=_size)
         with replacing(self.folder / TABLE) as file:
             file.write(table(points).to_csv(index=False).encode())
 

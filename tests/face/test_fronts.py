@@ -17,7 +17,7 @@ from strategies import DOCUMENT, changed, instance_of, put
 from offloadlib import check
 from offloadlib.cli.app import main
 from offloadlib.fronts.front import CostLimit, SumLargest, resized
-from offloadlib.fronts.trace import TABLE, Tracer, read_table
+from offloadlib.fronts.trace import TABLE, FrontPoint, Tracer, read_table
 from offloadlib.instances import Budget, InputError, read, read_solution
 from offloadlib.pictures.front import front as draw
 from offloadlib.pictures.style import save
@@ -109,6 +109,28 @@ def test_what_is_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     points = Tracer(tmp_path, budget=BUDGET).trace(front, 3)
     assert kept[0] in points
     assert len(calls) == 1 + len(points)
+
+
+def test_the_table_keeps_other_fronts_and_points_that_are_still_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = instance_of(DOCUMENT)
+    one, other = (CostLimit.of_instance(instance, f"capacity:{name}") for name in instance.points.ids[:2])
+
+    def traced(front: CostLimit, points: int) -> list[FrontPoint]:
+        return Tracer(tmp_path, budget=BUDGET).trace(front, points)
+
+    first, second = traced(one, 3), traced(other, 2)
+    assert read_table(tmp_path / TABLE) == [*first, *second]
+
+    def stopped(point: FrontPoint, known: bool) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Tracer(tmp_path, budget=BUDGET, on_point=stopped).trace(one, 3)
+    assert read_table(tmp_path / TABLE) == [*first, *second]
+    fewer = traced(one, 2)
+    assert read_table(tmp_path / TABLE) == [*fewer, *second]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ then. What HiGHS says of that is a bound too, but a claim, which a certificate c
 
 **The largest cost.** Where it counts, little of a linear program is whole, and rounding it finds little. The
 least sum of costs below a ceiling (:mod:`.ceiling`) finds more: the ceiling is first what would be optimal,
-and then halves what is between bound and incumbent. That nothing is below a ceiling is a bound, too, which no
-certificate can state: only :func:`solve` counts it.
+and then halfway to that. That nothing is below a ceiling is a bound, too, which no certificate can state:
+only :func:`solve` counts it.
 
 **Sums that are too large by a hair.** Limits are exact, the master has tolerances. A whole solution of the
 master that breaks a limit is none: prices on that limit alone prove it where no other decisions use less, and
@@ -140,12 +140,8 @@ SCARCE = 1.1
 TURNS, MOST_TURNS = 30, 60
 """Times that they are asked: after a solution is found, and in all."""
 
-LEVELS, LEVELLING, MOST_LEVELLING = 30, 0.25, 10.0
-"""Ceilings that are tried at the most, as halving so often is the gap of an optimum; and the share of the
-time that is left, and seconds, for one."""
-
-UNDECIDED = 4
-"""Ceilings below which nothing is found and nothing is ruled out, after which no other one is tried."""
+LEVELLING, MOST_LEVELLING = 0.4, 20.0
+"""Share of the time that is left for solutions below a ceiling, and seconds."""
 
 WHATEVER = 1.0 - 1e-9
 """A gap at which any solution will do."""
@@ -328,7 +324,6 @@ class BranchAndPrice(Run[Solution | None]):
                 self._exchange(root.state.node)
             if self.lower_bound < self.cutoff:
                 self._round(root.state.node, complete and not self.certify)
-            self._level(BranchAndPrice.run)
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -378,6 +373,7 @@ class BranchAndPrice(Run[Solution | None]):
     def _seek(self, at: _Reached) -> None:
         self._dive(at)
         self._round(at.node)
+        self._level(BranchAndPrice.run)
 
     def _dive(self, at: _Reached) -> None:
         dive(at, lambda node: node.bound >= self.cutoff or self.late(), self._split, self._dived)
@@ -579,25 +575,19 @@ class BranchAndPrice(Run[Solution | None]):
     # Incumbents ---------------------------------------------------------------------------------------
 
     def _level(self, run: Callable[[BranchAndPrice], Termination]) -> None:
-        """Solutions whose dearest device costs less, where that counts: by searches below ceilings."""
-        if not self.instance.by_largest:
-            return
-        low, undecided = self.lower_bound, 0
-        ceiling = math.inf if self.solution is None else self._enough
-        for _ in range(LEVELS):
-            if self.lower_bound >= self.cutoff or undecided == UNDECIDED or self.late():
-                return
+        """Solutions whose dearest device costs less, where that counts: by searches below ceilings, that of
+        an optimum first, and then halfway to it, until nothing is found."""
+        ceiling, halved = math.inf if self.solution is None else self._enough, False
+        while self.instance.by_largest and self.lower_bound < self.cutoff and not self.late():
             search = self._below(ceiling, run)
-            if not self.take(search.solution):
-                if ceiling == math.inf:
-                    return
-                if search.lower_bound < math.inf:
-                    undecided += 1
-                elif not self.certify:
-                    self.prove(ceiling)
-                low = ceiling
+            found = self.take(search.solution)
+            if search.lower_bound == math.inf > ceiling and not self.certify:
+                self.prove(ceiling)
             self.report()
-            ceiling = 0.5 * (max(low, self.lower_bound) + self.objective)
+            if not found and (halved or ceiling == math.inf):
+                return
+            halved = math.isfinite(ceiling)
+            ceiling = 0.5 * (self.lower_bound + self.objective) if halved else self._enough
 
     def _below(self, ceiling: float, run: Callable[[BranchAndPrice], Termination]) -> BranchAndPrice:
         """A search for any solution in which no device costs more."""
