@@ -41,15 +41,16 @@ def tidy(points: Iterable[DataPoint], rows: Mapping[str, StudyRow]) -> pd.DataFr
         ``experiment``, ``x``, ``repetition``, ``method``, ``cost``, ``bound`` (the certified one of the
         instance), ``proven`` (whether it closes the gap of the best cost), ``ratio`` (cost over the optimum,
         or over the bound where that is not proven), ``saving``, ``utilisation``, ``fairness``, ``worse_off``,
-        ``time`` (NaN unless measured, alone). What the checker did not accept has no numbers. What a row
-        has ``stated`` (in its record, by these names) counts instead, and has no optimum beside it: it is
-        the cost in another reading of the problem.
+        ``time`` (NaN unless measured, alone, and longer than the clock can tell). What the checker did not
+        accept has no numbers. What a row has ``stated`` (in its record, by these names) counts instead, and
+        has no optimum beside it: it is the cost in another reading of the problem.
     """
     records = []
     for point in points:
         row = rows[point.job.key]
         sound = row["status"] in ("optimal", "feasible")
         number = {name: _float(row[name]) if sound else math.nan for name in _NUMBERS}
+        timed = row["alone"] and "timed_runs" in row["run"] and number["time"] > 0.0
         stated = row["run"].get("stated", {}) if sound else {}
         records.append(
             {
@@ -60,7 +61,7 @@ def tidy(points: Iterable[DataPoint], rows: Mapping[str, StudyRow]) -> pd.DataFr
                 "instance": row["sha256"] + ("-otherwise" if stated else ""),
                 **{_NUMBERS[name]: value for name, value in number.items()},
                 **stated,
-                "time": number["time"] if row["alone"] and "timed_runs" in row["run"] else math.nan,
+                "time": number["time"] if timed else math.nan,
             }
         )
     frame = pd.DataFrame(records)

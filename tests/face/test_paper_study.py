@@ -338,13 +338,15 @@ def test_rows_get_ratios_to_what_is_proven() -> None:
         "e": _row("j", GSOD1, 9.0, alone=False),
         "f": _row("j", GSOD2, 10.0, status="rejected"),
         "g": _row("j", GSOD2, 10.0, run={}),
+        "h": _row("j", GSOD2, 10.0, time=0.0),
     }
     jobs: list[Any] = [SimpleNamespace(key=key) for key in rows]
     frame = tidy([DataPoint("devices", 40, 0, job) for job in jobs], rows).set_index(pd.Index(rows))
-    assert frame["ratio"].dropna().to_dict() == {"a": 1.0, "b": 1.2, "d": 10 / 8, "e": 9 / 8, "g": 10 / 8}
-    assert frame["proven"].tolist() == [True, True, True, False, False, False, False]
-    assert frame["time"].isna().tolist() == [False, False, True, False, True, True, True]
-    assert frame["cost"].isna().tolist() == [False, False, True, False, False, True, False]
+    ratios = {"a": 1.0, "b": 1.2, "e": 9 / 8, **dict.fromkeys("dgh", 10 / 8)}
+    assert frame["ratio"].dropna().to_dict() == ratios
+    assert frame["proven"].tolist() == [True, True, True, False, False, False, False, False]
+    assert frame["time"].isna().tolist() == [False, False, True, False, True, True, True, True]
+    assert frame["cost"].isna().tolist() == [False, False, True, False, False, True, False, False]
 
 
 # The plan and the page ----------------------------------------------------------------------------
