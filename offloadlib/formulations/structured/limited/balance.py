@@ -23,7 +23,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
 from offloadlib.instances.arrays import Floats, Ints
@@ -163,6 +162,8 @@ class Balance:
     def _best_known(self, middle: Charge, width: float) -> tuple[Charge, float, bool]:
         """The best prices in a box for the decisions that are known; the bound that these give there, and
         whether the box holds it."""
+        from scipy.optimize import minimize  # few need it, and it takes long to import
+
         known = KnownColumns.of(self._columns, self._lagrangian.finite)
         worth, reach = self._worth(middle)
         low, high = np.maximum(worth - width * reach, 0.0), worth + width * reach
