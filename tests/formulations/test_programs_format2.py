@@ -85,6 +85,21 @@ def test_all_features_equal_brute_force(name: str, document: Document) -> None:
     equals_brute_force(name, document)
 
 
+@pytest.mark.parametrize("objective", ["sum", "max"])
+@pytest.mark.parametrize("name", EXACT)
+def test_rejections_that_forbid_to_refuse_cost_no_digits(name: str, objective: str) -> None:
+    """10^9 for a refusal that nobody needs, where all the rest costs 1."""
+    for seed in range(count(500, 40)):
+        document = random_format2(seed, max_subtasks=3)
+        document["cost"]["objective"] = objective
+        for device in document["devices"]:
+            device["rejection"] = 1e9
+        best = optimum(document)
+        assert best is not None
+        if best[0] < 1e6:
+            equals_brute_force(name, document)
+
+
 @pytest.mark.parametrize("solve", [paths.solve, stages.solve])
 def test_other_formulations_equal_brute_force(solve: Solve) -> None:
     for seed in range(count(500, 40)):

@@ -30,6 +30,12 @@ Record = dict[str, Any]
 AGAIN = 3
 """Runs in another unit, at the most."""
 
+AGAIN_AFTER = (Termination.FINISHED, Termination.GAP, Termination.FAILED)
+"""What another unit, or smaller rejections, can mend."""
+
+HAIR = 1e-12
+"""Relative: what sums of products lose by rounding, many times over."""
+
 
 class LimitedSearch(Run[Solution | None]):
     """A run on an instance of format 2; its bound is infinite where it is proven that there is no solution.
@@ -37,7 +43,7 @@ class LimitedSearch(Run[Solution | None]):
     Attributes
     ----------
     instance
-        The instance.
+        The instance, its rejections just dear enough.
     constant
         What programs leave out of the objective.
     cuts
@@ -47,8 +53,15 @@ class LimitedSearch(Run[Solution | None]):
     def __init__(self, instance: Instance, budget: Budget) -> None:
         super().__init__(instance, budget, budget.start, least(instance))
         self.instance = instance
-        self.constant = constant(instance)
         self.cuts: list[Cover] = []
+        self.narrow(instance)
+
+    def narrow(self, instance: Instance) -> bool:
+        """Let refusals be no dearer than they must be; whether the dearest is far less dear than before."""
+        before = dearest(self.instance)
+        self.instance = dear_enough(instance, self.objective)
+        self.constant = constant(self.instance)
+        return FAR * dearest(self.instance) < before
 
     @property
     def start(self) -> Solution | None:
@@ -196,14 +209,19 @@ def run(instance: Instance, budget: Budget, method: Improve) -> Result:
 
     def conclude() -> Termination:
         nonlocal record
-        ended = Termination.FINISHED
-        for _ in range(AGAIN):
-            reference = magnitude(instance, search.solution)
-            ended, record = method(search, reference)
-            if ended not in (Termination.FINISHED, Termination.GAP) or search.solution is None:
+        for left in reversed(range(AGAIN)):
+            reference, failure = magnitude(instance, search.solution), None
+            try:
+                ended, record = method(search, reference)
+            except SolverError as error:
+                ended, failure = Termination.FAILED, error
+            again = search.narrow(instance)
+            if ended is not Termination.FAILED and search.solution is not None:
+                again |= FAR * magnitude(instance, search.solution) < reference
+            if not (left and again and ended in AGAIN_AFTER) or search.optimal:
                 break
-            if search.optimal or FAR * magnitude(instance, search.solution) >= reference:
-                break
+        if failure is not None:
+            raise failure
         return ended
 
     if not search.optimal:
@@ -213,11 +231,42 @@ def run(instance: Instance, budget: Budget, method: Improve) -> Result:
 
 
 def least(instance: Instance) -> float:
-    """A bound that costs nothing: nothing costs less than 0, if no fee and no rejection does."""
-    points, devices = instance.points, instance.devices
-    paid = [points.fee_subtask, points.fee_work, np.nan_to_num(devices.rejection)]
-    paid += [np.nan_to_num(group.exceptions.fee) for group in instance.groups]
-    return -math.inf if any((part < 0).any() for part in paid) else 0.0
+    """A bound that costs nothing: all fees and rejections alone."""
+    floor = floors(instance)
+    if instance.by_largest:
+        return float(floor.max())
+    return math.fsum(floor.tolist()) - HAIR * float(np.abs(floor).sum())
+
+
+def floors(instance: Instance) -> Floats:
+    """(M,) what devices cost at least, their weights included: their least fees or their rejections."""
+    devices, paid = instance.devices, np.empty(instance.num_devices)
+    for number, group in enumerate(instance.groups):
+        places = options(instance, number)
+        fee = np.where(places.allowed, places.fee, np.inf).min(axis=2).sum(axis=1)
+        paid[group.members] = np.fmin(fee, devices.rejection[group.members])
+    paid = devices.weight * np.where(np.isfinite(paid), paid, 0.0)
+    return np.asarray(paid - HAIR * np.abs(paid))
+
+
+def dearest(instance: Instance) -> float:
+    """What the dearest refusal costs."""
+    costs = instance.devices.weight * np.nan_to_num(instance.devices.rejection)
+    return float(np.abs(costs).max())
+
+
+def dear_enough(instance: Instance, objective: float) -> Instance:
+    """The instance with rejections that are just dear enough for no better solution than a known one to have
+    them: what bounds its objective bounds the true one, and its optimum is the same.
+
+    Rejections are what people forbid something with: 10^9 where all the rest costs 1 leaves a program, whose
+    constant they are, no digits for the rest.
+    """
+    devices, floor = instance.devices, floors(instance)
+    others = 0.0 if instance.by_largest else math.fsum(floor.tolist()) - floor
+    most = np.full(instance.num_devices, np.inf)
+    np.divide(objective + abs(objective) - others, devices.weight, out=most, where=devices.weight > 0)
+    return replace(instance, devices=replace(devices, rejection=np.minimum(devices.rejection, most)))
 
 
 def magnitude(instance: Instance, solution: Solution | None) -> float:
