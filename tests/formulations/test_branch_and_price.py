@@ -317,7 +317,8 @@ def test_an_interrupted_program_leaves_what_it_has(monkeypatch: pytest.MonkeyPat
     "name", ["wfinstances-sarek-m008-measured", "wfinstances-methylseq-m005-measured", "dense", "wide"]
 )
 def test_no_later_than_prices_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A root that takes all the time leaves no worse a solution than method ``price`` has."""
+    """Without the program's relaxation, a root that takes all the time leaves no worse a solution than
+    method ``price`` has."""
     drawn = {"dense": ("layered-10", 12), "wide": ("series-parallel-15", 15)}
     if name in drawn:
         application, devices = drawn[name]
@@ -330,6 +331,7 @@ def test_no_later_than_prices_alone(name: str, monkeypatch: pytest.MonkeyPatch) 
 
     other = find("price").load()(instance, Budget())
     monkeypatch.setattr(branch_and_price, "SOON", 0.0)
+    monkeypatch.setattr(branch_and_price, "PROGRAMMED", 0)
     monkeypatch.setattr(branch_and_price._Search, "_bound", endless)
     result = solve(instance, Budget(time_limit=1e6))
     assert result.termination is Termination.TIME_LIMIT

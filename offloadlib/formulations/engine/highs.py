@@ -262,6 +262,7 @@ class LinearRelaxation:
 
     def __init__(self, program: MixedIntegerProgram) -> None:
         self._solver = _load(replace(program, integer=np.empty(0, dtype=np.int64)), 1.0)
+        self._duals: Floats = np.empty(0)
 
     def solve(self, time_limit: float) -> Floats | None:
         """Values of the columns at an optimum, or None at the time limit.
@@ -278,13 +279,20 @@ class LinearRelaxation:
             raise KeyboardInterrupt
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        return np.array(self._solver.getSolution().col_value)
+        found = self._solver.getSolution()
+        self._duals = np.array(found.row_dual)
+        return np.array(found.col_value)
 
     @property
     def objective(self) -> float:
         """The value of the optimum that was found last."""
         value: float = self._solver.getInfo().objective_function_value
         return value
+
+    @property
+    def duals(self) -> Floats:
+        """Of the rows that there were, at the optimum that was found last; none before there is one."""
+        return self._duals
 
     def add(self, rows: csr_array) -> None:
         """Add rows that must be at least 0."""

@@ -21,8 +21,10 @@ those that some leaf needs, or in a large tree all, since they make its leaves e
 **Values.** A child begins at its parent's prices, where only the device that was branched on has another
 value.
 
-**Program.** Where the root's prices take too long, the program of :mod:`..milp.arrays` has a share of the
-time that is left, and all of it while its bound is ahead; no certificate has a place for what it proves.
+**Program.** Where searches for rough prices take long, the duals of the relaxation of the program of
+:mod:`..milp.arrays` are the first prices (:mod:`.relaxation`). Where pricing bounds less than the relaxation,
+and the root takes too long, the program has a share of the time that is left, and all of it while its bound
+is ahead; no certificate has a place for what it proves.
 
 **Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
 enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
@@ -73,10 +75,11 @@ from . import city
 from .dual import Dual
 from .finish import Finish, enumerated
 from .limits import PricedLimits
-from .master import Column, Master, Node, Step
+from .master import Column, Master, Node, Step, lagrangian_bound
 from .patterns import Levels, enumerable
 from .pricing import NEVER, Prices, Restrictions, difference, price
 from .primal import Primal, pack
+from .relaxation import relaxation
 from .splits import Split, chosen
 from .tatonnement import rough
 
@@ -93,6 +96,9 @@ AT_ROOT = 0.2
 ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
+
+GAINED = 0.1
+"""Share of what pricing adds to the relaxation that more effort has to gain to grow again."""
 
 AS_PROGRAM = 0.3
 """Share of the time that is left for the mixed-integer program where the root's prices take too long."""
@@ -271,6 +277,7 @@ class _Search(Run[Solution]):
         self.fixings: list[_Fixing] = []
         self.needed: set[tuple[int, int, bool]] | None = None  # of what is fixed, by leaves; None: all
         self.found: dict[int, Charged] = {}  # leaves that need none of it any more
+        self.behind = True  # whether pricing may bound less than the program does
         self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
@@ -291,14 +298,12 @@ class _Search(Run[Solution]):
         return alarm(share * self.budget.time_limit - self.seconds)
 
     def run(self) -> Termination:
-        first = self._rough()
-        if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
-            self.master.effort = ROUGH_SEARCH
+        first = self._first()
         root = self._bound(0, (), first, share=AT_ROOT)
         slow = self.late(AT_ROOT)
         if root.bound < self.cutoff:
-            self._construct(root.state.node.prices)
-            if slow and not self._near(root) and not self.certify:
+            self._construct(root.state.node)
+            if slow and self.behind and not self._near(root) and not self.certify:
                 self._program()
             if self.lower_bound >= self.cutoff:
                 return Termination.FINISHED
@@ -319,9 +324,14 @@ class _Search(Run[Solution]):
         self._dive(at)
         self._round()
 
+    @property
+    def _programmable(self) -> bool:
+        """Whether the program of all devices is small enough."""
+        return _largest(self.instance) <= PROGRAMMED and arrays.obstacle(self.instance) is None
+
     def _program(self) -> None:
         """The mixed-integer program, as above."""
-        if _largest(self.instance) > PROGRAMMED or arrays.obstacle(self.instance):
+        if not self._programmable:
             return
         self._round()
 
@@ -608,37 +618,83 @@ class _Search(Run[Solution]):
             widths=self.master.widths,
         )
 
-    def _rough(self) -> Node:
-        """Rough prices to begin with (:mod:`.tatonnement`) and their bound, their decisions in the master; a
-        solution of them, where they have taken long."""
+    def _first(self) -> Node:
+        """Prices to begin with and their bound, their decisions in the master; a solution of them, where they
+        have taken long."""
+        if self.master.searched and self._programmable:
+            begun = self._rough(self._long, self._long)
+            if not self._long():
+                return begun
+            relaxed = self._relaxed()
+            if relaxed is not None:
+                return relaxed
+        later = ROUGHLY if self.master.searched else AT_ROOT
+        return self._rough(lambda: self.late(AT_ROOT), lambda: self.late(later), self.master.searched)
+
+    def _long(self) -> bool:
+        """Whether searches for rough prices take long."""
+        return self.seconds > LONG or self.late(SOON)
+
+    def _rough(self, late: Callable[[], bool], later: Callable[[], bool], construct: bool = False) -> Node:
+        """Rough prices (:mod:`.tatonnement`), and if wanted a solution of them where they have taken long."""
         limits = self._limits()
         dual = Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            later = ROUGHLY if self.master.searched else AT_ROOT
-            for table in rough(limits, dual, lambda: self.late(AT_ROOT), lambda: self.late(later)):
+            for table in rough(limits, dual, late, later):
                 self.master.add(limits.solution(table))
-
-        def proven() -> Node:
-            prices = limits.prices(dual.vector)
-            bound = claim(dual.bound) if dual.evaluations else -np.inf
-            self.tree.improve(bound, Charged(prices))
-            return Node(bound, prices)
-
-        best = proven()
-        if dual.evaluations and self.master.searched and self.late(SOON):
+        if dual.evaluations and construct and self._long():
             primal = Primal(limits, self.solution, self.late)
             with contextlib.suppress(OutOfTime):
                 primal.hasten(dual)
-            best = proven()
             self._settle(primal.solution.rows(self.instance))
-        return best
+        if self.late(AT_ROOT):  # many cheap bounds are worth more than one that takes all the time
+            self.master.effort = ROUGH_SEARCH
+        prices, bound = limits.prices(dual.vector), claim(dual.bound) if dual.evaluations else -np.inf
+        self.tree.improve(bound, Charged(prices))
+        return Node(bound, prices)
 
-    def _construct(self, prices: Prices) -> None:
+    def _relaxed(self) -> Node | None:
+        """The prices of the program's relaxation (:mod:`.relaxation`), and their bound; pricing gets ever
+        more effort, while that pays. None where there was no time."""
+        found = relaxation(self.instance, self.objective, self.left)
+        if found is None:
+            return None
+        master, everyone = self.master, range(self.instance.num_devices)
+        master.widths[:] = 0  # elsewhere others suit
+        prices, known = found
+        relaxed, best = lagrangian_bound(self.instance, prices, known), -np.inf
+        value = np.zeros_like(known) if self.certify else known  # the checker searches
+        effort: int | None = ROUGH_SEARCH
+        master.effort = effort
+        with self._alarm(AT_ROOT) as master.stopped:
+            while True:
+                node, _ = master.extend(Node(-np.inf, prices), None, 0.0, everyone)
+                assert node.values is not None
+                value, gained, best = np.maximum(value, node.values), node.bound - best, max(node.bound, best)
+                if master.stopped[0]:  # so much takes too long
+                    master.effort = effort
+                    break
+                effort = master.effort
+                if gained < GAINED * (best - relaxed) or not master.try_harder():
+                    break
+        master.stopped = self.stopped
+        self.behind = best < relaxed
+        node = Node(claim(lagrangian_bound(self.instance, prices, value)), prices, values=value)
+        self.tree.improve(node.bound, Charged(prices))
+        self._construct(node)
+        return node
+
+    def _construct(self, node: Node) -> None:
         """Solutions from the root's prices, two ways (:mod:`.primal`)."""
-        limits = self._limits()
+        limits, prices = self._limits(), node.prices
+        vector = limits.vector(prices.capacity, prices.channels)
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            dual.evaluate(limits.vector(prices.capacity, prices.channels))
+            if self.master.searched and node.values is not None:  # as found, since that has taken long
+                table = limits.table(self.master.cheapest(prices))
+                dual.seen(vector, node.bound, node.values, table)
+            else:
+                dual.evaluate(vector)
             table = primal.cheapest(dual)
             pack(limits, table)
             primal.improve(dual, table)

@@ -222,6 +222,13 @@ class Master:
         """The columns that cost more with prices than ``most`` (M,)."""
         return set(np.flatnonzero(self._priced(prices) > most[self._device]).tolist())
 
+    def cheapest(self, prices: Prices) -> Solution:
+        """Of each device, the column that costs least with prices."""
+        rows = Solution.all_local(self.instance).rows(self.instance)
+        for i in np.argsort(-self._priced(prices), kind="stable").tolist():
+            rows[self.columns[i].device] = list(self.columns[i].places)
+        return Solution.from_rows(self.instance, rows)
+
     def cheap(self, prices: Prices, most: Floats, path: Iterable[Step]) -> list[tuple[int, tuple[int, ...]]]:
         """The device and the places of columns that cost no more, and that branches leave."""
         found = set(np.flatnonzero(self._priced(prices) <= most[self._device]).tolist())
@@ -320,6 +327,13 @@ class Master:
                 better[group.members] |= (places != LOCAL).any(axis=1)
         return Node(bound, at.prices, {}, value), self.add(found.solution, better & ~known)
 
+    def try_harder(self) -> bool:
+        """Price with more effort from now on; whether that is possible."""
+        if self.effort is None:
+            return False
+        self.effort = GROWTH * self.effort if GROWTH * self.effort < LARGEST_SEARCH else None
+        return True
+
     def generate(
         self,
         restrictions: Restrictions | None,
@@ -405,11 +419,7 @@ class _Steps(Steps[Prices]):
         return found.bound, new > 0
 
     def try_harder(self) -> bool:
-        effort = self._master.effort
-        if effort is None:
-            return False
-        self._master.effort = GROWTH * effort if GROWTH * effort < LARGEST_SEARCH else None
-        return True
+        return self._master.try_harder()
 
     def loosen(self) -> bool:
         return self._program.harden()

@@ -59,12 +59,16 @@ class Formulated:
         Where its variables stand, for each group.
     air, served
         (M,) where air_m, served_m stand; -1: not there.
+    capacity, channels
+        (N,) the rows of these limits; -1: not there.
     """
 
     program: MixedIntegerProgram
     columns: tuple[Layout, ...]
     air: Ints
     served: Ints
+    capacity: Ints
+    channels: Ints
 
 
 def obstacle(instance: Instance) -> str | None:
@@ -124,8 +128,8 @@ def formulate(instance: Instance) -> Formulated:
     for part in parts:
         _assignment(rows, part)
         _transfers(rows, part)
-    _capacities(rows, instance, parts)
-    _channels(rows, instance, air)
+    capacity = _capacities(rows, instance, parts)
+    channels = _channels(rows, instance, air)
     for part in parts:
         _air(rows, part, air)
         _finish_times(rows, part)
@@ -156,7 +160,7 @@ def formulate(instance: Instance) -> Formulated:
         program.cost[largest], program.lower[largest] = 1.0, -np.inf
     if instance.version > 1:
         _bounds(program, instance, columns)
-    return Formulated(program, columns, air, served)
+    return Formulated(program, columns, air, served, capacity, channels)
 
 
 def _bounds(program: MixedIntegerProgram, instance: Instance, columns: tuple[Layout, ...]) -> None:
@@ -359,6 +363,7 @@ class _Rows:
         self._lengths: list[Ints] = []
         self.lower: list[Floats] = []
         self.upper: list[Floats] = []
+        self.count = 0
 
     def add(
         self,
@@ -370,6 +375,7 @@ class _Rows:
         count = len(entries[0][0])
         if count == 0:
             return
+        self.count += count
         columns = [where.reshape(count, -1) for where, _ in entries]
         values = [np.broadcast_to(value, where.shape).reshape(count, -1) for where, value in entries]
         together = np.concatenate(columns, axis=1)
@@ -411,11 +417,15 @@ def _along(columns: Ints, subtasks: Ints | None = None) -> Ints:
     return np.ascontiguousarray(chosen.T).ravel()
 
 
-def _capacities(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
-    capacity = finite(instance.points.capacity[instance.points.capacity > 0])
+def _capacities(rows: _Rows, instance: Instance, parts: list[_Part]) -> Ints:
+    usable = np.flatnonzero(instance.points.capacity > 0)
+    capacity = finite(instance.points.capacity[usable])
     placed = [part.columns.place.reshape(part.columns.local.size, len(capacity)) for part in parts]
     limited = np.isfinite(capacity)
+    number = np.full(instance.num_points, -1)
+    number[usable[limited]] = rows.count + np.arange(limited.sum())
     rows.add((np.concatenate(placed).T[limited], 1.0), upper=capacity[limited])
+    return number
 
 
 def _resources(rows: _Rows, instance: Instance, parts: list[_Part]) -> None:
@@ -466,10 +476,13 @@ def _largest(rows: _Rows, part: _Part, largest: int) -> None:
     rows.add((np.full((len(part.members), 1), largest), 1.0), *costs, lower=part.rejection)
 
 
-def _channels(rows: _Rows, instance: Instance, air: Ints) -> None:
+def _channels(rows: _Rows, instance: Instance, air: Ints) -> Ints:
+    number = np.full(instance.num_points, -1)
     for n in np.unique(instance.devices.connected_to[air >= 0]):
         users = (air >= 0) & (instance.devices.connected_to == n)
+        number[n] = rows.count
         rows.add((air[None, users], 1.0), upper=float(instance.points.channels[n]))
+    return number
 
 
 def _air(rows: _Rows, part: _Part, air: Ints) -> None:

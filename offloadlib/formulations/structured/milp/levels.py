@@ -169,6 +169,21 @@ def tighten(
     """
     if not any(diamonds(group.application) for group in instance.groups):
         return program
+    return relaxed(instance, program, columns, time_limit)[0]
+
+
+def relaxed(
+    instance: Instance, program: MixedIntegerProgram, columns: tuple[Layout, ...], time_limit: float
+) -> tuple[MixedIntegerProgram, Floats]:
+    """As :func:`tighten`, with the duals of the relaxation.
+
+    Returns
+    -------
+    program
+        The tightened program.
+    duals
+        Of its rows, 0 for those that were added last; none where there was no time for an optimum.
+    """
     try:
         return _tightened(instance, program, columns, time_limit)
     finally:
@@ -178,7 +193,7 @@ def tighten(
 
 def _tightened(
     instance: Instance, program: MixedIntegerProgram, columns: tuple[Layout, ...], time_limit: float
-) -> MixedIntegerProgram:
+) -> tuple[MixedIntegerProgram, Floats]:
     begun = time.perf_counter()
     relaxation = LinearRelaxation(program)
     for _ in range(ROUNDS):
@@ -196,7 +211,10 @@ def _tightened(
             row_lower=np.append(program.row_lower, np.zeros(rows.shape[0])),
             row_upper=np.append(program.row_upper, np.full(rows.shape[0], np.inf)),
         )
-    return program
+    duals = relaxation.duals
+    if len(duals):
+        duals = np.append(duals, np.zeros(len(program.row_lower) - len(duals)))
+    return program, duals
 
 
 def violated(instance: Instance, columns: tuple[Layout, ...], values: Floats) -> csr_array:

@@ -1,0 +1,59 @@
+"""First prices from the program's relaxation: what it says of devices, against pricing and the solver."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brute import brute_force
+from counts import examples
+from hypothesis import given
+from strategies import instances
+
+from offloadlib.formulations.engine.highs import LinearRelaxation
+from offloadlib.formulations.structured import pooling
+from offloadlib.formulations.structured.decomposition import branch_and_price
+from offloadlib.formulations.structured.decomposition.branch_and_price import solve
+from offloadlib.formulations.structured.decomposition.master import Master, lagrangian_bound
+from offloadlib.formulations.structured.decomposition.pricing import price
+from offloadlib.formulations.structured.decomposition.relaxation import relaxation
+from offloadlib.formulations.structured.milp import arrays
+from offloadlib.formulations.structured.search import can_offload, unconnected_cost
+from offloadlib.instances import Budget, Instance, Solution, evaluate
+from offloadlib.instances.structured.generate import Setting, generate
+
+
+@examples(500)
+@given(instance=instances())
+def test_devices_cost_no_less(instance: Instance) -> None:
+    """At the relaxation's prices a device costs at least what the relaxation says."""
+    objective = evaluate(instance, Solution.all_local(instance)).total
+    found = relaxation(instance, objective, np.inf)
+    assert (found is not None) == (can_offload(instance) and objective > 0)
+    if found is None:
+        return
+    least = price(instance, found.prices).value
+    assert (found.value <= least + 1e-9 * np.abs(least)).all()
+    assert lagrangian_bound(instance, *found) <= brute_force(instance)[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("application", ["layered-12", "series-parallel-12", "chain-6"])
+def test_the_sum_is_the_relaxation(application: str) -> None:
+    instance = generate(Setting(devices=8, applications=(application,), capacity=7), seed=2)
+    found = relaxation(instance, evaluate(instance, Solution.all_local(instance)).total, np.inf)
+    assert found is not None
+    program = LinearRelaxation(arrays.formulate(pooling.pool(instance)).program)
+    assert program.solve(np.inf) is not None
+    bound = lagrangian_bound(instance, *found)
+    assert bound >= (program.objective + unconnected_cost(instance)) * (1 - 1e-6)
+
+
+@examples(100, 20)
+@given(instance=instances())
+def test_where_searches_take_long_the_optimum_is_the_same(instance: Instance) -> None:
+    optimum, _ = brute_force(instance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(branch_and_price, "SOON", -1.0)  # they always do
+        patch.setattr(Master, "searched", True, raising=False)
+        result = solve(instance, Budget(time_limit=1e6))
+    assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
+    assert result.lower_bound == pytest.approx(optimum, rel=1e-8, abs=1e-12)
