@@ -690,7 +690,7 @@ class _Search(Run[Solution]):
         vector = limits.vector(prices.capacity, prices.channels)
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
-            if self.master.searched and node.values is not None:  # as found, since that has taken long
+            if self.master.searched and node.values is not None and self._long():  # as pricing has found them
                 table = limits.table(self.master.cheapest(prices))
                 dual.seen(vector, node.bound, node.values, table)
             else:
