@@ -20,6 +20,7 @@ from strategies import instances, solutions
 from offloadlib import check
 from offloadlib.formulations.structured.certificate import write_certificate
 from offloadlib.formulations.structured.decomposition import branch_and_price
+from offloadlib.formulations.structured.decomposition import master as master_of_columns
 from offloadlib.formulations.structured.decomposition.branch_and_price import prove, solve
 from offloadlib.formulations.structured.decomposition.master import Master, Node, best_prices
 from offloadlib.formulations.structured.decomposition.pricing import Prices, difference
@@ -105,6 +106,18 @@ def test_certificates_of_random_instances(
     instance: Instance, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certified(instance, tmp_path_factory.mktemp("proof"))
+
+
+@examples(200, 6)
+@given(instance=instances(max_devices=3))
+def test_certificates_from_the_prices_of_the_relaxation(
+    instance: Instance, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where searches for rough prices take long, a certificate claims what searches prove."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(branch_and_price._Search, "_long", lambda _: True)
+        patch.setattr(master_of_columns, "labelled", lambda _: False)
+        certified(instance, tmp_path_factory.mktemp("proof"))
 
 
 def test_the_bound_at_the_time_limit_is_valid() -> None:

@@ -11,9 +11,9 @@ from strategies import instances
 
 from offloadlib.formulations.engine.highs import LinearRelaxation
 from offloadlib.formulations.structured import pooling
-from offloadlib.formulations.structured.decomposition import branch_and_price
+from offloadlib.formulations.structured.decomposition import branch_and_price, master
 from offloadlib.formulations.structured.decomposition.branch_and_price import solve
-from offloadlib.formulations.structured.decomposition.master import Master, lagrangian_bound
+from offloadlib.formulations.structured.decomposition.master import lagrangian_bound
 from offloadlib.formulations.structured.decomposition.pricing import price
 from offloadlib.formulations.structured.decomposition.relaxation import relaxation
 from offloadlib.formulations.structured.milp import arrays
@@ -53,7 +53,7 @@ def test_where_searches_take_long_the_optimum_is_the_same(instance: Instance) ->
     optimum, _ = brute_force(instance)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(branch_and_price, "SOON", -1.0)  # they always do
-        patch.setattr(Master, "searched", True, raising=False)
+        patch.setattr(master, "labelled", lambda _: False)
         result = solve(instance, Budget(time_limit=1e6))
     assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
     assert result.lower_bound == pytest.approx(optimum, rel=1e-8, abs=1e-12)
