@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import errors
 from ..arrays import Floats, Ints
 from ..kind import AnyEvaluation, Use
 from .instance import Instance
@@ -228,7 +229,7 @@ class Evaluation(AnyEvaluation):
             total = room.sum()
             words.append(f"{taken.sum():.4g}{f' of {total:.4g}' if np.isfinite(total) else ''} {name}")
         if self.refused.any():
-            words.append(f"{int(self.refused.sum())} devices refused")
+            words.append(f"{errors.counted(int(self.refused.sum()), 'device')} refused")
         return ", ".join(words)
 
 
