@@ -6,7 +6,7 @@ between places is branched on (:mod:`.splits`): local or not, else at one of the
 not. Subtasks that are alike are branched on together, one after the other in the tree. A closed tree proves
 the incumbent optimal, and the tree with the leaves' prices is its certificate
 (:mod:`.structured.certificate`). Nodes are explored by least bound. The first incumbents come from the
-root's prices (:mod:`.primal`), before that from the rough ones where searches for these have taken long;
+root's prices (:mod:`.primal`), before that from the first ones where searches for these have taken long;
 new ones from dives, which settle a tenth of the split devices at a time and generate columns as they go,
 and from the mixed-integer program over the columns generated so far.
 
