@@ -73,12 +73,13 @@ from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
 from .ceiling import Below
 from .columns import valued
-from .decisions import Lister
+from .decisions import MOST_LISTED, Lister, all_listed
 from .exchange import exchanged
 from .filling import filled
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, Master, Node, branches
 from .misses import nearest_misses
+from .renewal import renewed
 from .repair import Repair
 from .rough import rough
 from .settling import settled
@@ -104,11 +105,12 @@ IN_SAMPLE, HALFWAY = 0.2, 0.5
 DEAR = 10.0
 """What artificial columns cost at first, relative to the greatest cost of a device alone."""
 
-MOST_LISTED = 20_000
-"""Decisions of all devices together, subtasks times places, of which the program is made complete."""
-
-COMPLETE_SHARE = 0.8
+COMPLETE_SHARE = 0.6
 """Of the time that is left, for that program where it is complete and its bound counts."""
+
+RENEWAL, LAST_RENEWAL = 0.1, 0.9
+"""Shares of the time that is left, in which some devices after others decide anew: before that program, which
+begins with what that finds, and after it, with what it found."""
 
 HIGH = 2.0**20
 """A price at which a hair is something."""
@@ -252,13 +254,6 @@ def _very_many(instance: Instance) -> bool:
     return of_format_2(instance) and instance.num_devices > LARGE and not instance.by_largest
 
 
-def _listed(instance: Instance) -> bool:
-    """Whether all decisions are so few that they may all be known: each is one place."""
-    few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
-    alone = all(application.size == 1 for application in instance.applications)
-    return few and alone and of_format_2(instance) and not instance.by_largest
-
-
 class BranchAndPrice(Run[Solution | None]):
     def __init__(
         self,
@@ -320,10 +315,14 @@ class BranchAndPrice(Run[Solution | None]):
         if root.bound < self.cutoff:
             complete = self._complete(root.state.node)
             self._construct(root.state.node, complete)
-            if not complete:
+            if complete:
+                self._renew(root.state.node, RENEWAL)
+            else:
                 self._exchange(root.state.node)
             if self.lower_bound < self.cutoff:
                 self._round(root.state.node, complete and not self.certify)
+            if complete:
+                self._renew(root.state.node, RENEWAL if self.certify else LAST_RENEWAL)
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -701,6 +700,20 @@ class BranchAndPrice(Run[Solution | None]):
         if best is not None:
             self._offer(columns.table[best])
 
+    @called_for(all_listed)
+    def _renew(self, node: Node, share: float) -> None:
+        """Better solutions near the incumbent, over all decisions, in a share of the time that is left."""
+        if self.solution is None or self.lower_bound >= self.cutoff:
+            return
+        until, known = (1 - share) * self.left, self._known
+        chosen = known.columns.of(known.limits.table(self.solution))
+        best = renewed(
+            *(self.lagrangian, known.columns, node.charge.prices, chosen, max(node.bound, self._enough)),
+            lambda: self.left < until or self.late(),
+            self.budget.seed,
+        )
+        self._offer(known.columns.table[best])
+
     def _priced(self, charge: Charge) -> Floats:
         """(P,) what known columns cost with prices."""
         columns = self._known.columns
@@ -737,9 +750,9 @@ class BranchAndPrice(Run[Solution | None]):
 
     def _complete(self, node: Node) -> bool:
         """Know every decision that can be part of a better solution; whether that was possible."""
-        return self.ceiling == math.inf and _listed(self.instance) and self._list(node)
+        return self.ceiling == math.inf and all_listed(self.instance) and self._list(node)
 
-    @called_for(_listed)
+    @called_for(all_listed)
     def _list(self, node: Node) -> bool:
         known, columns = self._known, self._known.columns
         gap, lister = self.objective - node.bound, Lister(self.instance, self._stopped)

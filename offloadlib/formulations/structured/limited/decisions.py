@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from offloadlib.instances import Instance
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import read_only
+from offloadlib.instances.compiled import of_format_2, read_only
 from offloadlib.instances.run import OutOfTime
 from offloadlib.instances.structured import exact
 from offloadlib.instances.structured.limits import HAIR, Limits
@@ -24,8 +24,18 @@ from .listing import Listed, Room, list_decisions
 from .pricing import Asked, Branches, are_late, decision_rows, tasks_of
 from .tables import Answers, Effort, Tasks, graph
 
+MOST_LISTED = 20_000
+"""Decisions of all devices together, subtasks times places, of which the program is made complete."""
+
 LARGEST_LISTING = 1_000_000_000
 """Nodes of a device's search times its subtasks."""
+
+
+def all_listed(instance: Instance) -> bool:
+    """Whether all decisions are so few that they may all be known: each is one place."""
+    few = instance.num_devices * (instance.num_points + 2) <= MOST_LISTED
+    alone = all(application.size == 1 for application in instance.applications)
+    return few and alone and of_format_2(instance) and not instance.by_largest
 
 
 @dataclass(frozen=True, eq=False)
