@@ -14,7 +14,7 @@ from offloadlib.formulations.structured.limited.branch_and_price import BranchAn
 from offloadlib.formulations.structured.limited.renewal import (
     ROUNDS,
     Neighbourhood,
-    Stack,
+    SearchState,
     decide,
     renewed,
     tune,
@@ -57,7 +57,7 @@ def test_a_set_decides_as_brute_force_does(seed: int) -> None:
     for d in range(devices - 1, -1, -1):
         least_use[d] = least_use[d + 1] + use[start[d] : start[d + 1]].min(axis=0)
     found = np.empty(devices, np.int64)
-    walk = Stack(np.empty(devices, np.int64), np.empty(devices + 1), np.empty((devices + 1, limits)))
+    walk = SearchState(np.empty(devices, np.int64), np.empty(devices + 1), np.empty((devices + 1, limits)))
     tuned = *map(read_only, (prices, beyond[order], least_use)), most - bound
     decide(here, *tuned, 10**6, walk, read_only(position[before]), found)
     others = [float(cost[some].sum()) for some in every if some != before]

@@ -122,7 +122,7 @@ def tune(here: Any, most: float, rounds: int, prices: Any, beyond: Any, step: An
     return best
 
 
-class Stack(NamedTuple):
+class SearchState(NamedTuple):
     """Of each device before the next one: which column is next (k,), the reduced costs up to it (k + 1,), and
     what is left then (k + 1, L)."""
 
@@ -131,13 +131,13 @@ class Stack(NamedTuple):
     left: Floats
 
 
-STACK = named(Stack, writable("int64"), writable("float64"), writable("float64", 2))
+SEARCH_STATE = named(SearchState, writable("int64"), writable("float64"), writable("float64", 2))
 
 
 @kernel(
     types.int64(
         *(NEIGHBOURHOOD, READ, READ, READ_TABLE, types.float64, types.int64),
-        *(STACK, READ_INT, writable("int64")),
+        *(SEARCH_STATE, READ_INT, writable("int64")),
     ),
     all_listed,
 )
@@ -268,7 +268,7 @@ def _decided(
     k, flat = len(column), np.concatenate(column)
     least_use = np.zeros((k + 1, len(right)))
     least_use[:k] = np.cumsum(np.minimum.reduceat(here.use, here.start[:-1])[::-1], axis=0)[::-1]
-    walk = Stack(np.empty(k, np.int64), np.empty(k + 1), np.empty((k + 1, len(right))))
+    walk = SearchState(np.empty(k, np.int64), np.empty(k + 1), np.empty((k + 1, len(right))))
     before = np.array(
         [int(here.start[d] + np.flatnonzero(column[d] == state[some[order[d]]])[0]) for d in range(k)]
     )
