@@ -72,7 +72,7 @@ from ..decomposition.pricing import NEVER
 from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
 from .ceiling import Below
-from .columns import valued
+from .columns import Columns, valued
 from .decisions import MOST_LISTED, Lister, all_listed
 from .exchange import exchanged
 from .filling import filled
@@ -83,6 +83,7 @@ from .renewal import renewed
 from .repair import Repair
 from .rough import rough
 from .settling import settled
+from .variants import add_variants
 
 AT_ROOT = 0.3
 """Share of the time limit after which the root's column generation waits for better incumbents."""
@@ -129,8 +130,12 @@ relatively."""
 FILLING = 0.7
 """Share of the time that is left, which is left after filling up limits."""
 
-EXCHANGES = 0.8
-"""Share of the time that is left for exchanges."""
+EXCHANGES, VARIED_EXCHANGES = 0.8, 0.2
+"""Shares of the time that is left for exchanges; and among variants, before filling up."""
+
+VARIANTS, VARIED_FILLING, DEAREST = 5, 0.35, 0.1
+"""Times that variants of several devices' decisions are sought and limits filled up with them, the share of
+the time that is left for each, and of the gap, which a variant's reduced cost comes to at the most."""
 
 ROUGHLY_ASKED, FAR = 1e-3, 3e-3
 """How nearly best the decisions are that devices are asked for so that they fit together, relative to the
@@ -669,16 +674,19 @@ class BranchAndPrice(Run[Solution | None]):
         self._known.add(found.found, found.some)
         return found
 
-    def _fill(self, node: Node, chosen: Ints) -> None:
-        """A solution that leaves next to nothing of what has a price, beginning with any choice."""
-        until = FILLING * self.left
+    def _fill(self, node: Node, chosen: Ints, varied: Columns | None = None) -> None:
+        """A solution that leaves next to nothing of what has a price, beginning with any choice of columns:
+        those known, or others that have all variants."""
+        until = (FILLING if varied is None else 1 - VARIED_FILLING) * self.left
+        columns = self._known.columns if varied is None else varied
         best = filled(
-            *(self.lagrangian, self._known.columns, node.charge.prices, chosen, self._enough),
+            *(self.lagrangian, columns, node.charge.prices, chosen, self._enough),
             lambda: self.left < until or self.late(),
             self.budget.seed,
+            varied is not None,
         )
         if best is not None:
-            self._offer(self._known.columns.table[best])
+            self._offer(columns.table[best])
 
     def _exchange(self, node: Node) -> None:
         """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""
@@ -689,14 +697,34 @@ class BranchAndPrice(Run[Solution | None]):
             if self.late():
                 return
             self._ask(prices * np.exp(far * draw.standard_normal(len(prices))))
-        columns = self._known.columns
-        chosen = columns.of(self._known.limits.table(self.solution))
-        self._fill(node, chosen)
+        known = self._known
+        self._fill(node, known.columns.of(known.limits.table(self.solution)))
         if self.lower_bound >= self.cutoff:
             return
+        if self.instance.num_devices >= SEVERAL:
+            self._vary(node)
+        else:
+            self._offer_exchanged(node, known.columns, EXCHANGES)
+
+    def _vary(self, node: Node) -> None:
+        """Solutions by exchanges and by filling up, with decisions that differ in one subtask, too."""
+        columns, limits = self._known.columns.copy(), self._known.limits
+        for turn in range(VARIANTS):
+            assert self.solution is not None
+            table, most = limits.table(self.solution), DEAREST * (self.objective - node.bound)
+            add_variants(columns, table, node.charge.prices, most, self.late)
+            if not turn:
+                self._offer_exchanged(node, columns, VARIED_EXCHANGES)
+            self._fill(node, columns.of(limits.table(self.solution)), columns)
+            if self.lower_bound >= self.cutoff or self.late():
+                return
+
+    def _offer_exchanged(self, node: Node, columns: Columns, share: float) -> None:
+        """A solution by exchanges among columns, in a share of the time that is left."""
+        assert self.solution is not None
         chosen = columns.of(self._known.limits.table(self.solution))
-        seconds = EXCHANGES * self.left
-        best = exchanged(self.lagrangian, columns, prices, chosen, seconds, self.budget.seed)
+        given = self.lagrangian, columns, node.charge.prices, chosen
+        best = exchanged(*given, share * self.left, self.budget.seed)
         if best is not None:
             self._offer(columns.table[best])
 

@@ -116,6 +116,14 @@ class Columns:
             self._use.append(found.use[at])
         return slice(first, len(self))
 
+    def copy(self) -> Columns:
+        """The same columns, to which others may be added."""
+        other = Columns(self.limits)
+        other._known = dict(self._known)
+        other._device, other._table = [self.device], [self.table]
+        other._cost, other._use = [self.cost], [self.use]
+        return other
+
     def of(self, table: Places, devices: Ints | None = None) -> Ints:
         """The columns of a table of decisions of some devices, all by default, which must be known."""
         names = range(len(table)) if devices is None else devices.tolist()

@@ -37,14 +37,15 @@ from .annealing import COLUMN_LISTS, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
 
-CHOICE = 12.0
-"""Columns for each device, in the mean: those of the least reduced costs."""
+CHOICE, VARIED_CHOICE = 12.0, 80.0
+"""Columns for each device, in the mean: those of the least reduced costs; and where variants are known."""
 
-MOST_CHANGES = 500
-"""That are put together at once: those of the least reduced costs."""
+MOST_CHANGES, MOST_VARIED = 500, 60
+"""That are put together at once: those of the least reduced costs; the same where all variants are known, of
+which there are so many more."""
 
-MOST_CELLS = 4096
-"""Amounts of what is left that are told apart."""
+MOST_CELLS, FINE_CELLS = 4096, 16384
+"""Amounts of what is left that are told apart, and where they are not whole."""
 
 REACH = 3.0
 """How far what is left may go astray on the way, relative to the mean amount in a column."""
@@ -249,9 +250,10 @@ def filled(
     enough: float,
     late: Callable[[], bool],
     seed: int = 0,
+    varied: bool = False,
 ) -> Ints | None:
     """The best choice found that keeps all limits in binary64, (M,) columns; None where there is none, or
-    where scarce limits are used in any amounts.
+    where scarce limits are used in any amounts and variants are not known.
 
     Parameters
     ----------
@@ -267,11 +269,13 @@ def filled(
         Asked again and again whether to end.
     seed
         For the order of the points.
+    varied
+        Whether all variants of the choice are known (:mod:`.variants`).
     """
-    filling = Filling(lagrangian, columns, prices, chosen)
+    filling = Filling(lagrangian, columns, prices, chosen, varied)
     first, draw = filling.state(filling.begun.chosen), np.random.default_rng(seed)
     points = [rows for rows in map(partial(filling.scarce, first), filling.points) if len(rows)]
-    if not all(filling.whole[rows].all() for rows in points):
+    if not (varied or all(filling.whole[rows].all() for rows in points)):
         return None
     best = first
     for _ in range(STARTS if points else 0):
@@ -334,8 +338,12 @@ class Filling:
         (L,) whether a limit is used in whole steps.
     """
 
-    def __init__(self, lagrangian: Lagrangian, columns: Columns, prices: Floats, chosen: Ints) -> None:
-        self.begun = begun = Beginning.of(lagrangian, columns, prices, chosen, CHOICE)
+    def __init__(
+        self, lagrangian: Lagrangian, columns: Columns, prices: Floats, chosen: Ints, varied: bool = False
+    ) -> None:
+        choice = VARIED_CHOICE if varied else CHOICE
+        self.begun = begun = Beginning.of(lagrangian, columns, prices, chosen, choice)
+        self._most, self._cells = (MOST_VARIED, FINE_CELLS) if varied else (MOST_CHANGES, MOST_CELLS)
         finite, use = lagrangian.finite, begun.use
         self._cost, self._price = columns.cost[begun.some], prices[finite]
         right = lagrangian.right[finite]
@@ -397,8 +405,8 @@ class Filling:
         listed = *map(read_only, (how, rows, state.chosen, state.left)), self._delta, changes
         count = list_changes(self._moves, *listed)
         some = np.arange(count)
-        if count > MOST_CHANGES:
-            some = np.sort(np.argpartition(changes.cost[:count], MOST_CHANGES)[:MOST_CHANGES])
+        if count > self._most:
+            some = np.sort(np.argpartition(changes.cost[:count], self._most)[: self._most])
         column = changes.column[some]
         owner, start = np.unique(self._owner[column], return_index=True)
         taken = np.full(len(owner), -1)
@@ -433,7 +441,7 @@ class Filling:
         reach, unit = self._reach[rows], self._unit[rows].copy()
         low = np.minimum(left, 0.0) - reach
         wide = np.maximum(left, 0.0) + reach - low
-        while np.prod(wide // unit + 2) > MOST_CELLS:
+        while np.prod(wide // unit + 2) > self._cells:
             unit[np.argmax(wide / unit)] *= 2.0
         cells = (wide // unit + 2).astype(np.int64)
         # Whole steps are in the middle of cells.
