@@ -55,8 +55,8 @@ def test_variants_are_all_decisions_that_differ_in_one_subtask(seed: int) -> Non
                 changed = table.copy()
                 changed[m, k] = place
                 found = evaluate(instance, limits.solution(changed))
-                own = (found.delay[m], instance.devices.deadline[m]), (found.energy[m], budgets[m])
-                if found.feasible and all(value < most * (1 - 1e-9) for value, most in own):
+                near = (found.delay[m], instance.devices.deadline[m]), (found.energy[m], budgets[m])
+                if found.feasible and all(value < most * (1 - 1e-9) for value, most in near):
                     assert (m, changed[m].tobytes()) in there
 
 

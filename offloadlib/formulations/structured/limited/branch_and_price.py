@@ -101,7 +101,8 @@ ROUGHLY = 1e-4
 """Relative gap of such a sample: its prices are not those of all devices anyway."""
 
 IN_SAMPLE, HALFWAY = 0.2, 0.5
-"""Shares of the time that is left, or of all, for such prices, and for prices where there are no branches."""
+"""Shares of the time that is left, or of all, for such prices; and for prices where there are no branches, or
+hardly any, as with many devices."""
 
 DEAR = 10.0
 """What artificial columns cost at first, relative to the greatest cost of a device alone."""
@@ -298,6 +299,11 @@ class BranchAndPrice(Run[Solution | None]):
         return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
 
     @property
+    def _at_root(self) -> float:
+        """The share of the time limit for the root's column generation."""
+        return HALFWAY if self.instance.num_devices >= SEVERAL else AT_ROOT
+
+    @property
     def _enough(self) -> float:
         """A solution that costs no more closes the gap."""
         bound = self.lower_bound
@@ -316,7 +322,7 @@ class BranchAndPrice(Run[Solution | None]):
             return Termination.FINISHED
         if self.large:
             return self._ended()
-        root = self._bound(0, (), Node(-math.inf, charge), share=AT_ROOT)
+        root = self._bound(0, (), Node(-math.inf, charge), share=self._at_root)
         if root.bound < self.cutoff:
             complete = self._complete(root.state.node)
             self._construct(root.state.node, complete)
@@ -331,7 +337,7 @@ class BranchAndPrice(Run[Solution | None]):
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
-        if self.late(AT_ROOT):
+        if self.late(self._at_root):
             self._again()
         elif root.bound < self.cutoff:
             self._dive(root.state)
