@@ -40,22 +40,23 @@ from .lagrangian import Lagrangian
 CHOICE, VARIED_CHOICE = 12.0, 80.0
 """Columns for each device, in the mean: those of the least reduced costs; and where variants are known."""
 
-MOST_CHANGES, MOST_VARIED = 500, 60
+MOST_CHANGES, MOST_VARIED = 500, 100
 """That are put together at once: those of the least reduced costs; the same where all variants are known, of
 which there are so many more."""
 
 MOST_CELLS, FINE_CELLS = 4096, 16384
 """Amounts of what is left that are told apart, and where they are not whole."""
 
-REACH = 3.0
-"""How far what is left may go astray on the way, relative to the mean amount in a column."""
+REACH, VARIED_REACH = 3.0, 1.2
+"""How far what is left may go astray on the way, relative to the mean amount in a column; and where variants
+are known, of which there are enough to stay near, so that cells are finer."""
 
 FINEST = 32
 """Steps of that where amounts are not whole numbers."""
 
-EXCESS, LEAST_WORTH = 100.0, 0.01
-"""Times what it is worth, what is used beyond a limit costs; and what it is worth at the least, relative to
-a limit in the mean."""
+EXCESS, VARIED_EXCESS, LEAST_WORTH = 100.0, 1e5, 0.01
+"""Times what it is worth, what is used beyond a limit costs; the same where amounts are not whole, so that a
+hair is too dear; and what it is worth at the least, relative to a limit in the mean."""
 
 DISTURBED, MOST_OPENED = 4, 8
 """Points with something left over, and others, that a pass opens at the most."""
@@ -105,6 +106,16 @@ def _keeps(moves: Any, state: Any, left: Any, delta: Any, column: int) -> bool:
     return True
 
 
+@subroutine
+def _touches(moves: Any, rows: Any, column: int) -> bool:
+    """Whether a column uses one of some limits."""
+    for i in range(moves.start[column], moves.start[column + 1]):
+        for g in range(len(rows)):
+            if moves.limit[i] == rows[g]:
+                return True
+    return False
+
+
 @kernel(
     types.int64(COLUMN_LISTS, READ_INT, READ_INT, READ_INT, READ, writable("float64"), _CHANGES), of_format_2
 )
@@ -115,15 +126,17 @@ def list_changes(moves: Any, state: Any, rows: Any, chosen: Any, left: Any, delt
     for d in range(len(moves.device)):
         m = moves.device[d]
         old, begin = chosen[m], n
+        touched = _touches(moves, rows, old)
         for new in range(moves.first[m], moves.first[m + 1]):
-            if new == old:
+            cost = moves.cost[new] - moves.cost[old]
+            if new == old or not (touched or cost < 0.0 or _touches(moves, rows, new)):
                 continue
             for i in range(moves.start[old], moves.start[old + 1]):
                 delta[moves.limit[i]] -= moves.amount[i]
             for i in range(moves.start[new], moves.start[new + 1]):
                 delta[moves.limit[i]] += moves.amount[i]
             if _keeps(moves, state, left, delta, old) and _keeps(moves, state, left, delta, new):
-                cost, some = moves.cost[new] - moves.cost[old], False
+                some = False
                 for g in range(len(rows)):
                     changes.taken[n, g] = delta[rows[g]]
                     some |= delta[rows[g]] != 0.0
@@ -285,7 +298,7 @@ def filled(
             idle = 0 if found.value < here.value else idle + 1
             if found.value <= here.value:
                 here = found
-            if here.value < best.value:
+            if here.value < best.value and (filling.cost(here) < math.inf or filling.cost(best) == math.inf):
                 best = here
             if filling.cost(best) <= enough:
                 break
@@ -349,14 +362,14 @@ class Filling:
         right = lagrangian.right[finite]
         by_limit = csc_array(use)
         mean = by_limit.sum(axis=0) / np.maximum(np.diff(by_limit.indptr), 1)
-        self._reach: Floats = REACH * np.where(mean > 0, mean, 1.0)
+        self._reach: Floats = (VARIED_REACH if varied else REACH) * np.where(mean > 0, mean, 1.0)
         self._unit, self.whole = _steps(by_limit, self._reach)
         self._right: Floats = np.where(
             self.whole, np.floor(right / self._unit) * self._unit, right * (1.0 - HAIR)
         )
         worth = float(self._price @ right) / max(len(finite), 1)
         least = LEAST_WORTH * worth / np.where(right > 0, right, 1.0)
-        self._excess: Floats = EXCESS * np.maximum(self._price, least)
+        self._excess: Floats = (VARIED_EXCESS if varied else EXCESS) * np.maximum(self._price, least)
         self._moves = begun.moves(reduced(columns, prices)[begun.some], self._right, self._excess)
         self._owner = columns.device[begun.some]
         named = [lagrangian.limits.names[i][:2] for i in finite.tolist()]
