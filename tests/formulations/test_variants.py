@@ -9,12 +9,14 @@ import pytest
 from counts import count
 from format2 import random_format2
 
+from offloadlib.formulations.structured.certificate import Charge
 from offloadlib.formulations.structured.limited.branch_and_price import BranchAndPrice
+from offloadlib.formulations.structured.limited.columns import Columns
 from offloadlib.formulations.structured.limited.filling import filled
 from offloadlib.formulations.structured.limited.variants import add_variants
 from offloadlib.instances import LOCAL, Budget, evaluate
 from offloadlib.instances.structured.form import from_document
-from offloadlib.instances.structured.model import REFUSED
+from offloadlib.instances.structured.model import REFUSED, Places
 
 DEVICES_OWN = {"deadline", "energy budget", "allowed places", "refusal"}
 """What a device breaks by itself; other limits are shared."""
@@ -22,19 +24,23 @@ DEVICES_OWN = {"deadline", "energy budget", "allowed places", "refusal"}
 FEATURES = {"resources", "demand", "deadline", "energy_budget", "rejection", "allowed"}
 
 
-@pytest.mark.parametrize("seed", range(count(150, 20)))
-def test_variants_are_all_decisions_that_differ_in_one_subtask(seed: int) -> None:
-    document = random_format2(seed, FEATURES, max_devices=4, max_points=3)
-    instance = from_document(document)
-    search = BranchAndPrice(instance, None, Budget(seed=seed))
+def begun(seed: int, **sizes: int) -> tuple[BranchAndPrice, Charge, Columns, Places]:
+    """A search that has a solution, its first prices, its columns with all variants, and the solution."""
+    search = BranchAndPrice(from_document(random_format2(seed, FEATURES, **sizes)), None, Budget(seed=seed))
     charge = search.begin()
     if charge is None or search.solution is None:
-        return
-    limits, columns = search._known.limits, search._known.columns.copy()
-    table = limits.table(search.solution)
-    known = len(search._known.columns)
+        pytest.skip("no solution to begin with")
+    columns, table = search._known.columns.copy(), search._known.limits.table(search.solution)
+    known = len(columns)
     add_variants(columns, table, charge.prices, math.inf, lambda: False)
     assert len(search._known.columns) == known
+    return search, charge, columns, table
+
+
+@pytest.mark.parametrize("seed", range(count(150, 20)))
+def test_variants_are_all_decisions_that_differ_in_one_subtask(seed: int) -> None:
+    search, _, columns, table = begun(seed, max_devices=4, max_points=3)
+    instance, limits, known = search.instance, search._known.limits, len(search._known.columns)
     # Each column is what its decision costs, and one that its device may take alone.
     for row in range(known, len(columns)):
         m, decision = int(columns.device[row]), columns.table[row]
@@ -63,15 +69,8 @@ def test_variants_are_all_decisions_that_differ_in_one_subtask(seed: int) -> Non
 @pytest.mark.parametrize("seed", range(count(60, 10)))
 def test_filling_up_with_variants_keeps_all_limits(seed: int) -> None:
     """Whatever the amounts; it is never dearer than the choice to begin with."""
-    document = random_format2(seed, FEATURES, max_devices=12, max_points=4)
-    instance = from_document(document)
-    search = BranchAndPrice(instance, None, Budget(seed=seed))
-    charge = search.begin()
-    if charge is None or search.solution is None:
-        return
-    limits, columns = search._known.limits, search._known.columns.copy()
-    table = limits.table(search.solution)
-    add_variants(columns, table, charge.prices, math.inf, lambda: False)
+    search, charge, columns, table = begun(seed, max_devices=12, max_points=4)
+    limits = search._known.limits
     chosen, prices = columns.of(table), np.maximum(charge.prices, 0.01) * np.isfinite(limits.right)
     best = filled(search.lagrangian, columns, prices, chosen, -math.inf, lambda: False, seed, varied=True)
     if best is None:  # the choice to begin with uses a limit up to a hair

@@ -45,7 +45,7 @@ MOST_CHANGES, MOST_VARIED = 500, 100
 which there are so many more."""
 
 MOST_CELLS, FINE_CELLS = 4096, 16384
-"""Amounts of what is left that are told apart, and where they are not whole."""
+"""Amounts of what is left that are told apart; and where variants are known."""
 
 REACH, VARIED_REACH = 3.0, 1.2
 """How far what is left may go astray on the way, relative to the mean amount in a column; and where variants
@@ -55,8 +55,9 @@ FINEST = 32
 """Steps of that where amounts are not whole numbers."""
 
 EXCESS, VARIED_EXCESS, LEAST_WORTH = 100.0, 1e5, 0.01
-"""Times what it is worth, what is used beyond a limit costs; the same where amounts are not whole, so that a
-hair is too dear; and what it is worth at the least, relative to a limit in the mean."""
+"""Times what it is worth, what is used beyond a limit costs; the same where variants are known, whose amounts
+need not be whole, so that a hair is too dear; and what it is worth at the least, relative to a limit in the
+mean."""
 
 DISTURBED, MOST_OPENED = 4, 8
 """Points with something left over, and others, that a pass opens at the most."""
