@@ -225,7 +225,8 @@ def cheapest(columns: Columns, priced: Floats) -> Ints:
 
 
 class Beginning(NamedTuple):
-    """The columns that a choice is changed among, ordered by device, and the choice to begin with.
+    """The columns that a choice is changed among, ordered by device and reduced costs, and the choice to
+    begin with.
 
     Attributes
     ----------
@@ -258,7 +259,7 @@ class Beginning(NamedTuple):
             kept = beyond <= np.partition(beyond, size)[size]
         kept[chosen] = True
         some = np.flatnonzero(kept)
-        some = some[np.argsort(columns.device[some], kind="stable")]
+        some = some[np.lexsort((beyond[some], columns.device[some]))]
         first = np.searchsorted(columns.device[some], np.arange(len(chosen) + 1))
         position = np.zeros(len(columns), dtype=np.int64)
         position[some] = np.arange(len(some))

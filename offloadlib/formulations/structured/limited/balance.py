@@ -55,6 +55,9 @@ ENOUGH = 0.5
 PRECISION = 0.05
 """The same, up to which devices' decisions are the best ones."""
 
+SHORT = 0.5
+"""Share of what a bound falls short of known decisions' that may come from searches that were cut short."""
+
 SMOOTH = (30.0, 3.0, 0.3)
 """What smoothing takes from the bound at the most, one time after the other, relative to that."""
 
@@ -101,7 +104,7 @@ class Balance:
 
     def begin(self, charge: Charge) -> bool:
         """Ask at a charge and near it; whether all devices have decisions, and there are limits."""
-        self._best, self._bound = charge, self._asked(charge, PRECISION * self._distance)
+        self._best, self._bound = charge, self._asked(charge, PRECISION * self._distance).bound
         for far in NEARBY if self._answered and len(self._right) else ():
             if not self._stop():
                 worth, reach = self._worth(charge)
@@ -119,7 +122,7 @@ class Balance:
                     break
                 width *= WIDER
                 continue
-            bound = self._asked(trial, PRECISION * (value - self._bound))
+            bound = self._searched(trial, value)
             width = min(width * WIDER, WIDEST) if bound > self._bound else width * NARROWER
             if bound > self._bound:
                 self._best, self._bound = trial, bound
@@ -150,14 +153,25 @@ class Balance:
         worth = charge.prices[self._lagrangian.finite] * self._unit
         return worth, np.maximum(worth, LEAST * self._size / len(worth))
 
-    def _asked(self, charge: Charge, tolerance: float = 0.0) -> float:
-        """The bound at a charge; what devices want there becomes columns, where all want something."""
+    def _searched(self, trial: Charge, value: float) -> float:
+        """The bound at prices for which known decisions give a value: searches go on where they, rather than
+        unknown decisions, keep the bound from that."""
+        while True:
+            found = self._asked(trial, PRECISION * (value - self._bound))
+            better = found.bound - self._bound
+            if found.short <= max(better, SHORT * (value - found.bound)) or self._stop():
+                return found.bound
+            if not self._lagrangian.try_harder():
+                return found.bound
+
+    def _asked(self, charge: Charge, tolerance: float = 0.0) -> Bounded:
+        """The answer at a charge; what devices want there becomes columns, where all want something."""
         found = self._lagrangian.evaluate(charge, None, tolerance)
         self._told(found, charge)
         if not self._answered:
             self._size = float(np.abs(found.found.cost).sum()) or 1.0
             self._answered = bool(found.some.all())
-        return found.bound
+        return found
 
     def _best_known(self, middle: Charge, width: float) -> tuple[Charge, float, bool]:
         """The best prices in a box for the decisions that are known; the bound that these give there, and

@@ -78,6 +78,7 @@ from .exchange import exchanged
 from .filling import filled
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, Master, Node, branches
+from .meeting import several
 from .misses import nearest_misses
 from .renewal import renewed
 from .repair import Repair
@@ -94,7 +95,7 @@ ROUGH_SEARCH, FINER_SEARCH = 20_000, 100_000
 LARGE, SAMPLE = 5000, 2000
 """Devices from which on prices come from a sample and by smoothing (:mod:`.balance`), and devices in it."""
 
-SEVERAL, BALANCING = 300, 0.25
+SMOOTHED, BALANCING = 300, 0.25
 """Devices from which on prices are smoothed before column generation, and the share of the time for that."""
 
 ROUGHLY = 1e-4
@@ -131,12 +132,13 @@ relatively."""
 FILLING = 0.7
 """Share of the time that is left, which is left after filling up limits."""
 
-EXCHANGES, VARIED_EXCHANGES = 0.8, 0.2
-"""Shares of the time that is left for exchanges; and among variants, before filling up."""
+EXCHANGES = 0.8
+"""Share of the time that is left for exchanges."""
 
-VARIANTS, VARIED_FILLING, DEAREST = 5, 0.35, 0.1
-"""Times that variants of several devices' decisions are sought and limits filled up with them, the share of
-the time that is left for each, and of the gap, which a variant's reduced cost comes to at the most."""
+VARIANTS, VARIED, VARIED_FILLING, DEAREST = 8, 2, 0.35, 0.1
+"""Times that variants of several devices' decisions are sought and limits filled up with them, and of these
+in a row that gain nothing; the share of the time that is left for each, and of the gap, which a variant's
+reduced cost comes to at the most."""
 
 ROUGHLY_ASKED, FAR = 1e-3, 3e-3
 """How nearly best the decisions are that devices are asked for so that they fit together, relative to the
@@ -301,7 +303,7 @@ class BranchAndPrice(Run[Solution | None]):
     @property
     def _at_root(self) -> float:
         """The share of the time limit for the root's column generation."""
-        return HALFWAY if self.instance.num_devices >= SEVERAL else AT_ROOT
+        return HALFWAY if self.instance.num_devices >= SMOOTHED else AT_ROOT
 
     @property
     def _enough(self) -> float:
@@ -425,7 +427,7 @@ class BranchAndPrice(Run[Solution | None]):
             if found.bound > bound:
                 best, bound = tried, found.bound
         self.tree.improve(bound, best)
-        if self.instance.num_devices >= SEVERAL and not self.instance.by_largest:
+        if self.instance.num_devices >= SMOOTHED and not self.instance.by_largest:
             balance = self._balance(self.budget.gap, BALANCING)
             if balance.begin(best):
                 best = balance.prices()
@@ -680,15 +682,15 @@ class BranchAndPrice(Run[Solution | None]):
         self._known.add(found.found, found.some)
         return found
 
-    def _fill(self, node: Node, chosen: Ints, varied: Columns | None = None) -> None:
+    def _fill(self, node: Node, chosen: Ints, varied: Columns | None = None, turn: int = 0) -> None:
         """A solution that leaves next to nothing of what has a price, beginning with any choice of columns:
-        those known, or others that have all variants."""
+        those known, or others that have all variants, turn by turn."""
         until = (FILLING if varied is None else 1 - VARIED_FILLING) * self.left
         columns = self._known.columns if varied is None else varied
         best = filled(
             *(self.lagrangian, columns, node.charge.prices, chosen, self._enough),
             lambda: self.left < until or self.late(),
-            self.budget.seed,
+            self.budget.seed + turn,
             varied is not None,
         )
         if best is not None:
@@ -705,32 +707,31 @@ class BranchAndPrice(Run[Solution | None]):
             self._ask(prices * np.exp(far * draw.standard_normal(len(prices))))
         known = self._known
         self._fill(node, known.columns.of(known.limits.table(self.solution)))
-        if self.lower_bound >= self.cutoff:
-            return
-        if self.instance.num_devices >= SEVERAL:
-            self._vary(node)
-        else:
-            self._offer_exchanged(node, known.columns, EXCHANGES)
+        if self.lower_bound < self.cutoff:
+            self._offer_exchanged(node, self._vary(node) if several(self.instance) else known.columns)
 
-    def _vary(self, node: Node) -> None:
-        """Solutions by exchanges and by filling up, with decisions that differ in one subtask, too."""
-        columns, limits = self._known.columns.copy(), self._known.limits
-        for turn in range(VARIANTS):
+    @called_for(several)
+    def _vary(self, node: Node) -> Columns:
+        """Solutions by filling up with decisions that differ from the incumbent's in one subtask, too; these,
+        and all that are known."""
+        columns, limits, idle = self._known.columns.copy(), self._known.limits, 0
+        for turn in range(1, VARIANTS + 1):
             assert self.solution is not None
-            table, most = limits.table(self.solution), DEAREST * (self.objective - node.bound)
-            add_variants(columns, table, node.charge.prices, most, self.late)
-            if not turn:
-                self._offer_exchanged(node, columns, VARIED_EXCHANGES)
-            self._fill(node, columns.of(limits.table(self.solution)), columns)
-            if self.lower_bound >= self.cutoff or self.late():
-                return
+            before, most = self.objective, DEAREST * (self.objective - node.bound)
+            add_variants(columns, limits.table(self.solution), node.charge.prices, most, self.late)
+            self._fill(node, columns.of(limits.table(self.solution)), columns, turn)
+            idle = 0 if self.objective < before else idle + 1
+            if idle == VARIED or self.lower_bound >= self.cutoff or self.late():
+                break
+        return columns
 
-    def _offer_exchanged(self, node: Node, columns: Columns, share: float) -> None:
-        """A solution by exchanges among columns, in a share of the time that is left."""
-        assert self.solution is not None
+    def _offer_exchanged(self, node: Node, columns: Columns) -> None:
+        """A solution by exchanges among columns, of which the incumbent's are some."""
+        if self.solution is None or self.lower_bound >= self.cutoff:
+            return
         chosen = columns.of(self._known.limits.table(self.solution))
         given = self.lagrangian, columns, node.charge.prices, chosen
-        best = exchanged(*given, share * self.left, self.budget.seed)
+        best = exchanged(*given, EXCHANGES * self.left, self.budget.seed)
         if best is not None:
             self._offer(columns.table[best])
 

@@ -27,31 +27,41 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.compiled import kernel, named, of_format_2, read_only, subroutine, writable
+from offloadlib.instances.compiled import (
+    kernel,
+    named,
+    of_format_2,
+    read_only,
+    readable,
+    subroutine,
+    writable,
+)
 
 from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .annealing import COLUMN_LISTS, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
+from .meeting import Choices, Gaps, meet
 
 CHOICE, VARIED_CHOICE = 12.0, 80.0
 """Columns for each device, in the mean: those of the least reduced costs; and where variants are known."""
 
-MOST_CHANGES, MOST_VARIED = 500, 100
-"""That are put together at once: those of the least reduced costs; the same where all variants are known, of
-which there are so many more."""
+MOST_CHANGES, MOST_MET = 500, 100
+"""That are put together: those of the least reduced costs; and four at once (:mod:`.meeting`)."""
 
-MOST_CELLS, FINE_CELLS = 4096, 16384
-"""Amounts of what is left that are told apart; and where variants are known."""
+MOST_CELLS = 4096
+"""Amounts of what is left that are told apart."""
 
-REACH, VARIED_REACH = 3.0, 1.2
-"""How far what is left may go astray on the way, relative to the mean amount in a column; and where variants
-are known, of which there are enough to stay near, so that cells are finer."""
+REACH = 3.0
+"""How far what is left may go astray on the way, relative to the mean amount in a column."""
 
-FINEST = 32
+OTHERS = 3
+"""Changes that a change goes with there."""
+
+FINEST = 80
 """Steps of that where amounts are not whole numbers."""
 
 EXCESS, VARIED_EXCESS, LEAST_WORTH = 100.0, 1e5, 0.01
@@ -80,6 +90,9 @@ LARGEST = 2.0**40
 HAIR = 1e-12
 """Relative: by so much limits are tightened where amounts are not whole numbers."""
 
+BITS = 64
+"""In a word."""
+
 _OPEN, _CLOSED, _FREE = 0, 1, 2
 """What becomes of a limit: it takes any change, none, or what there is room for."""
 
@@ -107,30 +120,49 @@ def _keeps(moves: Any, state: Any, left: Any, delta: Any, column: int) -> bool:
     return True
 
 
-@subroutine
-def _touches(moves: Any, rows: Any, column: int) -> bool:
-    """Whether a column uses one of some limits."""
-    for i in range(moves.start[column], moves.start[column + 1]):
-        for g in range(len(rows)):
-            if moves.limit[i] == rows[g]:
-                return True
-    return False
-
-
 @kernel(
-    types.int64(COLUMN_LISTS, READ_INT, READ_INT, READ_INT, READ, writable("float64"), _CHANGES), of_format_2
+    types.int64(
+        *(COLUMN_LISTS, readable("uint64", 2), READ_INT, READ_INT, READ_INT, READ, types.float64),
+        *(writable("float64"), _CHANGES),
+    ),
+    of_format_2,
 )
-def list_changes(moves: Any, state: Any, rows: Any, chosen: Any, left: Any, delta: Any, changes: Any) -> int:
-    """List the changes of a choice that limits (L,) in some states take, the cheapest of those of a device
-    that take the same of some limits; and say how many there are. ``delta`` (L,) is 0 before and after."""
+def list_changes(
+    moves: Any,
+    uses: Any,
+    state: Any,
+    rows: Any,
+    chosen: Any,
+    left: Any,
+    most: float,
+    delta: Any,
+    changes: Any,
+) -> int:
+    """List the changes of a choice that cost less than ``most`` and that limits (L,) in some states take, the
+    cheapest of those of a device that take the same of some limits; and say how many there are.
+
+    ``uses`` (P, .) are the limits that columns use, a bit for each; ``delta`` (L,) is 0 before and after.
+    """
+    words = uses.shape[1]
+    closed, wanted = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
+    for x in range(len(state)):
+        if state[x] == _CLOSED:
+            closed[x // BITS] |= np.uint64(1) << np.uint64(x % BITS)
+    for g in range(len(rows)):
+        wanted[rows[g] // BITS] |= np.uint64(1) << np.uint64(rows[g] % BITS)
     n = 0
     for d in range(len(moves.device)):
         m = moves.device[d]
         old, begin = chosen[m], n
-        touched = _touches(moves, rows, old)
         for new in range(moves.first[m], moves.first[m + 1]):
             cost = moves.cost[new] - moves.cost[old]
-            if new == old or not (touched or cost < 0.0 or _touches(moves, rows, new)):
+            if cost >= most:  # so do all after it
+                break
+            open_, worth = new != old, cost < 0.0
+            for w in range(words):
+                open_ &= (uses[old, w] ^ uses[new, w]) & closed[w] == 0
+                worth |= (uses[old, w] | uses[new, w]) & wanted[w] != 0
+            if not (open_ and worth):
                 continue
             for i in range(moves.start[old], moves.start[old + 1]):
                 delta[moves.limit[i]] -= moves.amount[i]
@@ -357,13 +389,13 @@ class Filling:
     ) -> None:
         choice = VARIED_CHOICE if varied else CHOICE
         self.begun = begun = Beginning.of(lagrangian, columns, prices, chosen, choice)
-        self._most, self._cells = (MOST_VARIED, FINE_CELLS) if varied else (MOST_CHANGES, MOST_CELLS)
+        self._varied = varied
         finite, use = lagrangian.finite, begun.use
         self._cost, self._price = columns.cost[begun.some], prices[finite]
         right = lagrangian.right[finite]
         by_limit = csc_array(use)
         mean = by_limit.sum(axis=0) / np.maximum(np.diff(by_limit.indptr), 1)
-        self._reach: Floats = (VARIED_REACH if varied else REACH) * np.where(mean > 0, mean, 1.0)
+        self._reach: Floats = REACH * np.where(mean > 0, mean, 1.0)
         self._unit, self.whole = _steps(by_limit, self._reach)
         self._right: Floats = np.where(
             self.whole, np.floor(right / self._unit) * self._unit, right * (1.0 - HAIR)
@@ -372,7 +404,7 @@ class Filling:
         least = LEAST_WORTH * worth / np.where(right > 0, right, 1.0)
         self._excess: Floats = (VARIED_EXCESS if varied else EXCESS) * np.maximum(self._price, least)
         self._moves = begun.moves(reduced(columns, prices)[begun.some], self._right, self._excess)
-        self._owner = columns.device[begun.some]
+        self._uses, self._owner = read_only(_bits(use)), columns.device[begun.some]
         named = [lagrangian.limits.names[i][:2] for i in finite.tolist()]
         apart: dict[tuple[str, ...], list[int]] = {}
         for row, name in enumerate(named):
@@ -414,17 +446,41 @@ class Filling:
         return state
 
     def _closed(self, state: Filled, how: Ints, rows: Ints) -> Filled:
-        """The changes that leave least of some limits."""
-        changes = self._room(len(rows))
-        listed = *map(read_only, (how, rows, state.chosen, state.left)), self._delta, changes
-        count = list_changes(self._moves, *listed)
+        """The changes that leave least of some limits: among variants four, where so few keep them."""
+        left, saved = state.left[rows], self._moves.cost[state.chosen]
+        most = float(self._price[rows] @ np.maximum(left, 0.0) + self._excess[rows] @ np.maximum(-left, 0.0))
+        if self._varied and not self.whole[rows].all():
+            others = float(np.partition(saved, -OTHERS)[-OTHERS:].sum()) if len(saved) > OTHERS else math.inf
+            new = self._met(self._listed(state, how, rows, most + others, MOST_MET), left, rows, most)
+            if len(new) or (left >= 0).all():
+                return self._changed(state, new)
+        changes = self._listed(state, how, rows, most + float(saved.sum()), MOST_CHANGES)
+        return self._changed(state, self._combined(changes, left, rows))
+
+    def _listed(self, state: Filled, how: Ints, rows: Ints, below: float, most: int) -> Changes:
+        """The cheapest changes that keep closed limits, at a cost ``below``; ``most`` of them at the most."""
+        room = self._room(len(rows))
+        given = *map(read_only, (how, rows, state.chosen, state.left)), below, self._delta, room
+        count = list_changes(self._moves, self._uses, *given)
         some = np.arange(count)
-        if count > self._most:
-            some = np.sort(np.argpartition(changes.cost[:count], self._most)[: self._most])
-        column = changes.column[some]
-        owner, start = np.unique(self._owner[column], return_index=True)
+        if count > most:
+            some = np.sort(np.argpartition(room.cost[:count], most)[:most])
+        return Changes(room.column[some], room.cost[some], room.taken[some])
+
+    def _met(self, changes: Changes, left: Floats, rows: Ints, most: float) -> Ints:
+        """The columns of the best four changes, as far as they come to less than ``most``."""
+        chosen = np.empty(4, np.int64)
+        gaps = Gaps(*map(read_only, (left - HAIR * self._right[rows], self._price[rows])))
+        choices = self._owner[changes.column], changes.cost, changes.taken
+        meet(gaps, Choices(*map(read_only, choices)), most, chosen)
+        new: Ints = changes.column[chosen[chosen >= 0]]
+        return new
+
+    def _combined(self, changes: Changes, left: Floats, rows: Ints) -> Ints:
+        """The columns of any number of changes, the best by dynamic programming over what is left."""
+        owner, start = np.unique(self._owner[changes.column], return_index=True)
         taken = np.full(len(owner), -1)
-        knapsack = self._knapsack(state.left[rows], rows)
+        knapsack = self._knapsack(left, rows)
         cells = int(np.prod(knapsack.cells))
         table = Cells(
             np.empty((2, cells)),
@@ -433,10 +489,14 @@ class Filling:
         )
         combine(
             Knapsack(*map(read_only, knapsack)),
-            *map(read_only, (np.append(start, len(some)), changes.cost[some], changes.taken[some])),
+            *map(read_only, (np.append(start, len(changes.column)), changes.cost, changes.taken)),
             *(table, taken),
         )
-        new = column[taken[taken >= 0]]
+        new: Ints = changes.column[taken[taken >= 0]]
+        return new
+
+    def _changed(self, state: Filled, new: Ints) -> Filled:
+        """What becomes of a choice by other columns of some devices."""
         if not len(new):
             return state
         chosen = state.chosen.copy()
@@ -455,11 +515,20 @@ class Filling:
         reach, unit = self._reach[rows], self._unit[rows].copy()
         low = np.minimum(left, 0.0) - reach
         wide = np.maximum(left, 0.0) + reach - low
-        while np.prod(wide // unit + 2) > self._cells:
+        while np.prod(wide // unit + 2) > MOST_CELLS:
             unit[np.argmax(wide / unit)] *= 2.0
         cells = (wide // unit + 2).astype(np.int64)
         # Whole steps are in the middle of cells.
         return Knapsack(left, self._price[rows], self._excess[rows], low - 0.5 * unit, unit, cells)
+
+
+def _bits(use: csr_array) -> NDArray[np.uint64]:
+    """(P, .) which limits (L,) are used, a bit for each."""
+    found = np.zeros((use.shape[0], -(-use.shape[1] // BITS)), np.uint64)
+    row = np.repeat(np.arange(use.shape[0]), np.diff(use.indptr))
+    bit = np.uint64(1) << (use.indices % BITS).astype(np.uint64)
+    np.bitwise_or.at(found, (row, use.indices // BITS), bit)
+    return found
 
 
 def _steps(use: csc_array, reach: Floats) -> tuple[Floats, NDArray[np.bool_]]:

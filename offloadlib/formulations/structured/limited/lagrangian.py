@@ -31,6 +31,9 @@ from .pricing import LARGEST_SEARCH, Asked, Branches, Priced, price
 ROUNDING = 2.0**-44
 """Of all that is added up and taken off, in absolute terms: a bound may be wrong by so much."""
 
+GROWTH = 10
+"""Times as much effort, when less finds nothing more."""
+
 
 @dataclass(frozen=True)
 class Bounded:
@@ -47,12 +50,15 @@ class Bounded:
         The decisions that come to that, or nearly so.
     some
         (M,) whether a decision of a device was found at all.
+    short
+        What searches that were cut short may have cost the bound: infinite where one found nothing.
     """
 
     bound: float
     value: Floats
     found: Valued
     some: NDArray[np.bool_]
+    short: float
 
 
 @dataclass(eq=False)
@@ -78,6 +84,13 @@ class Lagrangian:
     threads: int = 1
     share: float = 1.0
     effort: int = LARGEST_SEARCH
+
+    def try_harder(self) -> bool:
+        """Price with more effort from now on; whether that is possible."""
+        if self.effort >= LARGEST_SEARCH:
+            return False
+        self.effort = min(GROWTH * self.effort, LARGEST_SEARCH)
+        return True
 
     @cached_property
     def finite(self) -> Ints:
@@ -135,7 +148,7 @@ class Lagrangian:
         known = valued(self.limits, found.solution)
         some = np.isfinite(found.found)
         if np.isinf(found.value).any():
-            return Bounded(math.inf, found.value, known, some)
+            return Bounded(math.inf, found.value, known, some, 0.0)
         paid = charge.prices * self.right
         counted = known.cost if not costless else np.zeros_like(known.cost)
         if charge.shares is not None:
@@ -143,7 +156,8 @@ class Lagrangian:
         sizes = np.abs(found.value) + np.abs(counted) + known.use @ charge.prices
         margin = ROUNDING * (math.fsum(sizes.tolist()) + math.fsum(paid.tolist()))
         bound = math.fsum([*found.value.tolist(), *(-paid).tolist()]) - margin
-        return Bounded(bound, found.value, known, some)
+        short = float((found.found - found.value)[found.relaxed].sum())
+        return Bounded(bound, found.value, known, some, short)
 
     def between(self, weight: float, best: Charge, other: Charge) -> Charge:
         """The charge between two, as a certificate can state it."""

@@ -38,13 +38,10 @@ from ..certificate import Charge, shortened
 from ..decomposition.master import Branch, Step
 from .columns import Columns, Valued, valued
 from .lagrangian import Bounded, Lagrangian
-from .pricing import LARGEST_SEARCH, Branches
+from .pricing import Branches
 
 SMOOTHING_AT_ROOT = 0.85
 """Weight of the best prices so far: rough ones are better than those of a master with few columns."""
-
-GROWTH = 10
-"""Times as much effort, when less finds nothing more."""
 
 ALL = -1
 """In place of a subtask: the branch has the device refused, or not."""
@@ -197,13 +194,6 @@ class Master:
         """What the sides of a branch add to a bound, over the known columns."""
         return (self.probe((*branch, inside)) - bound for inside in (True, False))
 
-    def try_harder(self) -> bool:
-        """Price with more effort from now on; whether that is possible."""
-        if self.lagrangian.effort >= LARGEST_SEARCH:
-            return False
-        self.lagrangian.effort = min(GROWTH * self.lagrangian.effort, LARGEST_SEARCH)
-        return True
-
     def charge(self, duals: Floats, costless: bool = False) -> Charge:
         """The charge that duals of the program are."""
         prices = np.zeros(len(self.limits))
@@ -308,7 +298,7 @@ class _Steps(Steps[Charge]):
         return found.bound, self._master.add(found.found, found.some) > 0
 
     def try_harder(self) -> bool:
-        return self._master.try_harder()
+        return self._master.lagrangian.try_harder()
 
     def loosen(self) -> bool:
         if self._program.relaxed.artificial <= UNUSED:
@@ -349,7 +339,7 @@ class _Feasibility(Steps[Charge]):
         return found.bound, self._master.add(found.found, found.some) > 0
 
     def try_harder(self) -> bool:
-        return self._master.try_harder()
+        return self._master.lagrangian.try_harder()
 
     def loosen(self) -> bool:
         return False
