@@ -328,14 +328,19 @@ class BranchAndPrice(Run[Solution | None]):
         if root.bound < self.cutoff:
             complete = self._complete(root.state.node)
             self._construct(root.state.node, complete)
+            counted = complete and not self.certify
             if complete:
-                self._renew(root.state.node, RENEWAL)
+                before = self.objective
+                if counted and self.lower_bound < self.cutoff:
+                    self._round(root.state.node, counted, self.seconds)  # many end here
+                if self.objective == before:
+                    self._renew(root.state.node, RENEWAL)
             else:
                 self._exchange(root.state.node)
             if self.lower_bound < self.cutoff:
-                self._round(root.state.node, complete and not self.certify)
+                self._round(root.state.node, counted)
             if complete:
-                self._renew(root.state.node, RENEWAL if self.certify else LAST_RENEWAL)
+                self._renew(root.state.node, LAST_RENEWAL if counted else RENEWAL, counted)
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -736,8 +741,9 @@ class BranchAndPrice(Run[Solution | None]):
             self._offer(columns.table[best])
 
     @called_for(all_listed)
-    def _renew(self, node: Node, share: float) -> None:
-        """Better solutions near the incumbent, over all decisions, in a share of the time that is left."""
+    def _renew(self, node: Node, share: float, again: bool = False) -> None:
+        """Better solutions near the incumbent, over all decisions, in a share of the time that is left, or,
+        where it begins ``again``, in all of that share."""
         if self.solution is None or self.lower_bound >= self.cutoff:
             return
         until, known = (1 - share) * self.left, self._known
@@ -746,6 +752,7 @@ class BranchAndPrice(Run[Solution | None]):
             *(self.lagrangian, known.columns, node.charge.prices, chosen, max(node.bound, self._enough)),
             lambda: self.left < until or self.late(),
             self.budget.seed,
+            again,
         )
         self._offer(known.columns.table[best])
 
@@ -811,13 +818,14 @@ class BranchAndPrice(Run[Solution | None]):
             known.add(valued(known.limits, known.limits.solution(table)), some)
         return True
 
-    def _round(self, node: Node, complete: bool = False) -> None:
-        """The mixed-integer program over the known columns, started from the incumbent.
+    def _round(self, node: Node, complete: bool = False, most: float = math.inf) -> None:
+        """The mixed-integer program over the known columns, started from the incumbent, for so many seconds
+        at the most.
 
         Where these are ``complete``, what HiGHS says of it bounds all solutions.
         """
-        known = self._known
-        most, share = (math.inf, COMPLETE_SHARE) if complete else (ROUND_SECONDS, ROUND_SHARE)
+        known, share = self._known, COMPLETE_SHARE if complete else ROUND_SHARE
+        most = most if complete else min(most, ROUND_SECONDS)
         if self.solution is not None:
             known.take(self.solution)
         for tighter in TIGHTER:

@@ -50,7 +50,7 @@ WORSE = 0.05
 """How much more a choice may cost in the mean, relative to the distance between incumbent and bound."""
 
 PATIENCE = 1000
-"""Sets in a row without a better incumbent."""
+"""Sets in a row without a better incumbent, after which it ends, or begins again with that."""
 
 
 class Neighbourhood(NamedTuple):
@@ -206,6 +206,7 @@ def renewed(
     bound: float,
     late: Callable[[], bool],
     seed: int = 0,
+    again: bool = False,
 ) -> Ints:
     """The best choice found that keeps all limits in binary64, (M,) columns.
 
@@ -223,13 +224,17 @@ def renewed(
         Asked after each set whether to end.
     seed
         For the devices in the sets.
+    again
+        Begin again with the best choice, where patience ends, until it is late.
     """
     begun, draw = Beginning.of(lagrangian, columns, prices, chosen, CHOICE), np.random.default_rng(seed)
     cost, use = columns.cost[begun.some], begun.use.toarray()
     right, price = lagrangian.right[lagrangian.finite], prices[lagrangian.finite]
     state, devices = begun.chosen, begun.several
     best, least, size, idle = state.copy(), float(cost[state].sum()), FIRST, 0
-    while idle < PATIENCE and least > bound and len(devices) and not late():
+    while (again or idle < PATIENCE) and least > bound and len(devices) and not late():
+        if idle == PATIENCE:
+            state, idle = best.copy(), 0
         some = draw.permutation(devices)[: int(size)]
         allowed = draw.exponential(WORSE * (least - bound))
         new, ended = _decided(begun, cost, use, right, price, state, some, allowed)
