@@ -55,8 +55,9 @@ ENOUGH = 0.5
 PRECISION = 0.05
 """The same, up to which devices' decisions are the best ones."""
 
-SHORT = 0.5
-"""Share of what a bound falls short of known decisions' that may come from searches that were cut short."""
+SHORT, SHORTER = 0.5, 0.2
+"""Share of what a bound falls short of known decisions' that may come from searches that were cut short; and
+what is left of that at the most, where more effort helps."""
 
 SMOOTH = (30.0, 3.0, 0.3)
 """What smoothing takes from the bound at the most, one time after the other, relative to that."""
@@ -100,7 +101,7 @@ class Balance:
         self._right = lagrangian.right[lagrangian.finite]
         self._unit: Floats = np.where(self._right > 0, self._right, 1.0)
         self._size, self._answered = float(np.abs(columns.cost).sum()) or 1.0, False
-        self._best, self._bound = lagrangian.free(), -np.inf
+        self._best, self._bound, self._helps = lagrangian.free(), -np.inf, True
 
     def begin(self, charge: Charge) -> bool:
         """Ask at a charge and near it; whether all devices have decisions, and there are limits."""
@@ -154,15 +155,23 @@ class Balance:
         return worth, np.maximum(worth, LEAST * self._size / len(worth))
 
     def _searched(self, trial: Charge, value: float) -> float:
-        """The bound at prices for which known decisions give a value: searches go on where they, rather than
-        unknown decisions, keep the bound from that."""
-        while True:
-            found = self._asked(trial, PRECISION * (value - self._bound))
-            better = found.bound - self._bound
-            if found.short <= max(better, SHORT * (value - found.bound)) or self._stop():
-                return found.bound
-            if not self._lagrangian.try_harder():
-                return found.bound
+        """The bound at prices for which known decisions give a value. Where searches that are cut short keep
+        it from that, rather than unknown decisions, all go on for longer, as long as that helps."""
+        found, lagrangian = self._asked(trial, PRECISION * (value - self._bound)), self._lagrangian
+        bound, before = found.bound, lagrangian.effort
+        while (
+            self._helps
+            and found.short > max(bound - self._bound, SHORT * (value - bound))
+            and not self._stop()
+            and lagrangian.try_harder()
+        ):
+            longer = self._asked(trial, PRECISION * (value - self._bound))
+            bound = max(bound, longer.bound)
+            self._helps = longer.short < SHORTER * found.short
+            if not self._helps:
+                lagrangian.effort = before
+            found, before = longer, lagrangian.effort
+        return bound
 
     def _asked(self, charge: Charge, tolerance: float = 0.0) -> Bounded:
         """The answer at a charge; what devices want there becomes columns, where all want something."""

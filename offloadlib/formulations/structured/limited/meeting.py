@@ -34,7 +34,7 @@ WIDER = 1.0 + 1e-9
 
 def several(instance: Instance) -> bool:
     """Whether variants are sought and put together four at once."""
-    return of_format_2(instance) and instance.num_devices >= SEVERAL and not instance.by_largest
+    return of_format_2(instance) and instance.num_devices >= SEVERAL
 
 
 class Gaps(NamedTuple):
