@@ -65,6 +65,22 @@ def test_equals_brute_force(seed: int) -> None:
     assert cost - result.lower_bound <= 1e-9 * max(abs(cost), 1e-3)
 
 
+@pytest.mark.parametrize("objective", ["sum", "max"])
+@pytest.mark.parametrize("seed", [7, 12, 16, 17, *range(100, count(300, 104))])
+def test_refusals_that_are_to_be_avoided_are_paid_where_they_have_to_be(objective: str, seed: int) -> None:
+    """By ``max``, artificial columns were cheaper than such a refusal: nothing was left to branch on."""
+    document = random_format2(seed, max_subtasks=3)
+    document["cost"]["objective"] = objective
+    for device in document["devices"]:
+        device["rejection"] = 1e9
+    instance, best = _limited(document), optimum(document)
+    assert instance is not None
+    assert best is not None
+    result = solve(instance, Budget())
+    assert result.status is Status.OPTIMAL
+    assert result.objective == pytest.approx(float(best[0]), rel=1e-9)
+
+
 @pytest.mark.parametrize("method", [solve, solve_by_prices])
 def test_the_largest_cost_of_many_devices_is_found_below_ceilings(
     method: Callable[[Instance, Budget], Result],

@@ -78,8 +78,9 @@ class RestrictedMaster:
         (L,) q; more may be added.
     scale
         Costs are multiplied by it inside, so that tolerances are small.
-    unit, penalty
-        Artificial columns cost ``penalty`` times the unit at first.
+    unit, penalty, dearest
+        Artificial columns cost ``penalty`` times the unit at first, and at the most what is ``dearest`` or
+        :data:`LARGEST_PENALTY` times the unit.
     constant
         What costs are counted on top of.
     exchanges
@@ -95,11 +96,13 @@ class RestrictedMaster:
         scale: float,
         unit: float,
         penalty: float = 1.0,
+        dearest: float = 0.0,
         constant: float = 0.0,
         exchanges: csr_array | None = None,
     ) -> None:
         self._name, self._blocks, self._constant = name, blocks, constant
         self._scale, self._unit, self._penalty = scale, unit, penalty
+        self._dearest = max(dearest, LARGEST_PENALTY * unit)
         self._costs: list[Floats] = []
         self._costless = False
         self._lp = lp = highspy.Highs()
@@ -179,7 +182,7 @@ class RestrictedMaster:
 
         What is closed may be contradictory, which only ever higher prices show.
         """
-        if self._penalty >= LARGEST_PENALTY or self.relaxed.artificial <= UNUSED:
+        if self._penalty * self._unit >= self._dearest or self.relaxed.artificial <= UNUSED:
             return False
         self._penalty *= 10.0
         self._costs[0] = np.full(self._blocks, self._penalty * self._unit)

@@ -43,6 +43,9 @@ from .pricing import Branches
 SMOOTHING_AT_ROOT = 0.85
 """Weight of the best prices so far: rough ones are better than those of a master with few columns."""
 
+DEARER = 1e3
+"""Times what a refusal costs, what artificial columns cost at the most: it may have to be paid."""
+
 ALL = -1
 """In place of a subtask: the branch has the device refused, or not."""
 
@@ -113,7 +116,7 @@ class Master:
         right = lagrangian.right[lagrangian.finite]
         self._row_scale = np.array([unit_for(value) / 1024.0 if value > 0 else 1.0 for value in right])
         self.right = right * self._row_scale
-        scale = unit_for(upper)
+        scale, refused = unit_for(upper), instance.devices.weight * instance.devices.rejection
         rows = np.zeros(self._devices) if self.largest else np.empty(0)
         self.program = RestrictedMaster(
             "the master",
@@ -121,6 +124,7 @@ class Master:
             np.append(self.right, rows),
             scale=scale,
             unit=unit,
+            dearest=DEARER * float(np.nan_to_num(refused).max()),
             constant=self._floor if self.largest else 0.0,
         )
         self.first = int(self.largest)
