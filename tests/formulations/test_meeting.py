@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from counts import count
 
-from offloadlib.formulations.structured.limited.meeting import Choices, Gaps, meet
+from offloadlib.formulations.structured.limited.meeting import Candidates, Gaps, meet
 from offloadlib.instances.compiled import read_only
 
 
@@ -31,8 +31,8 @@ def test_four_changes_equal_brute_force(seed: int) -> None:
     every = (some for size in range(5) for some in combinations(range(changes), size))
     least = min(value(some) for some in every if len(set(owner[list(some)])) == len(some))
     most = float(draw.random() * 4.0)
-    gaps, choices = Gaps(*map(read_only, (left, worth))), Choices(*map(read_only, (owner, cost, taken)))
-    found = meet(gaps, choices, most, chosen)
+    gaps, candidates = Gaps(*map(read_only, (left, worth))), Candidates(*map(read_only, (owner, cost, taken)))
+    found = meet(gaps, candidates, most, chosen)
     assert found == pytest.approx(min(least, most))
     some = tuple(chosen[chosen >= 0].tolist())
     assert len(set(owner[list(some)])) == len(some)

@@ -44,7 +44,7 @@ from ..decomposition.tables import READ, READ_INT, READ_TABLE
 from .annealing import COLUMN_LISTS, Beginning, reduced
 from .columns import Columns
 from .lagrangian import Lagrangian
-from .meeting import Choices, Gaps, meet
+from .meeting import Candidates, Gaps, meet
 
 CHOICE, VARIED_CHOICE = 12.0, 80.0
 """Columns for each device, in the mean: those of the least reduced costs; and where variants are known."""
@@ -471,8 +471,8 @@ class Filling:
         """The columns of the best four changes, as far as they come to less than ``most``."""
         chosen = np.empty(4, np.int64)
         gaps = Gaps(*map(read_only, (left - HAIR * self._right[rows], self._price[rows])))
-        choices = self._owner[changes.column], changes.cost, changes.taken
-        meet(gaps, Choices(*map(read_only, choices)), most, chosen)
+        candidates = self._owner[changes.column], changes.cost, changes.taken
+        meet(gaps, Candidates(*map(read_only, candidates)), most, chosen)
         new: Ints = changes.column[chosen[chosen >= 0]]
         return new
 

@@ -44,7 +44,7 @@ class Gaps(NamedTuple):
     worth: Floats
 
 
-class Choices(NamedTuple):
+class Candidates(NamedTuple):
     """Changes, of which each device takes one at the most: whose they are, what they cost (X,), and what
     they take of the limits (X, k)."""
 
@@ -54,57 +54,57 @@ class Choices(NamedTuple):
 
 
 @subroutine
-def _same(choices: Any, i: int, j: int) -> bool:
+def _same(candidates: Any, i: int, j: int) -> bool:
     """Whether two changes, if there are such, are the same device's."""
-    return i >= 0 and j >= 0 and choices.owner[i] == choices.owner[j]
+    return i >= 0 and j >= 0 and candidates.owner[i] == candidates.owner[j]
 
 
 @subroutine
-def _pairs(choices: Any, most: float, one: Any, two: Any, value: Any) -> int:
+def _pairs(candidates: Any, most: float, one: Any, two: Any, value: Any) -> int:
     """List no change, single ones, and pairs of different devices, as far as they are of use: with the
     cheapest pair they cost less than ``most``."""
-    order, n = order_of(choices.cost, 0, len(choices.cost)), len(choices.cost)
+    order, n = order_of(candidates.cost, 0, len(candidates.cost)), len(candidates.cost)
     least = 0.0
     for x in range(min(n, 2)):
-        least += min(choices.cost[order[x]], 0.0)
+        least += min(candidates.cost[order[x]], 0.0)
     one[0], two[0], value[0], count = -1, -1, 0.0, 1
     for x in range(n):
         for y in range(-1, x):
             i, j = order[x], order[y] if y >= 0 else -1
-            cost = choices.cost[i] + (choices.cost[j] if y >= 0 else 0.0)
-            if cost + least < most and not _same(choices, i, j):
+            cost = candidates.cost[i] + (candidates.cost[j] if y >= 0 else 0.0)
+            if cost + least < most and not _same(candidates, i, j):
                 one[count], two[count], value[count] = i, j, cost
                 count += 1
     return count
 
 
 @subroutine
-def _taken(choices: Any, i: int, j: int, g: int) -> float:
+def _taken(candidates: Any, i: int, j: int, g: int) -> float:
     taken = 0.0
     if i >= 0:
-        taken += choices.taken[i, g]
+        taken += candidates.taken[i, g]
     if j >= 0:
-        taken += choices.taken[j, g]
+        taken += candidates.taken[j, g]
     return taken
 
 
 @kernel(
     types.float64(
-        *(named(Gaps, READ, READ), named(Choices, READ_INT, READ, READ_TABLE)),
+        *(named(Gaps, READ, READ), named(Candidates, READ_INT, READ, READ_TABLE)),
         *(types.float64, writable("int64")),
     ),
     several,
 )
-def meet(gaps: Any, choices: Any, most: float, chosen: Any) -> float:
+def meet(gaps: Any, candidates: Any, most: float, chosen: Any) -> float:
     """The best changes of different devices, four at the most, that take no more than there is.
 
     ``chosen`` (4,) are these changes, -1 for none. Returns what they come to, their cost and what is left
     over together; ``most`` where nothing comes to less, with no changes.
     """
-    limits, n = len(gaps.left), len(choices.cost)
+    limits, n = len(gaps.left), len(candidates.cost)
     size = 1 + n * (n + 1) // 2
     one, two, value = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size)
-    count = _pairs(choices, most, one, two, value)
+    count = _pairs(candidates, most, one, two, value)
     order = order_of(value, 0, count)
     # The grid: what pairs take of each limit, in steps from the least on.
     side = int(math.sqrt(count)) if limits >= GRID else count
@@ -112,7 +112,7 @@ def meet(gaps: Any, choices: Any, most: float, chosen: Any) -> float:
     for g in range(limits):
         least, high = np.inf, -np.inf
         for p in range(count):
-            use[p, g] = _taken(choices, one[p], two[p], g)
+            use[p, g] = _taken(candidates, one[p], two[p], g)
             least, high = min(least, use[p, g]), max(high, use[p, g])
         if g < GRID:
             low[g], step[g] = least, max((high - least) * WIDER / side, SMALLEST)
@@ -160,10 +160,10 @@ def meet(gaps: Any, choices: Any, most: float, chosen: Any) -> float:
                     left = gaps.left[g] - use[p, g] - use[q, g]
                     total += gaps.worth[g] * left if left >= 0.0 else np.inf
                 if total < best and not (
-                    _same(choices, one[p], one[q])
-                    or _same(choices, one[p], two[q])
-                    or _same(choices, two[p], one[q])
-                    or _same(choices, two[p], two[q])
+                    _same(candidates, one[p], one[q])
+                    or _same(candidates, one[p], two[q])
+                    or _same(candidates, two[p], one[q])
+                    or _same(candidates, two[p], two[q])
                 ):
                     best = total
                     chosen[0], chosen[1], chosen[2], chosen[3] = one[p], two[p], one[q], two[q]
