@@ -2,7 +2,9 @@
 
 Instances are those of the paper's generator, with whole demands on two resources, of which the points
 together have so much less than all subtasks take, and with a deadline for each device, of which some are
-below what it takes to stay local. Prints a line for each; ``1000:1e-4:60`` says devices, gap and seconds.
+below what it takes to stay local. With ``--any-amounts`` demands and room are any numbers, as ``generate``
+draws them. Prints a line for each case and seed; ``1000:1e-4:60`` says devices,
+gap and seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -68,6 +71,25 @@ def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
     )
 
 
+def any_amounts(devices: int, points: int = 20, seed: int = 1) -> Instance:
+    """An instance of ``generate``, whose points have room for three tenths of all subtasks."""
+    setting = Setting(
+        devices=devices,
+        offload_points=points,
+        applications=APPLICATIONS,
+        capacity=devices,
+        point_cpu=(1.6, 8.0),
+        input=(0.05, 0.4),
+        output=(0.05, 0.4),
+        alpha=(0.3, 0.9),
+        resources=RESOURCES,
+        demand=(1.0, 3.0),
+        room=(0.1 * devices, 0.2 * devices),
+        deadline=(0.9, 1.6),
+    )
+    return generate(setting, seed=seed)
+
+
 def _fastest(instance: Instance) -> np.ndarray:
     """(M,) delay where the whole task is at the fastest place, or at home."""
     fast = int(np.argmax(instance.points.cpu))
@@ -81,11 +103,13 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=["1000:1e-4:60"], metavar="DEVICES:GAP:SECONDS")
     parser.add_argument("--method", default="branch-and-price")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--any-amounts", action="store_true", help="instead of whole ones")
     asked = parser.parse_args()
-    for case in asked.cases:
+    make = any_amounts if asked.any_amounts else limited
+    for case, seed in product(asked.cases, asked.seed):
         devices, gap, seconds = case.split(":")
-        instance = limited(int(devices), seed=asked.seed)
+        instance = make(int(devices), seed=seed)
         begun = time.process_time()
         result = solve(
             instance, asked.method, gap=float(gap), time_limit=float(seconds), threads=asked.threads
