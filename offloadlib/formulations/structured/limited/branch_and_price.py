@@ -690,7 +690,9 @@ class BranchAndPrice(Run[Solution | None]):
     def _fill(self, node: Node, chosen: Ints, varied: Columns | None = None, turn: int = 0) -> None:
         """A solution that leaves next to nothing of what has a price, beginning with any choice of columns:
         those known, or others that have all variants, turn by turn."""
-        until = (FILLING if varied is None else 1 - VARIED_FILLING) * self.left
+        until = FILLING * self.left
+        if varied is not None:  # no longer than all before: small instances are better divided
+            until = self.left - min(VARIED_FILLING * self.left, self.seconds)
         columns = self._known.columns if varied is None else varied
         best = filled(
             *(self.lagrangian, columns, node.charge.prices, chosen, self._enough),
