@@ -108,7 +108,7 @@ hardly any, as with many devices."""
 DEAR = 10.0
 """What artificial columns cost at first, relative to the greatest cost of a device alone."""
 
-COMPLETE_SHARE = 0.6
+COMPLETE_SHARE = 0.7
 """Of the time that is left, for that program where it is complete and its bound counts."""
 
 RENEWAL, LAST_RENEWAL = 0.1, 0.9
