@@ -3,8 +3,7 @@
 Instances are those of the paper's generator, with whole demands on two resources, of which the points
 together have so much less than all subtasks take, and with a deadline for each device, of which some are
 below what it takes to stay local. With ``--any-amounts`` demands and room are any numbers, as ``generate``
-draws them. Prints a line for each case and seed; ``1000:1e-4:60`` says devices,
-gap and seconds.
+draws them. Prints a line for each case and seed; ``1000:1e-4:60`` says devices, gap and seconds.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ REACHED = 1.2
 APPLICATIONS = ("face", "chain-5", "fork-join-4")
 
 
-def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
-    """An instance with two resources and deadlines."""
-    setting = Setting(
+def _setting(devices: int, points: int) -> Setting:
+    """What all instances have in common."""
+    return Setting(
         devices=devices,
         offload_points=points,
         applications=APPLICATIONS,
@@ -49,7 +48,11 @@ def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
         output=(0.05, 0.4),
         alpha=(0.3, 0.9),
     )
-    plain = generate(setting, seed=seed)
+
+
+def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
+    """An instance with two resources and deadlines."""
+    plain = generate(_setting(devices, points), seed=seed)
     draw = np.random.default_rng(seed)
     groups = []
     for group in plain.groups:
@@ -73,21 +76,9 @@ def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
 
 def any_amounts(devices: int, points: int = 20, seed: int = 1) -> Instance:
     """An instance of ``generate``, whose points have room for three tenths of all subtasks."""
-    setting = Setting(
-        devices=devices,
-        offload_points=points,
-        applications=APPLICATIONS,
-        capacity=devices,
-        point_cpu=(1.6, 8.0),
-        input=(0.05, 0.4),
-        output=(0.05, 0.4),
-        alpha=(0.3, 0.9),
-        resources=RESOURCES,
-        demand=(1.0, 3.0),
-        room=(0.1 * devices, 0.2 * devices),
-        deadline=(0.9, 1.6),
-    )
-    return generate(setting, seed=seed)
+    room = 0.1 * devices, 0.2 * devices
+    limits = {"resources": RESOURCES, "demand": (1.0, 3.0), "room": room, "deadline": (0.9, 1.6)}
+    return generate(replace(_setting(devices, points), **limits), seed=seed)
 
 
 def _fastest(instance: Instance) -> np.ndarray:

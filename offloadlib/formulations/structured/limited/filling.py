@@ -11,9 +11,10 @@ nothing, but where limits are used in whole steps, a unit left over may be worth
 asked for. So the limits of one point after the other are *closed*: of all changes of single devices that
 leave closed limits as they are, those are taken together that leave least of this point's limits at the
 least reduced cost, a knapsack over what is left of them, by dynamic programming. What the changes do to
-limits that are still open does not matter, since it has its price. The last points are left with few
-changes; so a pass opens those that have something left and some others, in any order, and what it comes to is
-kept where it is no worse (large neighbourhoods: Shaw 1998).
+limits that are still open does not matter, since it has its price. Where amounts are any numbers and all
+variants of the choice are known, four changes are taken together instead (:mod:`.meeting`). The last points
+are left with few changes; so a pass opens those that have something left and some others, in any order, and
+what it comes to is kept where it is no worse (large neighbourhoods: Shaw 1998).
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def list_changes(
     """List the changes of a choice that cost less than ``most`` and that limits (L,) in some states take, the
     cheapest of those of a device that take the same of some limits; and say how many there are.
 
-    ``uses`` (P, .) are the limits that columns use, a bit for each; ``delta`` (L,) is 0 before and after.
+    Columns of a device are ordered by cost. ``uses`` (P, .) are the limits that columns use, a bit for each;
+    ``delta`` (L,) is 0 before and after.
     """
     words = uses.shape[1]
     closed, wanted = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
@@ -450,7 +452,7 @@ class Filling:
         left, saved = state.left[rows], self._moves.cost[state.chosen]
         most = float(self._price[rows] @ np.maximum(left, 0.0) + self._excess[rows] @ np.maximum(-left, 0.0))
         if self._varied and not self.whole[rows].all():
-            others = float(np.partition(saved, -OTHERS)[-OTHERS:].sum()) if len(saved) > OTHERS else math.inf
+            others = float(np.sort(saved)[-OTHERS:].sum())
             new = self._met(self._listed(state, how, rows, most + others, MOST_MET), left, rows, most)
             if len(new) or (left >= 0).all():
                 return self._changed(state, new)
