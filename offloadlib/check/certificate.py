@@ -111,6 +111,24 @@ class Cut(NamedTuple):
     shifts: dict[str, int]
 
 
+class Step(NamedTuple):
+    """What a decision of a device weighs in a cut if it uses at least these amounts of its limits."""
+
+    amounts: Sequence[Fraction]
+    weight: int
+
+
+class KnapsackCut(NamedTuple):
+    """One step of each device, or none, whose amounts keep the limits weigh at most so much (version 2).
+
+    Limits have the names of their prices: a part of the prices, and the keys there.
+    """
+
+    limits: list[tuple[str, ...]]
+    steps: dict[str, list[Step]]
+    most: int
+
+
 class Certificate(NamedTuple):
     """What a certificate file claims: a lower bound, or that the instance is infeasible.
 
@@ -122,7 +140,7 @@ class Certificate(NamedTuple):
     lower_bound: Fraction
     nodes: list[TreeNode]
     units: dict[str, list[int]] | None = None
-    cuts: Sequence[Cut] = ()
+    cuts: Sequence[Cut | KnapsackCut] = ()
     version: int = 1
     infeasible: bool = False
     largest: Fraction | None = None
@@ -249,8 +267,38 @@ _PRICES_2 = Record(
         "resource": _decimals_of_decimals,
         "limits": _decimals,
         "totals": Record({}, {"energy": _decimal, "delay": _decimal}),
+        "cuts": _decimals,
     },
 )
+_ENUMERATION_2 = Record({"patterns": _PRICES_2, "below": _index}, {})
+
+
+def _texts(problems: list[Problem], value: Any, path: str) -> tuple[str, ...] | None:
+    if filled_array(problems, value, path) is None:
+        return None
+    found = [any_text(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+    return tuple([item for item in found if item is not None])
+
+
+def _list_of(parser: Parser) -> Parser:
+    def parse(problems: list[Problem], value: Any, path: str) -> list[Any] | None:
+        if any_array(problems, value, path) is None:
+            return None
+        return [parser(problems, item, f"{path}[{i}]") for i, item in enumerate(value)]
+
+    return parse
+
+
+_STEP = Record({"amounts": _list_of(_decimal), "weight": whole_number}, {})
+
+
+def _steps(problems: list[Problem], value: Any, path: str) -> dict[str, Any] | None:
+    if any_object(problems, value, path) is None:
+        return None
+    return {key: _list_of(_STEP)(problems, item, joined(path, key)) for key, item in value.items()}
+
+
+_KNAPSACK_CUT = Record({"limits": _list_of(_texts), "steps": _steps, "most": whole_number}, {})
 _LEAF_2 = Record({"prices": _PRICES_2}, {"shares": _decimals, "infeasible": of_kind(_is_true, "true")})
 _REFUSAL = Record(
     {
@@ -261,7 +309,10 @@ _REFUSAL = Record(
     {},
 )
 _BODY_2 = {key: parser for key, parser in _CERTIFICATE.required.items() if key != "lower_bound"}
-_BOUND_2 = Record({**_BODY_2, "lower_bound": _decimal}, {"largest": _decimal, "witnesses": any_object})
+_BOUND_2 = Record(
+    {**_BODY_2, "lower_bound": _decimal},
+    {"largest": _decimal, "cuts": any_array, "witnesses": any_object},
+)
 _CLAIM_2 = Record({**_BODY_2, "claim": one_of("infeasible")}, {"witnesses": any_object})
 
 
@@ -308,12 +359,21 @@ def _second(problems: list[Problem], document: dict[str, Any], file: str) -> Cer
     infeasible = "claim" in document
     fields = (_CLAIM_2 if infeasible else _BOUND_2)(problems, document, "")
     nodes = [_node_2(problems, node, f"nodes[{i}]") for i, node in enumerate(fields.get("nodes", ()))]
+    cuts = [_KNAPSACK_CUT(problems, cut, f"cuts[{i}]") for i, cut in enumerate(fields.get("cuts", ()))]
     if problems:
         raise Unusable(file, problems)
     return Certificate(
         fields["instance"]["sha256"],
         fields.get("lower_bound", Fraction(0)),
         [node for node in nodes if node],
+        cuts=[
+            KnapsackCut(
+                cut["limits"],
+                {name: [Step(**step) for step in some] for name, some in cut["steps"].items()},
+                cut["most"],
+            )
+            for cut in cuts
+        ],
         version=2,
         infeasible=infeasible,
         largest=fields.get("largest"),
@@ -323,19 +383,16 @@ def _second(problems: list[Problem], document: dict[str, Any], file: str) -> Cer
 
 def _node_2(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
     before = len(problems)
+    if type(value) is dict and "patterns" in value:
+        fields = _ENUMERATION_2(problems, value, path)
+        return Enumeration(_leaf_2(fields["patterns"]), fields["below"]) if len(problems) == before else None
     if type(value) is not dict or "branch" not in value:
         fields = _LEAF_2(problems, value, path)
         if len(problems) > before:
             return None
-        prices = fields["prices"]
-        return Leaf(
-            prices.get("capacity", {}),
-            prices.get("channels", {}),
-            resource=prices.get("resource", {}),
-            limits=prices.get("limits", {}),
-            totals=prices.get("totals", {}),
-            shares=fields.get("shares", {}),
-            infeasible=fields.get("infeasible", False),
+        leaf = _leaf_2(fields["prices"])
+        return leaf._replace(
+            shares=fields.get("shares", {}), infeasible=fields.get("infeasible", False)
         )
     if type(value["branch"]) is dict and "refused" in value["branch"]:
         fields = _REFUSAL(problems, value, path)
@@ -346,6 +403,17 @@ def _node_2(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
     if len(problems) > before:
         return None
     return _branch(fields, "subtask")
+
+
+def _leaf_2(prices: dict[str, Any]) -> Leaf:
+    return Leaf(
+        prices.get("capacity", {}),
+        prices.get("channels", {}),
+        cuts=prices.get("cuts", {}),
+        resource=prices.get("resource", {}),
+        limits=prices.get("limits", {}),
+        totals=prices.get("totals", {}),
+    )
 
 
 def _branch(fields: dict[str, Any], what: str) -> Branch:

@@ -50,6 +50,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
     faults += [
         f"cuts[{i}]: {fault}"
         for i, cut in enumerate(certificate.cuts)
+        if isinstance(cut, Cut)
         for fault in _cut_faults(devices, points, cut)
     ]
     inside = below_enumerations(certificate.nodes)

@@ -97,7 +97,7 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Verified:
     if faults:
         raise InputError(certificate, [("", fault) for fault in faults])
     document = parse_json(read_bytes(certificate), certificate)
-    inside, cut = below_enumerations(found.nodes), bool(found.cuts)
+    inside, cut = below_enumerations(found.nodes), bool(found.cuts) or found.version > 1
     gone = [inside[i] if cut else isinstance(node, Enumeration) for i, node in enumerate(found.nodes)]
     kept = [i for i, is_gone in enumerate(gone) if not is_gone]
     number = {old: new for new, old in enumerate(kept)}

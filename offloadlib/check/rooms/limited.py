@@ -9,12 +9,23 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from ..certificate import Branch, Certificate, Leaf, Refusal, TreeNode, not_too_many
+from ..certificate import (
+    Branch,
+    Certificate,
+    Enumeration,
+    KnapsackCut,
+    Leaf,
+    Refusal,
+    TreeNode,
+    below_enumerations,
+    not_too_many,
+)
 from ..data import LOCAL, Device, Instance, OffloadPoint
 from ..parse import shown_as
-from .choices import FINE, bit_of
+from .choices import FINE, bit_of, rounded_up
 from .labels import Plan, always_kept
 from .leaves import Bounder
+from .listed import Effort, Lists, Row, cut_faults
 from .menu import Menu, Options, Rates, rates_of
 
 Left = tuple[tuple[int, ...], bool]  # the places that branches leave to each subtask, and refusal
@@ -41,6 +52,13 @@ def limited_faults(instance: Instance, certificate: Certificate) -> list[str]:
     faults = []
     if certificate.largest is not None and instance.objective == "max":
         faults.append("it is about solutions below a largest cost, which is the objective itself")
+    effort = Effort()
+    for i, cut in enumerate(certificate.cuts):
+        assert isinstance(cut, KnapsackCut)
+        faults += [f"cuts[{i}]: {fault}" for fault in cut_faults(instance, devices, cut, effort)]
+    cuts = set(map(str, range(len(certificate.cuts))))
+    inside = below_enumerations(certificate.nodes)
+    plain = instance.objective == "sum" and certificate.largest is None and not certificate.infeasible
     for i, node in enumerate(certificate.nodes):
         found: list[str] = []
         if isinstance(node, Branch):
@@ -50,8 +68,16 @@ def limited_faults(instance: Instance, certificate: Certificate) -> list[str]:
                 found.append(f"unknown device {node.device!r}")
             elif devices[node.device].terms.rejection is None:
                 found.append(f"a branch on refusing device {node.device!r}, which must be served")
+        elif isinstance(node, Enumeration):
+            found += _price_faults(instance, points, node.leaf)
+            found += _cut_price_faults(cuts, node.leaf, inside[i])
+            if not plain:
+                found.append("an enumeration, which is for sums of costs alone")
         elif isinstance(node, Leaf):
             found += _price_faults(instance, points, node)
+            found += _cut_price_faults(cuts, node, inside[i])
+            if inside[i] and node.infeasible:
+                found.append("a leaf below an enumeration that is said to be infeasible")
             if not (node.infeasible or certificate.infeasible):
                 found += _share_faults(instance, devices, node)
         faults += [f"nodes[{i}]: {fault}" for fault in found]
@@ -88,6 +114,16 @@ def _price_faults(instance: Instance, points: Mapping[str, OffloadPoint], leaf: 
             yield f"a negative price on the total {name}"
 
 
+def _cut_price_faults(cuts: Container[str], leaf: Leaf, inside: bool) -> Iterator[str]:
+    for name, price in leaf.cuts.items():
+        if name not in cuts:
+            yield f"a price on the unknown cut {name!r}"
+        if price < 0:
+            yield f"a negative price on cut {name!r}"
+    if leaf.cuts and not inside:
+        yield "a price on cuts that is not below an enumeration"
+
+
 def _share_faults(instance: Instance, devices: Container[str], leaf: Leaf) -> Iterator[str]:
     if instance.objective == "sum":
         if leaf.shares:
@@ -108,10 +144,15 @@ def limited_tree_bound(
 ) -> tuple[Fraction | float, list[str], list[str]]:
     """Return what a certificate proves: a bound, where it is limited, and the leaves that prove nothing."""
     nodes = certificate.nodes
-    ends = [(i, node) for i, node in enumerate(nodes) if isinstance(node, Leaf)]
-    hopeless = [certificate.infeasible or leaf.infeasible for _, leaf in ends]
-    rates = _shared_rates(instance, [leaf for _, leaf in ends], hopeless)
+    inside = below_enumerations(nodes)
+    ends = [
+        (i, node) for i, node in enumerate(nodes) if isinstance(node, Leaf | Enumeration) and not inside[i]
+    ]
+    leaves = [node.leaf if isinstance(node, Enumeration) else node for _, node in ends]
+    hopeless = [certificate.infeasible or leaf.infeasible for leaf in leaves]
+    rates = _shared_rates(instance, leaves, hopeless)
     totals: list[int | None] = [-one.charge for one in rates]
+    below: list[list[tuple[int, Left]]] = [[] for _ in ends]  # of enumerations: what devices cost, by device
     bounder = _Bounder(instance)
     bits = {None: bit_of(LOCAL)} | {point.id: bit_of(n) for n, point in enumerate(instance.points)}
     for device in instance.devices:
@@ -125,6 +166,9 @@ def limited_tree_bound(
                 known[key] = bounder.least(menu, rates[i], left)
             value = known[key]
             totals[i] = None if value is None else total + value
+            if value is not None and isinstance(ends[i][1], Enumeration):
+                below[i].append((value, left))
+    _list_decisions(instance, certificate, [node for _, node in ends], rates, totals, below)
     limited = sorted(bounder.limited)
     unproven = [
         f"nodes[{number}] is not infeasible by {float(Fraction(total, 1 << FINE)):.3g} > 0"
@@ -135,6 +179,27 @@ def limited_tree_bound(
         return -math.inf, limited, unproven
     bounds = [total for none, total in zip(hopeless, totals, strict=True) if not none and total is not None]
     return (Fraction(min(bounds), 1 << FINE) if bounds else math.inf), limited, []
+
+
+def _list_decisions(
+    instance: Instance,
+    certificate: Certificate,
+    ends: Sequence[TreeNode],
+    rates: Sequence[Rates],
+    totals: list[int | None],
+    below: Sequence[Sequence[tuple[int, Left]]],
+) -> None:
+    """Replace the bounds of enumerations that are below the claim by what is below them."""
+    lists, claim = Lists(instance, certificate), rounded_up(certificate.lower_bound)
+    for i, node in enumerate(ends):
+        total = totals[i]
+        if total is None or total >= claim or not isinstance(node, Enumeration):
+            continue
+        rows: list[list[Row]] = []
+        for device, (value, (allowed, refusal)) in zip(instance.devices, below[i], strict=True):
+            ceiling = claim - (total - value)
+            rows.append(lists.rows(Menu(instance, device), rates[i], allowed, refusal, ceiling))
+        totals[i] = lists.bound(node.below, rows)
 
 
 def _shared_rates(instance: Instance, leaves: Sequence[Leaf], hopeless: Sequence[bool]) -> list[Rates]:
@@ -157,8 +222,10 @@ def _left(nodes: Sequence[TreeNode], menu: Menu, bits: Mapping[str | None, int])
     not_too_many(nodes, device.id, len(position))
     left = {0: everything}
     for i, node in enumerate(nodes):  # a parent stands before its children
+        if i not in left:
+            continue  # below an enumeration
         allowed, refusal = left.pop(i)
-        if isinstance(node, Leaf):
+        if isinstance(node, Leaf | Enumeration):
             yield allowed, refusal
         elif isinstance(node, Branch | Refusal):
             left[node.equal] = left[node.different] = allowed, refusal

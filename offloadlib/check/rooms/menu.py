@@ -19,6 +19,11 @@ RATE = 240
 _SHARE_OF_COST = RATE + TIME - FINE
 
 
+def share_of_cost(product: int) -> int:
+    """Return what a rate times a time or an energy is on the grid of costs."""
+    return product >> _SHARE_OF_COST
+
+
 class Option(NamedTuple):
     """A way to execute a subtask, or a transfer: time, cost and energy on their grids.
 
@@ -93,6 +98,21 @@ class Options(NamedTuple):
             )
             moves.append((stay, leave))
         return moves, [(self.cost_of(arc.time), arc.cost) for arc in self.arcs], apart
+
+
+class Choices(NamedTuple):
+    """The same with every place: `of_subtasks` has for each subtask its places and how to execute it there."""
+
+    of_subtasks: list[list[tuple[int, Option]]]
+    arcs: list[Option]
+    second: int
+    deadline: int | None
+    budget: int | None
+    ceiling: Ceiling | None
+
+    def cost_of(self, time: int) -> int:
+        """Return what a delay costs."""
+        return share_of_cost(self.second * time)
 
 
 class Rates(NamedTuple):
@@ -280,6 +300,18 @@ class Menu:
 
         Of the ways to offload a subtask those that another one beats in time, cost and fee are left out.
         """
+        choices = self.choices(rates, allowed)
+        of_subtasks = [
+            (
+                [option for n, option in some if n == LOCAL],
+                _unbeaten([option for n, option in some if n != LOCAL]),
+            )
+            for some in choices.of_subtasks
+        ]
+        return Options(of_subtasks, *choices[1:])
+
+    def choices(self, rates: Rates, allowed: Sequence[int]) -> Choices:
+        """Return all ways to execute each subtask at the places allowed to it, at these prices."""
         device, instance = self.device, self._instance
         share = rates.share(device)
         second, millijoule = self._rates(share)
@@ -290,17 +322,17 @@ class Menu:
         def cost_of(energy: int) -> int:
             return millijoule * energy >> _SHARE_OF_COST
 
-        options: list[tuple[list[Option], list[Option]]] = []
+        options: list[list[tuple[int, Option]]] = []
         for k, places in enumerate(allowed):
-            stay: list[Option] = []
+            found: list[tuple[int, Option]] = []
             if places & bit_of(LOCAL):
                 time, energy = self._local[k]
                 fee = scaled_fee(instance, device, k, LOCAL)
                 cost = cost_of(energy) + fee * paying[0] // paying[1]
-                stay.append(Option(time, cost, energy, fee * counted[0] // counted[1] if limited else 0))
+                below = fee * counted[0] // counted[1] if limited else 0
+                found.append((LOCAL, Option(time, cost, energy, below)))
             wait, spent = self._ends[k]
             pay = cost_of(spent)
-            found = []
             for n in range(len(instance.points)):
                 if not places & bit_of(n):
                     continue
@@ -311,10 +343,10 @@ class Menu:
                     if demand := demand_of(device, k, n, resource):
                         cost += price * exact(demand) >> SHIFT
                 below = fee * counted[0] // counted[1] if limited and fee else 0
-                found.append(Option(self._at(n)[k] + wait, cost, spent, below))
-            options.append((stay, _unbeaten(found)))
+                found.append((n, Option(self._at(n)[k] + wait, cost, spent, below)))
+            options.append(found)
         arcs = [Option(time, cost_of(energy), energy) for time, energy in self._arcs]
-        return Options(options, arcs, second, self._deadline, self._budget, self._ceiling)
+        return Choices(options, arcs, second, self._deadline, self._budget, self._ceiling)
 
     def _rates(self, share: Fraction) -> tuple[int, int]:
         """Return what a second and a mJ cost where the device's cost counts so much."""

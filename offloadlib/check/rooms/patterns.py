@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 
-from ..certificate import Certificate, Count, Enumeration, Leaf
+from ..certificate import Certificate, Count, Cut, Enumeration, Leaf
 from ..data import Instance
 from .choices import rounded_down, rounded_up
 from .leaves import Pattern
@@ -29,6 +29,7 @@ class Enumerated:
         self._claim = rounded_up(certificate.lower_bound)
         self._cuts: dict[str, tuple[int, int, dict[str, int], int]] = {}
         for i, cut in enumerate(certificate.cuts):
+            assert isinstance(cut, Cut)
             level = self._level[cut.point]
             limit = levels.limits[level] if level >= 0 else 0
             limit = (limit + sum(cut.shifts.values())) // cut.divisor

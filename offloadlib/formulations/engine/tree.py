@@ -178,6 +178,12 @@ class Tree(Generic[Leaf, State]):
         heapq.heappush(self._heap, (leaf.bound, leaf.number, leaf))
         self._hand = None
 
+    def abandon(self, leaf: Open[State], below: Tree[Any, Any], at: Leaf) -> None:
+        """The leaf in hand is as it was, with what proves its bound; its subtree, the last one, is gone."""
+        del self._nodes[below._root :]
+        self._nodes[leaf.number] = at
+        self._hand = _Hand(leaf.number, leaf.bound, frozenset([leaf.number]))
+
     def divide(self, leaf: Leaf, branch: Any, number: int | None = None) -> tuple[int, int]:
         """Divide the leaf in hand by a branch, or something below it that has no bound yet.
 

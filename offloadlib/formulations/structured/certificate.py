@@ -65,6 +65,32 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class KnapsackCut:
+    r"""A cut on limits that devices share, of format 2: with one step of each device, or none, whose amounts
+    add up to no more than the limits, the weights add up to at most ``most``.
+
+    A decision weighs as much as the heaviest of its device's steps of whose amounts it uses all, so that
+
+    .. math:: \sum_m \max \{ w_s : s \in S_m,\; a_s \le u_m \} \le \text{most}
+
+    for all decisions that keep the limits. With one step a device and weights of 1 it is a cover inequality.
+
+    Attributes
+    ----------
+    limits
+        Their numbers (:class:`~.instances.structured.limits.Limits`).
+    steps
+        By device: amounts, one of each of the limits, and weight.
+    most
+        See above.
+    """
+
+    limits: tuple[int, ...]
+    steps: Mapping[int, Sequence[tuple[tuple[float, ...], int]]]
+    most: int
+
+
+@dataclass(frozen=True)
 class Charged:
     """A leaf: prices on the limits, and below an enumeration also on cuts, by their numbers."""
 
@@ -89,11 +115,14 @@ class Charge:
         device counts as it is (``sum``), or nothing is to be said of costs.
     infeasible
         Whether they prove that no solution gets there, whatever it costs.
+    cuts
+        Prices on cuts, by their numbers: below an enumeration alone.
     """
 
     prices: Floats
     shares: Ints | None = None
     infeasible: bool = False
+    cuts: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +137,7 @@ class Certificate(nodes.Certificate[Charged | Charge]):
         The claim is about the solutions in which no device costs more, its weight included.
     """
 
-    cuts: Sequence[Cut] = ()
+    cuts: Sequence[Cut | KnapsackCut] = ()
     largest: float = math.inf
 
 
@@ -136,7 +165,8 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
 
     def prices(leaf: Charged | Charge) -> Record:
         if isinstance(leaf, Charge):
-            return _by_part(instance, leaf.prices)
+            on_cuts = decimals({str(i): price for i, price in leaf.cuts.items()})
+            return _by_part(instance, leaf.prices) | ({"cuts": on_cuts} if on_cuts else {})
         on = leaf.prices
         some = {
             "capacity": decimals(dict(zip(points, on.capacity.tolist(), strict=True))),
@@ -165,14 +195,20 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         where: dict[str, Any] = {"place": names[0]} if len(names) == 1 else {"places": names}
         return {"device": devices[at.device], "subtask": application.subtasks[at.subtask], **where}
 
-    cuts = [
-        {
-            "fast_as": points[cut.point],
-            "divisor": cut.divisor,
-            "shifts": {devices[m]: shift for m, shift in cut.shifts.items()},
-        }
-        for cut in certificate.cuts
-    ]
+    def cut_of(cut: Cut | KnapsackCut) -> Record:
+        if isinstance(cut, KnapsackCut):
+            names = Limits(instance).names
+            steps = {
+                devices[m]: [
+                    {"amounts": list(map(decimal, amounts)), "weight": weight} for amounts, weight in some
+                ]
+                for m, some in cut.steps.items()
+            }
+            return {"limits": [names[i] for i in cut.limits], "steps": steps, "most": cut.most}
+        shifts = {devices[m]: shift for m, shift in cut.shifts.items()}
+        return {"fast_as": points[cut.point], "divisor": cut.divisor, "shifts": shifts}
+
+    cuts = list(map(cut_of, certificate.cuts))
     header: Record = {}
     if math.isfinite(certificate.largest):  # which version 1 cannot say
         header = {"version": 2, "largest": decimal(certificate.largest)}

@@ -64,8 +64,8 @@ from ...engine.columns import ROUND_GAP
 from ...engine.outcome import Run, TooManyDecisions, concluded, errors
 from ...engine.tree import Open, Tree
 from ...engine.trust import SolverError
-from ...proofs.nodes import Proof, claim
-from ..certificate import WHOLE, Certificate, Charge, Refused, shortened
+from ...proofs.nodes import Enumeration, Proof, claim
+from ..certificate import WHOLE, Certificate, Charge, KnapsackCut, Refused, shortened
 from ..certificate import Places as At
 from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
@@ -73,13 +73,16 @@ from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
 from .ceiling import Below
 from .columns import Columns, valued
-from .decisions import MOST_LISTED, Lister, all_listed
+from .decisions import MOST_LISTED, Decisions, Lister, all_listed
 from .exchange import exchanged
 from .filling import filled
+from .finish import LARGEST, LimitedFinish, Remaining
+from .knapsack import few
 from .lagrangian import ROUNDING, Bounded, Lagrangian
 from .master import ALL, Master, Node, branches
 from .meeting import several
 from .misses import nearest_misses
+from .pricing import Branches
 from .renewal import renewed
 from .repair import Repair
 from .rough import rough
@@ -114,6 +117,13 @@ COMPLETE_SHARE = 0.7
 RENEWAL, LAST_RENEWAL = 0.1, 0.9
 """Shares of the time that is left, in which some devices after others decide anew: before that program, which
 begins with what that finds, and after it, with what it found."""
+
+FIRST_SHARE, GROWTH, UNKNOWN = 1 / 16, 1.5, 0.2
+"""The first ceiling of a finish, relative to the gap; and that relative to the bound where there is no
+incumbent."""
+
+LESS = 0.5
+"""Times the gap at which a node left too many decisions for a finish, at which it is tried again."""
 
 HIGH = 2.0**20
 """A price at which a hair is something."""
@@ -284,6 +294,7 @@ class BranchAndPrice(Run[Solution | None]):
         self.tree: Tree[Charge, _Reached] = Tree(self.lagrangian.free(self._first_shares()))
         self.master: Master | None = None
         self._turning: Floats | None = None
+        self._manageable, self._cuts = math.inf, dict[int, KnapsackCut]()
 
     def _first_shares(self, device: int = 0) -> Ints | None:
         """All of the objective is a device's, where the largest cost counts."""
@@ -337,6 +348,8 @@ class BranchAndPrice(Run[Solution | None]):
                     self._renew(root.state.node, RENEWAL)
             else:
                 self._exchange(root.state.node)
+                if self._finished_at_once():
+                    return self._ended()
             if self.lower_bound < self.cutoff:
                 self._round(root.state.node, counted)
             if complete:
@@ -349,8 +362,63 @@ class BranchAndPrice(Run[Solution | None]):
         elif root.bound < self.cutoff:
             self._dive(root.state)
         for leaf in explored(self.tree, lambda: self.cutoff, self.stop, self._seek):
-            self._branch(leaf)
+            if not self._finish(leaf):
+                self._branch(leaf)
         return self._ended()
+
+    def _finished_at_once(self) -> bool:
+        """Whether the root is finished."""
+        finished = False
+        if few(self.instance):
+            for leaf in islice(self.tree.explore(lambda: self.cutoff, self.stop), 1):
+                finished = self._finish(leaf)
+                if not finished:
+                    self.tree.give_back(leaf)
+        return finished
+
+    @called_for(few)
+    def _finish(self, leaf: Open[_Reached]) -> bool:
+        """Search all that costs less than some ceiling below the leaf in hand, first a low one and then one
+        twice as high, and so on, while that is not too much; whether that was all there is to look for. If
+        not, the leaf is still in hand."""
+        gap = min(self.cutoff, leaf.bound + UNKNOWN * abs(leaf.bound)) - leaf.bound
+        if not few(self.instance) or self.ceiling < math.inf or not gap < self._manageable:
+            return False
+        charge, left = leaf.state.node.charge, branches(self.lagrangian, leaf.state.path)
+        found, share = self.lagrangian.evaluate(charge, left), FIRST_SHARE
+        while found.bound < math.inf and share <= 1.0:
+            most = found.bound + share * gap
+            if self.cutoff <= found.bound + GROWTH * share * gap:
+                most = self.cutoff
+            remaining = self._remaining(found, charge, left, most - found.bound)
+            if remaining is None:
+                break
+            below = self.tree.subtree(charge)
+            below.leave_out(most)
+            finish = LimitedFinish(self, below, self.lagrangian, remaining, most, self._cuts)
+            finish.run(charge)
+            self._cuts = finish.useful
+            if self.cutoff <= most:
+                return True
+            self.tree.abandon(leaf, below, charge)
+            share *= GROWTH
+        self._manageable = LESS * gap
+        return False
+
+    def _remaining(
+        self, found: Bounded, charge: Charge, left: Branches, gap: float
+    ) -> Remaining | None:
+        """The decisions of solutions that cost less than so much above a bound; None if these are too many, or
+        none of a device."""
+        lister, lists, room = Lister(self.instance, self._stopped, left), list[Decisions](), LARGEST
+        try:
+            for m, top in enumerate((found.value + gap * (1 + ROUNDING)).tolist()):
+                some = lister.fitting(m, charge.prices, top, self._known.limits.right, room)
+                room -= len(some)
+                lists.append(some)
+        except (TooManyDecisions, OutOfTime):
+            return None
+        return Remaining.of(lists) if all(map(len, lists)) else None
 
     def begin(self) -> Charge | None:
         """Rough prices and first solutions; None where no device can be served alone."""
@@ -456,7 +524,7 @@ class BranchAndPrice(Run[Solution | None]):
     def _accepted(self, node: Node, path: tuple[Step, ...]) -> Node:
         """Take a whole solution; where it breaks a limit by a hair, that may prove that there is none."""
         table = self._table(node.used)
-        if self._offer(table):
+        if self.offer(table):
             return node
         for limit in self._broken(table):
             prices = np.zeros(len(self._known.limits))
@@ -481,7 +549,7 @@ class BranchAndPrice(Run[Solution | None]):
             i for i, name in enumerate(limits.names) if not called.isdisjoint(_called(name, self.instance))
         ]
 
-    def _offer(self, table: Places) -> bool:
+    def offer(self, table: Places) -> bool:
         """Take decisions if they are better than the incumbent; whether they keep all limits."""
         solution = self._known.limits.solution(table)
         if self.take(solution):
@@ -635,7 +703,7 @@ class BranchAndPrice(Run[Solution | None]):
         repair.begin(order[first])
         if repair.repaired():
             repair.improved()
-            self._offer(columns.table[repair.chosen])
+            self.offer(columns.table[repair.chosen])
         if self.instance.by_largest or node.bound >= self.cutoff:
             return
         if len(node.used) and not complete:
@@ -646,7 +714,7 @@ class BranchAndPrice(Run[Solution | None]):
         sweeps = PATIENT_SWEEPS * self.instance.num_devices if complete else MOST_SWEEPS
         best = annealed(self.lagrangian, columns, prices, repair.chosen, seconds, self.budget.seed, sweeps)
         if best is not None:
-            self._offer(columns.table[best])
+            self.offer(columns.table[best])
 
     @called_for(_very_many)
     def _settle(self, prices: Floats, more: int = 0) -> None:
@@ -661,7 +729,7 @@ class BranchAndPrice(Run[Solution | None]):
                 return
             seed = self.budget.seed + turn
             chosen, kept = settled(self.lagrangian, known.columns, dearer, self.late, seed)
-            if kept and self._offer(known.columns.table[chosen]):
+            if kept and self.offer(known.columns.table[chosen]):
                 more -= 1
                 if more < 0:
                     return
@@ -701,7 +769,7 @@ class BranchAndPrice(Run[Solution | None]):
             varied is not None,
         )
         if best is not None:
-            self._offer(columns.table[best])
+            self.offer(columns.table[best])
 
     def _exchange(self, node: Node) -> None:
         """Solutions by exchanges, with decisions that devices want at prices near those of the node, too."""
@@ -740,7 +808,7 @@ class BranchAndPrice(Run[Solution | None]):
         given = self.lagrangian, columns, node.charge.prices, chosen
         best = exchanged(*given, EXCHANGES * self.left, self.budget.seed)
         if best is not None:
-            self._offer(columns.table[best])
+            self.offer(columns.table[best])
 
     @called_for(all_listed)
     def _renew(self, node: Node, share: float, again: bool = False) -> None:
@@ -756,7 +824,7 @@ class BranchAndPrice(Run[Solution | None]):
             self.budget.seed,
             again,
         )
-        self._offer(known.columns.table[best])
+        self.offer(known.columns.table[best])
 
     def _priced(self, charge: Charge) -> Floats:
         """(P,) what known columns cost with prices."""
@@ -789,7 +857,7 @@ class BranchAndPrice(Run[Solution | None]):
             path, above.charge, cutoff=self.cutoff, stop=self.late, patience=1.0, floor=above.bound
         )
         if node.whole:
-            self._offer(self._table(node.used))
+            self.offer(self._table(node.used))
         return node
 
     def _complete(self, node: Node) -> bool:
@@ -858,7 +926,7 @@ class BranchAndPrice(Run[Solution | None]):
                 return
             if complete and not tighter:
                 self.prove(outcome.lower_bound)
-            if outcome.values is None or self._offer(
+            if outcome.values is None or self.offer(
                 self._table(some[np.flatnonzero(outcome.values[: len(some)] > 0.5)])
             ):
                 return
@@ -916,7 +984,7 @@ class BranchAndPrice(Run[Solution | None]):
         return Proof(
             self.solution,
             self.objective,
-            Certificate(claim(bound) if math.isfinite(bound) else bound, self.tree.nodes()),
+            _certificate(claim(bound) if math.isfinite(bound) else bound, self.tree),
             self.termination,
             self.tree.explored,
             len(self.master.columns) if self.master is not None else 0,
@@ -943,6 +1011,21 @@ class BranchAndPrice(Run[Solution | None]):
         if not named:
             return "branches leave no decision to a device"
         return f"{'limit' if len(named) == 1 else 'limits'} that cannot be kept: {', '.join(named)}"
+
+
+def _certificate(bound: float, tree: Tree[Charge, Any]) -> Certificate:
+    """What a tree proves, with the cuts that have a price somewhere."""
+    nodes = tree.nodes()
+    charges = [node.at if isinstance(node, Enumeration) else node for node in nodes]
+    used = sorted({i for charge in charges if isinstance(charge, Charge) for i in charge.cuts})
+    number = {old: new for new, old in enumerate(used)}
+
+    def numbered(node: Any) -> Any:
+        if isinstance(node, Charge):
+            return replace(node, cuts={number[i]: price for i, price in node.cuts.items()})
+        return replace(node, at=numbered(node.at)) if isinstance(node, Enumeration) else node
+
+    return Certificate(bound, list(map(numbered, nodes)), [tree.cuts[i] for i in used])
 
 
 def in_words(name: tuple[str, ...]) -> str:

@@ -74,10 +74,18 @@ class Lister:
         The instance.
     stopped
         From :func:`~.instances.alarm.alarm`.
+    branches
+        What they leave alone; none by default.
     """
 
-    def __init__(self, instance: Instance, stopped: NDArray[np.bool_] = NEVER) -> None:
-        self.instance, self.limits, self._branches = instance, Limits(instance), Branches(instance)
+    def __init__(
+        self,
+        instance: Instance,
+        stopped: NDArray[np.bool_] = NEVER,
+        branches: Branches | None = None,
+    ) -> None:
+        self.instance, self.limits = instance, Limits(instance)
+        self._branches = branches or Branches(instance)
         self._stopped = read_only(stopped)
         self.at = [(0, 0)] * instance.num_devices
         for g, group in enumerate(instance.groups):
