@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from offloadlib import check
-from offloadlib.formulations.proofs.nodes import Divided, claim
+from offloadlib.formulations.proofs.nodes import Divided, below_enumerations, claim
 from offloadlib.formulations.proofs.pruning import pruned
 from offloadlib.instances import (
     AnyInstance,
@@ -251,9 +251,15 @@ class _Judging:
     def _worth_it(self, certificate: Any, root: float) -> bool:
         """Whether a tree may be verified in time, by the seconds that its root has taken.
 
-        Where leaves have the same prices, all but one of the devices are bounded once for all of them.
+        Where leaves have the same prices, all but one of the devices are bounded once for all of them. What
+        is below an enumeration is hardly any work.
         """
-        leaves = [pickle.dumps(node) for node in certificate.nodes if not isinstance(node, Divided)]
+        below = below_enumerations(certificate.nodes)
+        leaves = [
+            pickle.dumps(node)
+            for i, node in enumerate(certificate.nodes)
+            if not (isinstance(node, Divided) or i in below)
+        ]
         priced = len(set(leaves))
         effort = priced + (len(leaves) - priced) / self.instance.num_devices
         return EASIEST * effort * root <= FIRST * self.left

@@ -391,9 +391,7 @@ def _node_2(problems: list[Problem], value: Any, path: str) -> TreeNode | None:
         if len(problems) > before:
             return None
         leaf = _leaf_2(fields["prices"])
-        return leaf._replace(
-            shares=fields.get("shares", {}), infeasible=fields.get("infeasible", False)
-        )
+        return leaf._replace(shares=fields.get("shares", {}), infeasible=fields.get("infeasible", False))
     if type(value["branch"]) is dict and "refused" in value["branch"]:
         fields = _REFUSAL(problems, value, path)
         if len(problems) > before:

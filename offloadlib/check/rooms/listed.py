@@ -40,7 +40,7 @@ class Effort:
 
 
 class Limit(NamedTuple):
-    """What the subtasks at some offload points demand together, and the most of it: on the grid of demands."""
+    """What the subtasks at some offload points demand together, and the most of it on the grid of demands."""
 
     resource: str
     points: frozenset[int]
@@ -60,7 +60,9 @@ def limits_of(instance: Instance) -> dict[tuple[str, ...], Limit]:
     return limits
 
 
-def cut_faults(instance: Instance, devices: Container[str], cut: KnapsackCut, effort: Effort) -> Iterator[str]:
+def cut_faults(
+    instance: Instance, devices: Container[str], cut: KnapsackCut, effort: Effort
+) -> Iterator[str]:
     """Tell what keeps a cut from being one that all solutions keep."""
     limits = limits_of(instance)
     unknown = [name for name in cut.limits if name not in limits]
@@ -112,13 +114,15 @@ def _rounded_up(amount: Fraction) -> int:
 
 class Row(NamedTuple):
     """A decision of a device: its cost without prices, delay and energy on their grids; the place of each
-    subtask, none where the device is refused; and what it uses of each limit, where that is anything."""
+    subtask, none where the device is refused; what it uses of each limit, where that is anything; and the
+    number of what it uses of the limits of cuts, for each set of these."""
 
     cost: int
     time: int
     energy: int
     places: tuple[int, ...]
     use: tuple[tuple[int, int], ...]
+    amounts: tuple[int, ...]
 
 
 class Lists:
@@ -140,16 +144,19 @@ class Lists:
         self._number = {name: i for i, name in enumerate(self._limits)}
         self._position = {device.id: m for m, device in enumerate(instance.devices)}
         self._bits = {None: bit_of(LOCAL)} | {p.id: bit_of(n) for n, p in enumerate(instance.points)}
+        cuts = [cut for cut in certificate.cuts if isinstance(cut, KnapsackCut)]
+        on = [tuple([self._number[name] for name in cut.limits]) for cut in cuts]
+        self._sets = list(dict.fromkeys(on))
+        self._amounts: list[dict[tuple[int, ...], int]] = [{} for _ in self._sets]
         self._cuts = {
             str(i): (
-                [self._number[name] for name in cut.limits],
+                self._sets.index(limits),
                 {self._position[name]: _on_grid(steps) for name, steps in cut.steps.items()},
                 cut.most,
             )
-            for i, cut in enumerate(certificate.cuts)
-            if isinstance(cut, KnapsackCut)
+            for i, (cut, limits) in enumerate(zip(cuts, on, strict=True))
         }
-        self._weights: dict[tuple[str, int], dict[tuple[int, ...], int]] = {}
+        self._weights: dict[tuple[str, int], dict[int, int]] = {}
         caps = map(instance.totals.get, ("delay", "energy"))
         self._caps = [None if cap is None else exact(cap) << TIME - SHIFT for cap in caps]
         self._none = rates_of(instance, Leaf({}, {}), costs=True)
@@ -161,7 +168,7 @@ class Lists:
         rows: list[Row] = []
         refused = menu.refused(rates) if refusal else None
         if refused is not None and refused <= ceiling:
-            rows.append(Row(refused, 0, 0, (), ()))
+            rows.append(Row(refused, 0, 0, (), (), self._numbers({})))
         if all(allowed):
             rows += self._served(menu, rates, allowed, ceiling)
         return rows
@@ -199,7 +206,8 @@ class Lists:
             if step == count:
                 total = base + plain.cost_of(latest)
                 self._effort.keep()
-                yield Row(total, latest, energy, tuple(places), tuple(used.items()))
+                numbers = self._numbers(used)
+                yield Row(total, latest, energy, tuple(places), tuple(used.items()), numbers)
                 return
             k = order[step]
             for (n, option), (_, free) in zip(priced.of_subtasks[k], plain.of_subtasks[k], strict=True):
@@ -232,6 +240,14 @@ class Lists:
 
         yield from search(0, 0, 0, 0, 0, {}, False)
 
+    def _numbers(self, used: Mapping[int, int]) -> tuple[int, ...]:
+        """Return the numbers of what is used of the limits of cuts."""
+        numbers = []
+        for limits, known in zip(self._sets, self._amounts, strict=True):
+            amounts = tuple([used.get(i, 0) for i in limits])
+            numbers.append(known.setdefault(amounts, len(known)))
+        return tuple(numbers)
+
     def _taken(self, device: Device, k: int, n: int, used: Mapping[int, int]) -> dict[int, int] | None:
         """Return what is used with one more subtask at a point; None where it does not fit."""
         taken = dict(used)
@@ -244,7 +260,8 @@ class Lists:
         return taken
 
     def bound(self, index: int, lists: list[list[Row]]) -> int:
-        """Return the least bound of the leaves below a node where devices have these decisions, or the claim."""
+        """Return the least bound of the leaves below a node, where devices have these decisions, or the
+        claim."""
         least = self._claim
         pending = [(index, lists)]
         while pending:
@@ -266,16 +283,12 @@ class Lists:
             if isinstance(node, Leaf) or bound >= self._claim:
                 least = min(least, bound)
                 continue
-            room = self._claim - bound
-            pending.append(
-                (
-                    node.below,
-                    [
-                        [row for row, value in zip(some, costs, strict=True) if value <= min(costs) + room]
-                        for some, costs in zip(mine, values, strict=True)
-                    ],
-                )
-            )
+            tops = [min(costs) + self._claim - bound for costs in values]
+            left = [
+                [row for row, value in zip(some, costs, strict=True) if value <= top]
+                for some, costs, top in zip(mine, values, tops, strict=True)
+            ]
+            pending.append((node.below, left))
         return least
 
     def _there(self, node: Branch | Refusal, m: int, row: Row) -> bool:
@@ -302,9 +315,12 @@ class Lists:
                 cost += share_of_cost(rates.delay * row.time) + share_of_cost(rates.energy * row.energy)
                 if channel and any(place != LOCAL for place in row.places):
                     cost += channel
-                for name, price in cuts:
-                    cost += price * self._weight(name, m, row)
                 costs.append(cost)
+            for name, price in cuts:
+                of, weights = self._cuts[name][0], self._weights_of(name, m, rows)
+                costs = [
+                    cost + price * weights[row.amounts[of]] for cost, row in zip(costs, rows, strict=True)
+                ]
             values.append(costs)
         return values, charge
 
@@ -315,16 +331,19 @@ class Lists:
             for part, name, *more in self._limits
         ]
 
-    def _weight(self, name: str, m: int, row: Row) -> int:
-        """Return what a decision weighs in a cut."""
-        limits, steps, _ = self._cuts[name]
-        known, use = self._weights.setdefault((name, m), {}), dict(row.use)
-        key = tuple([use.get(i, 0) for i in limits])
-        if key not in known:
-            fitting = (
-                weight
-                for amounts, weight in steps.get(m, ())
-                if all(uses >= amount for uses, amount in zip(key, amounts, strict=True))
-            )
-            known[key] = next(fitting, 0)
-        return known[key]
+    def _weights_of(self, name: str, m: int, rows: Iterable[Row]) -> Mapping[int, int]:
+        """Return what decisions of a device weigh in a cut, by the number of what they use."""
+        of, steps, _ = self._cuts[name]
+        known = self._weights.setdefault((name, m), {})
+        missing = {row.amounts[of] for row in rows} - known.keys()
+        if missing:
+            all_amounts = list(self._amounts[of])
+            for number in missing:
+                uses = all_amounts[number]
+                fitting = (
+                    weight
+                    for amounts, weight in steps.get(m, ())
+                    if all(used >= amount for used, amount in zip(uses, amounts, strict=True))
+                )
+                known[number] = next(fitting, 0)
+        return known

@@ -101,7 +101,7 @@ class Options(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """The same with every place: `of_subtasks` has for each subtask its places and how to execute it there."""
+    """The same with every place: `of_subtasks` has of each subtask its places and how to execute it there."""
 
     of_subtasks: list[list[tuple[int, Option]]]
     arcs: list[Option]

@@ -178,10 +178,43 @@ class Tree(Generic[Leaf, State]):
         heapq.heappush(self._heap, (leaf.bound, leaf.number, leaf))
         self._hand = None
 
-    def abandon(self, leaf: Open[State], below: Tree[Any, Any], at: Leaf) -> None:
-        """The leaf in hand is as it was, with what proves its bound; its subtree, the last one, is gone."""
-        del self._nodes[below._root :]
+    def set_aside(self, leaf: Open[State], at: Leaf) -> list[Any]:
+        """Take the subtree of the leaf in hand, the last one, away, for another one: what it proves counts
+        until the leaf is as it was (:meth:`restart`), and it may come back (:meth:`put_back`).
+
+        Parameters
+        ----------
+        leaf
+            The leaf in hand.
+        at
+            What it is as a leaf.
+
+        Returns
+        -------
+        aside
+            What was there: the leaf's node, and those below.
+        """
+        hand = self._held
+        if hand.below is None:
+            raise RuntimeError("no subtree is in hand")
+        root, proven = hand.below._root, max(hand.bound, hand.below.bound)
+        aside = [self._nodes[leaf.number], *self._nodes[root:]]
+        del self._nodes[root:]
         self._nodes[leaf.number] = at
+        self._hand = _Hand(leaf.number, proven, frozenset([leaf.number]))
+        return aside
+
+    def put_back(self, leaf: Open[State], aside: list[Any]) -> None:
+        """The subtree that was set aside is the proof of the leaf in hand again."""
+        hand = self._held
+        if hand.below is not None:
+            del self._nodes[hand.below._root :]
+        self._nodes[leaf.number] = aside[0]
+        self._nodes += aside[1:]
+        self._hand = _Hand(leaf.number, hand.bound, frozenset([leaf.number]))
+
+    def restart(self, leaf: Open[State]) -> None:
+        """The leaf in hand counts for what it counted for at first."""
         self._hand = _Hand(leaf.number, leaf.bound, frozenset([leaf.number]))
 
     def divide(self, leaf: Leaf, branch: Any, number: int | None = None) -> tuple[int, int]:

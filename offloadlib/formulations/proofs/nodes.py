@@ -99,6 +99,17 @@ class Proof(Generic[Written]):
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
+def below_enumerations(nodes: Sequence[Any]) -> set[int]:
+    """The numbers of the nodes below an enumeration."""
+    below: set[int] = set()
+    for i, node in enumerate(nodes):
+        if isinstance(node, Enumeration):
+            below.add(node.below)
+        elif isinstance(node, Divided) and i in below:
+            below |= {node.equal, node.different}
+    return below
+
+
 def claim(bound: float) -> float:
     """A bound computed in floating point, lowered so that exact arithmetic confirms it."""
     return bound - SLACK * max(abs(bound), SMALLEST)

@@ -385,7 +385,7 @@ class BranchAndPrice(Run[Solution | None]):
         if not few(self.instance) or self.ceiling < math.inf or not gap < self._manageable:
             return False
         charge, left = leaf.state.node.charge, branches(self.lagrangian, leaf.state.path)
-        found, share = self.lagrangian.evaluate(charge, left), FIRST_SHARE
+        found, share, aside = self.lagrangian.evaluate(charge, left), FIRST_SHARE, list[Any]()
         while found.bound < math.inf and share <= 1.0:
             most = found.bound + share * gap
             if self.cutoff <= found.bound + GROWTH * share * gap:
@@ -396,20 +396,27 @@ class BranchAndPrice(Run[Solution | None]):
             below = self.tree.subtree(charge)
             below.leave_out(most)
             finish = LimitedFinish(self, below, self.lagrangian, remaining, most, self._cuts)
-            finish.run(charge)
+            try:
+                finish.run(charge)
+            except (OutOfTime, KeyboardInterrupt, SolverError):
+                if aside and below.bound < self.tree.bound:
+                    self.tree.put_back(leaf, aside)
+                raise
             self._cuts = finish.useful
             if self.cutoff <= most:
                 return True
-            self.tree.abandon(leaf, below, charge)
+            aside = self.tree.set_aside(leaf, charge)
             share *= GROWTH
+        if aside and self.late():
+            self.tree.put_back(leaf, aside)
+            return True
         self._manageable = LESS * gap
+        self.tree.restart(leaf)
         return False
 
-    def _remaining(
-        self, found: Bounded, charge: Charge, left: Branches, gap: float
-    ) -> Remaining | None:
-        """The decisions of solutions that cost less than so much above a bound; None if these are too many, or
-        none of a device."""
+    def _remaining(self, found: Bounded, charge: Charge, left: Branches, gap: float) -> Remaining | None:
+        """The decisions of solutions that cost less than so much above a bound; None if these are too many,
+        or none of a device."""
         lister, lists, room = Lister(self.instance, self._stopped, left), list[Decisions](), LARGEST
         try:
             for m, top in enumerate((found.value + gap * (1 + ROUNDING)).tolist()):

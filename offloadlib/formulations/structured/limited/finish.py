@@ -170,7 +170,9 @@ class _Program:
 
     def known(self, charge: Charge) -> Charge:
         """Without the prices of cuts that are not in the program."""
-        return replace(charge, cuts={number: price for number, price in charge.cuts.items() if number in self.cuts})
+        return replace(
+            charge, cuts={number: price for number, price in charge.cuts.items() if number in self.cuts}
+        )
 
     def matrix(self, some: Ints) -> csr_array:
         """(decisions, rows) their device, what they use of each limit, and what they weigh in each cut."""
@@ -389,15 +391,13 @@ class LimitedFinish:
     def _cut(self, node: LimitedNode) -> bool:
         """Add cuts that a node violates; whether there are any."""
         remaining, limits = self.remaining, self.lagrangian.limits
-        cuts = violated(
-            limits, self._groups, remaining.device, remaining.use, node.weights, self.host.late
-        )
+        cuts = violated(limits, self._groups, remaining.device, remaining.use, node.weights, self.host.late)
         self.program.cut({self.tree.cut(cut): cut for cut in cuts})
         return bool(cuts)
 
     def _sifted(self, root: LimitedNode, share: float, cuts: Container[int]) -> LimitedNode:
-        """The root over what its charge leaves below the cutoff, if that is no more than a share, and with some
-        of the cuts."""
+        """The root over what its charge leaves below the cutoff, if that is no more than a share, and with
+        some of the cuts."""
         if root.bound >= self.cutoff:
             return root
         mask = self.program.excess(root.charge) <= (self.cutoff - root.bound) * (1 + ROUNDING)

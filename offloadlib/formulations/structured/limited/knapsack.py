@@ -217,7 +217,7 @@ def _wanted(device: Ints, amounts: Floats, shares: Floats) -> _Wanted:
     devices, first = np.unique(table[:, 0].astype(np.int64), return_index=True)
     start, lowered = np.append(first, len(table)).astype(np.int64), table[:, 1:] * (1 - HAIR)
     items = Items(read_only(start), read_only(np.zeros(len(table))), read_only(lowered))
-    return _Wanted(devices, items, np.bincount(which.ravel(), shares))
+    return _Wanted(devices, items, np.bincount(which.ravel(), shares).astype(np.float64))
 
 
 def _separated(wanted: _Wanted, right: Floats) -> tuple[Items, int] | None:
