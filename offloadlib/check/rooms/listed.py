@@ -18,6 +18,7 @@ from .menu import TIME, Menu, Rates, rates_of, share_of_cost
 
 _MOST_STEPS = 20_000_000  # of all searches, for decisions and for what cuts weigh
 _MOST_ROWS = 1_000_000
+_SHARE = 40  # bits of what amounts cost
 
 
 class Effort:
@@ -79,20 +80,45 @@ def cut_faults(
 
 
 def _outweighed(limits: Sequence[Limit], cut: KnapsackCut, effort: Effort) -> bool:
-    """Tell whether one step a device, or none, that fit together weigh more than a cut says."""
-    steps = sorted((_on_grid(some) for some in cut.steps.values()), key=len)
-    rest = [0]
-    for some in reversed(steps):
-        rest.append(rest[-1] + max([0, *(weight for _, weight in some)]))
-    rest.reverse()
+    """Tell whether one step a device, or none, that fit together weigh more than a cut says.
+
+    Prices on the limits, at which all that there is of one, or the same share of each, costs what the cut
+    says may weigh, bound what further devices add: the sum of what their steps weigh more than they cost.
+    """
+    full = [max(limit.most, 1) for limit in limits]
+    mixes = [[int(r == s) for s in range(len(full))] for r in range(len(full))] if len(full) > 1 else []
+    mixes.append([1] * len(full))
+    steps = sorted(
+        (_on_grid(some) for some in cut.steps.values()), key=lambda some: -some[0][1] if some else 0
+    )
+
+    def price(mix: Sequence[int], amounts: Sequence[int]) -> int:
+        """Return what amounts cost on the grid, rounded downwards."""
+        shares = [(cut.most * amount << _SHARE) // there for amount, there in zip(amounts, full, strict=True)]
+        return sum([times * share for times, share in zip(mix, shares, strict=True)]) // sum(mix)
+
+    priced = [
+        [(amounts, weight, [price(mix, amounts) for mix in mixes]) for amounts, weight in some]
+        for some in steps
+    ]
+    rest = [[0] * (len(steps) + 1) for _ in [*mixes, None]]  # the last one is without prices
+    for m in reversed(range(len(steps))):
+        for i, sums in enumerate(rest):
+            excess = [(weight << _SHARE) - (costs[i] if costs[i:] else 0) for _, weight, costs in priced[m]]
+            sums[m] = sums[m + 1] + max([0, *excess])
+    enough = cut.most + 1 << _SHARE
 
     def search(m: int, weight: int, left: Sequence[int]) -> bool:
         effort.step()
         if weight > cut.most:
             return True
-        if weight + rest[m] <= cut.most:
+        sure = weight << _SHARE
+        if sure + rest[-1][m] < enough:
             return False
-        for amounts, more in steps[m]:
+        for i, mix in enumerate(mixes):
+            if sure + rest[i][m] + price(mix, left) + len(full) < enough:
+                return False
+        for amounts, more, _ in priced[m]:
             after = [there - amount for there, amount in zip(left, amounts, strict=True)]
             if min(after) >= 0 and search(m + 1, weight + more, after):
                 return True

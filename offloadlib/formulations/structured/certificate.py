@@ -208,7 +208,9 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         shifts = {devices[m]: shift for m, shift in cut.shifts.items()}
         return {"fast_as": points[cut.point], "divisor": cut.divisor, "shifts": shifts}
 
-    cuts = list(map(cut_of, certificate.cuts))
+    leaves = [node.at if isinstance(node, nodes.Enumeration) else node for node in certificate.nodes]
+    priced = any(leaf.cuts for leaf in leaves if isinstance(leaf, Charge | Charged))
+    cuts = list(map(cut_of, certificate.cuts)) if priced else []
     header: Record = {}
     if math.isfinite(certificate.largest):  # which version 1 cannot say
         header = {"version": 2, "largest": decimal(certificate.largest)}

@@ -292,6 +292,32 @@ class StructuredPrices2(FileObject):
     resource: dict[str, dict[str, Decimal]] = Field(default_factory=dict)
     limits: dict[str, Decimal] = Field(default_factory=dict)
     totals: TotalPrices = TotalPrices()
+    cuts: dict[str, Decimal] = Field(default_factory=dict)
+
+
+class Enumeration2(FileObject):
+    """A node below which the decisions that its prices leave are all that there are."""
+
+    patterns: StructuredPrices2
+    below: Index
+
+
+class CutStep(FileObject):
+    """What a decision of a device weighs in a cut if it uses at least these amounts of its limits."""
+
+    amounts: list[Decimal]
+    weight: int
+
+
+class KnapsackCutPart(FileObject):
+    """One step of each device, or none, whose amounts keep the limits weigh at most so much.
+
+    Limits have the names of their prices: a part of the prices, and the keys there.
+    """
+
+    limits: Annotated[list[list[str]], Field(min_length=1)]
+    steps: dict[str, list[CutStep]]
+    most: int
 
 
 class StructuredLeaf2(Leaf):
@@ -324,7 +350,7 @@ class StructuredTree2(FileObject):
     format: Literal["offloadlib-certificate"]
     version: Version2
     instance: InstanceReference
-    nodes: Annotated[list[StructuredLeaf2 | StructuredBranch2], Field(min_length=1)]
+    nodes: Annotated[list[StructuredLeaf2 | Enumeration2 | StructuredBranch2], Field(min_length=1)]
     witnesses: Witnesses | None = None
 
 
@@ -336,6 +362,7 @@ class StructuredCertificate2(StructuredTree2):
 
     lower_bound: Decimal
     largest: Decimal | None = None
+    cuts: list[KnapsackCutPart] = Field(default_factory=list)
 
 
 class InfeasibilityCertificate(StructuredTree2):

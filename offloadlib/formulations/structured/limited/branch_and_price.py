@@ -312,6 +312,11 @@ class BranchAndPrice(Run[Solution | None]):
         return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
 
     @property
+    def fixing_cutoff(self) -> float:
+        """A solution that costs as much need not be found; halfway between cutoff and incumbent."""
+        return 0.5 * (self.cutoff + self.objective)
+
+    @property
     def _at_root(self) -> float:
         """The share of the time limit for the root's column generation."""
         return HALFWAY if self.instance.num_devices >= SMOOTHED else AT_ROOT
@@ -388,8 +393,8 @@ class BranchAndPrice(Run[Solution | None]):
         found, share, aside = self.lagrangian.evaluate(charge, left), FIRST_SHARE, list[Any]()
         while found.bound < math.inf and share <= 1.0:
             most = found.bound + share * gap
-            if self.cutoff <= found.bound + GROWTH * share * gap:
-                most = self.cutoff
+            if self.fixing_cutoff <= found.bound + GROWTH * share * gap:
+                most = self.fixing_cutoff
             remaining = self._remaining(found, charge, left, most - found.bound)
             if remaining is None:
                 break

@@ -292,6 +292,10 @@ class LimitedHost(Protocol):
         """A bound from here on closes a node."""
 
     @property
+    def fixing_cutoff(self) -> float:
+        """What costs no less may be left out."""
+
+    @property
     def left(self) -> float:
         """Seconds that are left."""
 
@@ -400,10 +404,11 @@ class LimitedFinish:
         some of the cuts."""
         if root.bound >= self.cutoff:
             return root
-        mask = self.program.excess(root.charge) <= (self.cutoff - root.bound) * (1 + ROUNDING)
+        top = min(self.most, self.host.fixing_cutoff)
+        mask = self.program.excess(root.charge) <= (top - root.bound) * (1 + ROUNDING)
         if mask.sum() > share * len(mask):
             return root
-        self.tree.leave_out(self.cutoff)
+        self.tree.leave_out(top)
         self.tree.enumerate(root.charge, root.charge)
         self.program = self.program.within(mask, cuts, self.cutoff)
         again = self._generate(self._all, root.charge)
