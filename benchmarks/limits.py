@@ -3,7 +3,7 @@
 Instances are those of the paper's generator, with whole demands on two resources, of which the points
 together have so much less than all subtasks take, and with a deadline for each device, of which some are
 below what it takes to stay local. With ``--any-amounts`` demands and room are any numbers, as ``generate``
-draws them. Prints a line for each case and seed; ``1000:1e-4:60`` says devices, gap and seconds.
+draws them. Prints a line for each case, seed and method; ``1000:1e-4:60`` says devices, gap and seconds.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def limited(devices: int, points: int = 20, seed: int = 1) -> Instance:
 
 def any_amounts(devices: int, points: int = 20, seed: int = 1) -> Instance:
     """An instance of ``generate``, whose points have room for three tenths of all subtasks."""
-    room = 0.1 * devices, 0.2 * devices
+    room = 2.0 * devices / points, 4.0 * devices / points
     limits = {"resources": RESOURCES, "demand": (1.0, 3.0), "room": room, "deadline": (0.9, 1.6)}
     return generate(replace(_setting(devices, points), **limits), seed=seed)
 
@@ -92,22 +92,21 @@ def main() -> None:
     """Solve what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=["1000:1e-4:60"], metavar="DEVICES:GAP:SECONDS")
-    parser.add_argument("--method", default="branch-and-price")
+    parser.add_argument("--method", nargs="+", default=["branch-and-price"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--any-amounts", action="store_true", help="instead of whole ones")
     asked = parser.parse_args()
     make = any_amounts if asked.any_amounts else limited
-    for case, seed in product(asked.cases, asked.seed):
+    for case, seed, method in product(asked.cases, asked.seed, asked.method):
         devices, gap, seconds = case.split(":")
-        instance = make(int(devices), seed=seed)
+        instance = make(int(devices), asked.points, seed)
         begun = time.process_time()
-        result = solve(
-            instance, asked.method, gap=float(gap), time_limit=float(seconds), threads=asked.threads
-        )
+        result = solve(instance, method, gap=float(gap), time_limit=float(seconds), threads=asked.threads)
         spent = time.process_time() - begun
         print(
-            f"{instance.name} {asked.method}: {result.objective:.9g}, bound {result.lower_bound}, "
+            f"{instance.name} {method}: {result.objective:.9g}, bound {result.lower_bound}, "
             f"gap {result.gap}, {result.runtime:.1f} s, CPU {spent:.1f} s, {result.termination}, "
             f"{dict(result.run)}"
         )

@@ -806,8 +806,9 @@ BRANCH: Document = {"branch": {"device": "ud1", "refused": True}, "equal": 1, "d
         ([{"prices": {"resource": {"op1": "1"}}}], "nodes[0].prices.resource.op1: '1' is not an object"),
         ([{"prices": {"totals": {"cost": "1"}}}], "nodes[0].prices.totals: unknown key 'cost'"),
         ([{"prices": {"limits": {"site": 1}}}], "nodes[0].prices.limits.site: 1 is not a decimal number"),
-        ([{"prices": {"cuts": {"0": "1"}}}], "nodes[0].prices: unknown key 'cuts'"),
-        ([{"patterns": {}, "below": 1}, LEAF], "nodes[0]: unknown key 'patterns'"),
+        ([{"prices": {"cuts": {"0": 1}}}], "cuts['0']: 1 is not a decimal number"),
+        ([{"patterns": {"units": "1"}, "below": 1}, LEAF], "nodes[0].patterns: unknown key 'units'"),
+        ([{"patterns": {}, "below": "1"}, LEAF], "nodes[0].below: '1' is not a whole number"),
         (
             [{**BRANCH, "branch": {"device": "ud1", "fast_as": "op1", "most": 1}}, LEAF, LEAF],
             "nodes[0].branch: unknown key 'fast_as'",
@@ -878,6 +879,17 @@ def test_a_claim_of_both_kinds(tmp_path: Path) -> None:
             "nodes[0]: a branch on refusing device 'ud2', which must be served",
         ),
         ("sum", [{**BRANCH, "equal": 2}, LEAF, LEAF], "nodes[1]: has 0 parents; nodes[2]: has 2 parents"),
+        ("sum", [{"prices": {"cuts": {"0": "1"}}}], "nodes[0]: a price on the unknown cut '0'"),
+        (
+            "sum",
+            [{"patterns": {}, "below": 1}, {**LEAF, "infeasible": True}],
+            "nodes[1]: a leaf below an enumeration that is said to be infeasible",
+        ),
+        (
+            "max",
+            [{"patterns": {}, "below": 1}, {**LEAF, "shares": {"ud1": "1"}}],
+            "nodes[0]: an enumeration, which is for sums of costs alone",
+        ),
     ],
 )
 def test_a_faulty_certificate(tmp_path: Path, objective: str, nodes: list[Document], message: str) -> None:

@@ -214,6 +214,42 @@ def test_a_child_without_a_bound_counts_like_its_parent() -> None:
     assert tree.bound == 2.0
 
 
+def test_a_subtree_that_is_set_aside_counts_and_comes_back() -> None:
+    tree: Tree[str, int] = Tree("floor")
+    bounded(tree, 0, 2.0)
+    for leaf in tree.explore(lambda: 9.0, lambda: False):
+        below = tree.subtree("first")
+        below.leave_out(3.0)
+        bounded(below, below.in_hand, 4.0)
+        first = tree.nodes()
+        aside = tree.set_aside(leaf, "again")
+        assert (tree.bound, tree.nodes()) == (3.0, ["again"])
+        second = tree.subtree("second")
+        second.improve(2.5, "at 2.5")
+        assert tree.bound == 3.0
+        tree.put_back(leaf, aside)
+        assert (tree.bound, tree.nodes()) == (3.0, first)
+    assert (tree.bound, tree.least) == (3.0, math.inf)
+    assert first == [Enumeration("first", 1), "at 4.0"]
+
+
+def test_a_leaf_whose_subtree_was_set_aside_may_be_divided() -> None:
+    tree: Tree[str, int] = Tree("floor")
+    bounded(tree, 0, 2.0)
+    for leaf in tree.explore(lambda: 9.0, lambda: False):
+        below = tree.subtree("first")
+        bounded(below, below.in_hand, 4.0)
+        tree.set_aside(leaf, "again")
+        tree.restart(leaf)
+        assert tree.bound == 2.0
+        with pytest.raises(RuntimeError, match="no subtree is in hand"):
+            tree.set_aside(leaf, "again")
+        equal, different = tree.divide("again", "branch")
+        bounded(tree, equal, 9.0)
+        bounded(tree, different, 9.5)
+    assert (tree.bound, tree.nodes()) == (9.0, [Divided("branch", 1, 2), "at 9.0", "at 9.5"])
+
+
 def test_nothing_is_in_hand_between_leaves() -> None:
     tree: Tree[str, int] = Tree("floor")
     bounded(tree, 0, 2.0)
