@@ -400,7 +400,8 @@ class BranchAndPrice(Run[Solution | None]):
                 break
             below = self.tree.subtree(charge)
             below.leave_out(most)
-            finish = LimitedFinish(self, below, self.lagrangian, remaining, most, self._cuts)
+            following = found.bound + GROWTH**2 * share * gap
+            finish = LimitedFinish(self, below, self.lagrangian, remaining, most, following, self._cuts)
             try:
                 finish.run(charge)
             except (OutOfTime, KeyboardInterrupt, SolverError):

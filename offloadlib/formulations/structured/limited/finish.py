@@ -63,6 +63,9 @@ IN_ROUND, ROUND_SECONDS = 300, 1.0
 FIRST_DIVE = 4
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
 
+RELIABLE = 4
+"""Times that a branch is tried before it is judged by what it has gained."""
+
 DEAR = 10.0
 """What artificial columns cost at first, relative to the cutoff."""
 
@@ -323,6 +326,8 @@ class LimitedFinish:
         All decisions of solutions that cost less than ``most``.
     most
         See above; solutions that cost more are not looked for.
+    following
+        The search ends at its root where an incumbent is found that costs more, but no more than this.
     cuts
         Some of the tree, to begin with.
 
@@ -339,13 +344,16 @@ class LimitedFinish:
         lagrangian: Lagrangian,
         remaining: Remaining,
         most: float,
+        following: float,
         cuts: dict[int, KnapsackCut],
     ) -> None:
-        self.host, self.tree, self.lagrangian, self.most = host, tree, lagrangian, most
+        self.host, self.tree, self.lagrangian = host, tree, lagrangian
+        self.most, self.following = most, following
         self._groups = groups_of(lagrangian.limits)
         self.program = _Program(lagrangian, remaining, self.cutoff)
         self.program.cut(cuts)
         self.useful = cuts
+        self._gained: dict[Branch, list[tuple[float, float]]] = {}
 
     def run(self, charge: Charge) -> None:
         """Search below a charge until all is closed.
@@ -372,6 +380,9 @@ class LimitedFinish:
             root = self._sifted(root, 1.0, self.program.tight())
             self._round(root)
             self._dive(root)
+            self.useful = self.program.cuts
+            if self.most < self.host.cutoff <= self.following:
+                return
         self.useful = self.program.cuts
         tree.bounded(tree.in_hand, root.bound, root.charge, root)
         for leaf in explored(tree, lambda: self.cutoff, host.stop, self._dive, FIRST_DIVE):
@@ -461,11 +472,19 @@ class LimitedFinish:
         shares = {key: share for key, share in split.items() if SPLIT < share < 1 - SPLIT}
         ranked = sorted(shares, key=lambda key: (round(abs(shares[key] - 0.5), 9), key[:2], sorted(key[2])))
         room = self.cutoff - node.bound
-        return strongest(ranked, partial(self._gains, node), LEAST_GAIN * abs(node.bound), room)
+        gains = partial(self._gains, node, shares)
+        return strongest(ranked, gains, LEAST_GAIN * abs(node.bound), room)
 
-    def _gains(self, node: LimitedNode, branch: Branch) -> Iterator[float]:
-        """What the two sides add to the program over the known columns."""
-        return (self.program.probe(node.mask & mask) - node.bound for mask in self._sides(branch))
+    def _gains(self, node: LimitedNode, shares: dict[Branch, float], branch: Branch) -> Iterator[float]:
+        """What the two sides add to the program over the known columns, as a rule where that is known well
+        enough: so much for what each takes away of a decision's share."""
+        known = self._gained.setdefault(branch, [])
+        taken = (1 - shares[branch], shares[branch])
+        if len(known) < RELIABLE:
+            found = [self.program.probe(node.mask & mask) - node.bound for mask in self._sides(branch)]
+            known.append((found[0] / taken[0], found[1] / taken[1]))
+            return iter(found)
+        return iter((np.mean(known, axis=0) * taken).tolist())
 
     def _offer(self, node: LimitedNode) -> None:
         """Of each device, the decision in use."""
