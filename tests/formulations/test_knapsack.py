@@ -17,7 +17,7 @@ from counts import count
 from offloadlib import check
 from offloadlib.formulations.proofs.nodes import Enumeration, Proof
 from offloadlib.formulations.structured.certificate import Certificate, write_certificate
-from offloadlib.formulations.structured.limited.branch_and_price import prove
+from offloadlib.formulations.structured.limited.branch_and_price import prove, solve
 from offloadlib.formulations.structured.limited.knapsack import (
     Items,
     groups_of,
@@ -26,7 +26,7 @@ from offloadlib.formulations.structured.limited.knapsack import (
     violated,
     weights_of,
 )
-from offloadlib.instances import Budget, Result, Termination, write, write_solution
+from offloadlib.instances import Budget, Result, Status, Termination, write, write_solution
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.instance import Instance
@@ -184,6 +184,25 @@ def test_a_price_on_a_cut_is_below_an_enumeration(tmp_path: Path) -> None:
     said = {rule.name: rule.message for rule in _judged(instance, proof, tmp_path).rules if not rule.ok}
     assert "nodes[0]: a price on cuts that is not below an enumeration" in said["certificate"]
     assert "nodes[0]: a price on the unknown cut 'x'" in said["certificate"]
+
+
+@pytest.mark.parametrize("seed", range(count(100, 12)))
+@pytest.mark.parametrize("seconds", [0.01, 0.1, float("inf")])
+def test_a_search_that_has_the_program_too_claims_nothing_that_is_not_so(
+    seed: int, seconds: float, tmp_path: Path
+) -> None:
+    """Half of the time is for the finish, the rest for the program of all devices."""
+    instance = _scarce(seed)
+    write(instance, tmp_path / "instance.json")
+    found = optimum(json.loads((tmp_path / "instance.json").read_text()))
+    assert found is not None
+    best = float(found[0])
+    result = solve(instance, Budget(time_limit=seconds))
+    assert result.lower_bound is None or result.lower_bound <= best * (1 + 1e-12)
+    assert result.objective >= best * (1 - 1e-12)
+    if seconds == float("inf"):
+        assert result.status is Status.OPTIMAL
+        assert result.objective == pytest.approx(best, rel=1e-9)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05, 0.1, 0.2])

@@ -292,7 +292,7 @@ class Lists:
         pending = [(index, lists)]
         while pending:
             i, mine = pending.pop()
-            if not all(mine):
+            if not all(mine) or self._broken(mine):
                 continue  # no solution gets here
             node = self._nodes[i]
             if isinstance(node, Branch | Refusal):
@@ -316,6 +316,16 @@ class Lists:
             ]
             pending.append((node.below, left))
         return least
+
+    def _broken(self, lists: Sequence[Sequence[Row]]) -> bool:
+        """Tell whether each device has one decision left, and these break a limit together."""
+        if any(len(rows) > 1 for rows in lists):
+            return False
+        used = [0] * len(self._limits)
+        for (row,) in lists:
+            for i, amount in row.use:
+                used[i] += amount
+        return any(amount > limit.most for amount, limit in zip(used, self._limits.values(), strict=True))
 
     def _there(self, node: Branch | Refusal, m: int, row: Row) -> bool:
         """Tell whether a decision is as a branch says."""

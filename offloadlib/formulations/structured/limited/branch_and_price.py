@@ -12,6 +12,10 @@ of a better solution than the incumbent go into the master, whose mixed-integer 
 then. What HiGHS says of that is a bound too, but a claim, which a certificate cannot state: only
 :func:`solve` counts it.
 
+**Few devices.** Where decisions that the gap leaves can be listed, :mod:`.finish` searches through all of
+them, with cuts. If that takes more than half of the time and no certificate is asked for, the program of all
+devices has the rest.
+
 **The largest cost.** Where it counts, little of a linear program is whole, and rounding it finds little. The
 least sum of costs below a ceiling (:mod:`.ceiling`) finds more: the ceiling is first what would be optimal,
 and then halfway to that. That nothing is below a ceiling is a bound, too, which no certificate can state:
@@ -37,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from offloadlib.instances import LOCAL, Budget, Instance, Result, Solution, Termination, evaluate
+from offloadlib.instances import LOCAL, Budget, Instance, Progress, Result, Solution, Termination, evaluate
 from offloadlib.instances.alarm import alarm
 from offloadlib.instances.arrays import Floats, Ints
 from offloadlib.instances.compiled import called_for, of_format_2
@@ -69,6 +73,7 @@ from ..certificate import WHOLE, Certificate, Charge, KnapsackCut, Refused, shor
 from ..certificate import Places as At
 from ..decomposition.master import Branch, Step
 from ..decomposition.pricing import NEVER
+from ..milp import arrays
 from .annealing import MOST_SWEEPS, annealed, cheapest
 from .balance import Balance
 from .ceiling import Below
@@ -121,6 +126,10 @@ begins with what that finds, and after it, with what it found."""
 FIRST_SHARE, GROWTH, UNKNOWN = 1 / 16, 1.5, 0.2
 """The first ceiling of a finish, relative to the gap; and that relative to the bound where there is no
 incumbent."""
+
+FINISHING, AS_PROGRAM = 0.5, 0.9
+"""Share of the time for the finish of few devices, where no certificate is asked for; and of what is left
+then for the program of all devices (:mod:`..milp.arrays`), whose bound no certificate can state."""
 
 LESS = 0.5
 """Times the gap at which a node left too many decisions for a finish, at which it is tried again."""
@@ -359,6 +368,8 @@ class BranchAndPrice(Run[Solution | None]):
                 self._round(root.state.node, counted)
             if complete:
                 self._renew(root.state.node, LAST_RENEWAL if counted else RENEWAL, counted)
+            if few(self.instance) and not self.certify:
+                self._program()
             if self.lower_bound >= self.cutoff:
                 self.report()
                 return Termination.FINISHED
@@ -374,34 +385,36 @@ class BranchAndPrice(Run[Solution | None]):
     def _finished_at_once(self) -> bool:
         """Whether the root is finished."""
         finished = False
-        if few(self.instance):
+        if few(self.instance) and not several(self.instance):
+            share = 1.0 if self.certify else FINISHING
             for leaf in islice(self.tree.explore(lambda: self.cutoff, self.stop), 1):
-                finished = self._finish(leaf)
+                finished = self._finish(leaf, share)
                 if not finished:
                     self.tree.give_back(leaf)
         return finished
 
     @called_for(few)
-    def _finish(self, leaf: Open[_Reached]) -> bool:
-        """Search all that costs less than some ceiling below the leaf in hand, first a low one and then one
-        twice as high, and so on, while that is not too much; whether that was all there is to look for. If
-        not, the leaf is still in hand."""
+    def _finish(self, leaf: Open[_Reached], share: float = 1.0) -> bool:
+        """Search all that costs less than some ceiling below the leaf in hand, first a low one and then
+        higher ones, while that is not too much, for a share of the time; whether that was all there is to
+        look for. If not, the leaf is still in hand."""
         gap = min(self.cutoff, leaf.bound + UNKNOWN * abs(leaf.bound)) - leaf.bound
         if not few(self.instance) or self.ceiling < math.inf or not gap < self._manageable:
             return False
         charge, left = leaf.state.node.charge, branches(self.lagrangian, leaf.state.path)
-        found, share, aside = self.lagrangian.evaluate(charge, left), FIRST_SHARE, list[Any]()
-        while found.bound < math.inf and share <= 1.0:
-            most = found.bound + share * gap
-            if self.fixing_cutoff <= found.bound + GROWTH * share * gap:
+        found, part, aside = self.lagrangian.evaluate(charge, left), FIRST_SHARE, list[Any]()
+        while found.bound < math.inf and part <= 1.0 and not self.late(share):
+            most = found.bound + part * gap
+            if self.fixing_cutoff <= found.bound + GROWTH * part * gap:
                 most = self.fixing_cutoff
             remaining = self._remaining(found, charge, left, most - found.bound)
             if remaining is None:
                 break
             below = self.tree.subtree(charge)
             below.leave_out(most)
-            following = found.bound + GROWTH**2 * share * gap
-            finish = LimitedFinish(self, below, self.lagrangian, remaining, most, following, self._cuts)
+            following = found.bound + GROWTH**2 * part * gap
+            given = self.lagrangian, remaining, most, following, self._cuts, share
+            finish = LimitedFinish(self, below, *given)
             try:
                 finish.run(charge)
             except (OutOfTime, KeyboardInterrupt, SolverError):
@@ -409,14 +422,16 @@ class BranchAndPrice(Run[Solution | None]):
                     self.tree.put_back(leaf, aside)
                 raise
             self._cuts = finish.useful
-            if self.cutoff <= most:
+            if self.cutoff <= min(most, below.bound):
                 return True
             aside = self.tree.set_aside(leaf, charge)
-            share *= GROWTH
+            part *= GROWTH
         if aside and self.late():
             self.tree.put_back(leaf, aside)
             return True
-        self._manageable = LESS * gap
+        if leaf.number == 0 and not self.certify:
+            self.prove(self.tree.bound)
+        self._manageable = LESS * gap if share == 1.0 else math.inf
         self.tree.restart(leaf)
         return False
 
@@ -561,6 +576,11 @@ class BranchAndPrice(Run[Solution | None]):
         return [
             i for i, name in enumerate(limits.names) if not called.isdisjoint(_called(name, self.instance))
         ]
+
+    def breaks(self, table: Places) -> bool:
+        """Whether decisions break a limit on what subtasks demand, in exact arithmetic."""
+        demanded = {limit.entry for limit in self._known.limits.demanded}
+        return not demanded.isdisjoint(self._broken(table))
 
     def offer(self, table: Places) -> bool:
         """Take decisions if they are better than the incumbent; whether they keep all limits."""
@@ -943,6 +963,24 @@ class BranchAndPrice(Run[Solution | None]):
                 self._table(some[np.flatnonzero(outcome.values[: len(some)] > 0.5)])
             ):
                 return
+
+    def _program(self) -> None:
+        """The mixed-integer program of all devices, for most of the time that is left."""
+        if self.lower_bound >= self.cutoff or arrays.obstacle(self.instance) is not None or self.late():
+            return
+
+        def told(event: Progress) -> None:
+            self.report(event.objective or math.inf, event.lower_bound or -math.inf, event.solution)
+
+        seconds = AS_PROGRAM * self.left
+        budget = replace(self.budget, start=self.solution, time_limit=seconds, on_progress=told)
+        result = arrays.solve(self.instance, budget)
+        if result.solution is not None:
+            self.take(result.solution)
+            self.prove(-math.inf if result.lower_bound is None else result.lower_bound)
+        self.report()
+        if result.termination is Termination.INTERRUPTED:
+            raise KeyboardInterrupt
 
     def _restricted(self, node: Node, tighter: float) -> tuple[highs.MixedIntegerProgram, Ints, Floats]:
         """The master as a mixed-integer program, the columns in it, and the values of an incumbent's."""

@@ -311,6 +311,9 @@ class LimitedHost(Protocol):
     def offer(self, table: Places) -> bool:
         """Take decisions (M, width) if they are better than the incumbent."""
 
+    def breaks(self, table: Places) -> bool:
+        """Whether decisions break a limit on what subtasks demand, in exact arithmetic."""
+
     def report(self) -> None:
         """Take note of what the tree proves."""
 
@@ -330,6 +333,8 @@ class LimitedFinish:
         The search ends at its root where an incumbent is found that costs more, but no more than this.
     cuts
         Some of the tree, to begin with.
+    share
+        Of the time limit, after which the search ends.
 
     Attributes
     ----------
@@ -346,9 +351,10 @@ class LimitedFinish:
         most: float,
         following: float,
         cuts: dict[int, KnapsackCut],
+        share: float,
     ) -> None:
         self.host, self.tree, self.lagrangian = host, tree, lagrangian
-        self.most, self.following = most, following
+        self.most, self.following, self.share = most, following, share
         self._groups = groups_of(lagrangian.limits)
         self.program = _Program(lagrangian, remaining, self.cutoff)
         self.program.cut(cuts)
@@ -365,7 +371,7 @@ class LimitedFinish:
         """
         host, tree = self.host, self.tree
         root, idle = self._generate(self._all, charge), 0
-        while root.weights and root.bound < self.cutoff and not host.late() and idle < IDLE:
+        while root.weights and root.bound < self.cutoff and not self._late() and idle < IDLE:
             tree.improve(root.bound, root.charge)
             host.report()
             if not self._cut(root):
@@ -385,9 +391,17 @@ class LimitedFinish:
                 return
         self.useful = self.program.cuts
         tree.bounded(tree.in_hand, root.bound, root.charge, root)
-        for leaf in explored(tree, lambda: self.cutoff, host.stop, self._dive, FIRST_DIVE):
+        for leaf in explored(tree, lambda: self.cutoff, self._stop, self._dive, FIRST_DIVE):
             host.report()
             self._branch(leaf.state)
+
+    def _late(self) -> bool:
+        """Whether the share of the time is up."""
+        return self.host.late(self.share)
+
+    def _stop(self) -> bool:
+        """Whether it is; where all time is up, all ends."""
+        return self._late() if self.share < 1.0 and not self.host.late() else self.host.stop()
 
     @property
     def cutoff(self) -> float:
@@ -406,7 +420,7 @@ class LimitedFinish:
     def _cut(self, node: LimitedNode) -> bool:
         """Add cuts that a node violates; whether there are any."""
         remaining, limits = self.remaining, self.lagrangian.limits
-        cuts = violated(limits, self._groups, remaining.device, remaining.use, node.weights, self.host.late)
+        cuts = violated(limits, self._groups, remaining.device, remaining.use, node.weights, self._late)
         self.program.cut({self.tree.cut(cut): cut for cut in cuts})
         return bool(cuts)
 
@@ -435,7 +449,7 @@ class LimitedFinish:
         self.program.restrict(mask)
         steps = _Steps(self.program, mask, bound, self.cutoff)
         how = {"cutoff": self.cutoff, "smoothing": SMOOTHING, "precision": 0.0, "converged": -math.inf}
-        bound, charge = generate(steps, bound, charge, stop=self.host.late, **how)
+        bound, charge = generate(steps, bound, charge, stop=self._late, **how)
         weights, column = self.program.master.relaxed.weights, self.program.column
         used = np.flatnonzero(weights > UNUSED).tolist()
         return LimitedNode(bound, charge, mask, {column[i]: float(weights[i]) for i in used})
@@ -443,12 +457,17 @@ class LimitedFinish:
     def _branch(self, node: LimitedNode) -> None:
         branch = self._choice(node)
         if branch is None:
-            self._offer(node)
-            return
+            if self._offer(node):
+                return
+            branch = self._unsettled(node)  # a limit is broken by a hair
+            if branch is None:
+                return
         stated = Refused(branch[0]) if branch[1] == ALL else At(*branch)
         children = self.tree.divide(node.charge, stated)
         for number, mask in zip(children, self._sides(branch), strict=True):
             child = self._generate(node.mask & mask, node.charge)
+            if self._impossible(child.mask):
+                child = child._replace(bound=math.inf)
             self.tree.bounded(number, max(child.bound, node.bound), child.charge, child)
 
     def _sides(self, branch: Branch) -> tuple[Mask, Mask]:
@@ -486,17 +505,41 @@ class LimitedFinish:
             return iter(found)
         return iter((np.mean(known, axis=0) * taken).tolist())
 
-    def _offer(self, node: LimitedNode) -> None:
-        """Of each device, the decision in use."""
+    def _chosen(self, node: LimitedNode) -> Ints:
+        """(M,) of each device, the decision in use; -1 where there is none."""
         chosen = np.full(len(self.remaining.start), -1)
         for d in node.weights:
             chosen[self.remaining.device[d]] = d
-        if (chosen >= 0).all():
-            self.host.offer(self.remaining.table[chosen])
+        return chosen
+
+    def _offer(self, node: LimitedNode) -> bool:
+        """Of each device, the decision in use; whether these keep all limits."""
+        chosen = self._chosen(node)
+        return bool((chosen >= 0).all()) and self.host.offer(self.remaining.table[chosen])
+
+    def _unsettled(self, node: LimitedNode) -> Branch | None:
+        """A place of a decision in use, of a device that has others."""
+        chosen, table = self._chosen(node), self.remaining.table
+        for m, d in enumerate(chosen.tolist()):
+            if d < 0:
+                continue
+            others = table[node.mask & (self.remaining.device == m)] != table[d]
+            if others.any():
+                k = int(np.flatnonzero(others.any(axis=0))[0])
+                refused = table[d, 0] == REFUSED
+                return (m, ALL, frozenset()) if refused else (m, k, frozenset([int(table[d, k])]))
+        return None
+
+    def _impossible(self, mask: Mask) -> bool:
+        """Whether each device has one decision left, and these break a limit."""
+        if int(mask.sum()) != len(self.remaining.start):
+            return False
+        few = np.add.reduceat(mask.astype(np.int64), self.remaining.start)
+        return bool((few == 1).all()) and self.host.breaks(self.remaining.table[mask])
 
     def _dive(self, node: LimitedNode) -> None:
         """Give a device that the master splits the likeliest of its decisions, again and again."""
-        while node.weights and node.bound < self.cutoff and not self.host.late():
+        while node.weights and node.bound < self.cutoff and not self._late():
             split = {d: weight for d, weight in node.weights.items() if weight < 1 - SPLIT}
             if not split:
                 self._offer(node)

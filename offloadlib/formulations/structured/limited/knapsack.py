@@ -24,6 +24,7 @@ more of them fit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import highspy
@@ -47,7 +48,7 @@ from ...engine.highs import solve_linear
 from ..certificate import KnapsackCut
 from .decisions import all_listed
 
-FEW = 60
+FEW = 24
 """Devices at the most: with more of them a point's limits are nearly as good as those of fractions."""
 
 HAIR = 1e-11
@@ -208,7 +209,8 @@ def violated(
         wanted = _wanted(device[some[taking]], amounts[some[taking]], shares[taking])
         weighed = _separated(wanted, right * (1 + HAIR))
         if weighed is not None:
-            found.append(_lifted(group, *weighed, wanted.devices, device, amounts, right * (1 + HAIR)))
+            lifted = partial(_lifted, group, *weighed, wanted.devices)
+            found.append(lifted(device, amounts, right * (1 + HAIR), late))
     return found
 
 
@@ -248,9 +250,16 @@ def _separated(wanted: _Wanted, right: Floats) -> tuple[Items, int] | None:
 
 
 def _lifted(
-    group: Ints, items: Items, most: int, devices: Ints, device: Ints, amounts: Floats, right: Floats
+    group: Ints,
+    items: Items,
+    most: int,
+    devices: Ints,
+    device: Ints,
+    amounts: Floats,
+    right: Floats,
+    late: Callable[[], bool],
 ) -> KnapsackCut:
-    """The cut, with steps for what other decisions use, too, as heavy as they may be."""
+    """The cut, with steps for what other decisions use, too, as heavy as they may be, while there is time."""
     steps: dict[int, list[tuple[Floats, float]]] = {}
     for m, first, last in zip(devices.tolist(), items.start[:-1], items.start[1:], strict=True):
         some = zip(items.amount[first:last], items.weight[first:last].tolist(), strict=True)
@@ -258,7 +267,7 @@ def _lifted(
     for m in np.unique(device).tolist():
         mine = amounts[device == m]
         asked = np.unique(mine[mine.any(axis=1) & (mine <= right).all(axis=1)], axis=0) * (1 - HAIR)
-        if not len(asked):
+        if not len(asked) or late():
             continue
         others = {other: some for other, some in steps.items() if other != m and some}
         all_others = Items(
