@@ -26,7 +26,7 @@ from offloadlib.formulations.structured.limited.knapsack import (
     violated,
     weights_of,
 )
-from offloadlib.instances import Budget, Result, Status, Termination, write, write_solution
+from offloadlib.instances import Budget, Result, Status, Termination, read, write, write_solution
 from offloadlib.instances.compiled import read_only
 from offloadlib.instances.structured.generate import Setting, generate
 from offloadlib.instances.structured.instance import Instance
@@ -64,6 +64,25 @@ def _proof(
     return instance, best, prove(instance, None, Budget(time_limit=seconds))
 
 
+def _of_tenths(seed: int, folder: Path) -> tuple[Instance, float]:
+    """The same in tenths, of which floating-point sums keep limits that exact ones break; and its optimum."""
+    path = folder / "instance.json"
+    write(_scarce(seed), path)
+    document = json.loads(path.read_text())
+    draw = random.Random(seed)
+    for device in document["devices"]:
+        device["demand"] = {
+            name: [draw.choice([0.1, 0.2, 0.3]) for _ in some] for name, some in device["demand"].items()
+        }
+    for point in document["offload_points"]:
+        point["capacity"] |= {"cores": draw.choice([0.3, 0.6, 0.8]), "memory": draw.choice([0.3, 0.7])}
+    path.write_text(json.dumps(document))
+    best, instance = optimum(document), read(path)
+    assert best is not None
+    assert isinstance(instance, Instance)
+    return instance, float(best[0])
+
+
 def _judged(instance: Instance, proof: Proof[Certificate], folder: Path) -> Any:
     bound = proof.certificate.lower_bound
     result = Result.of(instance, proof.solution, 0.0, bound, proof.termination)
@@ -87,6 +106,18 @@ def test_optima_equal_brute_force_and_certificates_are_accepted(seed: int, tmp_p
         for number in (node.at if isinstance(node, Enumeration) else node).__dict__.get("cuts", ())
     }
     assert used == set(range(len(proof.certificate.cuts)))
+
+
+@pytest.mark.parametrize("seed", range(count(300, 20)))
+def test_limits_that_are_broken_by_a_hair(seed: int, tmp_path: Path) -> None:
+    instance, best = _of_tenths(seed, tmp_path)
+    proof = prove(instance, None, Budget())
+    assert proof.termination is Termination.FINISHED
+    assert proof.objective == pytest.approx(best, rel=1e-9)
+    write_certificate(proof.certificate, instance, tmp_path / "certificate.json")
+    verdict = _judged(instance, proof, tmp_path)
+    assert verdict.accepted, verdict.rules
+    assert verdict.certified_bound <= best * (1 + 1e-12)
 
 
 def test_cuts_are_found_and_close_the_gap(tmp_path: Path) -> None:

@@ -486,8 +486,9 @@ class LimitedFinish:
                 split[m, ALL, frozenset()] = split.get((m, ALL, frozenset()), 0.0) + weight
                 continue
             for k, place in enumerate(row):
-                key = m, k, frozenset([place])
-                split[key] = split.get(key, 0.0) + weight
+                if place != REFUSED:  # what a shorter task has not
+                    key = m, k, frozenset([place])
+                    split[key] = split.get(key, 0.0) + weight
         shares = {key: share for key, share in split.items() if SPLIT < share < 1 - SPLIT}
         ranked = sorted(shares, key=lambda key: (round(abs(shares[key] - 0.5), 9), key[:2], sorted(key[2])))
         room = self.cutoff - node.bound
