@@ -199,7 +199,7 @@ def _list_decisions(
         for device, (value, (allowed, refusal)) in zip(instance.devices, below[i], strict=True):
             ceiling = claim - (total - value)
             rows.append(lists.rows(Menu(instance, device), rates[i], allowed, refusal, ceiling))
-        totals[i] = lists.bound(node.below, rows)
+        totals[i] = lists.bound(node.below, rows, total)
 
 
 def _shared_rates(instance: Instance, leaves: Sequence[Leaf], hopeless: Sequence[bool]) -> list[Rates]:

@@ -285,13 +285,13 @@ class Lists:
                 taken[i] = amount
         return taken
 
-    def bound(self, index: int, lists: list[list[Row]]) -> int:
-        """Return the least bound of the leaves below a node, where devices have these decisions, or the
-        claim."""
+    def bound(self, index: int, lists: list[list[Row]], floor: int) -> int:
+        """Return the least bound of the leaves below a node, where devices have these decisions and
+        the enumeration above proves so much, or the claim."""
         least = self._claim
-        pending = [(index, lists)]
+        pending = [(index, lists, floor)]  # with what the enumerations above prove
         while pending:
-            i, mine = pending.pop()
+            i, mine, floor = pending.pop()
             if not all(mine) or self._broken(mine):
                 continue  # no solution gets here
             node = self._nodes[i]
@@ -300,21 +300,21 @@ class Lists:
                     some = list(mine)
                     m = self._position[node.device]
                     some[m] = [row for row in mine[m] if self._there(node, m, row) == side]
-                    pending.append((child, some))
+                    pending.append((child, some, floor))
                 continue
             assert isinstance(node, Leaf | Enumeration)
             leaf = node.leaf if isinstance(node, Enumeration) else node
             values, charge = self._values(leaf, mine)
             bound = sum(map(min, values)) - charge
             if isinstance(node, Leaf) or bound >= self._claim:
-                least = min(least, bound)
+                least = min(least, max(bound, floor))
                 continue
             tops = [min(costs) + self._claim - bound for costs in values]
             left = [
                 [row for row, value in zip(some, costs, strict=True) if value <= top]
                 for some, costs, top in zip(mine, values, tops, strict=True)
             ]
-            pending.append((node.below, left))
+            pending.append((node.below, left, max(bound, floor)))
         return least
 
     def _broken(self, lists: Sequence[Sequence[Row]]) -> bool:
