@@ -60,6 +60,9 @@ PATIENCE = 0.05
 IN_ROUND, ROUND_SECONDS = 300, 1.0
 """Decisions of the program in which an incumbent is sought, and seconds at the most."""
 
+NEAR_THE_END = 0.25
+"""Share of the gap that is little: the search is near its end."""
+
 FIRST_DIVE = 4
 """Nodes after which incumbents are sought again; then after four times as many, and so on."""
 
@@ -334,7 +337,7 @@ class LimitedFinish:
     cuts
         Some of the tree, to begin with.
     share
-        Of the time limit, after which the search ends.
+        Of the time limit, after which the search ends, but near its end.
 
     Attributes
     ----------
@@ -360,6 +363,7 @@ class LimitedFinish:
         self.program.cut(cuts)
         self.useful = cuts
         self._gained: dict[Branch, list[tuple[float, float]]] = {}
+        self._begun = -math.inf
 
     def run(self, charge: Charge) -> None:
         """Search below a charge until all is closed.
@@ -371,6 +375,7 @@ class LimitedFinish:
         """
         host, tree = self.host, self.tree
         root, idle = self._generate(self._all, charge), 0
+        self._begun = root.bound
         while root.weights and root.bound < self.cutoff and not self._late() and idle < IDLE:
             tree.improve(root.bound, root.charge)
             host.report()
@@ -396,12 +401,18 @@ class LimitedFinish:
             self._branch(leaf.state)
 
     def _late(self) -> bool:
-        """Whether the share of the time is up."""
-        return self.host.late(self.share)
+        """Whether the share of the time is up; near the end all of the time is for the search."""
+        return self.host.late() or (self.host.late(self.share) and not self._near_the_end)
+
+    @property
+    def _near_the_end(self) -> bool:
+        """Whether little of the gap is left, and nothing else is to be looked for."""
+        left = self.cutoff - self.tree.bound
+        return self.host.cutoff <= self.most and left <= NEAR_THE_END * (self.cutoff - self._begun)
 
     def _stop(self) -> bool:
         """Whether it is; where all time is up, all ends."""
-        return self._late() if self.share < 1.0 and not self.host.late() else self.host.stop()
+        return self._late() if not self.host.late() else self.host.stop()
 
     @property
     def cutoff(self) -> float:
