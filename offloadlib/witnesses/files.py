@@ -24,7 +24,7 @@ from offloadlib.check.core import reading as core_reading
 from offloadlib.check.core import tree as core_tree
 from offloadlib.check.core.forms import Fault
 from offloadlib.check.core.rules import read_solution as read_core_solution
-from offloadlib.check.data import Unusable
+from offloadlib.check.data import Unfinished, Unusable
 from offloadlib.check.faults import certificate_faults
 from offloadlib.check.files import is_columnar, read_instance
 from offloadlib.instances import InputError, Instance, evaluate, read, read_solution, write
@@ -92,6 +92,8 @@ def read_proof(instance: str | Path, certificate: str | Path) -> Verified:
         faults = certificate_faults(read_instance(instance), found)
     except Unusable as error:
         raise InputError(error.file, error.problems) from None
+    except Unfinished as error:
+        raise InputError(certificate, [("", str(error))]) from None
     if found.sha256 != data.fingerprint:
         raise InputError(certificate, [("instance.sha256", "is that of another instance")])
     if faults:

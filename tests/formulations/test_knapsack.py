@@ -185,6 +185,10 @@ def test_a_claim_above_the_optimum_is_refused(tmp_path: Path) -> None:
     assert [rule.name for rule in verdict.rules if not rule.ok] == ["claim"]
 
 
+def _first_step(cut: dict[str, Any]) -> Any:
+    return next(iter(cut["steps"].values()))[0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -192,7 +196,8 @@ def test_a_claim_above_the_optimum_is_refused(tmp_path: Path) -> None:
         (lambda cut: cut["limits"].append(["capacity", "nowhere"]), "cuts[0]: unknown limit"),
         (lambda cut: cut["limits"].clear(), "cuts[0]: it is on no limit"),
         (lambda cut: cut["steps"].update(nobody=[]), "cuts[0]: unknown device 'nobody'"),
-        (lambda cut: next(iter(cut["steps"].values()))[0]["amounts"].append("1"), "cuts[0]: a step that has"),
+        (lambda cut: _first_step(cut)["amounts"].append("1"), "cuts[0]: a step that has"),
+        (lambda cut: _first_step(cut).update(amounts=["-1"] * len(cut["limits"])), "a negative amount"),
     ],
 )
 def test_a_faulty_cut(change: Any, message: str, tmp_path: Path) -> None:
@@ -204,6 +209,25 @@ def test_a_faulty_cut(change: Any, message: str, tmp_path: Path) -> None:
     verdict = _judged(instance, proof, tmp_path)
     said = {rule.name: rule.message for rule in verdict.rules if not rule.ok}
     assert message in said["certificate"]
+
+
+def test_a_cut_of_very_many_devices_is_not_finished(tmp_path: Path) -> None:
+    instance, _, proof = _proof(4, tmp_path)
+    document = json.loads((tmp_path / "instance.json").read_text())
+    document["devices"] = [{**document["devices"][0], "id": f"ud{m}"} for m in range(1, 1200)]
+    (tmp_path / "instance.json").write_text(json.dumps(document))
+    many = read(tmp_path / "instance.json")
+    write_certificate(proof.certificate, instance, tmp_path / "certificate.json")
+    written = json.loads((tmp_path / "certificate.json").read_text())
+    written["instance"]["sha256"] = many.fingerprint
+    written["cuts"][0]["steps"] = {device["id"]: [] for device in document["devices"]}
+    (tmp_path / "certificate.json").write_text(json.dumps(written))
+    write_solution(
+        Result.of(many, many.all_local, 0.0, 0.0).stored("local"), many, tmp_path / "solution.json"
+    )
+    verdict = check.check(*(tmp_path / f"{name}.json" for name in ("instance", "solution", "certificate")))
+    assert verdict.unfinished is not None
+    assert "a cut has more than 300 devices" in verdict.unfinished
 
 
 def test_a_price_on_a_cut_is_below_an_enumeration(tmp_path: Path) -> None:

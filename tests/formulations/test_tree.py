@@ -222,10 +222,13 @@ def test_a_subtree_that_is_set_aside_counts_and_comes_back() -> None:
         below.leave_out(3.0)
         bounded(below, below.in_hand, 4.0)
         first = tree.nodes()
-        aside = tree.set_aside(leaf, "again")
+        aside = tree.set_aside(leaf, "again", [])
         assert (tree.bound, tree.nodes()) == (3.0, ["again"])
         second = tree.subtree("second")
         second.improve(2.5, "at 2.5")
+        assert tree.bound == 3.0
+        assert tree.set_aside(leaf, "again", aside) is aside  # it proves more
+        tree.subtree("third")
         assert tree.bound == 3.0
         tree.put_back(leaf, aside)
         assert (tree.bound, tree.nodes()) == (3.0, first)
@@ -239,11 +242,11 @@ def test_a_leaf_whose_subtree_was_set_aside_may_be_divided() -> None:
     for leaf in tree.explore(lambda: 9.0, lambda: False):
         below = tree.subtree("first")
         bounded(below, below.in_hand, 4.0)
-        tree.set_aside(leaf, "again")
+        tree.set_aside(leaf, "again", [])
         tree.restart(leaf)
         assert tree.bound == 2.0
         with pytest.raises(RuntimeError, match="no subtree is in hand"):
-            tree.set_aside(leaf, "again")
+            tree.set_aside(leaf, "again", [])
         equal, different = tree.divide("again", "branch")
         bounded(tree, equal, 9.0)
         bounded(tree, different, 9.5)

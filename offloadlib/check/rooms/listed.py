@@ -18,6 +18,7 @@ from .menu import TIME, Menu, Rates, rates_of, share_of_cost
 
 _MOST_STEPS = 20_000_000  # of all searches, for decisions and for what cuts weigh
 _MOST_ROWS = 1_000_000
+_DEEPEST = 300  # subtasks of a device that is enumerated, devices of a cut
 _SHARE = 40  # bits of what amounts cost
 
 
@@ -75,6 +76,8 @@ def cut_faults(
     sizes = {len(step.amounts) for steps in cut.steps.values() for step in steps}
     if sizes - {len(cut.limits)}:
         yield "a step that has not one amount for each of its limits"
+    elif any(amount < 0 for steps in cut.steps.values() for step in steps for amount in step.amounts):
+        yield "a negative amount"
     elif not unknown and _outweighed([limits[name] for name in cut.limits], cut, effort):
         yield f"a choice that fits weighs more than {cut.most}"
 
@@ -85,6 +88,8 @@ def _outweighed(limits: Sequence[Limit], cut: KnapsackCut, effort: Effort) -> bo
     Prices on the limits, at which all that there is of one, or the same share of each, costs what the cut
     says may weigh, bound what further devices add: the sum of what their steps weigh more than they cost.
     """
+    if len(cut.steps) > _DEEPEST:
+        raise Unfinished(f"a cut has more than {_DEEPEST} devices")
     full = [max(limit.most, 1) for limit in limits]
     mixes = [[int(r == s) for s in range(len(full))] for r in range(len(full))] if len(full) > 1 else []
     mixes.append([1] * len(full))
@@ -201,6 +206,8 @@ class Lists:
 
     def _served(self, menu: Menu, rates: Rates, allowed: Sequence[int], ceiling: int) -> Iterator[Row]:
         device, application = menu.device, menu.device.application
+        if len(allowed) > _DEEPEST:
+            raise Unfinished(f"an enumeration has a device with more than {_DEEPEST} subtasks")
         priced, plain = menu.choices(rates, allowed), menu.choices(self._none, allowed)
         count, edges = len(allowed), len(application.edges)
         into: list[list[tuple[int, int]]] = [[] for _ in range(count)]

@@ -178,7 +178,7 @@ class Tree(Generic[Leaf, State]):
         heapq.heappush(self._heap, (leaf.bound, leaf.number, leaf))
         self._hand = None
 
-    def set_aside(self, leaf: Open[State], at: Leaf) -> list[Any]:
+    def set_aside(self, leaf: Open[State], at: Leaf, before: list[Any]) -> list[Any]:
         """Take the subtree of the leaf in hand, the last one, away, for another one: what it proves counts
         until the leaf is as it was (:meth:`restart`), and it may come back (:meth:`put_back`).
 
@@ -188,17 +188,21 @@ class Tree(Generic[Leaf, State]):
             The leaf in hand.
         at
             What it is as a leaf.
+        before
+            What was set aside before.
 
         Returns
         -------
         aside
-            What was there: the leaf's node, and those below.
+            What proves more: what was there, the leaf's node and those below, or what there was before.
         """
         hand = self._held
         if hand.below is None:
             raise RuntimeError("no subtree is in hand")
         root, proven = hand.below._root, max(hand.bound, hand.below.bound)
-        aside = [self._nodes[leaf.number], *self._nodes[root:]]
+        aside = before
+        if not before or hand.below.bound >= hand.bound:
+            aside = [self._nodes[leaf.number], *self._nodes[root:]]
         del self._nodes[root:]
         self._nodes[leaf.number] = at
         self._hand = _Hand(leaf.number, proven, frozenset([leaf.number]))

@@ -128,8 +128,12 @@ FIRST_SHARE, GROWTH, UNKNOWN = 1 / 16, 1.5, 0.2
 incumbent."""
 
 FINISHING, AS_PROGRAM = 0.5, 0.9
-"""Share of the time for the finish of few devices, where no certificate is asked for; and of what is left
-then for the program of all devices (:mod:`..milp.arrays`), whose bound no certificate can state."""
+"""Share of the time for the finish of few devices, where no certificate is asked for or there is no incumbent
+yet; and of what is left then for the program of all devices (:mod:`..milp.arrays`), whose bound no
+certificate can state."""
+
+LONGEST_CHECKED = 8
+"""Subtasks of tasks whose decisions the checker lists in time."""
 
 LESS = 0.5
 """Times the gap at which a node left too many decisions for a finish, at which it is tried again."""
@@ -386,7 +390,7 @@ class BranchAndPrice(Run[Solution | None]):
         """Whether the root is finished."""
         finished = False
         if few(self.instance) and not several(self.instance):
-            share = 1.0 if self.certify else FINISHING
+            share = 1.0 if self.certify and self.solution is not None else FINISHING
             for leaf in islice(self.tree.explore(lambda: self.cutoff, self.stop), 1):
                 finished = self._finish(leaf, share)
                 if not finished:
@@ -401,30 +405,33 @@ class BranchAndPrice(Run[Solution | None]):
         gap = min(self.cutoff, leaf.bound + UNKNOWN * abs(leaf.bound)) - leaf.bound
         if not few(self.instance) or self.ceiling < math.inf or not gap < self._manageable:
             return False
+        if self.certify and max(one.size for one in self.instance.applications) > LONGEST_CHECKED:
+            return False
         charge, left = leaf.state.node.charge, branches(self.lagrangian, leaf.state.path)
         found, part, aside = self.lagrangian.evaluate(charge, left), FIRST_SHARE, list[Any]()
         while found.bound < math.inf and part <= 1.0 and not self.late(share):
             most = found.bound + part * gap
             if self.fixing_cutoff <= found.bound + GROWTH * part * gap:
                 most = self.fixing_cutoff
-            remaining = self._remaining(found, charge, left, most - found.bound)
-            if remaining is None:
-                break
-            below = self.tree.subtree(charge)
-            below.leave_out(most)
             following = found.bound + GROWTH**2 * part * gap
-            given = self.lagrangian, remaining, most, following, self._cuts, share
-            finish = LimitedFinish(self, below, *given)
+            below = None
             try:
+                remaining = self._remaining(found, charge, left, most - found.bound)
+                if remaining is None:
+                    break
+                below = self.tree.subtree(charge)
+                below.leave_out(most)
+                given = self.lagrangian, remaining, most, following, self._cuts, share
+                finish = LimitedFinish(self, below, *given)
                 finish.run(charge)
             except (OutOfTime, KeyboardInterrupt, SolverError):
-                if aside and below.bound < self.tree.bound:
+                if aside and (below is None or below.bound < self.tree.bound):
                     self.tree.put_back(leaf, aside)
                 raise
             self._cuts = finish.useful
             if self.cutoff <= min(most, below.bound):
                 return True
-            aside = self.tree.set_aside(leaf, charge)
+            aside = self.tree.set_aside(leaf, charge, aside)
             part *= GROWTH
         if aside and self.late():
             self.tree.put_back(leaf, aside)
@@ -444,7 +451,7 @@ class BranchAndPrice(Run[Solution | None]):
                 some = lister.fitting(m, charge.prices, top, self._known.limits.right, room)
                 room -= len(some)
                 lists.append(some)
-        except (TooManyDecisions, OutOfTime):
+        except TooManyDecisions:
             return None
         return Remaining.of(lists) if all(map(len, lists)) else None
 
