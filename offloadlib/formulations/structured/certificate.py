@@ -209,7 +209,8 @@ def write_certificate(certificate: Certificate, instance: Instance, path: str | 
         return {"fast_as": points[cut.point], "divisor": cut.divisor, "shifts": shifts}
 
     leaves = [node.at if isinstance(node, nodes.Enumeration) else node for node in certificate.nodes]
-    priced = any(leaf.cuts for leaf in leaves if isinstance(leaf, Charge | Charged))
+    charges = [leaf for leaf in leaves if isinstance(leaf, Charge)]
+    priced = not charges or any(charge.cuts for charge in charges)  # a part of a tree may need none
     cuts = list(map(cut_of, certificate.cuts)) if priced else []
     header: Record = {}
     if math.isfinite(certificate.largest):  # which version 1 cannot say

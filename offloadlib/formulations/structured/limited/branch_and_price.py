@@ -128,9 +128,12 @@ FIRST_SHARE, GROWTH, UNKNOWN = 1 / 16, 1.5, 0.2
 incumbent."""
 
 FINISHING, AS_PROGRAM = 0.5, 0.9
-"""Share of the time for the finish of few devices, where no certificate is asked for or there is no incumbent
-yet; and of what is left then for the program of all devices (:mod:`..milp.arrays`), whose bound no
+"""Share of the time for the finish of few devices, where no certificate is asked for or the incumbent is not
+:data:`CLOSE`; and of what is left then for the program of all devices (:mod:`..milp.arrays`), whose bound no
 certificate can state."""
+
+CLOSE = 0.05
+"""Relative gap of a root from which on better incumbents are sought elsewhere, too."""
 
 LONGEST_CHECKED = 8
 """Subtasks of tasks whose decisions the checker lists in time."""
@@ -390,7 +393,8 @@ class BranchAndPrice(Run[Solution | None]):
         """Whether the root is finished."""
         finished = False
         if few(self.instance) and not several(self.instance):
-            share = 1.0 if self.certify and self.solution is not None else FINISHING
+            near = self.cutoff <= self.tree.bound + CLOSE * abs(self.tree.bound)
+            share = 1.0 if self.certify and near else FINISHING
             for leaf in islice(self.tree.explore(lambda: self.cutoff, self.stop), 1):
                 finished = self._finish(leaf, share)
                 if not finished:
@@ -438,7 +442,7 @@ class BranchAndPrice(Run[Solution | None]):
             return True
         if leaf.number == 0 and not self.certify:
             self.prove(self.tree.bound)
-        self._manageable = LESS * gap if share == 1.0 else math.inf
+        self._manageable = LESS * gap
         self.tree.restart(leaf)
         return False
 
