@@ -252,7 +252,7 @@ class _Judging:
         """Whether a tree may be verified in time, by the seconds that its root has taken.
 
         Where leaves have the same prices, all but one of the devices are bounded once for all of them. What
-        is below an enumeration is hardly any work.
+        is below an enumeration is not counted: lists, once they are made, are short.
         """
         below = below_enumerations(certificate.nodes)
         leaves = [

@@ -20,7 +20,7 @@ from .certificate import (
 from .data import AnyInstance, HybridInstance, OffloadPoint
 from .parse import shown_as
 from .rooms.hybrid import hybrid_faults
-from .rooms.limited import branch_faults, limited_faults
+from .rooms.limited import branch_faults, cut_price_faults, limited_faults
 
 
 def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[str]:
@@ -72,13 +72,7 @@ def certificate_faults(instance: AnyInstance, certificate: Certificate) -> list[
         else:
             leaf = node.leaf if isinstance(node, Enumeration) else node
             found = [*_price_faults(points, leaf)]
-            for name, price in leaf.cuts.items():
-                if name not in cuts:
-                    found.append(f"a price on the unknown cut {name!r}")
-                if price < 0:
-                    found.append(f"a negative price on cut {name!r}")
-            if leaf.cuts and not inside[i]:
-                found.append("a price on cuts that is not below an enumeration")
+            found += cut_price_faults(cuts, leaf, inside[i])
         faults += [f"nodes[{i}]: {fault}" for fault in found]
     return faults
 

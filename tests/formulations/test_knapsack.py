@@ -22,7 +22,7 @@ from offloadlib.formulations.structured.limited.knapsack import (
     Items,
     groups_of,
     heaviest,
-    heaviest_beside,
+    heaviest_of_each,
     violated,
     weights_of,
 )
@@ -281,11 +281,8 @@ def _items(draw: np.random.Generator, devices: int, limits: int) -> Items:
     return Items(*map(read_only, (np.cumsum([0, *sizes]).astype(np.int64), weight, amounts)))
 
 
-def _heaviest(items: Items, left: np.ndarray, skip: int = -1) -> float:
-    ranges = [
-        [None, *range(a, b)] if d != skip else [None]
-        for d, (a, b) in enumerate(itertools.pairwise(items.start.tolist()))
-    ]
+def _heaviest(items: Items, left: np.ndarray) -> float:
+    ranges = [[None, *range(a, b)] for a, b in itertools.pairwise(items.start.tolist())]
     most = 0.0
     for some in itertools.product(*ranges):
         chosen = [i for i in some if i is not None]
@@ -300,15 +297,14 @@ def test_the_heaviest_choice_equals_brute_force(seed: int) -> None:
     devices, limits = int(draw.integers(1, 5)), int(draw.integers(1, 4))
     items, left = _items(draw, devices, limits), draw.integers(0, 9, (3, limits)).astype(np.float64)
     chosen, beside = np.empty(devices, np.int64), np.empty(3)
-    found = heaviest(items, -1, read_only(left[0]), -1.0, 10**6, chosen)
+    found = heaviest(items, read_only(left[0]), -1.0, 10**6, chosen)
     assert found == _heaviest(items, left[0])
     some = chosen[chosen >= 0]
     assert items.weight[some].sum() == found
     assert (items.amount[some].sum(axis=0) <= left[0]).all()
-    skip = int(draw.integers(0, devices))
-    heaviest_beside(items, skip, read_only(left), 10**6, beside)
-    assert beside.tolist() == [_heaviest(items, one, skip) for one in left]
-    assert heaviest(items, -1, read_only(left[0]), -1.0, 0, chosen) == np.inf
+    heaviest_of_each(items, read_only(left), 10**6, beside)
+    assert beside.tolist() == [_heaviest(items, one) for one in left]
+    assert heaviest(items, read_only(left[0]), -1.0, 0, chosen) == np.inf
 
 
 @pytest.mark.parametrize("seed", range(count(300, 40)))

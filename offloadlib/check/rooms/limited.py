@@ -25,7 +25,7 @@ from ..parse import shown_as
 from .choices import FINE, bit_of, rounded_up
 from .labels import Plan, always_kept
 from .leaves import Bounder
-from .listed import Effort, Lists, Row, cut_faults
+from .listed import Effort, Lists, Row, cut_faults, limits_of
 from .menu import Menu, Options, Rates, rates_of
 
 Left = tuple[tuple[int, ...], bool]  # the places that branches leave to each subtask, and refusal
@@ -52,10 +52,10 @@ def limited_faults(instance: Instance, certificate: Certificate) -> list[str]:
     faults = []
     if certificate.largest is not None and instance.objective == "max":
         faults.append("it is about solutions below a largest cost, which is the objective itself")
-    effort = Effort()
+    limits, effort = limits_of(instance), Effort()
     for i, cut in enumerate(certificate.cuts):
         assert isinstance(cut, KnapsackCut)
-        faults += [f"cuts[{i}]: {fault}" for fault in cut_faults(instance, devices, cut, effort)]
+        faults += [f"cuts[{i}]: {fault}" for fault in cut_faults(limits, devices, cut, effort)]
     cuts = set(map(str, range(len(certificate.cuts))))
     inside = below_enumerations(certificate.nodes)
     plain = instance.objective == "sum" and certificate.largest is None and not certificate.infeasible
@@ -70,12 +70,12 @@ def limited_faults(instance: Instance, certificate: Certificate) -> list[str]:
                 found.append(f"a branch on refusing device {node.device!r}, which must be served")
         elif isinstance(node, Enumeration):
             found += _price_faults(instance, points, node.leaf)
-            found += _cut_price_faults(cuts, node.leaf, inside[i])
+            found += cut_price_faults(cuts, node.leaf, inside[i])
             if not plain:
                 found.append("an enumeration, which is for sums of costs alone")
         elif isinstance(node, Leaf):
             found += _price_faults(instance, points, node)
-            found += _cut_price_faults(cuts, node, inside[i])
+            found += cut_price_faults(cuts, node, inside[i])
             if inside[i] and node.infeasible:
                 found.append("a leaf below an enumeration that is said to be infeasible")
             if not (node.infeasible or certificate.infeasible):
@@ -114,7 +114,8 @@ def _price_faults(instance: Instance, points: Mapping[str, OffloadPoint], leaf: 
             yield f"a negative price on the total {name}"
 
 
-def _cut_price_faults(cuts: Container[str], leaf: Leaf, inside: bool) -> Iterator[str]:
+def cut_price_faults(cuts: Container[str], leaf: Leaf, inside: bool) -> Iterator[str]:
+    """Tell what is wrong with the prices of a leaf, or an enumeration, on cuts."""
     for name, price in leaf.cuts.items():
         if name not in cuts:
             yield f"a price on the unknown cut {name!r}"
@@ -190,6 +191,8 @@ def _list_decisions(
     below: Sequence[Sequence[tuple[int, Left]]],
 ) -> None:
     """Replace the bounds of enumerations that are below the claim by what is below them."""
+    if not any(isinstance(node, Enumeration) for node in ends):
+        return
     lists, claim = Lists(instance, certificate), rounded_up(certificate.lower_bound)
     for i, node in enumerate(ends):
         total = totals[i]

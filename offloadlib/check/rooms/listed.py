@@ -63,10 +63,9 @@ def limits_of(instance: Instance) -> dict[tuple[str, ...], Limit]:
 
 
 def cut_faults(
-    instance: Instance, devices: Container[str], cut: KnapsackCut, effort: Effort
+    limits: Mapping[tuple[str, ...], Limit], devices: Container[str], cut: KnapsackCut, effort: Effort
 ) -> Iterator[str]:
     """Tell what keeps a cut from being one that all solutions keep."""
-    limits = limits_of(instance)
     unknown = [name for name in cut.limits if name not in limits]
     yield from (f"unknown limit {shown_as(list(name))}" for name in unknown)
     if not cut.limits:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 
-from offloadlib.instances.arrays import Floats
+from offloadlib.instances.arrays import Floats, Ints
 
 from .highs import solve_linear
 
@@ -201,6 +201,46 @@ class RestrictedMaster:
         """Change what the first columns cost."""
         self._lp.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
         self._solved = None
+
+
+class ListedProgram(ABC):
+    """The restricted master over a list of columns, of which it has some: the others come by their numbers.
+
+    Attributes
+    ----------
+    master
+        The linear program.
+    column
+        Of each of its columns, the number in the list.
+    """
+
+    def __init__(self, master: RestrictedMaster, cost: Floats) -> None:
+        self.master, self._listed_cost = master, cost
+        self.column: list[int] = []
+        self._known = np.zeros(len(cost), dtype=np.bool_)
+
+    @abstractmethod
+    def matrix(self, some: Ints) -> csr_array:
+        """(columns, rows) what some of the list use: their block, and of each limit."""
+
+    def add(self, some: Ints) -> bool:
+        """Add some of the list; returns whether any is new."""
+        new = np.unique(some[~self._known[some]])
+        if not len(new):
+            return False
+        self.master.add(self._listed_cost[new], self.matrix(new))
+        self._known[new] = True
+        self.column += new.tolist()
+        return True
+
+    def restrict(self, mask: Mask) -> None:
+        """Only the columns in a mask of the list may be used."""
+        self.master.close(~mask[self.column])
+
+    def probe(self, mask: Mask) -> float:
+        """The value of the program over the columns in a mask."""
+        self.restrict(mask)
+        return self.master.solve().value
 
 
 Prices = TypeVar("Prices")

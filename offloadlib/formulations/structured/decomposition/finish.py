@@ -44,7 +44,7 @@ from offloadlib.instances.structured.model import Places
 
 from ...engine import highs
 from ...engine.branching import explored, strongest
-from ...engine.columns import ROUND_GAP, UNUSED, Mask, RestrictedMaster, Steps, generate
+from ...engine.columns import ROUND_GAP, UNUSED, ListedProgram, Mask, RestrictedMaster, Steps, generate
 from ...engine.tree import Tree
 from ...engine.units import unit_for
 from ..certificate import Charged, Count, Cut, rounded
@@ -145,7 +145,7 @@ def enumerated(
     return Pool.of(found) if found else None
 
 
-class _Program:
+class _Program(ListedProgram):
     """The linear program over some of a pool, and the bounds of all of it."""
 
     def __init__(
@@ -166,7 +166,7 @@ class _Program:
         local = instance.local_cost
         self.constant = float(np.delete(local, pool.devices).sum())
         self.unit = penalty_unit(cutoff, float(local.sum()))
-        self.master = RestrictedMaster(
+        master = RestrictedMaster(
             "the finish",
             len(pool.devices),
             self.limits,
@@ -175,8 +175,7 @@ class _Program:
             penalty=10.0,
             constant=self.constant,
         )
-        self.column: list[int] = []  # of each column of the program, its pattern
-        self._known = np.zeros(len(pool.cost), dtype=np.bool_)
+        super().__init__(master, pool.cost)
         for number, cut in cuts.items():
             self.cut(number, cut)
 
@@ -196,25 +195,6 @@ class _Program:
         devices = np.zeros((len(some), len(self.pool.devices)))
         devices[np.arange(len(some)), self.pool.device[some]] = 1.0
         return csr_array(np.column_stack([devices, self.use[some]]))
-
-    def add(self, some: Ints) -> bool:
-        """Add patterns as columns; returns whether any is new."""
-        new = np.unique(some[~self._known[some]])
-        if not len(new):
-            return False
-        self.master.add(self.pool.cost[new], self.matrix(new))
-        self._known[new] = True
-        self.column += new.tolist()
-        return True
-
-    def restrict(self, mask: Mask) -> None:
-        """Only the columns in a mask may be used."""
-        self.master.close(~mask[self.column])
-
-    def probe(self, mask: Mask) -> float:
-        """The value of the program over the columns in a mask."""
-        self.restrict(mask)
-        return self.master.solve().value
 
     def charged(self, duals: Floats) -> Charged:
         """The prices of the program: of levels, channels and cuts."""

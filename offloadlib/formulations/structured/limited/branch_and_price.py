@@ -84,7 +84,7 @@ from .filling import filled
 from .finish import LARGEST, LimitedFinish, Remaining
 from .knapsack import few
 from .lagrangian import ROUNDING, Bounded, Lagrangian
-from .master import ALL, Master, Node, branches
+from .master import ALL, Master, Node, branches, splits
 from .meeting import several
 from .misses import nearest_misses
 from .pricing import Branches
@@ -647,30 +647,13 @@ class BranchAndPrice(Run[Solution | None]):
         return (None if at.node.whole else self._strongest(at)) or self._unsettled(at)
 
     def _strongest(self, at: _Reached) -> Branch | None:
-        split, bound = self._splits(at.node), at.node.bound
-        ranked = sorted(split, key=lambda key: (round(abs(split[key] - 0.5), 9), key[:2], sorted(key[2])))
+        columns, node, bound = self._known.columns, at.node, at.node.bound
+        of = columns.device[node.used], columns.table[node.used]
+        ranked = list(splits(self.instance, *of, node.weights))
         if len(ranked) > 1:
             self._known.restrict(at.path)
         least = LEAST_GAIN * abs(bound) or LEAST_GAIN
         return strongest(ranked, partial(self._known.gains, bound=bound), least, self.cutoff - bound)
-
-    def _splits(self, node: Node) -> dict[Branch, float]:
-        """(device, subtask, places) -> its share, where the master splits a device."""
-        columns = self._known.columns
-        splits: dict[Branch, float] = {}
-        some = node.weights < 1 - SPLIT
-        tables, devices = columns.table[node.used[some]], columns.device[node.used[some]]
-        for m, row, weight in zip(
-            devices.tolist(), tables.tolist(), node.weights[some].tolist(), strict=True
-        ):
-            if row[0] == REFUSED:
-                splits[m, ALL, frozenset()] = splits.get((m, ALL, frozenset()), 0.0) + weight
-                continue
-            size = self.instance.applications[int(self.instance.devices.application[m])].size
-            for k, place in enumerate(row[:size]):
-                key = m, k, frozenset([place])
-                splits[key] = splits.get(key, 0.0) + weight
-        return {key: share for key, share in splits.items() if SPLIT < share < 1 - SPLIT}
 
     def _unsettled(self, at: _Reached) -> Branch | None:
         """A place that is not settled yet, of a device that a broken limit is used most by."""

@@ -34,16 +34,25 @@ from offloadlib.instances.structured.model import REFUSED, Places
 
 from ...engine import highs
 from ...engine.branching import LEAST_GAIN, SPLIT, explored, strongest
-from ...engine.columns import ROUND_GAP, SMOOTHING, UNUSED, Mask, RestrictedMaster, Steps, generate
+from ...engine.columns import (
+    ROUND_GAP,
+    SMOOTHING,
+    UNUSED,
+    ListedProgram,
+    Mask,
+    RestrictedMaster,
+    Steps,
+    generate,
+)
 from ...engine.tree import Tree
 from ...engine.units import unit_for
-from ..certificate import Charge, KnapsackCut, Refused
+from ..certificate import Charge, KnapsackCut, Refused, shortened
 from ..certificate import Places as At
 from ..decomposition.master import Branch
 from .decisions import Decisions
 from .knapsack import groups_of, violated, weights_of
 from .lagrangian import ROUNDING, Lagrangian
-from .master import ALL
+from .master import ALL, splits
 
 LARGEST = 100_000
 """Decisions of all devices at the most."""
@@ -124,7 +133,7 @@ class Remaining:
         return mask
 
 
-class _Program:
+class _Program(ListedProgram):
     """The linear program over some of what remains, and the bounds of all of it."""
 
     def __init__(self, lagrangian: Lagrangian, remaining: Remaining, cutoff: float) -> None:
@@ -138,16 +147,11 @@ class _Program:
         self.cuts: dict[int, KnapsackCut] = {}
         self.weights = np.empty((len(remaining.cost), 0))
         self.unit = abs(cutoff) or 1.0
-        self.master = RestrictedMaster(
-            "the finish",
-            len(remaining.start),
-            self.right,
-            scale=unit_for(self.unit),
-            unit=self.unit,
-            penalty=DEAR,
+        devices, scale = len(remaining.start), unit_for(self.unit)
+        master = RestrictedMaster(
+            "the finish", devices, self.right, scale=scale, unit=self.unit, penalty=DEAR
         )
-        self.column: list[int] = []  # of each column of the program, its decision
-        self._known = np.zeros(len(remaining.cost), dtype=np.bool_)
+        super().__init__(master, remaining.cost)
 
     def cut(self, cuts: dict[int, KnapsackCut], weights: Floats | None = None) -> None:
         """Add cuts, which have numbers in the certificate; and what decisions weigh in them (T, cuts)."""
@@ -187,25 +191,6 @@ class _Program:
         most = np.array([cut.most for cut in self.cuts.values()], dtype=np.float64)
         return csr_array(np.column_stack([devices, self._scaled[some], self.weights[some] / most]))
 
-    def add(self, some: Ints) -> bool:
-        """Add decisions as columns; returns whether any is new."""
-        new = np.unique(some[~self._known[some]])
-        if not len(new):
-            return False
-        self.master.add(self.remaining.cost[new], self.matrix(new))
-        self._known[new] = True
-        self.column += new.tolist()
-        return True
-
-    def restrict(self, mask: Mask) -> None:
-        """Only the columns in a mask may be used."""
-        self.master.close(~mask[self.column])
-
-    def probe(self, mask: Mask) -> float:
-        """The value of the program over the columns in a mask."""
-        self.restrict(mask)
-        return self.master.solve().value
-
     def charged(self, duals: Floats) -> Charge:
         """The charge that duals of the program are."""
         prices = np.zeros(len(self.lagrangian.limits))
@@ -243,7 +228,7 @@ class _Program:
 def _shortened(prices: Floats, cuts: dict[int, float]) -> Charge:
     """A charge as a certificate can state it."""
     on_cuts = {number: float(f"{price:.15g}") for number, price in cuts.items() if price > 0}
-    return Charge(np.array([float(f"{max(price, 0.0):.15g}") for price in prices.tolist()]), cuts=on_cuts)
+    return Charge(shortened(prices), cuts=on_cuts)
 
 
 class _Steps(Steps[Charge]):
@@ -488,23 +473,13 @@ class LimitedFinish:
 
     def _choice(self, node: LimitedNode) -> Branch | None:
         """The split place, or refusal, whose branches raise the known columns' program most."""
-        split: dict[Branch, float] = {}
-        for d, weight in node.weights.items():
-            if weight >= 1 - SPLIT:
-                continue
-            m, row = int(self.remaining.device[d]), self.remaining.table[d].tolist()
-            if row[0] == REFUSED:
-                split[m, ALL, frozenset()] = split.get((m, ALL, frozenset()), 0.0) + weight
-                continue
-            for k, place in enumerate(row):
-                if place != REFUSED:  # what a shorter task has not
-                    key = m, k, frozenset([place])
-                    split[key] = split.get(key, 0.0) + weight
-        shares = {key: share for key, share in split.items() if SPLIT < share < 1 - SPLIT}
-        ranked = sorted(shares, key=lambda key: (round(abs(shares[key] - 0.5), 9), key[:2], sorted(key[2])))
+        some, remaining = np.array(list(node.weights), dtype=np.int64), self.remaining
+        weights = np.array(list(node.weights.values()))
+        instance = self.lagrangian.limits.instance
+        shares = splits(instance, remaining.device[some], remaining.table[some], weights)
         room = self.cutoff - node.bound
         gains = partial(self._gains, node, shares)
-        return strongest(ranked, gains, LEAST_GAIN * abs(node.bound), room)
+        return strongest(list(shares), gains, LEAST_GAIN * abs(node.bound), room)
 
     def _gains(self, node: LimitedNode, shares: dict[Branch, float], branch: Branch) -> Iterator[float]:
         """What the two sides add to the program over the known columns, as a rule where that is known well

@@ -98,16 +98,15 @@ _ITEMS = named(Items, readable("int64"), readable("float64"), readable("float64"
 
 
 @subroutine
-def _heaviest(items: Any, skip: int, left: Any, least: float, most: int, chosen: Any) -> float:
-    """The weight of the heaviest choice without one device that fits and weighs more than ``least``, else
-    that; infinite where the search is cut short. Its items, or -1, by device."""
+def _heaviest(items: Any, left: Any, least: float, most: int, chosen: Any) -> float:
+    """The weight of the heaviest choice that fits and weighs more than ``least``, else that; infinite where
+    the search is cut short. Its items, or -1, by device."""
     devices, limits = len(items.start) - 1, len(left)
     rest = np.zeros(devices + 1)
     for d in range(devices - 1, -1, -1):
         heaviest = 0.0
-        if d != skip:
-            for i in range(items.start[d], items.start[d + 1]):
-                heaviest = max(heaviest, items.weight[i])
+        for i in range(items.start[d], items.start[d + 1]):
+            heaviest = max(heaviest, items.weight[i])
         rest[d] = rest[d + 1] + heaviest
     used, weight = np.zeros((devices + 1, limits)), np.zeros(devices + 1)
     following, choice = np.zeros(devices + 1, np.int64), np.full(devices, -1, np.int64)
@@ -130,8 +129,6 @@ def _heaviest(items: Any, skip: int, left: Any, least: float, most: int, chosen:
         if i > items.start[d + 1]:
             d -= 1
             continue
-        if d == skip:
-            i = items.start[d + 1]
         following[d] = i + 1
         none = i == items.start[d + 1]
         fits = True
@@ -150,21 +147,18 @@ def _heaviest(items: Any, skip: int, left: Any, least: float, most: int, chosen:
     return least
 
 
-_SEARCH = _ITEMS, types.int64, readable("float64"), types.float64, types.int64
+@kernel(types.float64(_ITEMS, readable("float64"), types.float64, types.int64, writable("int64")), few)
+def heaviest(items: Any, left: Any, least: Any, most: Any, chosen: Any) -> Any:
+    """See above."""
+    return _heaviest(items, left, least, most, chosen)
 
 
-@kernel(types.float64(*_SEARCH, writable("int64")), few)
-def heaviest(items: Any, skip: Any, left: Any, least: Any, most: Any, chosen: Any) -> Any:
-    """See above; no device is -1."""
-    return _heaviest(items, skip, left, least, most, chosen)
-
-
-@kernel(types.void(_ITEMS, types.int64, readable("float64", 2), types.int64, writable("float64")), few)
-def heaviest_beside(items: Any, device: Any, left: Any, most: Any, weight: Any) -> None:
-    """The heaviest choices without a device that fit into each of several things left (V, R)."""
+@kernel(types.void(_ITEMS, readable("float64", 2), types.int64, writable("float64")), few)
+def heaviest_of_each(items: Any, left: Any, most: Any, weight: Any) -> None:
+    """The weights of the heaviest choices that fit into each of several things left (V, R)."""
     chosen = np.empty(len(items.start), np.int64)
     for v in range(len(left)):
-        weight[v] = _heaviest(items, device, left[v], -1.0, most, chosen)
+        weight[v] = _heaviest(items, left[v], -1.0, most, chosen)
 
 
 class _Wanted(NamedTuple):
@@ -237,12 +231,12 @@ def _separated(wanted: _Wanted, right: Floats) -> tuple[Items, int] | None:
             return None
         weight = np.maximum(np.array(program.getSolution().col_value), 0.0)
         now = items._replace(weight=read_only(weight))
-        most = heaviest(now, -1, left, 1.0 + 0.1 * VIOLATED, MOST_CHOICES, chosen)
+        most = heaviest(now, left, 1.0 + 0.1 * VIOLATED, MOST_CHOICES, chosen)
         if most == np.inf:
             return None
         if most <= 1.0 + 0.1 * VIOLATED:
             whole = items._replace(weight=read_only(np.floor(weight * WEIGHT + 1e-3)))
-            most = heaviest(whole, -1, left, 0.0, MOST_CHOICES, chosen)
+            most = heaviest(whole, left, 0.0, MOST_CHOICES, chosen)
             return (whole, int(most)) if share @ whole.weight > most * (1 + VIOLATED) else None
         row = chosen[chosen >= 0].astype(np.int32)
         program.addRow(-np.inf, 1.0, len(row), row, np.ones(len(row)))
@@ -276,7 +270,7 @@ def _lifted(
             read_only(np.array([a for some in others.values() for a, _ in some]).reshape(-1, len(group))),
         )
         beside = np.empty(len(asked))
-        heaviest_beside(all_others, -1, read_only(right - asked), MOST_CHOICES // 10, beside)
+        heaviest_of_each(all_others, read_only(right - asked), MOST_CHOICES // 10, beside)
         known = steps.get(m, [])
         # Who uses more weighs no less.
         for at in np.argsort((asked / np.where(right > 0, right, 1.0)).sum(axis=1), kind="stable").tolist():

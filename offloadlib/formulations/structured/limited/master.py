@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
-from offloadlib.instances import Solution
+from offloadlib.instances import Instance, Solution
 from offloadlib.instances.arrays import Floats, Ints
-from offloadlib.instances.structured.model import REFUSED
+from offloadlib.instances.structured.model import REFUSED, Places
 
 from ...engine.branching import SPLIT
 from ...engine.columns import CONVERGED, PRECISION, SMOOTHING, UNUSED, RestrictedMaster, Steps, generate
@@ -63,6 +63,30 @@ def branches(lagrangian: Lagrangian, path: Iterable[Step]) -> Branches:
         else:
             left.serve(device)
     return left
+
+
+def splits(instance: Instance, devices: Ints, table: Places, weights: Floats) -> dict[Branch, float]:
+    """(device, subtask, places) -> its share, where columns with weights split a device; the most even first.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    devices, table, weights
+        (P,), (P, width), (P,) of columns: whose they are, the decisions, and the weights.
+    """
+    found: dict[Branch, float] = {}
+    rows = zip(devices.tolist(), table.tolist(), weights.tolist(), strict=True)
+    for m, row, weight in rows:
+        if weight >= 1 - SPLIT:
+            continue
+        size = 1 if row[0] == REFUSED else instance.applications[int(instance.devices.application[m])].size
+        for k, place in enumerate(row[:size]):
+            key = (m, ALL, frozenset()) if place == REFUSED else (m, k, frozenset([place]))
+            found[key] = found.get(key, 0.0) + weight
+    some = [key for key, share in found.items() if SPLIT < share < 1 - SPLIT]
+    some.sort(key=lambda key: (round(abs(found[key] - 0.5), 9), key[:2], sorted(key[2])))
+    return {key: found[key] for key in some}
 
 
 @dataclass(frozen=True)
