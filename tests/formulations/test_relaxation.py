@@ -16,6 +16,7 @@ from offloadlib.formulations.structured.decomposition.branch_and_price import so
 from offloadlib.formulations.structured.decomposition.master import lagrangian_bound
 from offloadlib.formulations.structured.decomposition.pricing import price
 from offloadlib.formulations.structured.decomposition.relaxation import relaxation
+from offloadlib.formulations.structured.decomposition.tables import Learnt
 from offloadlib.formulations.structured.milp import arrays
 from offloadlib.formulations.structured.search import can_offload, unconnected_cost
 from offloadlib.instances import Budget, Instance, Solution, evaluate
@@ -32,8 +33,47 @@ def test_devices_cost_no_less(instance: Instance) -> None:
     if found is None:
         return
     least = price(instance, found.prices).value
+    learnt = Learnt(instance)
+    learnt.flow = found.flow
+    np.testing.assert_allclose(price(instance, found.prices, learnt=learnt).value, least, rtol=1e-9)
     assert (found.value <= least + 1e-9 * np.abs(least)).all()
-    assert lagrangian_bound(instance, *found) <= brute_force(instance)[0] * (1 + 1e-9)
+    assert lagrangian_bound(instance, found.prices, found.value) <= brute_force(instance)[0] * (1 + 1e-9)
+
+
+@examples(500)
+@given(instance=instances())
+def test_flows_are_unit_flows(instance: Instance) -> None:
+    found = relaxation(instance, evaluate(instance, Solution.all_local(instance)).total, np.inf)
+    for group, flow in zip(instance.groups, found.flow if found else (), strict=found is not None):
+        application, size = group.application, group.application.size
+        through, along = flow[:, :size], flow[:, size:]
+        assert (flow >= 0).all()
+        np.testing.assert_allclose(through[:, application.heads].sum(axis=1), 1.0)
+        np.testing.assert_allclose(through[:, application.tails].sum(axis=1), 1.0)
+        for k in range(size):
+            into = [arc for arc, (_, end) in enumerate(application.edges) if end == k]
+            on = [arc for arc, (begin, _) in enumerate(application.edges) if begin == k]
+            for arcs in (into if into else None, on if on else None):
+                if arcs is not None:
+                    np.testing.assert_allclose(along[:, arcs].sum(axis=1), through[:, k], atol=1e-12)
+
+
+@pytest.mark.parametrize("application", ["layered-30", "series-parallel-20"])
+def test_searches_begin_with_the_bound_of_the_relaxation(application: str) -> None:
+    """Where there is no time for more than a search's root, its bound is near that of the program."""
+    instance = generate(Setting(devices=6, applications=(application,), capacity=10), seed=3)
+    found = relaxation(instance, evaluate(instance, Solution.all_local(instance)).total, np.inf)
+    assert found is not None
+    learnt = Learnt(instance)
+    learnt.flow = found.flow
+    bound = lagrangian_bound(
+        instance, found.prices, price(instance, found.prices, largest_search=1, learnt=learnt).value
+    )
+    program = LinearRelaxation(arrays.formulate(pooling.pool(instance)).program)
+    assert program.solve(np.inf) is not None
+    even = lagrangian_bound(instance, found.prices, price(instance, found.prices, largest_search=1).value)
+    assert program.objective * (1 - 1e-4) <= bound
+    assert even < bound
 
 
 @pytest.mark.parametrize("application", ["layered-12", "series-parallel-12", "chain-6"])
@@ -43,7 +83,7 @@ def test_the_sum_is_the_relaxation(application: str) -> None:
     assert found is not None
     program = LinearRelaxation(arrays.formulate(pooling.pool(instance)).program)
     assert program.solve(np.inf) is not None
-    bound = lagrangian_bound(instance, *found)
+    bound = lagrangian_bound(instance, found.prices, found.value)
     assert bound >= (program.objective + unconnected_cost(instance)) * (1 - 1e-6)
 
 

@@ -16,6 +16,7 @@ from offloadlib.formulations.structured.decomposition import pricing
 from offloadlib.formulations.structured.decomposition.frontier import CLOSE, DECIDE, OPEN, frontier
 from offloadlib.formulations.structured.decomposition.pricing import Priced, Prices, price
 from offloadlib.formulations.structured.decomposition.search import LARGEST_SEARCH, Effort
+from offloadlib.formulations.structured.decomposition.tables import Learnt
 from offloadlib.instances import Application, Instance, evaluate
 from offloadlib.instances.files.instances import parse
 
@@ -191,10 +192,10 @@ def test_equals_enumeration(shape: Callable[[Rng, int], Arcs], monkeypatch: pyte
             assert not found.relaxed.any()
             np.testing.assert_allclose(found.value, exact, rtol=1e-12)
             np.testing.assert_allclose(attained(instance, prices, found), exact, rtol=1e-12)
-            widths = np.zeros(len(exact), np.int64)
+            learnt = Learnt(instance)
             for factor in (0.7, 1.0):  # what the first pricing has learnt, the second one uses
                 at = Prices(factor * prices.capacity, prices.channels)
-                found = price(instance, at, widths=widths)
+                found = price(instance, at, learnt=learnt)
             np.testing.assert_allclose(found.value, exact, rtol=1e-12)
             ceilings = exact * rng.uniform(0.8, 1.2, len(exact))
             value = price(instance, prices, ceilings=ceilings).value

@@ -38,7 +38,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ from ...engine.branching import (
     dive,
     explored,
 )
-from ...engine.columns import CONVERGED, PRECISION, ROUND_GAP
+from ...engine.columns import CONVERGED, ROUND_GAP
 from ...engine.outcome import Run, concluded, errors
 from ...engine.tree import Open, Tree
 from ...proofs.chains import Excluded, chained
@@ -100,6 +100,9 @@ ROUGHLY = 0.4
 GAINED = 0.1
 """Share of what pricing adds to the relaxation that more effort has to gain to grow again."""
 
+LITTLE = 0.1
+"""Share of the relaxation's gap: where pricing adds less to its bound, the program may be ahead."""
+
 AS_PROGRAM = 0.3
 """Share of the time that is left for the mixed-integer program where the root's prices take too long."""
 
@@ -115,6 +118,9 @@ NEARLY_EQUAL = 1e-6
 UNPRICED = 1.0
 """Seconds for the bound without prices, at the most: it comes after the time limit."""
 
+SHORT = 0.15
+"""Share of the time left that a dive, or fixing, may take where pricing was slow at the root."""
+
 DEAR = 0.05
 """Share of the time left that fixing may take before a better incumbent is sought, which makes it cheaper."""
 
@@ -127,6 +133,9 @@ CERTAIN = 0.25
 AGAIN, FEW = 0.7, 4
 """Moves are fixed again where fewer leaves are open, and the distance from bound to incumbent has become so
 much smaller."""
+
+ROUGHLY_FIXED = 0.05
+"""Share of the gap: how exact it has to be what a side adds."""
 
 BEYOND = 1.1
 """Of the gap: a decision that adds as much is fixed for sure, and how much it adds is of no interest."""
@@ -277,6 +286,8 @@ class _Search(Run[Solution]):
         self.fixings: list[_Fixing] = []
         self.needed: set[tuple[int, int, bool]] | None = None  # of what is fixed, by leaves; None: all
         self.found: dict[int, Charged] = {}  # leaves that need none of it any more
+        self.slow = False  # whether pricing was slow at the root
+        self.constructed: Prices | None = None  # the last prices that solutions were made of
         self.behind = True  # whether pricing may bound less than the program does
         self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
@@ -300,7 +311,7 @@ class _Search(Run[Solution]):
     def run(self) -> Termination:
         first = self._first()
         root = self._bound(0, (), first, share=AT_ROOT)
-        slow = self.late(AT_ROOT)
+        slow = self.slow = self.late(AT_ROOT)
         if root.bound < self.cutoff:
             self._construct(root.state.node)
             if slow and self.behind and not self._near(root) and not self.certify:
@@ -350,7 +361,20 @@ class _Search(Run[Solution]):
                 return
 
     def _dive(self, at: _Reached) -> None:
-        dive(at, lambda node: node.bound >= self.cutoff or self.late(), self._split, self._dived)
+        over = self._after(SHORT if self.slow else 1.0)
+        rough = self.master.at_most(ROUGH_SEARCH) if self.slow else contextlib.nullcontext()
+        with rough:  # the bounds of a dive are of no use elsewhere
+            dive(
+                at, lambda node: node.bound >= self.cutoff or over(), self._split, partial(self._dived, over)
+            )
+
+    def _closed(self, over: Callable[[], bool], node: Node) -> bool:
+        return node.bound >= self.cutoff or over()
+
+    def _after(self, share: float) -> Callable[[], bool]:
+        """Whether a share of the time that is left now is up."""
+        end = self.seconds + share * self.left
+        return lambda: self.late() or self.seconds > end
 
     def _near(self, root: Open[_Reached]) -> bool:
         """Whether the first incumbent is so good that the finish may do without a better one."""
@@ -380,7 +404,10 @@ class _Search(Run[Solution]):
     def _fix(self, top: Open[_Reached]) -> None:
         """Fix as much as the incumbent allows below a node."""
         self.fixings.append(
-            _Fixing(self.master, top, self._restrictions(top.state.path), self.fixing_cutoff, self.late)
+            _Fixing(
+                *(self.master, top, self._restrictions(top.state.path), self.fixing_cutoff),
+                self._after(SHORT if self.slow else 1.0),
+            )
         )
         self._refix()
 
@@ -615,7 +642,7 @@ class _Search(Run[Solution]):
         return PricedLimits(
             *(self.instance, ROUGH_SEARCH, self.late, self.stopped),
             threads=self.budget.threads,
-            widths=self.master.widths,
+            learnt=self.master.learnt,
         )
 
     def _first(self) -> Node:
@@ -660,8 +687,8 @@ class _Search(Run[Solution]):
         if found is None:
             return None
         master, everyone = self.master, range(self.instance.num_devices)
-        master.widths[:] = 0  # elsewhere others suit
-        prices, known = found
+        master.learnt.width[:] = 0  # elsewhere others suit
+        prices, known, master.learnt.flow = found
         relaxed, best = lagrangian_bound(self.instance, prices, known), -np.inf
         value = np.zeros_like(known) if self.certify else known  # the checker searches
         effort: int | None = ROUGH_SEARCH
@@ -671,14 +698,14 @@ class _Search(Run[Solution]):
                 node, _ = master.extend(Node(-np.inf, prices), None, 0.0, everyone)
                 assert node.values is not None
                 value, gained, best = np.maximum(value, node.values), node.bound - best, max(node.bound, best)
-                if master.stopped[0]:  # so much takes too long
+                if master.stopped[0] or gained < GAINED * (best - relaxed):  # less will do, so far
                     master.effort = effort
                     break
                 effort = master.effort
-                if gained < GAINED * (best - relaxed) or not master.try_harder():
+                if not master.try_harder():
                     break
         master.stopped = self.stopped
-        self.behind = best < relaxed
+        self.behind = best - relaxed < LITTLE * (self.objective - relaxed)
         node = Node(claim(lagrangian_bound(self.instance, prices, value)), prices, values=value)
         self.tree.improve(node.bound, Charged(prices))
         self._construct(node)
@@ -687,6 +714,9 @@ class _Search(Run[Solution]):
     def _construct(self, node: Node) -> None:
         """Solutions from the root's prices, two ways (:mod:`.primal`)."""
         limits, prices = self._limits(), node.prices
+        if prices is self.constructed:
+            return
+        self.constructed = prices
         vector = limits.vector(prices.capacity, prices.channels)
         primal, dual = Primal(limits, self.solution, self.late), Dual(limits, self.late)
         with contextlib.suppress(OutOfTime):
@@ -709,11 +739,11 @@ class _Search(Run[Solution]):
             column = self.master.columns[i]
             yield column.device, settling(column)
 
-    def _dived(self, path: tuple[Step, ...], above: Node) -> Node:
+    def _dived(self, over: Callable[[], bool], path: tuple[Step, ...], above: Node) -> Node:
         self._restrict(path)
         changed = {m for m, *_ in path}
         node = self.master.generate(
-            *(self._restrictions(path), above, self.cutoff, self.late, 1.0, above, changed)
+            *(self._restrictions(path), above, self.cutoff, over, 1.0, above, changed)
         )
         self._accept(node)
         return node
@@ -833,7 +863,7 @@ class _Fixing:
         self.bound, found = master.lagrangian(self.prices, above)
         self.least, self.columns, self.cutoff, self.applied = found.value, set[int](), cutoff, cutoff
         gap = max(cutoff - self.bound, 0.0)
-        self.tolerance = PRECISION * gap / instance.num_devices
+        self.tolerance = ROUGHLY_FIXED * gap
         self.ceilings = self.least + BEYOND * gap
         # For each subtask and place, local last: what it adds at least to the device's least.
         self.slack = [np.zeros((*group.work.shape, instance.num_points + 1)) for group in instance.groups]
@@ -867,7 +897,7 @@ class _Fixing:
             stopped=self.master.stopped,
             threads=self.master.threads,
             ceilings=ceilings,
-            widths=self.master.widths,
+            learnt=self.master.learnt,
         )
         slack = np.where(ceilings > -np.inf, found.value - self.least, 0.0)
         for g, group in having:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from offloadlib.instances.arrays import Floats, Ints
+from offloadlib.instances.arrays import Floats
 from offloadlib.instances.structured.limits import Limits
 from offloadlib.instances.structured.model import Places
 from offloadlib.instances.structured.subset import subset
@@ -17,6 +17,7 @@ from offloadlib.instances.structured.subset import subset
 from ..certificate import rounded
 from .chunks import never
 from .pricing import NEVER, Prices, difference, price
+from .tables import Learnt
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class PricedLimits(Limits):
         Of the limits that these devices have: less than 1 for a sample.
     threads
         Threads that work on many devices.
-    widths
+    learnt
         As for :func:`~.pricing.price`.
     """
 
@@ -45,7 +46,7 @@ class PricedLimits(Limits):
     stopped: NDArray[np.bool_] = field(default_factory=lambda: NEVER)
     share: float = 1.0
     threads: int = 1
-    widths: Ints | None = None
+    learnt: Learnt | None = None
 
     @cached_property
     def right(self) -> Floats:
@@ -64,7 +65,7 @@ class PricedLimits(Limits):
         devices = self.instance.num_devices
         members = np.sort(np.random.default_rng(seed).permutation(devices)[:size])
         part = subset(self.instance, members)
-        return replace(self, instance=part, share=size / devices * self.share, widths=None)
+        return replace(self, instance=part, share=size / devices * self.share, learnt=None)
 
     def prices(self, vector: Floats) -> Prices:
         """The prices of a vector (R,)."""
@@ -85,7 +86,7 @@ class PricedLimits(Limits):
             late=self.late,
             stopped=self.stopped,
             threads=self.threads,
-            widths=self.widths,
+            learnt=self.learnt,
         )
         bound = difference(float(np.sum(found.value)), float(vector @ self.right))
         return bound, found.value, self.table(found.solution)

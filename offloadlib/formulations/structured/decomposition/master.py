@@ -22,7 +22,9 @@ Valerio de Carvalho 2005): prices settle sooner, and fewer columns are needed to
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -44,6 +46,7 @@ from ..scaling import scaled
 from .plan import labelled
 from .pricing import NEVER, Priced, Prices, Restrictions, difference, price
 from .search import LARGEST_SEARCH
+from .tables import Learnt
 
 GROWTH = 10
 """Times as much effort, when less finds nothing more."""
@@ -122,7 +125,7 @@ class Master:
         grows when it finds nothing more. None: as much as it takes.
     threads
         Threads that price.
-    widths
+    learnt
         As for :func:`.pricing.price`.
     seconds
         What the last pricing of all devices has taken.
@@ -136,10 +139,11 @@ class Master:
         self.instance = instance
         self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
+        self._most: float = math.inf
         self.seconds = 0.0
         self.columns: list[Column] = []
         self.fixed: set[int] = set()
-        self.widths = np.zeros(instance.num_devices, np.int64)
+        self.learnt = Learnt(instance)
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
         self._of: dict[int, list[int]] = {}
         self.searched = not all(map(labelled, instance.applications))
@@ -281,7 +285,7 @@ class Master:
             stopped=self.stopped,
             threads=self.threads,
             ceilings=ceilings,
-            widths=self.widths,
+            learnt=self.learnt,
         )
         if ceilings is None or ceilings.min() > -np.inf:
             self.seconds = time.perf_counter() - begun
@@ -329,10 +333,20 @@ class Master:
 
     def try_harder(self) -> bool:
         """Price with more effort from now on; whether that is possible."""
-        if self.effort is None:
+        if self.effort is None or self.effort >= self._most:
             return False
         self.effort = GROWTH * self.effort if GROWTH * self.effort < LARGEST_SEARCH else None
         return True
+
+    @contextlib.contextmanager
+    def at_most(self, effort: int) -> Iterator[None]:
+        """Price with so much effort at the most."""
+        before = self.effort, self._most
+        self.effort = self._most = effort if self.effort is None else min(effort, self.effort)
+        try:
+            yield
+        finally:
+            self.effort, self._most = before
 
     def generate(
         self,

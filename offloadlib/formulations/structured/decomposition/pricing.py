@@ -47,7 +47,7 @@ from .frontier import frontier
 from .labels import price_by_labels
 from .plan import plan
 from .search import LARGEST_SEARCH, Effort, price_by_search
-from .tables import Answers, Buyers, Offers, graph, sides
+from .tables import Answers, Buyers, Learnt, Offers, graph, sides
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def price(
     stopped: NDArray[np.bool_] = NEVER,
     threads: int = 1,
     ceilings: Floats | None = None,
-    widths: Ints | None = None,
+    learnt: Learnt | None = None,
 ) -> Priced:
     """Solve every device's pricing problem.
 
@@ -215,9 +215,8 @@ def price(
     ceilings
         (M,) what costs as much with prices need not be found: a value from there on may be too low, but for
         tolerance and rounding no lower than the ceiling. None by default.
-    widths
-        (M,) zeros at first; what the pricings that share it have learnt about sweeps
-        (:class:`.tables.Choices`).
+    learnt
+        What the pricings that share it have learnt so far; nothing by default.
 
     Returns
     -------
@@ -236,8 +235,8 @@ def price(
     for g, term in enumerate(instance.terms):
         found, answer = plan(term.group.application), Answers.room(*term.group.work.shape)
         members = term.group.members
-        if widths is not None:
-            answer.width[:] = widths[members]
+        if learnt is not None:
+            answer = answer._replace(width=learnt.width[members], flow=learnt.flow[g])
         asked = _Asked(term, points, _devices(instance, term, prices, g, restrictions, ceilings), threads)
         exact = found is not None and not found.multiplies
         if exact:
@@ -253,8 +252,8 @@ def price(
                         answer.places[i], answer.least[i] = again.places[0], again.least[0]
                         answer.relaxed[i] = False
         value[members], relaxed[members] = answer.least, answer.relaxed
-        if widths is not None:
-            widths[members] = answer.width
+        if learnt is not None:
+            learnt.width[members] = answer.width
         chosen.append(answer.places)
     return Priced(value, Solution(tuple(chosen)), relaxed)
 

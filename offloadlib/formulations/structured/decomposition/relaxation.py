@@ -11,36 +11,46 @@ and d = c - A'y with prices in c,
 is at most the device's least cost with prices (Neumaier and Shcherbina 2004: no tolerance of a solver
 counts). Here u_j is 1 for places and transfers, and for times what the device costs all-local, as decisions
 that take longer are dearer than that. The sum of these, minus prices x limits, is the relaxation's value.
+
+**Flows.** Without the inequalities that tighten it, the relaxation at these prices is max L of
+:mod:`.search`, and its duals on the rows that make a subtask wait for another one are a flow where L is
+greatest: there searches begin, whose own game is slow to come so far. A unit flow is made of them from the
+tails on: what goes through a subtask comes by its arcs in the proportion of their duals, or as in the even
+flow where all are 0.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from offloadlib.instances import LOCAL, Instance
+from offloadlib.instances import LOCAL, Application, Instance
 from offloadlib.instances.arrays import Floats, Ints
 
-from ...engine.highs import MixedIntegerProgram
+from ...engine.highs import LinearRelaxation, MixedIntegerProgram
 from ...engine.units import unit_for
 from .. import pooling
 from ..certificate import rounded
 from ..milp import arrays
-from ..milp.levels import relaxed
+from ..milp.levels import SHARE, Layout, relaxed
 from ..scaling import levelled
 from ..search import can_offload
 from .pricing import Prices
+from .tables import graph
 
 ROUNDING = 2.0**-44
 """Relative error of sums of some hundred numbers."""
 
 
 class PricedRelaxation(NamedTuple):
-    """The prices, and for each device (M,) a lower bound of its least cost with these."""
+    """The prices, for each device (M,) a lower bound of its least cost with these, and for each group
+    (G, K + A) unit flows at which searches begin."""
 
     prices: Prices
     value: Floats
+    flow: list[Floats]
 
 
 def relaxation(instance: Instance, objective: float, time_limit: float) -> PricedRelaxation | None:
@@ -73,7 +83,70 @@ def relaxation(instance: Instance, objective: float, time_limit: float) -> Price
         instance.num_devices, program, duals, owner, np.minimum(program.upper, upper), shared[shared >= 0]
     )
     value = np.where(instance.devices.connected_to == LOCAL, instance.local_cost, least / unit)
-    return PricedRelaxation(prices, np.minimum(value, instance.local_cost))
+    flow = _flows(instance, made, duals, time_limit)
+    return PricedRelaxation(prices, np.minimum(value, instance.local_cost), flow)
+
+
+def _flows(instance: Instance, made: arrays.Formulated, duals: Floats, time_limit: float) -> list[Floats]:
+    """Unit flows of all devices, from the relaxation with prices in place of the limits; even where there was
+    no time for it."""
+    shared = np.concatenate([made.capacity, made.channels])
+    shared, program = shared[shared >= 0], made.program
+    priced = replace(
+        program,
+        cost=program.cost - program.matrix[shared].T @ duals[shared],
+        row_upper=np.where(np.isin(np.arange(len(program.row_upper)), shared), np.inf, program.row_upper),
+    )
+    relaxation = LinearRelaxation(priced)
+    relaxation.solve(SHARE * time_limit)
+    weight = relaxation.duals if len(relaxation.duals) else np.zeros(len(program.row_lower))
+    times = np.zeros(len(program.cost), dtype=np.bool_)
+    for where in made.columns:
+        for columns in where.start, where.finish, where.delay:
+            times[columns[columns >= 0]] = True
+    # The rows of two times, later >= earlier + something, by both.
+    rows = program.matrix.tocoo()
+    some = times[rows.col]
+    at = {}
+    later, earlier = np.full((2, len(program.row_lower)), -1)
+    later[rows.row[some & (rows.data > 0)]] = rows.col[some & (rows.data > 0)]
+    earlier[rows.row[some & (rows.data < 0)]] = rows.col[some & (rows.data < 0)]
+    for row in np.flatnonzero((later >= 0) & (earlier >= 0)).tolist():
+        at[later[row], earlier[row]] = max(float(weight[row]), 0.0)
+    return [
+        _unit_flows(group.application, where, at)
+        for group, where in zip(instance.groups, made.columns, strict=True)
+    ]
+
+
+def _unit_flows(application: Application, where: Layout, weight: dict[tuple[int, int], float]) -> Floats:
+    """(G, K + A) unit flows in proportion to the weights of pairs of columns."""
+    shape = graph(application)
+    size, devices = application.size, len(where.delay)
+    flow = np.zeros((devices, size + len(shape.ends)))
+
+    def weights(later: Ints, earlier: Ints) -> Floats:
+        return np.array(
+            [weight.get(pair, 0.0) for pair in zip(later.tolist(), earlier.tolist(), strict=True)]
+        )
+
+    def share(columns: list[Floats], even: Floats) -> Floats:
+        found = np.column_stack(columns)
+        total = found.sum(axis=1, keepdims=True)
+        return np.where(total > 0, found / np.where(total > 0, total, 1.0), even / even.sum())
+
+    tails = np.flatnonzero(application.tails)
+    flow[:, tails] = share([weights(where.delay, where.finish[:, k]) for k in tails], shape.even[tails])
+    for k in reversed(application.order):
+        arcs = shape.late[shape.late_start[k] : shape.late_start[k + 1]]
+        if not len(arcs):
+            continue
+        begun = np.where(where.start[:, k] >= 0, where.start[:, k], where.finish[:, k])
+        by = size + arcs[:, 0]
+        parts = share([weights(begun, where.finish[:, j]) for j in arcs[:, 1]], shape.even[by])
+        flow[:, by] = flow[:, [k]] * parts
+        np.add.at(flow.T, arcs[:, 1], flow[:, by].T)
+    return flow
 
 
 def _prices(instance: Instance, made: arrays.Formulated, price: Floats) -> Prices:

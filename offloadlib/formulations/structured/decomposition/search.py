@@ -192,11 +192,12 @@ class _Pool(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """What a search works with: two networks, and the game."""
+    """What a search works with: two networks, the game, and the best flow at the root."""
 
     net: Any
     spare: Any
     pool: Any
+    flow: Any
 
 
 @inlined
@@ -217,7 +218,7 @@ def _room(size, arcs):  # type: ignore[no-untyped-def]
     table, basis = np.empty((_POOL + 1, 2 * _POOL + 1)), np.empty(_POOL, np.int64)
     share, weight = np.empty(_POOL), np.empty(_POOL)
     pool = _Pool(decision, delay, paid, used, path, path_used, cost, count, table, basis, share, weight)
-    return _Room(_network(size, arcs), _network(size, arcs), pool)
+    return _Room(_network(size, arcs), _network(size, arcs), pool, np.empty(size + arcs))
 
 
 @subroutine
@@ -594,11 +595,11 @@ def _search(  # type: ignore[no-untyped-def]
     divided = np.empty((most, 1), np.int32)
     moves = np.empty((most, 3 * size), np.int32)
     bounds[0, 0], divided[0, 0] = 0.0, -1
-    copy(flows[0], graph.even)
+    copy(flows[0], room.flow)
     copy(moves[0, :size], root.home)
     copy(moves[0, size : 2 * size], root.low)
     copy(moves[0, 2 * size :], root.high)
-    root_phi, whole, closes, closing = np.empty(size + arcs), 0.0, share, 0
+    root_phi, whole, closes, closing = room.flow, 0.0, share, 0
     width, swept, expected = effort.narrow, 0, _LABEL * _EXPECTED * size * effort.narrow
     if known > 0:
         width, expected = known, 0
@@ -694,6 +695,8 @@ def _search(  # type: ignore[no-untyped-def]
                 phi[k] = pull * best_phi[k] + (1.0 - pull) * phi[k]
         if division >= 0:
             _learn_gain(gains, division % 2, division // 2, max(0.0, min(level, best) - bound) / best)
+        else:
+            copy(root_phi, best_phi)
         if closed:
             continue
         bound = max(bound, level)
@@ -704,8 +707,6 @@ def _search(  # type: ignore[no-untyped-def]
         enough = best - _TOLERANCE * best
         if not _tighten(costs, left, best_phi, graph, net, spare, level, enough, cheapest, stopped):
             continue
-        if division < 0:
-            copy(root_phi, best_phi)
         k, middle = _divide(left, pool, rows, count, gains)
         if k < 0:  # one decision is left
             for k in range(size):
@@ -805,6 +806,7 @@ def price_by_search(sides, points, devices, graph, plan, effort, answer):  # typ
             *(sides.up_delay[m], sides.up_energy[m], sides.down_delay[m], sides.down_energy[m]),
         )
         nodes = max(1, effort.limit // (size + arcs))
+        copy(room.flow, answer.flow[m] if len(answer.flow) > 0 else graph.even)
         found, proven, share, answer.width[m] = _search(
             costs, left, graph, plan, best, nodes, effort, share, answer.width[m], room, incumbent
         )
@@ -815,4 +817,6 @@ def price_by_search(sides, points, devices, graph, plan, effort, answer):  # typ
         if proven < found - effort.tolerance - 3 * _TOLERANCE * found:
             answer.relaxed[m], complete = True, False
         least[m] = min(least[m], proven + radio)
+        if len(answer.flow) > 0:
+            copy(answer.flow[m], room.flow)
     return complete

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from offloadlib.instances import LOCAL, Application
+from offloadlib.instances import LOCAL, Application, Instance
 from offloadlib.instances.arrays import Floats, Ints, frozen
 from offloadlib.instances.compiled import named, read_only, readable, writable
 from offloadlib.instances.structured.model import Places
@@ -181,23 +181,53 @@ BUYERS = named(Buyers, READ_INT, READ, READ, READ, types.boolean, READ_INT_TABLE
 
 class Answers(NamedTuple):
     """What pricing says of a group's devices: decisions, their cost with prices, whether that is a
-    relaxation; and from one pricing to the next the width of the sweep that has closed a search (0: none)."""
+    relaxation; and what one pricing leaves to the next: the width of the sweep that has closed a search (0:
+    none), and (., K + A) the best unit flow at its root (no rows: searches begin with an even one)."""
 
     places: Places
     least: Floats
     relaxed: NDArray[np.bool_]
     width: Ints
+    flow: Floats
 
     @classmethod
     def room(cls, devices: int, size: int) -> Answers:
         """For tasks of this size: all-local, not a relaxation."""
         places = np.full((devices, size), LOCAL, dtype=np.int32)
         relaxed, width = np.zeros(devices, dtype=np.bool_), np.zeros(devices, dtype=np.int64)
-        return cls(places, np.empty(devices), relaxed, width)
+        return cls(places, np.empty(devices), relaxed, width, np.empty((0, 0)))
 
     def of(self, devices: slice) -> Answers:
         """The part of it that belongs to some of the devices."""
-        return Answers(self.places[devices], self.least[devices], self.relaxed[devices], self.width[devices])
+        return Answers(
+            *(self.places[devices], self.least[devices], self.relaxed[devices], self.width[devices]),
+            self.flow[devices],
+        )
 
 
-ANSWERS = named(Answers, writable("int32", 2), writable("float64"), writable("boolean"), writable("int64"))
+MOST_LEARNT = 10_000_000
+"""Shares of flows that are kept, at the most: of a city that would be as large as itself."""
+
+
+class Learnt:
+    """What one pricing of an instance leaves to the next: each device's part of :class:`Answers`.
+
+    Attributes
+    ----------
+    width
+        (M,) of the sweep that has closed a search; 0: none.
+    flow
+        For each group (G, K + A) the best unit flow at the root of the search; no rows where none is kept.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.width: Ints = np.zeros(instance.num_devices, dtype=np.int64)
+        even = [(len(group), graph(group.application).even) for group in instance.groups]
+        few = sum(devices * len(flow) for devices, flow in even) <= MOST_LEARNT
+        self.flow = [np.tile(flow, (devices if few else 0, 1)) for devices, flow in even]
+
+
+ANSWERS = named(
+    *(Answers, writable("int32", 2), writable("float64"), writable("boolean"), writable("int64")),
+    writable("float64", 2),
+)
