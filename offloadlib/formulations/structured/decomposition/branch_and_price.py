@@ -97,11 +97,14 @@ ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
 
+AFFORDABLE = 0.1
+"""Share of the time left that one pricing of all devices may take."""
+
 GAINED = 0.1
 """Share of what pricing adds to the relaxation that more effort has to gain to grow again."""
 
 LITTLE = 0.1
-"""Share of the relaxation's gap: where pricing adds less to its bound, the program may be ahead."""
+"""Share of the relaxation's gap: where pricing adds less to its bound, the program may get ahead."""
 
 AS_PROGRAM = 0.3
 """Share of the time that is left for the mixed-integer program where the root's prices take too long."""
@@ -118,8 +121,11 @@ NEARLY_EQUAL = 1e-6
 UNPRICED = 1.0
 """Seconds for the bound without prices, at the most: it comes after the time limit."""
 
-SHORT = 0.15
+SHORT = 0.2
 """Share of the time left that a dive, or fixing, may take where pricing was slow at the root."""
+
+FIXING = 0.4
+"""As much for fixing where it was not."""
 
 DEAR = 0.05
 """Share of the time left that fixing may take before a better incumbent is sought, which makes it cheaper."""
@@ -134,7 +140,7 @@ AGAIN, FEW = 0.7, 4
 """Moves are fixed again where fewer leaves are open, and the distance from bound to incumbent has become so
 much smaller."""
 
-ROUGHLY_FIXED = 0.05
+ROUGHLY_FIXED = 0.005
 """Share of the gap: how exact it has to be what a side adds."""
 
 BEYOND = 1.1
@@ -281,6 +287,7 @@ class _Search(Run[Solution]):
         self.tree: Tree[Charged, _Reached] = Tree(Charged(Prices.zero(instance)), simple_bound(instance))
         self.stopped = stopped
         self.master = Master(instance, self.objective, stopped, budget.threads)
+        self.master.affordable = lambda seconds: seconds <= AFFORDABLE * self.left
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixings: list[_Fixing] = []
@@ -288,7 +295,7 @@ class _Search(Run[Solution]):
         self.found: dict[int, Charged] = {}  # leaves that need none of it any more
         self.slow = False  # whether pricing was slow at the root
         self.constructed: Prices | None = None  # the last prices that solutions were made of
-        self.behind = True  # whether pricing may bound less than the program does
+        self.relaxed, self.added = -math.inf, 0.0  # the relaxation's bound, and what pricing adds to it
         self.prepared = False  # for branches: incumbents were sought, and fixed what is worth it
         self.manageable = np.inf if enumerable(instance) else 0.0  # a gap with which to enumerate patterns
 
@@ -296,6 +303,11 @@ class _Search(Run[Solution]):
     def cutoff(self) -> float:
         """A bound from here on closes a node."""
         return self.objective - max(self.budget.gap, 0.5 * OPTIMAL_GAP) * abs(self.objective)
+
+    @property
+    def behind(self) -> bool:
+        """Whether pricing may bound less than the program does."""
+        return self.added < LITTLE * (self.objective - self.relaxed)
 
     @property
     def fixing_cutoff(self) -> float:
@@ -381,23 +393,22 @@ class _Search(Run[Solution]):
         return self.objective - root.bound <= NEAR * abs(self.objective)
 
     def _prepare(self, root: Open[_Reached]) -> None:
-        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow,
-        and from known columns first where fixing takes long; nothing is fixed where it would never end."""
+        """Fix what the incumbent allows, and seek better ones; the other way round where pricing is slow or
+        fixing takes long."""
         self.prepared = True
         slow, node = self.late(AT_ROOT), root.state.node
         fixing = _Fixing.pricings(self.instance) * self.master.seconds
-        first, never = slow or fixing > DEAR * self.left, fixing > self.left
+        first = slow or fixing > DEAR * self.left
         if first:
             self._round()
-        if not slow and not never:
+            self._dive(root.state)
+        if not slow and root.bound < self.cutoff:
             self._fix(root)
         if not first:
             self._round()
-        self._dive(root.state)
+            self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            again = self._bound(0, (), node)
-            if not never:
-                self._fix(again)
+            self._fix(self._bound(0, (), node))
         else:
             self.tree.give_back(root)
 
@@ -406,7 +417,7 @@ class _Search(Run[Solution]):
         self.fixings.append(
             _Fixing(
                 *(self.master, top, self._restrictions(top.state.path), self.fixing_cutoff),
-                self._after(SHORT if self.slow else 1.0),
+                self._after(SHORT if self.slow else FIXING),
             )
         )
         self._refix()
@@ -702,10 +713,10 @@ class _Search(Run[Solution]):
                     master.effort = effort
                     break
                 effort = master.effort
-                if not master.try_harder():
+                if not master.grow():
                     break
         master.stopped = self.stopped
-        self.behind = best - relaxed < LITTLE * (self.objective - relaxed)
+        self.relaxed, self.added = relaxed, best - relaxed
         node = Node(claim(lagrangian_bound(self.instance, prices, value)), prices, values=value)
         self.tree.improve(node.bound, Charged(prices))
         self._construct(node)

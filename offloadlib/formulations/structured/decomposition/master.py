@@ -129,6 +129,8 @@ class Master:
         As for :func:`.pricing.price`.
     seconds
         What the last pricing of all devices has taken.
+    affordable
+        Whether a pricing may take so many seconds: else effort does not grow.
     searched
         Whether tasks are priced by search.
     """
@@ -139,6 +141,7 @@ class Master:
         self.instance = instance
         self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
+        self.affordable: Callable[[float], bool] = lambda seconds: True
         self._most: float = math.inf
         self.seconds = 0.0
         self.columns: list[Column] = []
@@ -332,6 +335,10 @@ class Master:
         return Node(bound, at.prices, {}, value), self.add(found.solution, better & ~known)
 
     def try_harder(self) -> bool:
+        """Price with more effort from now on; whether that is possible, and worth the time."""
+        return self.affordable(GROWTH * self.seconds) and self.grow()
+
+    def grow(self) -> bool:
         """Price with more effort from now on; whether that is possible."""
         if self.effort is None or self.effort >= self._most:
             return False
