@@ -22,9 +22,12 @@ those that some leaf needs, or in a large tree all, since they make its leaves e
 value.
 
 **Program.** Where searches for rough prices take long, the duals of the relaxation of the program of
-:mod:`..milp.arrays` are the first prices (:mod:`.relaxation`). Where pricing bounds less than the relaxation,
-and the root takes too long, the program has a share of the time that is left, and all of it while its bound
-is ahead; no certificate has a place for what it proves.
+:mod:`..milp.arrays` are the first prices (:mod:`.relaxation`). Where pricing adds little to the bound of the
+relaxation, and the root takes too long, the program has a share of the time that is left, and all of it while
+its bound is ahead; no certificate has a place for what it proves.
+
+**Effort.** Searches get more effort where they find nothing more, if a pricing is worth the time then. Where
+the root takes too long, dives have little effort, and they and fixing a share of the time that is left.
 
 **Finish.** Where the gap of a node leaves few enough patterns of each device (:mod:`.patterns`), they are
 enumerated, and the node is closed over the list, with cuts and with branches on numbers of subtasks
@@ -408,7 +411,9 @@ class _Search(Run[Solution]):
             self._round()
             self._dive(root.state)
         if slow and not self.late():  # the incumbent tells how exact the root's bound has to be
-            self._fix(self._bound(0, (), node))
+            again = self._bound(0, (), node)
+            if not self.late():
+                self._fix(again)
         else:
             self.tree.give_back(root)
 

@@ -34,11 +34,14 @@ from ...engine.units import unit_for
 from .. import pooling
 from ..certificate import rounded
 from ..milp import arrays
-from ..milp.levels import SHARE, Layout, relaxed
+from ..milp.levels import Layout, relaxed
 from ..scaling import levelled
 from ..search import can_offload
 from .pricing import Prices
 from .tables import graph
+
+FOR_FLOWS = 0.05
+"""Share of the time left for the linear program of the flows."""
 
 ROUNDING = 2.0**-44
 """Relative error of sums of some hundred numbers."""
@@ -98,7 +101,7 @@ def _flows(instance: Instance, made: arrays.Formulated, duals: Floats, time_limi
         row_upper=np.where(np.isin(np.arange(len(program.row_upper)), shared), np.inf, program.row_upper),
     )
     relaxation = LinearRelaxation(priced)
-    relaxation.solve(SHARE * time_limit)
+    relaxation.solve(FOR_FLOWS * time_limit)
     weight = relaxation.duals if len(relaxation.duals) else np.zeros(len(program.row_lower))
     times = np.zeros(len(program.cost), dtype=np.bool_)
     for where in made.columns:

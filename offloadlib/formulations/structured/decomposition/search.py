@@ -18,9 +18,10 @@ exists. The cut is a decision; its true cost may be a new incumbent.
 C(d, p), cost with path p in place of the heaviest. A node plays it on a pool of either: the linear program
 over the pool gives a mix of paths, thus a flow; its cut joins the pool, and so do the heaviest path of
 that decision and of the mix of decisions. Flows are tried halfway between the best one so far and the
-program's, which steadies the search. No bound depends on how well that goes, as every phi gives one. The
-heaviest path of the mix of decisions bounds max L from above: where most of the gap cannot be closed by
-flows, the node is branched on.
+program's, which steadies the search. The root begins with the flow with which the device's last pricing has
+ended, if there was one, else with an even one. No bound depends on how well that goes, as every phi gives
+one. The heaviest path of the mix of decisions bounds max L from above: where most of the gap cannot be closed
+by flows, the node is branched on.
 
 **Branches.** A decision with a move costs at least L plus what the move adds to the cut: moves with which
 nothing can be cheaper than the incumbent are dropped (the other side of a subtask; the fastest and the

@@ -205,7 +205,7 @@ class Answers(NamedTuple):
         )
 
 
-MOST_LEARNT = 10_000_000
+MOST_LEARNT = 2_000_000
 """Shares of flows that are kept, at the most: of a city that would be as large as itself."""
 
 
