@@ -100,8 +100,8 @@ ROUGHLY = 0.4
 """As much for rough prices where tasks need searches: in large ones little comes after them. Their level has
 :data:`AT_ROOT`, so that a solution can be made of them in what is left."""
 
-AFFORDABLE = 0.1
-"""Share of the time left that one pricing of all devices may take."""
+AFFORDABLE = 0.02
+"""Share of the time left that one pricing of all devices may take, at first."""
 
 GAINED = 0.1
 """Share of what pricing adds to the relaxation that more effort has to gain to grow again."""
@@ -228,24 +228,28 @@ def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) 
 
 
 def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
-    begun = time.perf_counter()
-    proof = _searched(instance, start, budget, certify)
+    begun, affordable = time.perf_counter(), AFFORDABLE
+    proof = _searched(instance, start, budget, certify, affordable)
     objective = evaluate(instance, start).total
-    # An incumbent that improves on the way can leave nodes that nothing divides: once more, from there.
-    while proof.termination is Termination.STALLED and proof.objective < objective:
+    # An incumbent that improves on the way, or too little effort, can leave nodes that nothing divides: once
+    # more, from there.
+    while proof.termination is Termination.STALLED and (proof.objective < objective or affordable < 1.0):
         left = budget.time_limit - (time.perf_counter() - begun)
         if left <= 0:
             break
-        objective = proof.objective
-        again = _searched(instance, proof.solution, replace(budget, time_limit=left), certify)
+        objective, affordable = proof.objective, 1.0
+        again = _searched(instance, proof.solution, replace(budget, time_limit=left), certify, affordable)
         if again.certificate.lower_bound > proof.certificate.lower_bound:
             proof = again
     return proof
 
 
-def _searched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
+def _searched(
+    instance: Instance, start: Solution, budget: Budget, certify: bool, affordable: float
+) -> Proof[Certificate]:
     with alarm(budget.time_limit) as passed:
         search = _Search(instance, start, budget, certify, passed)
+        search.master.affordable = lambda seconds: seconds <= affordable * search.left
         search.termination, search.failure = concluded(search.run)
     return search.proof()
 
@@ -290,7 +294,6 @@ class _Search(Run[Solution]):
         self.tree: Tree[Charged, _Reached] = Tree(Charged(Prices.zero(instance)), simple_bound(instance))
         self.stopped = stopped
         self.master = Master(instance, self.objective, stopped, budget.threads)
-        self.master.affordable = lambda seconds: seconds <= AFFORDABLE * self.left
         self.master.add(start)
         self.master.add(Solution.all_local(instance))
         self.fixings: list[_Fixing] = []
@@ -908,7 +911,7 @@ class _Fixing:
         for g, _ in having:
             restrictions.limit(g, k, side)
         found = price(
-            *(self.instance, self.prices, restrictions),
+            *(self.instance, self.prices, restrictions, self.master.effort),
             tolerance=self.tolerance,
             stopped=self.master.stopped,
             threads=self.master.threads,
