@@ -717,11 +717,12 @@ class _Search(Run[Solution]):
                 node, _ = master.extend(Node(-np.inf, prices), None, 0.0, everyone)
                 assert node.values is not None
                 value, gained, best = np.maximum(value, node.values), node.bound - best, max(node.bound, best)
-                if master.stopped[0] or gained < GAINED * (best - relaxed):  # less will do, so far
+                little = gained < GAINED * (best - relaxed)
+                if master.stopped[0] or (little and master.effort is None):  # so much takes too long, so far
                     master.effort = effort
                     break
                 effort = master.effort
-                if not master.grow():
+                if little or not master.grow():
                     break
         master.stopped = self.stopped
         self.relaxed, self.added = relaxed, best - relaxed
