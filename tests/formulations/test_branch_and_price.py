@@ -55,6 +55,24 @@ def test_equals_brute_force(instance: Instance) -> None:
         assert result.status is Status.OPTIMAL
 
 
+def test_what_a_second_search_finds_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it proves no more, and the first one was left with nothing to divide."""
+    instance = generate(Setting(devices=3, capacity=2), seed=1)
+    optimum = prove(instance, None, Budget())
+    local = Solution.all_local(instance)
+    objective, weak = evaluate(instance, local).total, replace(optimum.certificate, lower_bound=0.0)
+    first = replace(
+        optimum, solution=local, objective=objective, certificate=weak, termination=Termination.STALLED
+    )
+    again = replace(optimum, certificate=weak, termination=Termination.INTERRUPTED)
+    outcomes = [(first, True), (again, False)]
+    monkeypatch.setattr(branch_and_price, "_searched", lambda *_: outcomes.pop(0))
+    found = branch_and_price._branched(instance, local, Budget(), certify=False)
+    assert optimum.objective < objective
+    assert (found.objective, found.solution) == (optimum.objective, optimum.solution)
+    assert (found.termination, outcomes) == (Termination.INTERRUPTED, [])
+
+
 def files(instance: Instance, folder: Path, solution: Solution | None = None) -> tuple[Path, Path, Path]:
     """Instance, solution and certificate files of a proof that starts from a solution."""
     result = solve(instance, Budget(start=solution))

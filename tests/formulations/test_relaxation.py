@@ -19,7 +19,7 @@ from offloadlib.formulations.structured.decomposition.relaxation import relaxati
 from offloadlib.formulations.structured.decomposition.tables import Learnt
 from offloadlib.formulations.structured.milp import arrays
 from offloadlib.formulations.structured.search import can_offload, unconnected_cost
-from offloadlib.instances import Budget, Instance, Solution, evaluate
+from offloadlib.instances import Budget, Instance, Solution, Status, Termination, evaluate
 from offloadlib.instances.structured.generate import Setting, generate
 
 
@@ -53,8 +53,8 @@ def test_flows_are_unit_flows(instance: Instance) -> None:
         for k in range(size):
             into = [arc for arc, (_, end) in enumerate(application.edges) if end == k]
             on = [arc for arc, (begin, _) in enumerate(application.edges) if begin == k]
-            for arcs in (into if into else None, on if on else None):
-                if arcs is not None:
+            for arcs in (into, on):
+                if arcs:
                     np.testing.assert_allclose(along[:, arcs].sum(axis=1), through[:, k], atol=1e-12)
 
 
@@ -97,3 +97,18 @@ def test_where_searches_take_long_the_optimum_is_the_same(instance: Instance) ->
         result = solve(instance, Budget(time_limit=1e6))
     assert result.objective == pytest.approx(optimum, rel=1e-9, abs=1e-12)
     assert result.lower_bound == pytest.approx(optimum, rel=1e-8, abs=1e-12)
+
+
+def test_where_effort_is_refused_a_second_search_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = generate(Setting(devices=4, applications=("layered-12",), capacity=5), seed=1)
+    start, budget = Solution.all_local(instance), Budget(time_limit=1e6)
+    optimum = solve(instance, budget)
+    monkeypatch.setattr(branch_and_price, "SOON", -1.0)
+    monkeypatch.setattr(branch_and_price, "ROUGH_SEARCH", 1)
+    monkeypatch.setattr(branch_and_price, "AFFORDABLE", -1.0)
+    monkeypatch.setattr(branch_and_price, "GAINED", np.inf)  # no more at the first prices
+    alone, refused = branch_and_price._searched(instance, start, budget, certify=False, affordable=-1.0)
+    assert (alone.termination, refused) == (Termination.STALLED, True)
+    result = solve(instance, budget)
+    assert (optimum.status, result.status) == (Status.OPTIMAL, Status.OPTIMAL)
+    assert result.objective == pytest.approx(optimum.objective, rel=1e-9)

@@ -229,29 +229,39 @@ def _closed(instance: Instance, start: Solution, budget: Budget, certify: bool) 
 
 def _branched(instance: Instance, start: Solution, budget: Budget, certify: bool) -> Proof[Certificate]:
     begun, affordable = time.perf_counter(), AFFORDABLE
-    proof = _searched(instance, start, budget, certify, affordable)
+    proof, refused = _searched(instance, start, budget, certify, affordable)
     objective = evaluate(instance, start).total
-    # An incumbent that improves on the way, or too little effort, can leave nodes that nothing divides: once
-    # more, from there.
-    while proof.termination is Termination.STALLED and (proof.objective < objective or affordable < 1.0):
+    # An incumbent that improves on the way, or effort that was refused, can leave nodes that nothing divides:
+    # once more, from there.
+    while proof.termination is Termination.STALLED and (proof.objective < objective or refused):
         left = budget.time_limit - (time.perf_counter() - begun)
         if left <= 0:
             break
-        objective, affordable = proof.objective, 1.0
-        again = _searched(instance, proof.solution, replace(budget, time_limit=left), certify, affordable)
-        if again.certificate.lower_bound > proof.certificate.lower_bound:
-            proof = again
+        objective, affordable = proof.objective, math.inf
+        again, refused = _searched(
+            instance, proof.solution, replace(budget, time_limit=left), certify, affordable
+        )
+        if again.certificate.lower_bound <= proof.certificate.lower_bound:
+            again = replace(
+                proof,
+                solution=again.solution,
+                objective=again.objective,
+                termination=again.termination,
+                failure=again.failure,
+            )
+        proof = again
     return proof
 
 
 def _searched(
     instance: Instance, start: Solution, budget: Budget, certify: bool, affordable: float
-) -> Proof[Certificate]:
+) -> tuple[Proof[Certificate], bool]:
+    """What a search proves, and whether it was refused effort: each pricing may take a share of the time."""
     with alarm(budget.time_limit) as passed:
         search = _Search(instance, start, budget, certify, passed)
         search.master.affordable = lambda seconds: seconds <= affordable * search.left
         search.termination, search.failure = concluded(search.run)
-    return search.proof()
+    return search.proof(), search.master.refused
 
 
 def _one_leaf(instance: Instance, closed: city.Closed) -> Proof[Certificate]:
@@ -329,10 +339,10 @@ class _Search(Run[Solution]):
     def run(self) -> Termination:
         first = self._first()
         root = self._bound(0, (), first, share=AT_ROOT)
-        slow = self.slow = self.late(AT_ROOT)
+        self.slow = self.late(AT_ROOT)
         if root.bound < self.cutoff:
             self._construct(root.state.node)
-            if slow and self.behind and not self._near(root) and not self.certify:
+            if self.slow and self.behind and not self._near(root) and not self.certify:
                 self._program()
             if self.lower_bound >= self.cutoff:
                 return Termination.FINISHED
@@ -385,9 +395,6 @@ class _Search(Run[Solution]):
             dive(
                 at, lambda node: node.bound >= self.cutoff or over(), self._split, partial(self._dived, over)
             )
-
-    def _closed(self, over: Callable[[], bool], node: Node) -> bool:
-        return node.bound >= self.cutoff or over()
 
     def _after(self, share: float) -> Callable[[], bool]:
         """Whether a share of the time that is left now is up."""

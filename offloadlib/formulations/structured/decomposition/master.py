@@ -131,6 +131,8 @@ class Master:
         What the last pricing of all devices has taken.
     affordable
         Whether a pricing may take so many seconds: else effort does not grow.
+    refused
+        Whether it was kept from growing so.
     searched
         Whether tasks are priced by search.
     """
@@ -142,6 +144,7 @@ class Master:
         self.stopped, self.threads = stopped, threads
         self.effort: int | None = None
         self.affordable: Callable[[float], bool] = lambda seconds: True
+        self.refused = False
         self._most: float = math.inf
         self.seconds = 0.0
         self.columns: list[Column] = []
@@ -336,7 +339,10 @@ class Master:
 
     def try_harder(self) -> bool:
         """Price with more effort from now on; whether that is possible, and worth the time."""
-        return self.affordable(GROWTH * self.seconds) and self.grow()
+        if not self.affordable(GROWTH * self.seconds):
+            self.refused = self.refused or self.effort is not None
+            return False
+        return self.grow()
 
     def grow(self) -> bool:
         """Price with more effort from now on; whether that is possible."""
